@@ -1,0 +1,130 @@
+//! An object whose members keep their order.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Named values in the order in which they came: the fields of a form, the requests for input.
+///
+/// Meant for few entries: a look-up walks through them.
+///
+/// ```
+/// use bowline_protocol::Entries;
+///
+/// let entries: Entries<u8> = serde_json::from_str(r#"{"zeta": 1, "alpha": 2}"#)?;
+/// assert_eq!(entries.names().collect::<Vec<_>>(), ["zeta", "alpha"]);
+/// assert_eq!(entries.get("alpha"), Some(&2));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entries<T>(Vec<(String, T)>);
+
+impl<T> Entries<T> {
+    /// No entries.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Sets the value of a name and gives the former one; a new name goes to the end.
+    pub fn insert(&mut self, name: impl Into<String>, value: T) -> Option<T> {
+        let name = name.into();
+        if let Some((_, old)) = self.0.iter_mut().find(|(n, _)| *n == name) {
+            return Some(std::mem::replace(old, value));
+        }
+        self.0.push((name, value));
+        None
+    }
+
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<&T> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value)
+    }
+
+    /// The names and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// The names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T> Default for Entries<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<N: Into<String>, T> FromIterator<(N, T)> for Entries<T> {
+    fn from_iter<I: IntoIterator<Item = (N, T)>>(iter: I) -> Self {
+        let mut entries = Self::new();
+        for (name, value) in iter {
+            entries.insert(name, value);
+        }
+        entries
+    }
+}
+
+impl<N: Into<String>, T, const LEN: usize> From<[(N, T); LEN]> for Entries<T> {
+    fn from(entries: [(N, T); LEN]) -> Self {
+        entries.into_iter().collect()
+    }
+}
+
+impl<T> IntoIterator for Entries<T> {
+    type Item = (String, T);
+    type IntoIter = std::vec::IntoIter<(String, T)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<T: Serialize> Serialize for Entries<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.len()))?;
+        for (name, value) in self.iter() {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
+            type Value = Entries<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<T>, A::Error> {
+                let mut entries = Entries::new();
+                while let Some((name, value)) = map.next_entry::<String, T>()? {
+                    entries.insert(name, value);
+                }
+                Ok(entries)
+            }
+        }
+
+        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+    }
+}

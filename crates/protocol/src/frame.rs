@@ -1,0 +1,601 @@
+//! JSON-RPC frames: one pass over the bytes, payloads left as slices.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::error::ErrorObject;
+use crate::id::{ProgressToken, RequestId};
+use crate::meta::Meta;
+use crate::payload::Payload;
+use crate::raw::RawJson;
+use crate::text::{ByteStr, excerpt};
+
+/// How much of a frame that could not be read is quoted in an error, in bytes.
+const EXCERPT: usize = 160;
+
+/// A request: it asks for an answer.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Request {
+    /// The sender's id, to be echoed in the answer.
+    pub id: RequestId,
+    /// The method, such as `ping`.
+    pub method: ByteStr,
+    /// The parameters, undecoded.
+    pub params: Option<RawJson>,
+}
+
+/// A notification: nobody answers it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Notification {
+    /// The method, such as `notifications/progress`.
+    pub method: ByteStr,
+    /// The parameters, undecoded.
+    pub params: Option<RawJson>,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Response {
+    /// The id of the request; none where the peer could not read one (errors only).
+    pub id: Option<RequestId>,
+    /// The result, undecoded, or the error.
+    pub outcome: Result<Payload, ErrorObject>,
+}
+
+/// One JSON-RPC message.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "JSON-RPC 2.0 knows these three")]
+pub enum Message {
+    /// A request of the peer.
+    Request(Request),
+    /// A notification.
+    Notification(Notification),
+    /// The answer to a request.
+    Response(Response),
+}
+
+/// What one frame held.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "a frame is an object or an array")]
+pub enum Incoming {
+    /// A single message, as all revisions but one have it.
+    Message(Message),
+    /// An array of messages: 2025-03-26 allows it. A member that is no message stands as its error.
+    Batch(Vec<Result<Message, FrameError>>),
+}
+
+/// Why a frame is no message.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// The bytes are not JSON, or not UTF-8.
+    #[error("not json ({reason}): {excerpt}")]
+    NotJson {
+        /// What the parser met.
+        reason: String,
+        /// The start of the frame, made harmless.
+        excerpt: String,
+    },
+    /// The bytes are JSON, but no JSON-RPC message.
+    #[error("json, but no json-rpc message ({reason}): {excerpt}")]
+    NotRpc {
+        /// What is missing or odd.
+        reason: &'static str,
+        /// The start of the frame, made harmless.
+        excerpt: String,
+    },
+}
+
+impl FrameError {
+    fn not_json(error: &serde_json::Error, bytes: &[u8]) -> Self {
+        Self::NotJson { reason: error.to_string(), excerpt: excerpt(&String::from_utf8_lossy(head(bytes)), EXCERPT) }
+    }
+
+    pub(crate) fn not_rpc(reason: &'static str, bytes: &[u8]) -> Self {
+        Self::NotRpc { reason, excerpt: excerpt(&String::from_utf8_lossy(head(bytes)), EXCERPT) }
+    }
+}
+
+/// Enough of `bytes` for an excerpt and its mark.
+fn head(bytes: &[u8]) -> &[u8] {
+    bytes.get(..4 * EXCERPT).unwrap_or(bytes)
+}
+
+/// Reads one frame.
+///
+/// The whole text is checked to be JSON in the same pass; params, result and error data stay slices of `frame`.
+/// A missing `jsonrpc` member, unknown members and `"error": null` beside a result are tolerated.
+///
+/// ```
+/// use bowline_protocol::frame::{Incoming, Message, decode};
+///
+/// let frame = bytes::Bytes::from_static(br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#);
+/// let Incoming::Message(Message::Response(response)) = decode(&frame)? else { panic!("a response") };
+/// assert_eq!(response.outcome.unwrap().into_raw()?.as_str(), r#"{"tools":[]}"#);
+/// # Ok::<(), bowline_protocol::frame::FrameError>(())
+/// ```
+///
+/// # Errors
+/// [`FrameError`] when the bytes are not JSON or hold no JSON-RPC message.
+pub fn decode(frame: &Bytes) -> Result<Incoming, FrameError> {
+    if frame.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
+        let members: Vec<&RawValue> = serde_json::from_slice(frame).map_err(|e| FrameError::not_json(&e, frame))?;
+        if members.is_empty() {
+            return Err(FrameError::not_rpc("an empty batch", frame));
+        }
+        return Ok(Incoming::Batch(
+            members.into_iter().map(|raw| decode_message(frame, raw.get().as_bytes())).collect(),
+        ));
+    }
+    decode_message(frame, frame).map(Incoming::Message)
+}
+
+/// Reads one frame, and looks into the result of an answer only when that is decoded.
+///
+/// As [`decode`], but an answer of the usual form is recognised by its first bytes. It costs the same however
+/// large the result is; whether that is JSON shows when the [`Payload`] is decoded.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_lazily(frame: &Bytes) -> Result<Incoming, FrameError> {
+    match find_result(frame) {
+        Some((id, start)) => {
+            let outcome = Ok(Payload::found(frame.clone(), start));
+            Ok(Incoming::Message(Message::Response(Response { id: Some(RequestId::Number(id)), outcome })))
+        }
+        None => decode(frame),
+    }
+}
+
+/// The id and the beginning of the result of `{"jsonrpc":"2.0","id":N,"result":…}`.
+fn find_result(frame: &[u8]) -> Option<(i64, usize)> {
+    let rest = frame.strip_suffix(b"}")?.strip_prefix(br#"{"jsonrpc":"2.0","id":"#)?;
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    let (id, rest) = rest.split_at_checked(digits)?;
+    let result = rest.strip_prefix(br#","result":"#)?;
+    let id = std::str::from_utf8(id).ok()?.parse().ok()?;
+    Some((id, frame.len() - 1 - result.len()))
+}
+
+/// Reads one message; `bytes` is `frame` or a part of it.
+fn decode_message(frame: &Bytes, bytes: &[u8]) -> Result<Message, FrameError> {
+    let envelope: Envelope<'_> = serde_json::from_slice(bytes).map_err(|e| {
+        if e.is_data() {
+            FrameError::not_rpc("no object, or a member of the wrong type", bytes)
+        } else {
+            FrameError::not_json(&e, bytes)
+        }
+    })?;
+    let raw = |value: &RawValue| RawJson::slice_of(frame, value);
+
+    if let Some(method) = envelope.method {
+        let method = ByteStr::slice_of(frame, &method);
+        // `"params": null` is how some servers spell absence.
+        let params = envelope.params.map(raw).filter(|p| !p.is_null());
+        return match envelope.id {
+            Id::Valid(id) => Ok(Message::Request(Request { id, method, params })),
+            Id::Absent | Id::Null => Ok(Message::Notification(Notification { method, params })),
+            Id::Invalid => Err(FrameError::not_rpc("an id that is neither integer nor string", bytes)),
+        };
+    }
+
+    let error = envelope.error.filter(|e| e.get() != "null");
+    let outcome = match (error, envelope.result) {
+        (Some(error), _) => Err(ErrorObject::from_raw(&raw(error))),
+        (None, Some(result)) => Ok(raw(result).into()),
+        (None, None) if envelope.has_version && matches!(envelope.id, Id::Valid(_)) => {
+            Err(ErrorObject::malformed("an answer with neither result nor error", None))
+        }
+        (None, None) => return Err(FrameError::not_rpc("neither method, result nor error", bytes)),
+    };
+    match envelope.id {
+        Id::Valid(id) => Ok(Message::Response(Response { id: Some(id), outcome })),
+        Id::Absent | Id::Null if outcome.is_err() => Ok(Message::Response(Response { id: None, outcome })),
+        Id::Absent | Id::Null => Err(FrameError::not_rpc("a result without an id", bytes)),
+        Id::Invalid => Err(FrameError::not_rpc("an id that is neither integer nor string", bytes)),
+    }
+}
+
+/// The members of a JSON-RPC object, in whatever order they came.
+#[derive(Default)]
+struct Envelope<'a> {
+    has_version: bool,
+    id: Id,
+    method: Option<Cow<'a, str>>,
+    params: Option<&'a RawValue>,
+    result: Option<&'a RawValue>,
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Default)]
+enum Id {
+    #[default]
+    Absent,
+    Null,
+    Valid(RequestId),
+    Invalid,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EnvelopeVisitor)
+    }
+}
+
+struct EnvelopeVisitor;
+
+impl<'de> Visitor<'de> for EnvelopeVisitor {
+    type Value = Envelope<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a json-rpc object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'de>, A::Error> {
+        let mut envelope = Envelope::default();
+        while let Some(key) = map.next_key::<Key>()? {
+            match key {
+                Key::Version => {
+                    map.next_value::<IgnoredAny>()?;
+                    envelope.has_version = true;
+                }
+                Key::Id => envelope.id = map.next_value()?,
+                Key::Method => envelope.method = Some(map.next_value::<MethodText<'_>>()?.0),
+                Key::Params => envelope.params = Some(map.next_value()?),
+                Key::Result => envelope.result = Some(map.next_value()?),
+                Key::Error => envelope.error = Some(map.next_value()?),
+                Key::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(envelope)
+    }
+}
+
+/// A member's name, told without an allocation.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Key {
+    #[serde(rename = "jsonrpc")]
+    Version,
+    Id,
+    Method,
+    Params,
+    Result,
+    Error,
+    #[serde(other)]
+    Other,
+}
+
+/// A method's name: borrowed unless it holds escapes.
+#[derive(Deserialize)]
+struct MethodText<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        Ok(match raw.get() {
+            "null" => Self::Null,
+            text => match text.parse::<i64>() {
+                Ok(n) => Self::Valid(RequestId::Number(n)),
+                Err(_) => serde_json::from_str(text).map_or(Self::Invalid, Self::Valid),
+            },
+        })
+    }
+}
+
+/// Writes a request as one line of JSON, without the newline.
+///
+/// `token` and `meta` become `params._meta`; `params` must not have one of its own beside them. Line breaks
+/// between the tokens of `params` become spaces, so that a byte stream can frame by lines.
+///
+/// ```
+/// use bowline_protocol::{RawJson, RequestId, frame};
+///
+/// let params: RawJson = r#"{"name": "echo"}"#.parse()?;
+/// let line = frame::encode_request(&RequestId::from(3), "tools/call", Some(&params), None, None);
+/// assert_eq!(line, r#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name": "echo"}}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub fn encode_request(
+    id: &RequestId,
+    method: &str,
+    params: Option<&RawJson>,
+    token: Option<&ProgressToken>,
+    meta: Option<&Meta>,
+) -> Bytes {
+    let mut out = start(64 + method.len() + params.map_or(0, |p| p.as_bytes().len()));
+    out.extend_from_slice(b",\"id\":");
+    write_json(&mut out, id);
+    write_method(&mut out, method, params, token, meta);
+    finish(out)
+}
+
+/// Writes a notification as one line of JSON, without the newline.
+pub fn encode_notification(method: &str, params: Option<&RawJson>, meta: Option<&Meta>) -> Bytes {
+    let mut out = start(48 + method.len() + params.map_or(0, |p| p.as_bytes().len()));
+    write_method(&mut out, method, params, None, meta);
+    finish(out)
+}
+
+/// Writes the result of a request as one line of JSON, without the newline.
+pub fn encode_result(id: &RequestId, result: &RawJson) -> Bytes {
+    let mut out = start(48 + result.as_bytes().len());
+    out.extend_from_slice(b",\"id\":");
+    write_json(&mut out, id);
+    out.extend_from_slice(b",\"result\":");
+    write_one_line(&mut out, result.as_bytes());
+    finish(out)
+}
+
+/// Writes the error that answers a request as one line of JSON, without the newline.
+///
+/// Without an id the member is `null`, as JSON-RPC 2.0 has it for requests that could not be read.
+pub fn encode_error(id: Option<&RequestId>, error: &ErrorObject) -> Bytes {
+    let mut out = start(96 + error.message.len());
+    out.extend_from_slice(b",\"id\":");
+    match id {
+        Some(id) => write_json(&mut out, id),
+        None => out.extend_from_slice(b"null"),
+    }
+    out.extend_from_slice(b",\"error\":");
+    let mut text = Vec::new();
+    write_json(&mut text, error);
+    write_one_line(&mut out, &text);
+    finish(out)
+}
+
+fn start(capacity: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(capacity);
+    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
+    out
+}
+
+fn finish(mut out: Vec<u8>) -> Bytes {
+    out.push(b'}');
+    Bytes::from(out)
+}
+
+fn write_method(
+    out: &mut Vec<u8>,
+    method: &str,
+    params: Option<&RawJson>,
+    token: Option<&ProgressToken>,
+    meta: Option<&Meta>,
+) {
+    out.extend_from_slice(b",\"method\":");
+    write_json(out, method);
+    let meta = meta.filter(|m| !m.is_empty());
+    if token.is_none() && meta.is_none() {
+        if let Some(params) = params {
+            out.extend_from_slice(b",\"params\":");
+            write_one_line(out, params.as_bytes());
+        }
+        return;
+    }
+    out.extend_from_slice(b",\"params\":{\"_meta\":{");
+    if let Some(token) = token {
+        out.extend_from_slice(b"\"progressToken\":");
+        write_json(out, token);
+    }
+    // The caller's own key of that name gives way: the token has to be the one that is routed by.
+    let others =
+        meta.into_iter().flat_map(Meta::iter).filter(|(k, _)| token.is_none() || k.as_str() != Meta::PROGRESS_TOKEN);
+    for (at, (key, value)) in others.enumerate() {
+        if at > 0 || token.is_some() {
+            out.push(b',');
+        }
+        write_json(out, key);
+        out.push(b':');
+        write_json(out, value);
+    }
+    out.push(b'}');
+    if let Some(members) = params.and_then(|p| object_members(p.as_bytes())) {
+        out.push(b',');
+        write_one_line(out, members);
+    }
+    out.push(b'}');
+}
+
+/// What stands between the braces of an object that has members.
+fn object_members(text: &[u8]) -> Option<&[u8]> {
+    let inner = text.trim_ascii().strip_prefix(b"{")?.strip_suffix(b"}")?.trim_ascii();
+    (!inner.is_empty()).then_some(inner)
+}
+
+/// Copies JSON text; a line break in valid JSON can only stand between tokens, where a space does as well.
+fn write_one_line(out: &mut Vec<u8>, text: &[u8]) {
+    let from = out.len();
+    out.extend_from_slice(text);
+    if memchr::memchr2(b'\n', b'\r', text).is_some() {
+        for byte in out.iter_mut().skip(from) {
+            if matches!(byte, b'\n' | b'\r') {
+                *byte = b' ';
+            }
+        }
+    }
+}
+
+fn write_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    // Ids, strings, errors and metadata are always JSON, and a vector takes every write.
+    let written = serde_json::to_writer(out, value);
+    debug_assert!(written.is_ok());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorCode;
+    use proptest::prelude::*;
+
+    fn one(text: &str) -> Message {
+        match decode(&Bytes::copy_from_slice(text.as_bytes())).unwrap() {
+            Incoming::Message(message) => message,
+            Incoming::Batch(_) => panic!("a single message"),
+        }
+    }
+
+    fn response(text: &str) -> Response {
+        match one(text) {
+            Message::Response(response) => response,
+            other => panic!("a response, not {other:?}"),
+        }
+    }
+
+    #[test]
+    fn payloads_are_slices_of_the_frame() {
+        let frame = Bytes::from_static(br#"{"jsonrpc":"2.0","method":"m","params":{"a":[1,2]},"id":"x"}"#);
+        let Ok(Incoming::Message(Message::Request(request))) = decode(&frame) else { panic!("a request") };
+        let params = request.params.unwrap();
+        assert!(frame.as_ptr_range().contains(&params.as_bytes().as_ptr()));
+        assert!(frame.as_ptr_range().contains(&request.method.as_bytes().as_ptr()));
+        assert_eq!((request.id, params.as_str()), ("x".into(), r#"{"a":[1,2]}"#));
+    }
+
+    #[test]
+    fn case_jsonrpc_022_odd_answers_are_answers() {
+        assert!(response(r#"{"id":4,"result":{}}"#).outcome.is_ok());
+        assert!(response(r#"{"jsonrpc":"2.0","id":5,"result":{},"error":null}"#).outcome.is_ok());
+        let error = response(r#"{"jsonrpc":"2.0","id":6,"error":{"code":-32000}}"#).outcome.unwrap_err();
+        assert_eq!((error.code, error.message.as_str()), (ErrorCode(-32000), ""));
+        let error = response(r#"{"jsonrpc":"2.0","id":7,"error":"boom"}"#).outcome.unwrap_err();
+        assert_eq!((error.message.as_str(), error.data.unwrap().as_str()), ("boom", r#""boom""#));
+        let error = response(r#"{"jsonrpc":"2.0","id":8,"error":{"code":"E1","message":"m"}}"#).outcome.unwrap_err();
+        assert_eq!((error.message.as_str(), error.data.unwrap().as_str()), ("m", r#"{"code":"E1","message":"m"}"#));
+        assert!(response(r#"{"jsonrpc":"2.0","id":9}"#).outcome.unwrap_err().message.contains("neither"));
+        assert!(response(r#"{"jsonrpc":"2.0","id":9,"result":null}"#).outcome.unwrap().into_raw().unwrap().is_null());
+    }
+
+    #[test]
+    fn j_13_an_error_may_lack_its_id() {
+        for text in [
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"Parse error"}}"#,
+            r#"{"error":{"code":1}}"#,
+        ] {
+            let response = response(text);
+            assert_eq!(response.id, None);
+            assert!(response.outcome.is_err());
+        }
+    }
+
+    #[test]
+    fn case_stdio_003_json_that_is_no_message_is_told_apart() {
+        for text in [
+            r#"{"status":200,"message":"Success","results":[],"duration":12}"#,
+            "[]",
+            "42",
+            "null",
+            r#""text""#,
+            r#"{"result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1.5,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":true,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
+        ] {
+            let error = decode(&Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
+            assert!(matches!(error, FrameError::NotRpc { .. }), "{text}: {error}");
+        }
+        for text in ["Weather server ready", "{", "{\"a\":}", "\u{1b}[31mred"] {
+            let error = decode(&Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
+            assert!(matches!(error, FrameError::NotJson { .. }), "{text}: {error}");
+            assert!(!error.to_string().contains('\u{1b}'));
+        }
+        assert!(decode(&Bytes::from_static(b"{\"id\":1,\"result\":\"\xff\"}")).is_err());
+    }
+
+    fn lazily(text: &str) -> Result<RawJson, FrameError> {
+        match decode_lazily(&Bytes::copy_from_slice(text.as_bytes()))? {
+            Incoming::Message(Message::Response(response)) => response.outcome.unwrap().into_raw(),
+            other => panic!("a response, not {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_not_what_it_seems_is_found_out_when_it_is_decoded() {
+        assert_eq!(lazily(r#"{"jsonrpc":"2.0","id":1,"result":{"a":1}}"#).unwrap().as_str(), r#"{"a":1}"#);
+        assert_eq!(lazily(r#"{"jsonrpc":"2.0","id":1,"result":{"a":1},"error":null}"#).unwrap().as_str(), r#"{"a":1}"#);
+        assert_eq!(lazily(r#"{"jsonrpc":"2.0","id":1,"result":{"a":1},"x":{"b":2}}"#).unwrap().as_str(), r#"{"a":1}"#);
+        for broken in [
+            r#"{"jsonrpc":"2.0","id":1,"result":{"a}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":{}}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":}"#,
+        ] {
+            assert!(matches!(lazily(broken), Err(FrameError::NotJson { .. })), "{broken}");
+            let Ok(Incoming::Message(Message::Response(r))) = decode_lazily(&Bytes::from_static(broken.as_bytes()))
+            else {
+                panic!()
+            };
+            assert!(r.outcome.unwrap().decode::<RawJson>().unwrap_err().to_string().contains("not json"));
+        }
+        // An error beside a result is an error, also where it comes late.
+        assert!(lazily(r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{"code":1}}"#).is_err());
+    }
+
+    #[test]
+    fn j_08_a_batch_keeps_its_good_members() {
+        let frame = Bytes::from_static(br#"[{"jsonrpc":"2.0","id":2,"result":{}},7,{"method":"n"}]"#);
+        let Ok(Incoming::Batch(members)) = decode(&frame) else { panic!("a batch") };
+        assert!(matches!(members.as_slice(), [Ok(Message::Response(_)), Err(_), Ok(Message::Notification(_))]));
+    }
+
+    #[test]
+    fn j_16_deep_nesting_costs_no_stack() {
+        let deep = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        let result = response(&deep).outcome.unwrap().into_raw().unwrap();
+        assert!(result.parse::<serde_json::Value>().is_err());
+    }
+
+    #[test]
+    fn metadata_is_spliced_into_the_parameters() {
+        let params: RawJson = "{\n  \"name\": \"a\"\r\n}".parse().unwrap();
+        let meta = Meta::new().with("k", 1);
+        let (token, empty) = (ProgressToken::from(7), RawJson::EMPTY_OBJECT);
+        let id = RequestId::from("i");
+        let line = |p, t, m| String::from_utf8(encode_request(&id, "m", p, t, m).to_vec()).unwrap();
+        let head = r#"{"jsonrpc":"2.0","id":"i","method":"m","params":"#;
+        assert_eq!(
+            line(Some(&params), Some(&token), Some(&meta)),
+            format!(r#"{head}{{"_meta":{{"progressToken":7,"k":1}},"name": "a"}}}}"#)
+        );
+        assert_eq!(line(Some(&empty), Some(&token), None), format!(r#"{head}{{"_meta":{{"progressToken":7}}}}}}"#));
+        assert_eq!(line(None, None, Some(&meta)), format!(r#"{head}{{"_meta":{{"k":1}}}}}}"#));
+        assert_eq!(line(None, None, None), r#"{"jsonrpc":"2.0","id":"i","method":"m"}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn s_02_every_frame_is_one_line_and_reads_back(text: String, id: i64, method in "[ -~]{1,30}") {
+            let params = RawJson::from_serialize(&serde_json::json!({ "t": text })).unwrap();
+            let frame = encode_request(&RequestId::from(id), &method, Some(&params), None, None);
+            prop_assert!(!frame.contains(&b'\n') && !frame.contains(&b'\r'));
+            let Ok(Incoming::Message(Message::Request(request))) = decode(&frame) else { panic!("a request") };
+            prop_assert_eq!(request.id, RequestId::from(id));
+            prop_assert_eq!(request.method.as_str(), method);
+            prop_assert_eq!(request.params.unwrap(), params);
+        }
+
+        #[test]
+        fn any_bytes_are_a_message_or_an_error(bytes: Vec<u8>) {
+            let _ = decode(&Bytes::from(bytes));
+        }
+
+        #[test]
+        fn a_lazy_look_finds_what_a_whole_one_finds(rest in r#"[\[\]{}:,"a1 ]{0,12}"#) {
+            let frame = Bytes::from(format!(r#"{{"jsonrpc":"2.0","id":1,"result":{rest}}}"#));
+            let whole = match decode(&frame) {
+                Ok(Incoming::Message(Message::Response(r))) => r.outcome.ok().and_then(|p| p.into_raw().ok()),
+                _ => None,
+            };
+            let Ok(Incoming::Message(Message::Response(lazy))) = decode_lazily(&frame) else { panic!("a response") };
+            prop_assert_eq!(lazy.outcome.unwrap().decode::<RawJson>().ok(), whole);
+        }
+    }
+}

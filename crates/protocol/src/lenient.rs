@@ -1,0 +1,165 @@
+//! Readers for what real peers write where the schema wants something else.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::raw::RawJson;
+
+/// Reads null as the default.
+pub(crate) fn null_is_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Default + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Reads a missing schema, and null, as `{}`.
+pub(crate) fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RawJson, D::Error> {
+    Ok(Option::<RawJson>::deserialize(deserializer)?.unwrap_or(RawJson::EMPTY_OBJECT))
+}
+
+/// Reads a whole number that is not negative, also one spelled as a float; anything else as none.
+pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    Ok(serde_json::Value::deserialize(deserializer).ok().and_then(|value| {
+        // Floats are exact up to 2^53; beyond that they name no one number.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        let whole = |n: f64| (n.fract() == 0.0 && (0.0..=EXACT).contains(&n)).then_some(n as u64);
+        value.as_u64().or_else(|| value.as_f64().and_then(whole))
+    }))
+}
+
+/// Reads the text of an open enum.
+pub(crate) fn text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: for<'a> From<&'a str>,
+    D: Deserializer<'de>,
+{
+    struct TextVisitor<T>(PhantomData<T>);
+
+    impl<T: for<'a> From<&'a str>> Visitor<'_> for TextVisitor<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            Ok(T::from(text))
+        }
+    }
+
+    deserializer.deserialize_str(TextVisitor(PhantomData))
+}
+
+/// Reads an object whose presence is the message, as capabilities are.
+///
+/// Null and `false` are absence; `true` and an array (PHP writes an empty object so) are an empty object.
+pub(crate) fn feature<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Default + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    struct FeatureVisitor<T>(PhantomData<T>);
+
+    impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for FeatureVisitor<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Option<T>, E> {
+            Ok(None)
+        }
+
+        fn visit_bool<E: de::Error>(self, there: bool) -> Result<Option<T>, E> {
+            Ok(there.then(T::default))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Option<T>, A::Error> {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(Some(T::default()))
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<T>, A::Error> {
+            T::deserialize(de::value::MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+
+    deserializer.deserialize_any(FeatureVisitor(PhantomData))
+}
+
+/// Reads [`feature`] where absence is the same as an empty object.
+pub(crate) fn features<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Default + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    feature(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Reads a list of strings; one string alone is a list of one.
+pub(crate) fn strings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    struct StringsVisitor;
+
+    impl<'de> Visitor<'de> for StringsVisitor {
+        type Value = Option<Vec<String>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of strings")
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_str<E: de::Error>(self, one: &str) -> Result<Self::Value, E> {
+            Ok(Some(vec![one.to_owned()]))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+            Deserialize::deserialize(de::value::SeqAccessDeserializer::new(seq)).map(Some)
+        }
+    }
+
+    deserializer.deserialize_any(StringsVisitor)
+}
+
+/// For `#[serde(with = …)]`: whole numbers are written without a fraction, as most peers write them.
+pub(crate) mod number {
+    use super::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        f64::deserialize(deserializer)
+    }
+
+    pub(crate) fn serialize<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        if number.fract() == 0.0 && number.abs() <= EXACT {
+            serializer.serialize_i64(*number as i64)
+        } else {
+            serializer.serialize_f64(*number)
+        }
+    }
+}
+
+/// [`number`] for an optional member.
+pub(crate) mod optional_number {
+    use super::{Deserialize, Deserializer, Serialize, Serializer, number};
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+        Option::deserialize(deserializer)
+    }
+
+    pub(crate) fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(transparent)]
+        struct Number(#[serde(with = "number")] f64);
+
+        value.map(Number).serialize(serializer)
+    }
+}

@@ -1,0 +1,123 @@
+//! A result that was found but not looked at.
+
+use bytes::Bytes;
+
+use crate::frame::{FrameError, Incoming, Message, decode};
+use crate::path::path_at;
+use crate::raw::RawJson;
+use crate::result::ResultType;
+use crate::text::{ByteStr, excerpt};
+
+/// How much of a result that could not be read is quoted in an error, in bytes.
+const EXCERPT: usize = 160;
+
+/// The result of a request, still part of its frame.
+///
+/// Where the frame has the usual form, the result is found by its place and not scanned: the first look at its
+/// bytes is the one that decodes them. So it may turn out not to be JSON when it is decoded, and
+/// [`into_raw`](Self::into_raw) checks it first.
+///
+/// ```
+/// use bowline_protocol::{ListToolsResult, frame::{Incoming, Message, decode}};
+///
+/// let frame = bytes::Bytes::from_static(br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#);
+/// let Incoming::Message(Message::Response(response)) = decode(&frame)? else { panic!("a response") };
+/// let result: ListToolsResult = response.outcome.unwrap().decode()?;
+/// assert!(result.tools.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Payload(Repr);
+
+#[derive(Debug, Clone)]
+enum Repr {
+    Checked(RawJson),
+    /// The result goes from `start` to the last brace, if the frame is what it seems to be.
+    Found {
+        frame: Bytes,
+        start: usize,
+    },
+}
+
+/// Why a result could not be decoded: where it differs, and how it began.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("wrong shape{}: {reason}; it began {excerpt}", at(path))]
+#[non_exhaustive]
+pub struct ShapeError {
+    /// The path of the member that does not fit, such as `tools[3].name`; empty for the result itself.
+    pub path: String,
+    /// What was expected and what came.
+    pub reason: String,
+    /// The start of the result, made harmless.
+    pub excerpt: String,
+}
+
+fn at(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!(" at {path}") }
+}
+
+impl ShapeError {
+    fn new(text: &str, error: &serde_json::Error) -> Self {
+        Self {
+            path: path_at(text, error.line(), error.column()),
+            reason: error.to_string(),
+            excerpt: excerpt(text, EXCERPT),
+        }
+    }
+}
+
+impl Payload {
+    /// The result of a frame that has the usual form: `{"jsonrpc":"2.0","id":N,"result":…}`.
+    pub(crate) const fn found(frame: Bytes, start: usize) -> Self {
+        Self(Repr::Found { frame, start })
+    }
+
+    /// Decodes the result.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when the result is not JSON or has another shape.
+    pub fn decode<R: ResultType>(&self) -> Result<R, ShapeError> {
+        if let Repr::Found { frame, start } = &self.0
+            && let Ok(text) = std::str::from_utf8(frame.get(*start..frame.len() - 1).unwrap_or_default())
+            // `R` reads to the end of the text, so one that is no single JSON value is an error here.
+            && let Ok(result) = R::decode(&RawJson::from_valid(ByteStr::slice_of(frame, text)))
+        {
+            return Ok(result);
+        }
+        let raw = self.clone().into_raw().map_err(|error| ShapeError {
+            path: String::new(),
+            reason: String::from("the answer is not json"),
+            excerpt: excerpt(&error.to_string(), EXCERPT),
+        })?;
+        R::decode(&raw).map_err(|error| ShapeError::new(raw.as_str(), &error))
+    }
+
+    /// The result as raw JSON.
+    ///
+    /// # Errors
+    /// [`FrameError`] when the frame turns out not to be JSON.
+    pub fn into_raw(self) -> Result<RawJson, FrameError> {
+        match self.0 {
+            Repr::Checked(raw) => Ok(raw),
+            Repr::Found { frame, .. } => match decode(&frame)? {
+                Incoming::Message(Message::Response(response)) => match response.outcome {
+                    Ok(Self(Repr::Checked(raw))) => Ok(raw),
+                    _ => Err(FrameError::not_rpc("neither result nor error alone", &frame)),
+                },
+                _ => Err(FrameError::not_rpc("no answer", &frame)),
+            },
+        }
+    }
+}
+
+impl From<RawJson> for Payload {
+    fn from(raw: RawJson) -> Self {
+        Self(Repr::Checked(raw))
+    }
+}
+
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        self.clone().into_raw() == other.clone().into_raw()
+    }
+}

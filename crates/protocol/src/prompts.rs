@@ -1,0 +1,148 @@
+//! Prompts.
+//!
+//! Specification: server/prompts.
+
+use std::collections::BTreeMap;
+
+use crate::annotations::Role;
+use crate::content::ContentBlock;
+use crate::icons::Icon;
+use crate::input::InputResponses;
+use crate::result::list_result;
+use crate::wire::object;
+
+object! {
+    /// A prompt that a server offers.
+    ///
+    /// ```
+    /// use bowline_protocol::{Prompt, PromptArgument};
+    ///
+    /// let prompt = Prompt::new("review").with_arguments([PromptArgument::new("code").with_required(true)]);
+    /// assert_eq!(prompt.missing_arguments(["language"]), ["code"]);
+    /// ```
+    pub struct Prompt (meta) {
+        required {
+            /// The name, for programs.
+            name: String,
+        }
+        optional {
+            /// The name, for people (since 2025-06-18).
+            title: String => with_title,
+            /// What it is for.
+            description: String => with_description,
+            /// The arguments that it takes.
+            arguments: Vec<PromptArgument> => with_arguments,
+            /// Icons (since 2025-11-25).
+            icons: Vec<Icon> => with_icons,
+        }
+    }
+}
+
+impl Prompt {
+    /// The arguments that must be given and are not among the `given` names.
+    pub fn missing_arguments<'a>(&self, given: impl IntoIterator<Item = &'a str>) -> Vec<&str> {
+        let given: Vec<&str> = given.into_iter().collect();
+        let arguments = self.arguments.as_deref().unwrap_or_default();
+        let missing = arguments.iter().filter(|a| a.is_required() && !given.contains(&a.name.as_str()));
+        missing.map(|a| a.name.as_str()).collect()
+    }
+}
+
+object! {
+    /// An argument of a prompt.
+    pub struct PromptArgument {
+        required {
+            /// The name, for programs.
+            name: String,
+        }
+        optional {
+            /// The name, for people (since 2025-06-18).
+            title: String => with_title,
+            /// What it means.
+            description: String => with_description,
+            /// Whether it must be given; not said means no.
+            required: bool => with_required,
+        }
+    }
+}
+
+impl PromptArgument {
+    /// Whether it must be given.
+    pub fn is_required(&self) -> bool {
+        self.required.unwrap_or(false)
+    }
+}
+
+object! {
+    /// One page of prompts.
+    pub struct ListPromptsResult (meta, result_type, ttl_ms, cache_scope) {
+        list {
+            /// The prompts.
+            prompts: Prompt,
+        }
+        optional {
+            /// Where the next page starts; none on the last one.
+            next_cursor: String => with_next_cursor,
+        }
+        problems { problems }
+    }
+}
+list_result!(ListPromptsResult, "prompts" => prompts);
+
+object! {
+    /// The parameters of `prompts/get`.
+    pub struct GetPromptRequestParams (meta) {
+        required {
+            /// The prompt.
+            name: String,
+        }
+        optional {
+            /// The arguments by name.
+            arguments: BTreeMap<String, String> => with_arguments,
+            /// Answers to the server's requests for input (2026-07-28).
+            input_responses: InputResponses => with_input_responses,
+            /// The state that came with those requests, byte for byte (2026-07-28).
+            request_state: String => with_request_state,
+        }
+    }
+}
+
+object! {
+    /// A prompt, filled in.
+    pub struct GetPromptResult (meta, result_type) {
+        list {
+            /// The messages.
+            messages: PromptMessage,
+        }
+        optional {
+            /// What it is for.
+            description: String => with_description,
+        }
+        problems { problems }
+    }
+}
+list_result!(GetPromptResult, "messages" => messages);
+
+object! {
+    /// A message of a prompt.
+    pub struct PromptMessage {
+        required {
+            /// Who speaks.
+            role: Role,
+            /// What is said.
+            content: ContentBlock,
+        }
+    }
+}
+
+impl PromptMessage {
+    /// A message of the person.
+    pub fn user(text: impl Into<String>) -> Self {
+        Self::new(Role::User, ContentBlock::text(text))
+    }
+
+    /// A message of the model.
+    pub fn assistant(text: impl Into<String>) -> Self {
+        Self::new(Role::Assistant, ContentBlock::text(text))
+    }
+}

@@ -1,0 +1,284 @@
+//! What real servers send and no schema allows is read where its meaning is plain.
+
+use bowline_protocol::*;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+fn decode<R: ResultType>(text: &str) -> R {
+    R::decode(&text.parse().unwrap()).unwrap_or_else(|e| panic!("{e} in {text}"))
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> T {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e} in {text}"))
+}
+
+#[test]
+fn case_tools_009_one_bad_tool_does_not_hide_the_others() {
+    let list: ListToolsResult = decode(
+        r#"{"tools": [{"name": "good", "inputSchema": {"type": "object"}},
+        {"name": "odd", "inputSchema": {"type": "object"}, "outputSchema": {"$id": "x"}},
+        {"description": "no name", "inputSchema": {}}], "nextCursor": "p2", "x": 1}"#,
+    );
+    assert_eq!(list.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(), ["good", "odd"]);
+    assert_eq!(list.tools[1].output_schema.as_ref().unwrap().as_str(), r#"{"$id": "x"}"#);
+    assert_eq!((list.next_cursor.as_deref(), &list.extra["x"]), (Some("p2"), &json!(1)));
+    let [problem] = list.problems.as_slice() else { panic!("{:?}", list.problems) };
+    assert_eq!(problem.index, 2);
+    assert!(problem.to_string().starts_with("item 2: missing field `name`"), "{problem}");
+    assert_eq!(problem.raw.to_value()["description"], "no name");
+}
+
+#[test]
+fn a_bad_item_is_reported_in_every_list() {
+    assert_eq!(decode::<ListResourcesResult>(r#"{"resources": [1, {"uri": "x://1"}]}"#).problems.len(), 1);
+    assert_eq!(decode::<ListResourceTemplatesResult>(r#"{"resourceTemplates": [{}]}"#).problems.len(), 1);
+    assert_eq!(decode::<ListPromptsResult>(r#"{"prompts": [{"name": "p"}, null]}"#).problems[0].index, 1);
+    assert_eq!(decode::<GetPromptResult>(r#"{"messages": [{"role": "user"}]}"#).problems.len(), 1);
+    assert_eq!(decode::<ListTasksResult>(r#"{"tasks": [{"taskId": 1}]}"#).problems.len(), 1);
+    assert_eq!(decode::<ListRootsResult>(r#"{"roots": [{"name": "x"}]}"#).problems.len(), 1);
+}
+
+#[test]
+fn a_result_that_is_wrong_as_a_whole_is_an_error_that_says_where() {
+    for text in
+        [r#"{"tools": {}}"#, r#"{"tools": [], "nextCursor": 7}"#, r#"{"tools": [1], "nextCursor": 7}"#, "[]", "7"]
+    {
+        let raw: RawJson = text.parse().unwrap();
+        let error = ListToolsResult::decode(&raw).unwrap_err();
+        assert!(error.line() == 1 && error.column() <= text.len(), "{error}");
+    }
+}
+
+#[test]
+fn case_tools_010_unknown_content_is_kept() {
+    let text = r#"{"content": [{"type": "text", "text": "a"},
+        {"type": "hologram", "mesh": "AAEC", "_meta": {"k": 1}},
+        {"type": "audio", "data": "AAEC", "mimeType": "audio/wav"},
+        {"type": "resource_link", "uri": "file:///x", "name": "x"}]}"#;
+    let result: CallToolResult = decode(text);
+    let [ContentBlock::Text(_), ContentBlock::Other(odd), ContentBlock::Audio(audio), ContentBlock::ResourceLink(_)] =
+        result.content.as_slice()
+    else {
+        panic!("{:?}", result.content)
+    };
+    assert_eq!(odd.to_value(), json!({"type": "hologram", "mesh": "AAEC", "_meta": {"k": 1}}));
+    assert_eq!(audio.decode().unwrap(), [0, 1, 2]);
+    assert_eq!(serde_json::to_value(&result).unwrap(), read::<Value>(text));
+    assert!(result.problems.is_empty());
+}
+
+#[test]
+fn t_13_a_known_kind_of_the_wrong_shape_is_kept_and_reported() {
+    let result: CallToolResult = decode(
+        r#"{"content": [{"type": "text", "text": 7}, {"text": "late", "type": "text"}, "bare"], "isError": true}"#,
+    );
+    let [ContentBlock::Other(wrong), ContentBlock::Text(late), ContentBlock::Other(bare)] = result.content.as_slice()
+    else {
+        panic!("{:?}", result.content)
+    };
+    assert_eq!((wrong.to_value()["text"].clone(), late.text.as_str(), bare.as_str()), (json!(7), "late", "\"bare\""));
+    assert_eq!(result.problems.iter().map(|problem| problem.index).collect::<Vec<_>>(), [0, 2]);
+    assert!(result.is_error());
+}
+
+#[test]
+fn case_tools_016_results_without_content_are_results() {
+    for text in ["{}", r#"{"content":null}"#, r#"{"structuredContent":{"a":1}}"#, r#"{"content":[],"isError":null}"#] {
+        let result: CallToolResult = decode(text);
+        assert!(result.content.is_empty() && !result.is_error() && result.extra.is_empty(), "{text}");
+        assert_eq!(result.structured_content.is_some(), text.contains("structured"));
+    }
+    let relic: CallToolResult = decode(r#"{"toolResult":{"content":[]}}"#);
+    assert_eq!(relic.extra["toolResult"], json!({"content": []}));
+}
+
+#[test]
+fn t_05_null_as_structured_content_differs_from_none() {
+    let null: CallToolResult = decode(r#"{"content":[],"structuredContent":null}"#);
+    assert!(null.structured_content.as_ref().unwrap().is_null());
+    assert_eq!(serde_json::to_string(&null).unwrap(), r#"{"content":[],"structuredContent":null}"#);
+    assert_eq!(decode::<CallToolResult>(r#"{"content":[]}"#).structured_content, None);
+}
+
+#[test]
+fn case_tools_020_cache_hints_that_make_no_sense_are_none() {
+    for (hint, ttl) in
+        [("60000", Some(60_000)), ("1e3", Some(1000)), ("-5", None), ("\"x\"", None), ("1e300", None), ("null", None)]
+    {
+        let list: ListToolsResult = decode(&format!(r#"{{"tools":[],"ttlMs":{hint},"cacheScope":"shared"}}"#));
+        assert_eq!(list.ttl_ms, ttl, "{hint}");
+        assert_eq!(list.cache_scope, Some(CacheScope::Other("shared".to_owned())));
+    }
+}
+
+#[test]
+fn a_tool_without_schema_has_an_empty_one() {
+    let list: ListToolsResult =
+        decode(r#"{"tools": [{"name": "a"}, {"name": "b", "inputSchema": null, "title": null}]}"#);
+    assert!(list.tools.iter().all(|tool| tool.input_schema == RawJson::EMPTY_OBJECT && tool.title.is_none()));
+}
+
+#[test]
+fn case_resources_001_contents_are_told_by_their_member() {
+    let result: ReadResourceResult = decode(
+        r#"{"contents":[{"uri":"x://1","blob":"/wD+gA=="},{"uri":"x://2","text":"hi"},
+        {"uri":"x://3","text":"","mimeType":null},{"uri":"x://4"},{"uri":"x://5","text":null,"blob":"AA"}]}"#,
+    );
+    let [
+        ResourceContents::Blob(blob),
+        ResourceContents::Text(hi),
+        ResourceContents::Text(empty),
+        ResourceContents::Other(neither),
+        ResourceContents::Blob(unpadded),
+    ] = result.contents.as_slice()
+    else {
+        panic!("{:?}", result.contents)
+    };
+    assert_eq!(blob.decode().unwrap(), [0xff, 0x00, 0xfe, 0x80]);
+    assert_eq!((hi.text.as_str(), empty.text.as_str(), &empty.mime_type), ("hi", "", &None));
+    assert_eq!(neither.to_value()["uri"], "x://4");
+    assert_eq!(unpadded.decode().unwrap(), [0]);
+}
+
+#[test]
+fn case_prompts_003_prompts_without_arguments_miss_none() {
+    let list: ListPromptsResult = decode(
+        r#"{"prompts":[{"name":"a"},{"name":"b","arguments":null},{"name":"c","arguments":[{"name":"x"},{"name":"y","required":false}]}]}"#,
+    );
+    assert!(list.prompts.iter().all(|prompt| prompt.missing_arguments([]).is_empty()));
+}
+
+#[test]
+fn case_prompts_004_missing_arguments_are_named() {
+    let prompt = Prompt::new("p")
+        .with_arguments([PromptArgument::new("repository").with_required(true), PromptArgument::new("note")]);
+    assert_eq!(prompt.missing_arguments(["note"]), ["repository"]);
+    assert!(prompt.missing_arguments(["repository"]).is_empty());
+}
+
+#[test]
+fn case_sampling_001_a_request_without_max_tokens_is_read() {
+    let params: CreateMessageRequestParams =
+        read(r#"{"messages":[{"role":"user","content":{"type":"text","text":"route?"}}]}"#);
+    assert_eq!((params.max_tokens, params.messages.len()), (None, 1));
+}
+
+#[test]
+fn sampling_content_is_one_block_or_several_or_a_bare_string() {
+    let blocks = |text: &str| read::<SamplingMessage>(text).content.blocks().to_vec();
+    let text = [SamplingMessageContentBlock::from(TextContent::new("a"))];
+    assert_eq!(blocks(r#"{"role":"user","content":{"type":"text","text":"a"}}"#), text);
+    assert_eq!(blocks(r#"{"role":"user","content":[{"text":"a","type":"text"}]}"#), text);
+    assert_eq!(blocks(r#"{"role":"user","content":"a"}"#), text);
+    let mixed = r#"{"role":"tool","content":[{"type":"tool_result","toolUseId":"1","structuredContent":null},{"type":"new","x":{"y":1}}]}"#;
+    let [SamplingMessageContentBlock::ToolResult(result), SamplingMessageContentBlock::Other(_)] = &blocks(mixed)[..]
+    else {
+        panic!("{mixed}")
+    };
+    assert!(result.structured_content.is_some() && result.content.is_empty());
+}
+
+#[test]
+fn elicitation_without_a_mode_is_a_form_and_an_unknown_mode_is_kept() {
+    let form = r#"{"message":"m","requestedSchema":{"type":"object","properties":{}}}"#;
+    assert!(matches!(read(form), ElicitRequestParams::Form(ElicitRequestFormParams { mode: None, .. })));
+    let url = r#"{"message":"m","mode":"url","url":"https://x.example","elicitationId":"1","x":1}"#;
+    let ElicitRequestParams::Url(params) = read(url) else { panic!("{url}") };
+    assert_eq!((params.elicitation_id.as_deref(), params.extra.len()), (Some("1"), 1));
+    let odd = r#"{"message":"m","mode":"voice"}"#;
+    let params: ElicitRequestParams = read(odd);
+    assert!(matches!(params, ElicitRequestParams::Other(_)));
+    assert_eq!(serde_json::to_string(&params).unwrap(), odd);
+    assert!(serde_json::from_str::<ElicitRequestParams>(r#"{"mode":"url","message":"m"}"#).is_err());
+}
+
+#[test]
+fn fields_of_a_form_keep_their_order_and_odd_ones_are_kept() {
+    let schema: ElicitationSchema = read(
+        r#"{"type":"object","properties":{"z":{"type":"string"},"a":{"type":"file"},"m":{"enum":["x"]},
+        "k":{"type":"integer","minimum":1},"l":{"type":"string","enum":["x","y"],"enumNames":["X"]}},"required":null}"#,
+    );
+    assert_eq!(schema.properties.names().collect::<Vec<_>>(), ["z", "a", "m", "k", "l"]);
+    let field = |name| schema.properties.get(name).unwrap();
+    assert!(matches!(field("a"), PrimitiveSchemaDefinition::Other(_)));
+    assert_eq!(field("m").options(), [("x", "x")]);
+    assert_eq!(field("l").options(), [("x", "X"), ("y", "y")]);
+    assert!(matches!(field("k"), PrimitiveSchemaDefinition::Number(n) if n.schema_type == NumberType::Integer));
+}
+
+#[test]
+fn case_elicitation_005_requests_for_input_are_read_and_the_state_is_kept_byte_for_byte() {
+    let result: InputRequiredResult = decode(
+        r#"{"resultType":"input_required","inputRequests":{"who":{"method":"elicitation/create","params":{"mode":"form",
+        "message":"Name?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}},
+        "later":{"method":"x/new","params":{"a":1}}},"requestState":"eyJ+/=é"}"#,
+    );
+    assert_eq!(result.request_state.as_deref(), Some("eyJ+/=é"));
+    let requests = result.input_requests.unwrap();
+    assert!(matches!(requests.get("who"), Some(InputRequest::Elicit(_))));
+    assert!(matches!(requests.get("later"), Some(InputRequest::Other(_))));
+    let responses: InputResponses = [("who", ElicitResult::cancel().into())].into();
+    assert_eq!(serde_json::to_string(&responses).unwrap(), r#"{"who":{"action":"cancel"}}"#);
+}
+
+#[test]
+fn case_tasks_003_states_and_limits_of_tasks_are_read() {
+    let task: Task = read(
+        r#"{"taskId":"1","status":"paused","createdAt":"t","lastUpdatedAt":"t","ttl":null,"pollInterval":-1,"statusMessage":null}"#,
+    );
+    assert!(!task.status.is_terminal() && TaskStatus::Cancelled.is_terminal());
+    assert_eq!((task.ttl, task.lifetime(), task.poll_delay()), (Some(TaskTtl::Unlimited), None, None));
+}
+
+#[test]
+fn case_tasks_004_a_task_of_2026_is_flat() {
+    let text = r#"{"resultType":"task","taskId":"t1","status":"working","pollIntervalMs":50,"ttlMs":60000}"#;
+    assert_eq!(ResultKind::of(&text.parse().unwrap()), ResultKind::Task);
+    let created: CreateTaskResult = decode(text);
+    assert_eq!(created.task.poll_delay().unwrap().as_millis(), 50);
+    assert_eq!(created.task.lifetime().unwrap().as_secs(), 60);
+    assert_eq!(serde_json::to_value(&created).unwrap(), read::<Value>(text));
+    let done = r#"{"resultType":"complete","taskId":"t1","status":"completed","ttlMs":null,"result":{"content":[],"n":9007199254740993}}"#;
+    let got: GetTaskResult = decode(done);
+    assert_eq!(got.result.as_ref().unwrap().as_str(), r#"{"content":[],"n":9007199254740993}"#);
+    assert_eq!(serde_json::to_value(&got).unwrap(), read::<Value>(done));
+    let failed: GetTaskResult = decode(r#"{"taskId":"t1","status":"failed","error":{"code":-32603,"message":"m"}}"#);
+    assert_eq!(failed.error().unwrap().code, ErrorCode::INTERNAL_ERROR);
+    let acknowledged: CancelTaskResult = decode(r#"{"resultType":"complete","x":1}"#);
+    assert_eq!((acknowledged.task, acknowledged.extra.len()), (None, 1));
+}
+
+#[test]
+fn tk_05_a_message_names_its_task_in_its_metadata() {
+    let mut meta = Meta::new();
+    meta.set_related_task("1");
+    assert_eq!(meta.related_task().unwrap().task_id, "1");
+    assert_eq!(serde_json::to_string(&meta).unwrap(), r#"{"io.modelcontextprotocol/related-task":{"taskId":"1"}}"#);
+}
+
+#[test]
+fn sizes_of_an_icon_may_be_one_string() {
+    let icon: Icon = read(r#"{"src":"data:,","sizes":"48x48","theme":"sepia"}"#);
+    assert_eq!(icon.sizes.unwrap(), ["48x48"]);
+    assert_eq!(icon.theme.unwrap().as_str(), "sepia");
+}
+
+#[test]
+fn a_log_message_may_lack_all_but_its_level() {
+    let message: LoggingMessageNotificationParams = read(r#"{"level":"trace","data":null}"#);
+    assert!(message.data.is_null() && message.level.severity().is_none());
+    assert_eq!(read::<LoggingMessageNotificationParams>("{}").level, LoggingLevel::Info);
+}
+
+#[test]
+fn errors_with_data_of_mcp_are_read() {
+    let error = |code, data: Value| ErrorObject::new(code, "m").with_data(data.into());
+    let url = error(
+        ErrorCode::URL_ELICITATION_REQUIRED,
+        json!({"elicitations": [{"mode": "url", "elicitationId": "1", "url": "https://x.example", "message": "m"}]}),
+    );
+    assert!(matches!(&url.url_elicitation_required().unwrap().elicitations[..], [ElicitRequestParams::Url(_)]));
+    let missing = error(ErrorCode::MISSING_CLIENT_CAPABILITY, json!({"requiredCapabilities": {"elicitation": {}}}));
+    assert!(missing.missing_client_capability().unwrap().required_capabilities.elicitation.is_some());
+    assert!(missing.unsupported_protocol_version().is_none());
+}
