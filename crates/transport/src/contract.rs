@@ -1,0 +1,250 @@
+//! What a transport is.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bowline_protocol::frame::Message;
+use bowline_protocol::{ProgressToken, RequestId};
+use bytes::Bytes;
+use futures_core::Stream;
+
+use crate::error::TransportError;
+use crate::inbound::Inbound;
+
+/// A boxed future, as the object-safe traits of this crate return it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A connection to one server.
+///
+/// Shared by many tasks; every method may be called at any time, also after [`close`](Self::close), which
+/// makes them fail with [`TransportErrorKind::Closed`](crate::TransportErrorKind::Closed).
+///
+/// Whoever writes one runs `bowline_testkit::contract` against it.
+pub trait Transport: Send + Sync + 'static {
+    /// Sends one request; the exchange yields all that belongs to it and ends with its response.
+    ///
+    /// Waits while the limit of open exchanges or of unsent bytes is reached.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it is ready sends nothing, or cancels what was sent.
+    fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>>;
+
+    /// Sends a notification, or the answer to a request of the server.
+    ///
+    /// Ready once the message is accepted in order; what was accepted is written before a close.
+    fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>>;
+
+    /// What the server sends unasked. Taken once, by the session; `None` after that.
+    fn take_inbound(&self) -> Option<Inbound>;
+
+    /// Ends in order: what was accepted is flushed, then the connection is closed, within the grace period.
+    ///
+    /// Open exchanges end with an error. Calling it again waits for the same end.
+    fn close(&self) -> BoxFuture<'_, Result<(), TransportError>>;
+
+    /// The last that the server said outside the protocol, such as the end of a child's standard error.
+    ///
+    /// For errors of a connection that is still up: a server that does not answer may have said why.
+    fn last_words(&self) -> Option<Arc<str>> {
+        None
+    }
+}
+
+/// Opens connections to one server: the first one, and every reconnect.
+pub trait Connect: Send + Sync + 'static {
+    /// Opens a fresh connection.
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>>;
+
+    /// What is connected to, for messages: a program's name, an address. Without secrets.
+    fn describe(&self) -> String;
+}
+
+impl<T: Transport + ?Sized> Transport for Box<T> {
+    fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>> {
+        (**self).request(request)
+    }
+
+    fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>> {
+        (**self).send(message)
+    }
+
+    fn take_inbound(&self) -> Option<Inbound> {
+        (**self).take_inbound()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), TransportError>> {
+        (**self).close()
+    }
+
+    fn last_words(&self) -> Option<Arc<str>> {
+        (**self).last_words()
+    }
+}
+
+impl<C: Connect + ?Sized> Connect for Box<C> {
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
+        (**self).connect()
+    }
+
+    fn describe(&self) -> String {
+        (**self).describe()
+    }
+}
+
+/// What a message is about, so that no transport has to parse the frame again.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Routing {
+    /// The method, such as `tools/call`; empty for answers.
+    pub method: Cow<'static, str>,
+    /// What the method is applied to: a tool's or prompt's name, a resource's URI.
+    pub name: Option<String>,
+}
+
+impl Routing {
+    /// Routing by method.
+    pub fn new(method: impl Into<Cow<'static, str>>) -> Self {
+        Self { method: method.into(), name: None }
+    }
+
+    /// Says what the method is applied to.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+}
+
+/// A request on its way out.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WireRequest {
+    /// The id in the frame.
+    pub id: RequestId,
+    /// The whole JSON-RPC message on one line, without the newline.
+    pub frame: Bytes,
+    /// The progress token in the frame, if progress was asked for.
+    pub progress_token: Option<ProgressToken>,
+    /// What it is about.
+    pub routing: Routing,
+    /// Whether giving up is told to the server. Never for `initialize` (basic/utilities/cancellation).
+    pub cancellable: bool,
+}
+
+impl WireRequest {
+    /// A cancellable request without progress.
+    pub fn new(id: RequestId, frame: Bytes, routing: Routing) -> Self {
+        Self { id, frame, progress_token: None, routing, cancellable: true }
+    }
+
+    /// Routes progress with this token to the exchange.
+    #[must_use]
+    pub fn with_progress_token(mut self, token: ProgressToken) -> Self {
+        self.progress_token = Some(token);
+        self
+    }
+
+    /// Gives up silently when dropped.
+    #[must_use]
+    pub fn not_cancellable(mut self) -> Self {
+        self.cancellable = false;
+        self
+    }
+}
+
+/// A notification, or the answer to a request of the server, on its way out.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WireMessage {
+    /// The whole JSON-RPC message on one line, without the newline.
+    pub frame: Bytes,
+    /// What it is about.
+    pub routing: Routing,
+}
+
+impl WireMessage {
+    /// A message.
+    pub fn new(frame: Bytes, routing: Routing) -> Self {
+        Self { frame, routing }
+    }
+}
+
+/// How a transport feeds an [`Exchange`].
+pub trait ExchangeSource: Send {
+    /// The next message of the exchange: progress and the like, at last the response; then `None`.
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, TransportError>>>;
+
+    /// Gives the exchange up. Called at most once, and not after its end was yielded.
+    fn cancel(&mut self, reason: &str);
+}
+
+/// All that belongs to one request, ending with its response or an error.
+///
+/// Dropping it before its end cancels: a byte stream sends `notifications/cancelled`, HTTP closes the stream.
+pub struct Exchange {
+    source: Box<dyn ExchangeSource>,
+    done: bool,
+}
+
+impl Exchange {
+    /// The reason that a drop gives.
+    const DROPPED: &str = "the caller no longer waits";
+
+    /// An exchange that a transport feeds.
+    pub fn new(source: impl ExchangeSource + 'static) -> Self {
+        Self { source: Box::new(source), done: false }
+    }
+
+    /// The next message; `None` after the response or an error was yielded.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no message.
+    pub async fn next(&mut self) -> Option<Result<Message, TransportError>> {
+        poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// Polls for the next message.
+    pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, TransportError>>> {
+        if self.done {
+            return Poll::Ready(None);
+        }
+        let item = ready!(self.source.poll_message(cx));
+        self.done = !matches!(&item, Some(Ok(Message::Request(_) | Message::Notification(_))));
+        Poll::Ready(item)
+    }
+
+    /// Gives the exchange up and tells the server why.
+    pub fn cancel(mut self, reason: &str) {
+        self.give_up(reason);
+    }
+
+    fn give_up(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.done, true) {
+            self.source.cancel(reason);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.give_up(Self::DROPPED);
+    }
+}
+
+impl Stream for Exchange {
+    type Item = Result<Message, TransportError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_message(cx)
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("done", &self.done).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,167 @@
+//! What can go wrong on the wire, and whether the bytes may have left.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use bowline_protocol::excerpt;
+
+/// Whether a message may have reached the peer.
+///
+/// Retry is built on this verdict, never on guesses: a call with side effects may be repeated only after
+/// [`Sent::No`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "there is no fourth answer")]
+pub enum Sent {
+    /// Not a byte of it was handed to the system.
+    No,
+    /// Some or all of it was handed over; nobody knows whether the peer read it.
+    Maybe,
+    /// The peer has shown that it read it.
+    Yes,
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::No => "not sent",
+            Self::Maybe => "may have been sent",
+            Self::Yes => "was received",
+        })
+    }
+}
+
+/// What kind of failure a [`TransportError`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransportErrorKind {
+    /// The program, file or host does not exist.
+    NotFound,
+    /// The system refused: permissions, a refused connection, a bad address.
+    Connect,
+    /// The connection ended, from either side.
+    Closed,
+    /// A message is larger than the limit.
+    TooLarge,
+    /// Reading or writing failed.
+    Io,
+    /// Something took longer than its deadline.
+    Timeout,
+    /// The peer broke the rules of the transport.
+    Protocol,
+    /// The configuration cannot work: a bad option, an argument that cannot be passed on.
+    Config,
+}
+
+/// An error of a transport.
+///
+/// Cheap to clone: one failure of a connection ends every open exchange with the same cause.
+/// `Display` is one line without secrets; [`stderr`](Self::stderr) has a dead child's last lines in full.
+#[derive(Clone)]
+pub struct TransportError(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: TransportErrorKind,
+    sent: Sent,
+    message: String,
+    stderr: Option<Arc<str>>,
+    exit: Option<Arc<str>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl TransportError {
+    /// An error of something that was not sent. `message` is lower case, one line, and says what to do next.
+    pub fn new(kind: TransportErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind, sent: Sent::No, message: message.into(), stderr: None, exit: None, source: None }))
+    }
+
+    /// The connection was closed by this side.
+    pub fn closed() -> Self {
+        Self::new(TransportErrorKind::Closed, "the connection is closed")
+    }
+
+    /// Says whether the message in question may have reached the peer.
+    #[must_use]
+    pub fn with_sent(mut self, sent: Sent) -> Self {
+        self.0.sent = sent;
+        self
+    }
+
+    /// Keeps the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    /// Adds the last lines that a child process wrote to its standard error.
+    #[must_use]
+    pub fn with_stderr(mut self, tail: impl Into<Arc<str>>) -> Self {
+        let tail = tail.into();
+        self.0.stderr = (!tail.trim().is_empty()).then_some(tail);
+        self
+    }
+
+    /// Adds how a child process ended, such as `exit status: 1` or `signal: 9 (SIGKILL)`.
+    #[must_use]
+    pub fn with_exit(mut self, exit: impl Into<Arc<str>>) -> Self {
+        self.0.exit = Some(exit.into());
+        self
+    }
+
+    /// The kind of failure.
+    pub fn kind(&self) -> TransportErrorKind {
+        self.0.kind
+    }
+
+    /// Whether the message may have reached the peer.
+    pub fn sent(&self) -> Sent {
+        self.0.sent
+    }
+
+    /// The last lines of the child's standard error, at most 8 KiB, where there is a child that wrote some.
+    pub fn stderr(&self) -> Option<&str> {
+        self.0.stderr.as_deref()
+    }
+
+    /// How the child process ended, where there is one and it did.
+    pub fn exit(&self) -> Option<&str> {
+        self.0.exit.as_deref()
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        if let Some(exit) = &self.0.exit {
+            write!(f, " ({exit})")?;
+        }
+        if let Some(stderr) = &self.0.stderr {
+            // The end of the text says why it died; show at most its last three lines.
+            let lines: Vec<&str> = stderr.lines().map(str::trim_end).filter(|l| !l.is_empty()).collect();
+            let last = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join(" | ");
+            write!(f, "; its last words: {}", excerpt(&last, 400))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransportError")
+            .field("kind", &self.0.kind)
+            .field("sent", &self.0.sent)
+            .field("message", &self.0.message)
+            .field("exit", &self.0.exit)
+            .field("stderr", &self.0.stderr)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for TransportError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|s| s.as_ref() as &(dyn StdError + 'static))
+    }
+}

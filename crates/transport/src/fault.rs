@@ -1,0 +1,69 @@
+//! What a peer did wrong without ending the connection.
+
+use std::fmt;
+
+use bowline_protocol::frame::FrameError;
+use bowline_protocol::{ErrorObject, RequestId};
+
+/// Something odd that a peer sent. It is reported once and the connection goes on.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A frame that is no message: a banner, a log line, half a message.
+    NotAMessage {
+        /// What was wrong with the first of them.
+        error: FrameError,
+        /// How many of that kind came so far on this connection. Reported at 1 and then at each power of two.
+        count: u64,
+    },
+    /// An answer to nothing that is open: late, repeated or invented.
+    UnknownAnswer {
+        /// The id it named.
+        id: RequestId,
+    },
+    /// An error without an id: it belongs to the connection, not to a call.
+    ErrorWithoutId {
+        /// What the server said.
+        error: ErrorObject,
+    },
+    /// A string of digits answered an integer id; it was taken as that id.
+    IdEchoedAsString {
+        /// The id as it came.
+        id: RequestId,
+    },
+    /// An array of messages, which only 2025-03-26 allows. Its members were handled.
+    Batch {
+        /// How many members it had.
+        len: usize,
+    },
+    /// Progress came faster than the caller took it; the oldest was dropped.
+    ProgressDropped {
+        /// How many so far in that exchange. Reported at 1 and then at each power of two.
+        count: u64,
+    },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAMessage { error, count: 1 } => write!(f, "ignored a line that is no message: {error}"),
+            Self::NotAMessage { error, count } => {
+                write!(f, "ignored {count} lines that are no messages, such as: {error}")
+            }
+            Self::UnknownAnswer { id } => write!(f, "ignored an answer to request {id}, which is not open"),
+            Self::ErrorWithoutId { error } => write!(f, "the server reported, for no request in particular: {error}"),
+            Self::IdEchoedAsString { id } => write!(f, "took the answer with id {id} as that of the integer id"),
+            Self::Batch { len } => {
+                write!(f, "took {len} messages from an array, which only revision 2025-03-26 allows")
+            }
+            Self::ProgressDropped { count } => {
+                write!(f, "dropped {count} progress notifications that nobody took in time")
+            }
+        }
+    }
+}
+
+/// Whether the `count`-th of a kind is worth another report: the first, then each power of two.
+pub(crate) const fn worth_a_report(count: u64) -> bool {
+    count.is_power_of_two()
+}

@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod contract;
+mod error;
+mod fault;
+mod framing;
+mod inbound;
+mod limits;
+mod memory;
+mod mux;
+
+pub use contract::{BoxFuture, Connect, Exchange, ExchangeSource, Routing, Transport, WireMessage, WireRequest};
+pub use error::{Sent, TransportError, TransportErrorKind};
+pub use fault::Fault;
+pub use inbound::{Inbound, InboundEvent, InboundSender};
+pub use limits::Limits;
+pub use memory::MemoryConnect;
+pub use mux::{Mux, MuxBuilder};

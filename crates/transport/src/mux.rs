@@ -1,0 +1,374 @@
+//! Exchanges over a byte stream: framing by lines, answers by id, progress by token.
+
+mod lane;
+mod outbox;
+mod reader;
+mod table;
+
+use std::fmt;
+use std::future::{Future, ready};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bowline_protocol::frame::{self, Message};
+use bowline_protocol::{RawJson, RequestId};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use crate::contract::{BoxFuture, Exchange, ExchangeSource, Transport, WireMessage, WireRequest};
+use crate::error::{Sent, TransportError, TransportErrorKind};
+use crate::inbound::{Inbound, InboundSender};
+use crate::limits::Limits;
+
+use self::lane::Lane;
+use self::outbox::{Outbox, When};
+use self::reader::Reader;
+use self::table::Table;
+
+/// A [`Transport`] over any byte stream with one JSON-RPC message a line.
+///
+/// Two tasks belong to it: one reads, one writes what senders could not write themselves. They end with the
+/// stream, with [`abort`](Self::abort), or when the mux is dropped.
+///
+/// ```
+/// use bowline_protocol::{RequestId, frame};
+/// use bowline_transport::{Mux, Routing, Transport, WireRequest};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let (ours, mut theirs) = tokio::io::duplex(1024);
+/// let (read, write) = tokio::io::split(ours);
+/// let mux = Mux::builder().spawn(read, write);
+///
+/// let id = RequestId::from(1);
+/// let frame = frame::encode_request(&id, "ping", None, None, None);
+/// let mut exchange = mux.request(WireRequest::new(id, frame, Routing::new("ping"))).await?;
+///
+/// theirs.write_all(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n").await.unwrap();
+/// assert!(exchange.next().await.unwrap().is_ok());
+/// # Ok::<(), bowline_transport::TransportError>(())
+/// # }).unwrap();
+/// ```
+pub struct Mux {
+    shared: Arc<Shared>,
+    inbound: Mutex<Option<Inbound>>,
+    /// What the inbound stream ends with.
+    end: Arc<OnceLock<TransportError>>,
+    grace: Duration,
+    tasks: [JoinHandle<()>; 2],
+}
+
+/// Settings of a [`Mux`]; made by [`Mux::builder`].
+pub struct MuxBuilder {
+    limits: Limits,
+    grace: Duration,
+    explain: Explain,
+}
+
+/// Turns the end of a byte stream into the error that open exchanges get.
+type Explain = Box<dyn FnOnce(TransportError) -> BoxFuture<'static, TransportError> + Send>;
+
+/// What the mux, its tasks and its exchanges share.
+struct Shared {
+    table: Mutex<Connection>,
+    outbox: Outbox,
+    /// Permits for open exchanges.
+    slots: Semaphore,
+    limits: Limits,
+    /// Asks the reader to stop, with the reason.
+    stop: Notify,
+    ended: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Connection {
+    table: Table,
+    /// Why nothing more can be sent.
+    closed: Option<TransportError>,
+}
+
+impl Mux {
+    /// Settings with the default [`Limits`] and 5 s of grace for a close.
+    pub fn builder() -> MuxBuilder {
+        MuxBuilder {
+            limits: Limits::default(),
+            grace: Duration::from_secs(5),
+            explain: Box::new(|error| Box::pin(ready(error))),
+        }
+    }
+
+    /// Refuses new messages, writes what was accepted, and shuts the writing side down.
+    ///
+    /// Reading goes on until the peer closes its side. Waits as long as the peer takes to read: bound it.
+    ///
+    /// # Errors
+    /// When writing failed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the waiting, not the closing.
+    pub async fn finish_writing(&self) -> Result<(), TransportError> {
+        self.shared.outbox.close();
+        self.shared.outbox.closed().await
+    }
+
+    /// Ends everything now: open exchanges fail with `error`, nothing more is read or written.
+    pub fn abort(&self, error: &TransportError) {
+        // The first cause counts, and has to stand before the reading task lets go of the stream.
+        let _ = self.end.set(error.clone());
+        self.shared.end(error);
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+
+    /// Waits until the stream has ended and every open exchange has its error.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn ended(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.shared.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+}
+
+impl MuxBuilder {
+    /// Sets the bounds of the connection.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets how long a close waits for the peer, for each of its two steps. Default 5 s.
+    #[must_use]
+    pub const fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Sets what is asked once when the byte stream ends, before open exchanges fail.
+    ///
+    /// It gets what the reader met and gives the error for the exchanges: a place to wait, for a bounded time,
+    /// for a child's exit status. The verdict of each exchange on [`Sent`] is set afterwards.
+    #[must_use]
+    pub fn explain_end(
+        mut self,
+        explain: impl FnOnce(TransportError) -> BoxFuture<'static, TransportError> + Send + 'static,
+    ) -> Self {
+        self.explain = Box::new(explain);
+        self
+    }
+
+    /// Starts the two tasks. Must be called within a tokio runtime.
+    pub fn spawn(
+        self,
+        reader: impl AsyncRead + Send + Unpin + 'static,
+        writer: impl AsyncWrite + Send + Unpin + 'static,
+    ) -> Mux {
+        let (events, inbound) = Inbound::channel(self.limits.max_inbound_queue);
+        let shared = Arc::new(Shared {
+            table: Mutex::default(),
+            outbox: Outbox::new(Box::new(writer), self.limits.max_unsent_bytes),
+            slots: Semaphore::new(self.limits.max_open_exchanges.clamp(1, Semaphore::MAX_PERMITS)),
+            limits: self.limits,
+            stop: Notify::new(),
+            ended: watch::Sender::new(false),
+        });
+        let end = events.end_slot();
+        let reading = tokio::spawn(read(Arc::clone(&shared), reader, events, self.explain));
+        let writing = tokio::spawn({
+            let shared = Arc::clone(&shared);
+            async move {
+                if shared.outbox.run().await.is_err() {
+                    shared.stop.notify_one();
+                }
+            }
+        });
+        Mux { shared, inbound: Mutex::new(Some(inbound)), end, grace: self.grace, tasks: [reading, writing] }
+    }
+}
+
+/// The reading task: reads until the stream ends, then says why to all who wait.
+async fn read(shared: Arc<Shared>, stream: impl AsyncRead + Send + Unpin, events: InboundSender, explain: Explain) {
+    // A runtime that shuts down drops this task anywhere, and whoever waits has to learn of that too.
+    let end = EndOnDrop { shared: &shared, events: &events };
+    let cause = Reader::new(&shared, &events).run(stream).await;
+    let error = explain(cause).await;
+    events.set_end(error);
+    drop(end);
+}
+
+/// Ends the connection with the cause that is known by then.
+struct EndOnDrop<'a> {
+    shared: &'a Shared,
+    events: &'a InboundSender,
+}
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        let cause = self.events.end_slot().get_or_init(TransportError::closed).clone();
+        self.shared.end(&cause);
+    }
+}
+
+impl Shared {
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fails the open exchanges and refuses new ones. Those that begin before `written` may have reached the peer.
+    fn fail_all(&self, error: &TransportError, written: u64) {
+        let open = {
+            let mut connection = self.connection();
+            connection.closed.get_or_insert_with(|| error.clone().with_sent(Sent::No));
+            connection.table.drain()
+        };
+        // Whoever waits for a slot learns of the end as well.
+        self.slots.close();
+        for exchange in open {
+            let sent = exchange.lane.sent(written);
+            exchange.lane.finish(Err(error.clone().with_sent(sent)));
+        }
+    }
+
+    fn end(&self, error: &TransportError) {
+        self.fail_all(error, self.outbox.written());
+        self.outbox.abort();
+        self.ended.send_replace(true);
+    }
+
+    /// Opens the exchange and accepts its frame: both or neither.
+    fn open(&self, request: &WireRequest) -> Result<Arc<Lane>, TransportError> {
+        let lane = Arc::new(Lane::default());
+        let when = {
+            let mut connection = self.connection();
+            if let Some(error) = &connection.closed {
+                return Err(error.clone());
+            }
+            if !connection.table.open(&request.id, request.progress_token.clone(), Arc::clone(&lane)) {
+                return Err(TransportError::new(
+                    TransportErrorKind::Config,
+                    format!("request id {} or its progress token is in use; choose another", request.id),
+                ));
+            }
+            if connection.table.len() > 1 { When::Soon } else { When::Now }
+        };
+        if let Err(error) = self.outbox.push(&request.frame, when, |position| lane.accepted_at(position)) {
+            self.connection().table.give_up(&request.id);
+            return Err(error);
+        }
+        Ok(lane)
+    }
+}
+
+impl Transport for Mux {
+    fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>> {
+        Box::pin(async move {
+            let shared = &self.shared;
+            match shared.slots.acquire().await {
+                Ok(slot) => slot.forget(),
+                Err(_) => return Err(shared.connection().closed.clone().unwrap_or_else(TransportError::closed)),
+            }
+            // From here on the slot is the exchange's; dropping it gives the slot back.
+            let mut exchange =
+                MuxExchange { shared: Arc::clone(shared), id: request.id.clone(), lane: None, cancellable: false };
+            shared.outbox.room().await;
+            exchange.lane = Some(shared.open(&request)?);
+            exchange.cancellable = request.cancellable;
+            Ok(Exchange::new(exchange))
+        })
+    }
+
+    fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(async move {
+            self.shared.outbox.room().await;
+            if let Some(error) = &self.shared.connection().closed {
+                return Err(error.clone());
+            }
+            self.shared.outbox.push(&message.frame, When::Now, |_| {})
+        })
+    }
+
+    fn take_inbound(&self) -> Option<Inbound> {
+        self.inbound.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(async move {
+            // What was accepted is still written, so it may be read.
+            self.shared.fail_all(&TransportError::closed(), u64::MAX - 1);
+            let written = within(self.grace, self.finish_writing()).await;
+            // A peer that closes its side has read all; one that does not gets no more time.
+            within(self.grace, self.ended()).await;
+            self.abort(&TransportError::closed());
+            match written {
+                Some(_) => Ok(()),
+                None => Err(TransportError::new(
+                    TransportErrorKind::Timeout,
+                    "the server did not read what was sent before the close; its last messages are lost",
+                )),
+            }
+        })
+    }
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, work).await.ok()
+}
+
+impl Drop for Mux {
+    fn drop(&mut self) {
+        self.abort(&TransportError::closed());
+    }
+}
+
+impl fmt::Debug for Mux {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let connection = self.shared.connection();
+        f.debug_struct("Mux")
+            .field("open", &connection.table.len())
+            .field("closed", &connection.closed.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for MuxBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MuxBuilder").field("limits", &self.limits).field("grace", &self.grace).finish_non_exhaustive()
+    }
+}
+
+/// One exchange of a mux: its lane, and what giving it up takes.
+struct MuxExchange {
+    shared: Arc<Shared>,
+    id: RequestId,
+    /// None until the request was accepted.
+    lane: Option<Arc<Lane>>,
+    cancellable: bool,
+}
+
+impl ExchangeSource for MuxExchange {
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, TransportError>>> {
+        self.lane.as_ref().map_or(Poll::Ready(None), |lane| lane.poll(cx).map(Some))
+    }
+
+    fn cancel(&mut self, reason: &str) {
+        let was_open = self.shared.connection().table.give_up(&self.id);
+        if was_open && self.cancellable {
+            // Specification: basic/utilities/cancellation. A full outbox does not delay it: its size is bounded
+            // by the number of open exchanges.
+            let params = serde_json::json!({ "requestId": self.id, "reason": reason });
+            let frame = frame::encode_notification("notifications/cancelled", Some(&RawJson::from(params)), None);
+            // A connection that ended meanwhile has nobody to tell.
+            let _ = self.shared.outbox.push(&frame, When::Now, |_| {});
+        }
+    }
+}
+
+impl Drop for MuxExchange {
+    fn drop(&mut self) {
+        self.shared.slots.add_permits(1);
+    }
+}

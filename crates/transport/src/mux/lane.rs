@@ -1,0 +1,123 @@
+//! The queue of one exchange: progress as it comes, then the end.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bowline_protocol::frame::Message;
+
+use crate::error::{Sent, TransportError};
+
+/// How many bytes of messages one exchange keeps for its caller.
+const MAX_BYTES: usize = 8 << 20;
+
+/// Between the reader, which never waits for a caller, and the caller, who may be slow.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    state: Mutex<State>,
+    /// Where the request begins in the stream of bytes to the peer; `UNSENT` until it was accepted.
+    starts_at: AtomicU64,
+}
+
+const UNSENT: u64 = u64::MAX;
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self { state: Mutex::default(), starts_at: AtomicU64::new(UNSENT) }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Message>,
+    bytes: usize,
+    dropped: u64,
+    heard: bool,
+    end: Option<Result<Message, TransportError>>,
+    waker: Option<Waker>,
+}
+
+impl Lane {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a message. Beyond the bound the oldest gives way; tells how many did so far if any did now.
+    pub(crate) fn push(&self, message: Message, max: usize) -> Option<u64> {
+        let mut state = self.state();
+        state.heard = true;
+        state.bytes += weight(&message);
+        state.queue.push_back(message);
+        let mut lost = false;
+        while state.queue.len() > max.max(1) || (state.bytes > MAX_BYTES && state.queue.len() > 1) {
+            if let Some(oldest) = state.queue.pop_front() {
+                state.bytes -= weight(&oldest);
+                state.dropped += 1;
+                lost = true;
+            }
+        }
+        let dropped = lost.then_some(state.dropped);
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        dropped
+    }
+
+    /// Ends the exchange. The first end counts.
+    pub(crate) fn finish(&self, end: Result<Message, TransportError>) {
+        let mut state = self.state();
+        if state.end.is_none() {
+            state.end = Some(end);
+        }
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Notes where the request begins in the stream.
+    pub(crate) fn accepted_at(&self, position: u64) {
+        self.starts_at.store(position, Ordering::Release);
+    }
+
+    /// Whether the peer may have read the request, when `written` bytes have left.
+    pub(crate) fn sent(&self, written: u64) -> Sent {
+        if self.state().heard {
+            Sent::Yes
+        } else if self.starts_at.load(Ordering::Acquire) < written {
+            Sent::Maybe
+        } else {
+            Sent::No
+        }
+    }
+
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<Message, TransportError>> {
+        let mut state = self.state();
+        if let Some(message) = state.queue.pop_front() {
+            state.bytes -= weight(&message);
+            return Poll::Ready(Ok(message));
+        }
+        if let Some(end) = state.end.take() {
+            return Poll::Ready(end);
+        }
+        match &mut state.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            slot => *slot = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
+
+/// The bytes that a queued message keeps alive.
+fn weight(message: &Message) -> usize {
+    let params = match message {
+        Message::Request(r) => &r.params,
+        Message::Notification(n) => &n.params,
+        Message::Response(_) => return 0,
+    };
+    params.as_ref().map_or(0, |p| p.as_bytes().len())
+}

@@ -1,0 +1,164 @@
+//! The reading side: lines to messages, messages to those who wait for them.
+
+use std::time::Duration;
+
+use bowline_protocol::frame::{self, FrameError, Incoming, Message, Notification, Response};
+use bowline_protocol::{ByteStr, ProgressToken};
+use bytes::Bytes;
+use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::Shared;
+use super::table::Found;
+use crate::error::{TransportError, TransportErrorKind};
+use crate::fault::{Fault, worth_a_report};
+use crate::framing::LineSplitter;
+use crate::inbound::{InboundEvent, InboundSender};
+
+/// How long answers are still read after writing has failed: a server that ends may have answered first.
+const AFTER_WRITE_FAILURE: Duration = Duration::from_secs(1);
+
+const PROGRESS: ByteStr = ByteStr::from_static("notifications/progress");
+
+pub(crate) struct Reader<'a> {
+    shared: &'a Shared,
+    events: &'a InboundSender,
+    noise: u64,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) const fn new(shared: &'a Shared, events: &'a InboundSender) -> Self {
+        Self { shared, events, noise: 0 }
+    }
+
+    /// Reads to the end of the stream and says why it ended.
+    pub(crate) async fn run(mut self, stream: impl AsyncRead + Unpin) -> TransportError {
+        let shared = self.shared;
+        tokio::select! {
+            cause = self.read(stream) => cause,
+            cause = async {
+                shared.stop.notified().await;
+                tokio::time::sleep(AFTER_WRITE_FAILURE).await;
+                match shared.outbox.closed().await {
+                    Err(failure) => failure,
+                    Ok(()) => TransportError::closed(),
+                }
+            } => cause,
+        }
+    }
+
+    async fn read(&mut self, mut stream: impl AsyncRead + Unpin) -> TransportError {
+        let mut lines = LineSplitter::new(self.shared.limits.max_frame_bytes);
+        loop {
+            match stream.read_buf(lines.buffer()).await {
+                Ok(0) => {
+                    if let Some(line) = lines.rest() {
+                        self.line(&line).await;
+                    }
+                    return TransportError::new(TransportErrorKind::Closed, "the server closed its output");
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    return TransportError::new(
+                        TransportErrorKind::Io,
+                        format!("reading from the server failed: {error}"),
+                    )
+                    .with_source(error);
+                }
+            }
+            loop {
+                match lines.next_line() {
+                    Ok(Some(line)) => self.line(&line).await,
+                    Ok(None) => break,
+                    Err(too_long) => {
+                        return TransportError::new(
+                            TransportErrorKind::TooLarge,
+                            format!(
+                                "the server sent a message of more than {} bytes; raise max_frame_bytes if that is intended",
+                                too_long.max
+                            ),
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    async fn line(&mut self, line: &Bytes) {
+        match frame::decode_lazily(line) {
+            Ok(Incoming::Message(message)) => self.message(message).await,
+            Ok(Incoming::Batch(members)) => {
+                self.fault(Fault::Batch { len: members.len() });
+                for member in members {
+                    match member {
+                        Ok(message) => self.message(message).await,
+                        Err(error) => self.noise(error),
+                    }
+                }
+            }
+            Err(error) => self.noise(error),
+        }
+    }
+
+    async fn message(&self, message: Message) {
+        match message {
+            Message::Response(response) => self.response(response),
+            Message::Notification(notification) if notification.method == PROGRESS => {
+                self.progress(notification).await;
+            }
+            other => self.events.send(InboundEvent::Message(other)).await,
+        }
+    }
+
+    fn response(&self, response: Response) {
+        let Some(id) = &response.id else {
+            if let Err(error) = response.outcome {
+                self.fault(Fault::ErrorWithoutId { error });
+            }
+            return;
+        };
+        let found = self.shared.connection().table.answer(id);
+        let open = match found {
+            Found::Open(open) => open,
+            Found::Lenient(open) => {
+                self.fault(Fault::IdEchoedAsString { id: id.clone() });
+                open
+            }
+            // Cancel and answer may cross (basic/utilities/cancellation).
+            Found::Late => return tracing::debug!(%id, "ignored the late answer to a request that was given up"),
+            Found::Unknown => return self.fault(Fault::UnknownAnswer { id: id.clone() }),
+        };
+        open.lane.finish(Ok(Message::Response(response)));
+    }
+
+    async fn progress(&self, notification: Notification) {
+        #[derive(Deserialize)]
+        struct Token {
+            #[serde(rename = "progressToken")]
+            token: ProgressToken,
+        }
+
+        let token = notification.params.as_ref().and_then(|p| p.parse::<Token>().ok());
+        let lane = token.as_ref().and_then(|t| self.shared.connection().table.by_token(&t.token).cloned());
+        let Some(lane) = lane else {
+            // Late, or a token that nobody gave out: the session's to count.
+            return self.events.send(InboundEvent::Message(Message::Notification(notification))).await;
+        };
+        let dropped = lane.push(Message::Notification(notification), self.shared.limits.max_exchange_queue);
+        if let Some(count) = dropped.filter(|c| worth_a_report(*c)) {
+            self.fault(Fault::ProgressDropped { count });
+        }
+    }
+
+    fn noise(&mut self, error: FrameError) {
+        self.noise += 1;
+        tracing::debug!(%error, "ignored a line that is no message");
+        if worth_a_report(self.noise) {
+            self.fault(Fault::NotAMessage { error, count: self.noise });
+        }
+    }
+
+    fn fault(&self, fault: Fault) {
+        self.events.try_send(InboundEvent::Fault(fault));
+    }
+}

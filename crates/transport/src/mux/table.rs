@@ -1,0 +1,171 @@
+//! Which exchanges are open: answers by id, progress by token. Pure, no I/O.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bowline_protocol::{ProgressToken, RequestId};
+
+use super::lane::Lane;
+
+/// How many given-up ids are remembered, so that their late answers are told from invented ones.
+const REMEMBERED: usize = 256;
+
+/// An open exchange.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) lane: Arc<Lane>,
+    token: Option<ProgressToken>,
+}
+
+/// What an answer's id turned out to be.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// The id of this exchange, which is now closed.
+    Open(Open),
+    /// A string of digits in place of this exchange's integer id.
+    Lenient(Open),
+    /// An id that was given up; the answer comes late.
+    Late,
+    /// Nothing of ours.
+    Unknown,
+}
+
+/// The open exchanges of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    open: HashMap<RequestId, Open>,
+    /// Tokens that are not simply the id of their request.
+    tokens: HashMap<ProgressToken, RequestId>,
+    string_ids: usize,
+    given_up: VecDeque<RequestId>,
+}
+
+impl Table {
+    /// Opens an exchange; `false` if its id or its token is in use.
+    pub(crate) fn open(&mut self, id: &RequestId, token: Option<ProgressToken>, lane: Arc<Lane>) -> bool {
+        let own_token = token.as_ref() == Some(id);
+        if self.open.contains_key(id) || token.as_ref().is_some_and(|t| !own_token && self.by_token(t).is_some()) {
+            return false;
+        }
+        if let Some(token) = token.clone().filter(|_| !own_token) {
+            self.tokens.insert(token, id.clone());
+        }
+        self.string_ids += usize::from(matches!(id, RequestId::String(_)));
+        self.open.insert(id.clone(), Open { lane, token });
+        true
+    }
+
+    /// Closes the exchange that an answer belongs to.
+    pub(crate) fn answer(&mut self, id: &RequestId) -> Found {
+        if let Some(open) = self.close(id) {
+            return Found::Open(open);
+        }
+        // Duty J-06: a string of digits may stand for an integer, but only while it cannot mislead.
+        if self.string_ids == 0
+            && let Some(open) = id.as_digits().and_then(|n| self.close(&RequestId::Number(n)))
+        {
+            return Found::Lenient(open);
+        }
+        if self.given_up.contains(id) { Found::Late } else { Found::Unknown }
+    }
+
+    /// Gives an exchange up; `false` if it was closed already.
+    pub(crate) fn give_up(&mut self, id: &RequestId) -> bool {
+        if self.close(id).is_none() {
+            return false;
+        }
+        if self.given_up.len() == REMEMBERED {
+            self.given_up.pop_front();
+        }
+        self.given_up.push_back(id.clone());
+        true
+    }
+
+    fn close(&mut self, id: &RequestId) -> Option<Open> {
+        let open = self.open.remove(id)?;
+        if let Some(token) = &open.token {
+            self.tokens.remove(token);
+        }
+        self.string_ids -= usize::from(matches!(id, RequestId::String(_)));
+        Some(open)
+    }
+
+    /// The exchange whose progress this is.
+    pub(crate) fn by_token(&self, token: &ProgressToken) -> Option<&Arc<Lane>> {
+        let id = self.tokens.get(token).unwrap_or(token);
+        let open = self.open.get(id)?;
+        (open.token.as_ref() == Some(token)).then_some(&open.lane)
+    }
+
+    /// Closes all.
+    pub(crate) fn drain(&mut self) -> Vec<Open> {
+        self.tokens.clear();
+        self.string_ids = 0;
+        self.open.drain().map(|(_, open)| open).collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(ids: &[(RequestId, Option<ProgressToken>)]) -> Table {
+        let mut table = Table::default();
+        for (id, token) in ids {
+            assert!(table.open(id, token.clone(), Arc::default()));
+        }
+        table
+    }
+
+    #[test]
+    fn j_06_digits_stand_for_an_integer_while_no_string_id_is_open() {
+        let mut t = table(&[(5.into(), None)]);
+        assert!(matches!(t.answer(&"5".into()), Found::Lenient(_)));
+        assert_eq!(t.len(), 0);
+
+        let mut t = table(&[(5.into(), None), ("a".into(), None)]);
+        assert!(matches!(t.answer(&"5".into()), Found::Unknown));
+        assert!(matches!(t.answer(&5.into()), Found::Open(_)));
+    }
+
+    #[test]
+    fn j_04_an_integer_never_stands_for_a_string() {
+        let mut t = table(&[("1".into(), None)]);
+        assert!(matches!(t.answer(&1.into()), Found::Unknown));
+        assert!(matches!(t.answer(&"1".into()), Found::Open(_)));
+    }
+
+    #[test]
+    fn c_03_a_late_answer_is_known_as_late() {
+        let mut t = table(&[(3.into(), None)]);
+        assert!(t.give_up(&3.into()));
+        assert!(!t.give_up(&3.into()));
+        assert!(matches!(t.answer(&3.into()), Found::Late));
+        assert!(matches!(t.answer(&4.into()), Found::Unknown));
+    }
+
+    #[test]
+    fn p_01_tokens_are_unique_and_keep_their_type() {
+        let mut t = table(&[(1.into(), Some(1.into())), (2.into(), Some("job-\u{3b1}".into()))]);
+        assert!(t.by_token(&1.into()).is_some());
+        assert!(t.by_token(&"1".into()).is_none());
+        assert!(t.by_token(&"job-\u{3b1}".into()).is_some());
+        assert!(!t.open(&7.into(), Some(1.into()), Arc::default()));
+        assert!(matches!(t.answer(&2.into()), Found::Open(_)));
+        assert!(t.by_token(&"job-\u{3b1}".into()).is_none());
+    }
+
+    #[test]
+    fn memory_of_given_up_ids_is_bounded() {
+        let mut t = Table::default();
+        for n in 0..10_000 {
+            assert!(t.open(&n.into(), None, Arc::default()));
+            assert!(t.give_up(&n.into()));
+        }
+        assert_eq!((t.len(), t.given_up.len()), (0, REMEMBERED));
+    }
+}
