@@ -1,0 +1,248 @@
+//! What a server asks, and whether it may: the checks before a handler runs and before its answer leaves.
+
+use bowline_protocol::frame::Request;
+use bowline_protocol::{
+    CreateMessageRequestParams, ElicitAction, ElicitRequestParams, ElicitResult, ErrorCode, ErrorObject, RawJson,
+    Revision, Role, Root, SamplingContent, SamplingMessage, SamplingMessageContentBlock, excerpt, method, path_at,
+};
+use serde::de::DeserializeOwned;
+
+use crate::declared::Declared;
+use crate::form;
+
+/// A request of the server that this client serves.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    Ping,
+    Roots,
+    Sample(Box<CreateMessageRequestParams>),
+    Elicit(Box<ElicitRequestParams>),
+}
+
+/// Reads a request of the server.
+///
+/// The error is the answer: -32601 for what no handler is installed for, -32602 for what does not fit.
+pub(crate) fn read(request: &Request, declared: &Declared, revision: Revision) -> Result<Ask, ErrorObject> {
+    match request.method.as_str() {
+        method::PING => Ok(Ask::Ping),
+        method::ROOTS_LIST if declared.roots => Ok(Ask::Roots),
+        method::ROOTS_LIST => Err(unsupported("roots are")),
+        method::SAMPLING_CREATE_MESSAGE => {
+            let support = declared.sampling.ok_or_else(|| unsupported("sampling is"))?;
+            let params: CreateMessageRequestParams = params(request)?;
+            if !support.tools && (params.tools.is_some() || params.tool_choice.is_some()) {
+                return Err(invalid("this client did not declare sampling.tools"));
+            }
+            if revision >= Revision::V2025_11_25 {
+                check_tool_results(&params.messages)?;
+            }
+            Ok(Ask::Sample(Box::new(params)))
+        }
+        method::ELICITATION_CREATE => {
+            let support = declared.elicitation.ok_or_else(|| unsupported("elicitation is"))?;
+            let params: ElicitRequestParams = params(request)?;
+            match &params {
+                ElicitRequestParams::Form(_) if support.form => Ok(Ask::Elicit(Box::new(params))),
+                ElicitRequestParams::Url(_) if support.url => Ok(Ask::Elicit(Box::new(params))),
+                ElicitRequestParams::Form(_) => Err(invalid("this client did not declare elicitation.form")),
+                ElicitRequestParams::Url(_) => Err(invalid("this client did not declare elicitation.url")),
+                _ => Err(invalid("unknown elicitation mode")),
+            }
+        }
+        other => Err(ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, format!("unknown method {}", excerpt(other, 80)))),
+    }
+}
+
+fn unsupported(what: &str) -> ErrorObject {
+    ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, format!("{what} not supported by this client"))
+}
+
+fn invalid(message: impl Into<String>) -> ErrorObject {
+    ErrorObject::new(ErrorCode::INVALID_PARAMS, message)
+}
+
+fn params<T: DeserializeOwned>(request: &Request) -> Result<T, ErrorObject> {
+    let raw = request.params.clone().unwrap_or(RawJson::EMPTY_OBJECT);
+    raw.parse().map_err(|error| {
+        let at = path_at(raw.as_str(), error.line(), error.column());
+        invalid(if at.is_empty() { error.to_string() } else { format!("{at}: {error}") })
+    })
+}
+
+/// Specification: client/sampling of 2025-11-25. A message with tool results holds nothing else, and each use of
+/// a tool is answered, by its id, in the next message.
+fn check_tool_results(messages: &[SamplingMessage]) -> Result<(), ErrorObject> {
+    let mut open: Vec<&str> = Vec::new();
+    for (at, message) in messages.iter().enumerate() {
+        let blocks = message.content.blocks();
+        let results = tool_results(&message.content);
+        if !results.is_empty() && (results.len() != blocks.len() || message.role != Role::User) {
+            return Err(invalid(format!("messages[{at}]: tool results must stand alone in a message of the user")));
+        }
+        if !open.is_empty() && open.iter().any(|id| !results.contains(id)) {
+            return Err(invalid(format!("messages[{at}]: a tool use of the message before has no result")));
+        }
+        if let Some(unasked) = results.iter().find(|id| !open.contains(id)) {
+            return Err(invalid(format!("messages[{at}]: no tool use {} in the message before", excerpt(unasked, 80))));
+        }
+        open = blocks
+            .iter()
+            .filter_map(|block| match block {
+                SamplingMessageContentBlock::ToolUse(tool_use) => Some(tool_use.id.as_str()),
+                _ => None,
+            })
+            .collect();
+    }
+    if open.is_empty() { Ok(()) } else { Err(invalid("the last message uses a tool and has no result after it")) }
+}
+
+fn tool_results(content: &SamplingContent) -> Vec<&str> {
+    let ids = content.blocks().iter().filter_map(|block| match block {
+        SamplingMessageContentBlock::ToolResult(result) => Some(result.tool_use_id.as_str()),
+        _ => None,
+    });
+    ids.collect()
+}
+
+/// Roots are `file://` URIs without a way out of them (client/roots).
+pub(crate) fn check_roots(roots: &[Root]) -> Result<(), ErrorObject> {
+    for root in roots {
+        let path = root.uri.strip_prefix("file://");
+        if path.is_none_or(|path| path.split('/').any(|part| matches!(part, ".." | "%2e%2e" | "%2E%2E"))) {
+            tracing::error!(uri = %root.uri, "a root must be a file:// URI without `..`; roots/list was answered with an error");
+            return Err(ErrorObject::new(ErrorCode::INTERNAL_ERROR, "the client's roots are not usable"));
+        }
+    }
+    Ok(())
+}
+
+/// Specification: client/elicitation. Content goes with accept alone, and fits the requested schema.
+pub(crate) fn check_elicited(
+    asked: &ElicitRequestParams,
+    mut result: ElicitResult,
+) -> Result<ElicitResult, ErrorObject> {
+    match (asked, &result.action) {
+        (ElicitRequestParams::Form(form), ElicitAction::Accept) => {
+            let content = result.content.get_or_insert_default();
+            if let Err(problem) = form::check(&form.requested_schema, content) {
+                // Invalid content never leaves. To the server it is as if the user had closed the form.
+                tracing::error!(%problem, "the elicitation handler accepted with content that does not fit the form; cancelled instead");
+                return Ok(ElicitResult::cancel());
+            }
+        }
+        _ => result.content = None,
+    }
+    Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::declared::{ElicitationSupport, SamplingSupport};
+    use bowline_protocol::frame::{Incoming, Message, decode};
+
+    const ALL: Declared = Declared {
+        roots: true,
+        sampling: Some(SamplingSupport { tools: false, context: false }),
+        elicitation: Some(ElicitationSupport { form: true, url: false }),
+    };
+
+    fn asked(json: &str, declared: &Declared) -> Result<Ask, ErrorObject> {
+        let frame = bytes::Bytes::copy_from_slice(json.as_bytes());
+        match decode(&frame).unwrap() {
+            Incoming::Message(Message::Request(request)) => read(&request, declared, Revision::V2025_11_25),
+            other => panic!("a request, not {other:?}"),
+        }
+    }
+
+    fn code(result: Result<Ask, ErrorObject>) -> i64 {
+        result.unwrap_err().code.0
+    }
+
+    #[test]
+    fn j_07_what_no_handler_is_installed_for_is_an_unknown_method() {
+        let none = Declared::default();
+        assert_eq!(code(asked(r#"{"id":1,"method":"foo/bar"}"#, &ALL)), -32601);
+        for method in ["roots/list", "sampling/createMessage", "elicitation/create"] {
+            let error = asked(&format!(r#"{{"id":1,"method":"{method}","params":{{}}}}"#), &none).unwrap_err();
+            assert_eq!(error.code.0, -32601, "{method}");
+            assert!(error.message.contains("not supported"), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn case_sampling_001_a_request_without_max_tokens_reaches_the_handler() {
+        let json = r#"{"id":3,"method":"sampling/createMessage","params":{"messages":[{"role":"user","content":{"type":"text","text":"route?"}}]}}"#;
+        let Ok(Ask::Sample(params)) = asked(json, &ALL) else { panic!("a sampling request") };
+        assert_eq!(params.max_tokens, None);
+    }
+
+    #[test]
+    fn params_that_do_not_fit_are_answered_with_the_place() {
+        let json = r#"{"id":3,"method":"sampling/createMessage","params":{"messages":[{"role":"user","content":7}]}}"#;
+        let error = asked(json, &ALL).unwrap_err();
+        assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
+        assert!(error.message.starts_with("messages[0].content"), "{}", error.message);
+    }
+
+    #[test]
+    fn q_03_tools_are_refused_unless_declared() {
+        let json = r#"{"id":3,"method":"sampling/createMessage","params":{"messages":[],"maxTokens":1,"tools":[]}}"#;
+        assert_eq!(code(asked(json, &ALL)), -32602);
+    }
+
+    #[test]
+    fn q_07_tool_results_stand_alone_and_answer_every_use() {
+        let ask = |messages: &str| {
+            asked(
+                &format!(
+                    r#"{{"id":3,"method":"sampling/createMessage","params":{{"maxTokens":9,"messages":[{messages}]}}}}"#
+                ),
+                &ALL,
+            )
+        };
+        let used = r#"{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"t","input":{}}]}"#;
+        let result = r#"{"type":"tool_result","toolUseId":"a","content":[]}"#;
+        let text = r#"{"type":"text","text":"x"}"#;
+        assert!(ask(&format!(r#"{used},{{"role":"user","content":[{result}]}}"#)).is_ok());
+        assert_eq!(code(ask(&format!(r#"{used},{{"role":"user","content":[{result},{text}]}}"#))), -32602);
+        assert_eq!(code(ask(&format!(r#"{used},{{"role":"user","content":{text}}}"#))), -32602);
+        assert_eq!(code(ask(&format!(r#"{{"role":"user","content":[{result}]}}"#))), -32602);
+        assert_eq!(code(ask(used)), -32602);
+    }
+
+    #[test]
+    fn d_02_a_missing_mode_is_a_form_and_d_03_an_undeclared_one_is_refused() {
+        let form = r#"{"id":1,"method":"elicitation/create","params":{"message":"m","requestedSchema":{"type":"object","properties":{}}}}"#;
+        assert!(matches!(asked(form, &ALL), Ok(Ask::Elicit(_))));
+        let url = r#"{"id":1,"method":"elicitation/create","params":{"mode":"url","message":"m","url":"https://x","elicitationId":"1"}}"#;
+        assert_eq!(code(asked(url, &ALL)), -32602);
+        let other = r#"{"id":1,"method":"elicitation/create","params":{"mode":"voice","message":"m"}}"#;
+        assert_eq!(code(asked(other, &ALL)), -32602);
+    }
+
+    #[test]
+    fn o_02_only_file_uris_without_a_way_out_are_roots() {
+        assert!(check_roots(&[Root::new("file:///home/u/a..b")]).is_ok());
+        for bad in ["http://x/", "/home", "file:///a/../b", "file:///a/%2E%2E/b"] {
+            assert!(check_roots(&[Root::new(bad)]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn case_elicitation_001_content_is_checked_for_accept_alone() {
+        let params: ElicitRequestParams = serde_json::from_str(
+            r#"{"message":"m","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]}}"#,
+        )
+        .unwrap();
+        let answer = |result| serde_json::to_string(&check_elicited(&params, result).unwrap()).unwrap();
+        assert_eq!(answer(ElicitResult::cancel()), r#"{"action":"cancel"}"#);
+        assert_eq!(answer(ElicitResult::decline()), r#"{"action":"decline"}"#);
+        assert_eq!(
+            answer(ElicitResult::accept([("name", "x".into())])),
+            r#"{"action":"accept","content":{"name":"x"}}"#
+        );
+        assert_eq!(answer(ElicitResult::accept([("name", 7.into())])), r#"{"action":"cancel"}"#);
+        assert_eq!(answer(ElicitResult::accept_url()), r#"{"action":"cancel"}"#);
+    }
+}

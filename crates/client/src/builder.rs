@@ -1,0 +1,159 @@
+//! What a client is made of.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bowline_protocol::{Implementation, Revision};
+use bowline_transport::Connect;
+
+use crate::client::Client;
+use crate::connection::{self, OnEvent};
+use crate::error::{Error, ErrorKind};
+use crate::events::Event;
+use crate::handlers::{ElicitationHandler, RootsProvider, SamplingHandler};
+use crate::serve::Handlers;
+use crate::session::Session;
+use crate::timeouts::Timeouts;
+
+/// Settings of a [`Client`]; made by [`Client::builder`].
+///
+/// A capability is declared to the server exactly when its handler is installed here.
+#[must_use = "a builder does nothing until it connects"]
+#[derive(Clone)]
+pub struct ClientBuilder {
+    info: Implementation,
+    revision: Revision,
+    timeouts: Timeouts,
+    keep_alive: Option<Duration>,
+    allow_undeclared: bool,
+    handlers: Handlers,
+    on_event: Option<OnEvent>,
+}
+
+impl Default for ClientBuilder {
+    fn default() -> Self {
+        Self {
+            info: Implementation::new("bowline", env!("CARGO_PKG_VERSION")),
+            revision: Revision::LATEST_HANDSHAKE,
+            timeouts: Timeouts::default(),
+            keep_alive: None,
+            allow_undeclared: false,
+            handlers: Handlers::default(),
+            on_event: None,
+        }
+    }
+}
+
+impl ClientBuilder {
+    /// Sets what the client calls itself. Default: `bowline` and its version.
+    pub fn info(mut self, info: Implementation) -> Self {
+        self.info = info;
+        self
+    }
+
+    /// Sets the revision to ask for. Default: 2025-11-25. The server may answer with an older one.
+    pub const fn revision(mut self, revision: Revision) -> Self {
+        self.revision = revision;
+        self
+    }
+
+    /// Sets the deadlines.
+    pub const fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Pings the server every `period`, and takes the connection as lost when a ping is not answered in that
+    /// time. Default: no pings. At least 1 s.
+    pub fn keep_alive(mut self, period: Duration) -> Self {
+        self.keep_alive = Some(period.max(Duration::from_secs(1)));
+        self
+    }
+
+    /// Sends requests even if the server declared no capability for them. Default: they fail and are not sent.
+    pub const fn allow_undeclared(mut self, allow: bool) -> Self {
+        self.allow_undeclared = allow;
+        self
+    }
+
+    /// Lets the server ask a model, and declares `sampling`.
+    pub fn on_sampling(mut self, handler: impl SamplingHandler) -> Self {
+        self.handlers.sampling = Some(Arc::new(handler));
+        self
+    }
+
+    /// Lets the server ask the user, and declares `elicitation`.
+    pub fn on_elicitation(mut self, handler: impl ElicitationHandler) -> Self {
+        self.handlers.elicitation = Some(Arc::new(handler));
+        self
+    }
+
+    /// Tells the server where it may work, and declares `roots`.
+    pub fn roots(mut self, provider: impl RootsProvider) -> Self {
+        self.handlers.roots = Some(Arc::new(provider));
+        self
+    }
+
+    /// Calls `f` with each event, in order, in a task of its own.
+    ///
+    /// A callback that is slow loses the oldest of more than 1,024 waiting events; one that panics is called
+    /// again with the next. See also [`Client::events`].
+    pub fn on_event(mut self, f: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        self.on_event = Some(Arc::new(f));
+        self
+    }
+
+    /// Connects and agrees with the server on a revision.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::NotFound`], [`ErrorKind::Connect`]: no connection, or it ended before the handshake did; a
+    ///   child's exit status and last words are in the error.
+    /// - [`ErrorKind::Timeout`]: connecting and handshake took longer than [`Timeouts::connect`].
+    /// - [`ErrorKind::Server`]: the server refused.
+    /// - [`ErrorKind::UnsupportedVersion`]: there is no common revision.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connection; the server is not left behind.
+    pub async fn connect(self, connector: impl Connect) -> Result<Client, Error> {
+        let limit = self.timeouts.connect;
+        let transport = match tokio::time::timeout(limit, connector.connect()).await {
+            Ok(opened) => opened.map_err(Error::transport)?,
+            Err(_) => {
+                let what = format!("could not connect to {}", connector.describe());
+                return Err(Error::timeout(&what, limit, bowline_transport::Sent::No));
+            }
+        };
+        let started = tokio::time::Instant::now();
+        let session = Session::new(self.info, self.handlers.declared(), self.revision);
+        let owner = connection::start(transport, self.handlers, self.on_event, self.timeouts, self.allow_undeclared)?;
+        match tokio::time::timeout_at(started + limit, owner.handshake(session)).await {
+            Ok(agreed) => agreed?,
+            Err(_) => {
+                let what = format!("{} did not finish the handshake", connector.describe());
+                return Err(Error::timeout(&what, limit, bowline_transport::Sent::Maybe)
+                    .with_last_words(owner.connection.transport.last_words().as_deref()));
+            }
+        }
+        if let Some(period) = self.keep_alive {
+            owner.keep_alive(period);
+        }
+        match owner.connection.server().cloned() {
+            Some(server) => Ok(Client::new(owner, server)),
+            None => Err(Error::new(ErrorKind::Connect, "the handshake ended without an agreement; connect again")),
+        }
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("info", &self.info)
+            .field("revision", &self.revision)
+            .field("timeouts", &self.timeouts)
+            .field("keep_alive", &self.keep_alive)
+            .field("allow_undeclared", &self.allow_undeclared)
+            .field("declared", &self.handlers.declared())
+            .finish_non_exhaustive()
+    }
+}

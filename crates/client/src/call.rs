@@ -1,0 +1,186 @@
+//! The call plane: what a caller wants, what came back, and the deadlines between.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use bowline_protocol::frame::{self, Message, Notification};
+use bowline_protocol::{Meta, Payload, ProgressNotificationParams, ProgressToken, RawJson, RequestId};
+use bowline_transport::{Exchange, Routing, Sent, TransportError, WireRequest};
+use tokio::time::{Instant, sleep_until};
+
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::timeouts::Timeouts;
+
+/// What is called with each progress notification of a call, in order, before the call returns.
+pub(crate) type OnProgress = Box<dyn FnMut(ProgressNotificationParams) + Send>;
+
+/// What a caller wants: one request, whatever rounds and attempts it takes.
+#[derive(Default)]
+pub(crate) struct Call {
+    pub(crate) method: Cow<'static, str>,
+    /// What the method is applied to: a tool's or prompt's name, a resource's URI.
+    pub(crate) name: Option<String>,
+    pub(crate) params: Option<RawJson>,
+    pub(crate) options: CallOptions,
+}
+
+/// What a caller may set on any request.
+#[derive(Default)]
+pub(crate) struct CallOptions {
+    pub(crate) idle: Option<Duration>,
+    pub(crate) total: Option<Duration>,
+    pub(crate) meta: Option<Meta>,
+    pub(crate) token: Option<ProgressToken>,
+    pub(crate) on_progress: Option<OnProgress>,
+    /// Whether the request asks for progress even if nobody listens: progress extends the idle limit.
+    pub(crate) may_take_long: bool,
+}
+
+impl fmt::Debug for CallOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallOptions")
+            .field("idle", &self.idle)
+            .field("total", &self.total)
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Call {
+    /// Sends the request and waits for its answer, handing on progress on the way.
+    ///
+    /// Dropping the future cancels the request.
+    pub(crate) async fn run(mut self, connection: &Connection) -> Result<Payload, Error> {
+        let outcome = self.exchange(connection).await;
+        outcome.map_err(|error| error.with_method(&self.method))
+    }
+
+    async fn exchange(&mut self, connection: &Connection) -> Result<Payload, Error> {
+        connection.check(&self.method)?;
+        let mut deadline = Deadline::start(&connection.timeouts, &self.options);
+        let request = self.wire_request(connection.next_id());
+        let mut exchange = match deadline.bound(pin!(connection.transport.request(request))).await {
+            Some(opened) => opened.map_err(Error::transport)?,
+            None => return Err(deadline.passed(Sent::No)),
+        };
+        let mut heard = false;
+        loop {
+            match deadline.bound_message(&mut exchange).await {
+                Some(Some(Ok(Message::Response(response)))) => return response.outcome.map_err(Error::server),
+                Some(Some(Ok(Message::Notification(n)))) if is_progress_of(&n, &self.options.token) => {
+                    heard = true;
+                    deadline.heard();
+                    self.report(&n);
+                }
+                // What a transport received in this exchange and that is not about it alone.
+                Some(Some(Ok(other))) => connection.hand_on(other).await,
+                Some(Some(Err(error))) => return Err(Error::transport(error)),
+                Some(None) => return Err(Error::transport(TransportError::closed().with_sent(Sent::Maybe))),
+                None => {
+                    exchange.cancel(&deadline.reason());
+                    let sent = if heard { Sent::Yes } else { Sent::Maybe };
+                    return Err(deadline.passed(sent).with_last_words(connection.transport.last_words().as_deref()));
+                }
+            }
+        }
+    }
+
+    fn wire_request(&mut self, id: RequestId) -> WireRequest {
+        let options = &mut self.options;
+        if options.token.is_none() && (options.may_take_long || options.on_progress.is_some()) {
+            // Ids are never used twice, so neither is a token that is the id.
+            options.token = Some(id.clone());
+        }
+        let token = options.token.as_ref();
+        let frame = frame::encode_request(&id, &self.method, self.params.as_ref(), token, options.meta.as_ref());
+        let mut routing = Routing::new(self.method.clone());
+        routing.name = self.name.take();
+        let mut request = WireRequest::new(id, frame, routing);
+        request.progress_token = options.token.clone();
+        request
+    }
+
+    fn report(&mut self, notification: &Notification) {
+        let Some(on_progress) = &mut self.options.on_progress else { return };
+        match notification.params.as_ref().map(RawJson::parse) {
+            Some(Ok(progress)) => on_progress(progress),
+            _ => tracing::debug!(params = ?notification.params, "ignored progress of the wrong shape"),
+        }
+    }
+}
+
+/// Whether a message of an exchange is its progress. A transport that routes by token has looked already; the
+/// method tells enough then.
+fn is_progress_of(notification: &Notification, token: &Option<ProgressToken>) -> bool {
+    token.is_some() && notification.method == bowline_protocol::method::NOTIFICATIONS_PROGRESS
+}
+
+/// The two limits of a call.
+struct Deadline {
+    started: Instant,
+    last_heard: Instant,
+    idle: Duration,
+    total: Duration,
+}
+
+impl Deadline {
+    fn start(timeouts: &Timeouts, options: &CallOptions) -> Self {
+        let now = Instant::now();
+        Self {
+            started: now,
+            last_heard: now,
+            idle: options.idle.unwrap_or(timeouts.idle),
+            total: options.total.unwrap_or(timeouts.total),
+        }
+    }
+
+    fn heard(&mut self) {
+        self.last_heard = Instant::now();
+    }
+
+    /// When the nearer of the two limits is reached.
+    fn at(&self) -> Instant {
+        // Far enough to mean never, near enough not to overflow.
+        const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+        (self.last_heard + self.idle.min(NEVER)).min(self.started + self.total.min(NEVER))
+    }
+
+    async fn bound<T>(&self, work: impl Future<Output = T> + Unpin) -> Option<T> {
+        tokio::time::timeout_at(self.at(), work).await.ok()
+    }
+
+    async fn bound_message(&self, exchange: &mut Exchange) -> Option<Option<Result<Message, TransportError>>> {
+        let mut sleep = pin!(sleep_until(self.at()));
+        poll_fn(|cx| match exchange.poll_message(cx) {
+            Poll::Ready(message) => Poll::Ready(Some(message)),
+            Poll::Pending => sleep.as_mut().poll(cx).map(|()| None),
+        })
+        .await
+    }
+
+    fn total_passed(&self) -> bool {
+        self.started.elapsed() >= self.total
+    }
+
+    /// What the server is told.
+    fn reason(&self) -> String {
+        if self.total_passed() {
+            format!("the time limit of {:?} has passed", self.total)
+        } else {
+            format!("no progress for {:?}", self.idle)
+        }
+    }
+
+    fn passed(&self, sent: Sent) -> Error {
+        if self.total_passed() {
+            Error::timeout("no answer", self.total, sent)
+        } else {
+            Error::timeout("neither answer nor progress", self.idle, sent)
+        }
+    }
+}

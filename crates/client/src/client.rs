@@ -1,0 +1,272 @@
+//! The client.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bowline_protocol::{
+    CancelTaskRequestParams, CancelTaskResult, CompletionReference, EmptyResult, GetTaskPayloadRequestParams,
+    GetTaskRequestParams, GetTaskResult, LoggingLevel, Prompt, RawJson, Resource, ResourceTemplate, ResultType,
+    SetLevelRequestParams, SubscribeRequestParams, Task, Tool, UnsubscribeRequestParams, method,
+};
+use serde::Serialize;
+
+use crate::builder::ClientBuilder;
+use crate::call::Call;
+use crate::connection::Owner;
+use crate::error::{Error, ErrorKind};
+use crate::events::Events;
+use crate::pages::{Listed, Pages, page_call};
+use crate::request::{CallTool, Complete, GetPrompt, Raw, ReadResource, Request};
+use crate::session::ServerInfo;
+
+/// A connection to one MCP server.
+///
+/// A clone is cheap and speaks over the same connection; use it from as many tasks as you like. When the last
+/// clone is dropped the connection is closed in the background; [`close`](Self::close) does so in order and
+/// says when it is done.
+///
+/// ```
+/// use bowline_client::Client;
+/// # use bowline_transport::MemoryConnect;
+/// # use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// # let connector = MemoryConnect::new(|pipe| { tokio::spawn(async move {
+/// #     let (read, mut write) = tokio::io::split(pipe);
+/// #     let mut lines = BufReader::new(read).lines();
+/// #     for answer in [r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}"#,
+/// #         "", r#"{"content":[{"type":"text","text":"hi"}]}"#].iter() {
+/// #         let line = lines.next_line().await.unwrap().unwrap();
+/// #         if answer.is_empty() { continue; }
+/// #         let id = if line.contains("\"id\":1,") { 1 } else { 2 };
+/// #         write.write_all(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{answer}}}\n").as_bytes()).await.unwrap();
+/// #     }
+/// # }); });
+/// let client = Client::builder().connect(connector).await?;
+/// println!("{} speaks {}", client.server().info.name, client.server().revision);
+///
+/// let result = client.call("echo").arg("message", "hi").await?;
+/// assert_eq!(result.joined_text(), "hi");
+/// client.close().await
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    owner: Arc<Owner>,
+    server: Arc<ServerInfo>,
+}
+
+impl Client {
+    pub(crate) fn new(owner: Owner, server: Arc<ServerInfo>) -> Self {
+        Self { owner: Arc::new(owner), server }
+    }
+
+    /// Settings, to be ended with [`ClientBuilder::connect`].
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// What the server said of itself, and the negotiated revision.
+    pub fn server(&self) -> &ServerInfo {
+        &self.server
+    }
+
+    /// A call of a tool (`tools/call`).
+    ///
+    /// A tool that ran and failed is a result with `is_error`, not an error.
+    pub fn call(&self, tool: impl Into<String>) -> Request<'_, CallTool> {
+        Request::new(self, CallTool::new(tool.into()))
+    }
+
+    /// A reading of a resource (`resources/read`).
+    pub fn read(&self, uri: impl Into<String>) -> Request<'_, ReadResource> {
+        Request::new(self, ReadResource::new(uri.into()))
+    }
+
+    /// A filling-in of a prompt (`prompts/get`).
+    pub fn prompt(&self, name: impl Into<String>) -> Request<'_, GetPrompt> {
+        Request::new(self, GetPrompt::new(name.into()))
+    }
+
+    /// Suggestions for an argument of a prompt or resource template (`completion/complete`).
+    pub fn complete(
+        &self,
+        reference: CompletionReference,
+        argument: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Request<'_, Complete> {
+        Request::new(self, Complete::new(reference, argument.into(), value.into()))
+    }
+
+    /// A request of any method, with an undecoded result.
+    ///
+    /// Methods of the specification are still checked against the revision and the server's capabilities.
+    pub fn request(&self, method: impl Into<String>) -> Request<'_, Raw> {
+        Request::new(self, Raw::new(method.into()))
+    }
+
+    /// The tools, across all pages (`tools/list`).
+    pub fn tools(&self) -> Pages<Tool> {
+        Pages::new(self.clone())
+    }
+
+    /// The resources, across all pages (`resources/list`).
+    pub fn resources(&self) -> Pages<Resource> {
+        Pages::new(self.clone())
+    }
+
+    /// The resource templates, across all pages (`resources/templates/list`); none where the server has
+    /// resources and does not know the method.
+    pub fn resource_templates(&self) -> Pages<ResourceTemplate> {
+        Pages::new(self.clone())
+    }
+
+    /// The prompts, across all pages (`prompts/list`).
+    pub fn prompts(&self) -> Pages<Prompt> {
+        Pages::new(self.clone())
+    }
+
+    /// The tasks, across all pages (`tasks/list`, 2025-11-25).
+    pub fn tasks(&self) -> Pages<Task> {
+        Pages::new(self.clone())
+    }
+
+    /// One page of a list as it came: `client.list_page::<Tool>(None)`. The cursor is the `next_cursor` of the
+    /// page before.
+    ///
+    /// # Errors
+    /// As for any request.
+    pub async fn list_page<T: Listed>(&self, cursor: Option<&str>) -> Result<T::Page, Error> {
+        self.run(page_call(T::METHOD, cursor)?).await
+    }
+
+    /// Asks whether the server lives (`ping`).
+    ///
+    /// # Errors
+    /// A server that answers with an error lives as well; see [`ErrorKind::Server`].
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.simple::<EmptyResult>(method::PING, None::<&()>).await.map(drop)
+    }
+
+    /// Asks for log messages of this level and above (`logging/setLevel`).
+    ///
+    /// # Errors
+    /// As for any request.
+    pub async fn set_level(&self, level: LoggingLevel) -> Result<(), Error> {
+        self.simple::<EmptyResult>(method::LOGGING_SET_LEVEL, Some(&SetLevelRequestParams::new(level))).await.map(drop)
+    }
+
+    /// Asks to be told when a resource changes (`resources/subscribe`); see [`Client::events`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] where the server does not declare `resources.subscribe`, else as for any request.
+    pub async fn subscribe(&self, uri: impl Into<String>) -> Result<(), Error> {
+        let params = SubscribeRequestParams::new(uri);
+        self.simple::<EmptyResult>(method::RESOURCES_SUBSCRIBE, Some(&params)).await.map(drop)
+    }
+
+    /// Ends a subscription (`resources/unsubscribe`).
+    ///
+    /// # Errors
+    /// As for [`subscribe`](Self::subscribe).
+    pub async fn unsubscribe(&self, uri: impl Into<String>) -> Result<(), Error> {
+        let params = UnsubscribeRequestParams::new(uri);
+        self.simple::<EmptyResult>(method::RESOURCES_UNSUBSCRIBE, Some(&params)).await.map(drop)
+    }
+
+    /// The state of a task (`tasks/get`, 2025-11-25).
+    ///
+    /// # Errors
+    /// As for any request.
+    pub async fn task(&self, task_id: impl Into<String>) -> Result<GetTaskResult, Error> {
+        self.simple(method::TASKS_GET, Some(&GetTaskRequestParams::new(task_id))).await
+    }
+
+    /// The result of a task, undecoded; waits until there is one (`tasks/result`, 2025-11-25).
+    ///
+    /// # Errors
+    /// As for any request.
+    pub async fn task_result(&self, task_id: impl Into<String>) -> Result<RawJson, Error> {
+        self.simple(method::TASKS_RESULT, Some(&GetTaskPayloadRequestParams::new(task_id))).await
+    }
+
+    /// Ends a task (`tasks/cancel`, 2025-11-25).
+    ///
+    /// # Errors
+    /// As for any request.
+    pub async fn cancel_task(&self, task_id: impl Into<String>) -> Result<CancelTaskResult, Error> {
+        self.simple(method::TASKS_CANCEL, Some(&CancelTaskRequestParams::new(task_id))).await
+    }
+
+    /// Sends a notification of any method.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`], or [`ErrorKind::Config`] where `params` is no JSON.
+    pub async fn notify(&self, method: &str, params: Option<&(impl Serialize + Sync)>) -> Result<(), Error> {
+        self.owner.connection.notify(method, encode(params)?.as_ref(), None).await
+    }
+
+    /// Tells the server that the roots changed (`notifications/roots/list_changed`).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] where no roots were declared, else as for [`notify`](Self::notify).
+    pub async fn roots_changed(&self) -> Result<(), Error> {
+        if !self.owner.declared.roots {
+            return Err(Error::new(ErrorKind::Unsupported, "no roots were declared; set them on the builder"));
+        }
+        self.notify(method::NOTIFICATIONS_ROOTS_LIST_CHANGED, None::<&()>).await
+    }
+
+    /// What the server tells without being asked, from now on.
+    pub fn events(&self) -> Events {
+        self.owner.connection.subscribe()
+    }
+
+    /// Whether the connection has ended, from either side.
+    pub fn is_closed(&self) -> bool {
+        self.owner.connection.is_closed()
+    }
+
+    /// Ends the connection in order, for all clones.
+    ///
+    /// Open calls end with an error that says so, what was accepted is written, and the server's process is gone
+    /// when it returns. A second call waits for the same end.
+    ///
+    /// # Errors
+    /// Where the end was not orderly: the server had to be killed and would not go.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the end to the transport, which finishes it in the background.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.owner.close().await
+    }
+
+    /// Runs one call and decodes its result.
+    pub(crate) async fn run<R: ResultType>(&self, call: Call) -> Result<R, Error> {
+        let method = call.method.clone();
+        let result = call.run(&self.owner.connection).await?;
+        result.decode().map_err(|error| Error::shape(&error).with_method(&method))
+    }
+
+    async fn simple<R: ResultType>(
+        &self,
+        method: &'static str,
+        params: Option<&(impl Serialize + Sync)>,
+    ) -> Result<R, Error> {
+        self.run(Call { method: method.into(), params: encode(params)?, ..Call::default() }).await
+    }
+}
+
+fn encode(params: Option<&impl Serialize>) -> Result<Option<RawJson>, Error> {
+    let encoded = params.map(RawJson::from_serialize).transpose();
+    encoded.map_err(|e| Error::new(ErrorKind::Config, format!("the parameters cannot be json: {e}")))
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("server", &self.server.info.name)
+            .field("revision", &self.server.revision)
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,267 @@
+//! One connection: the transport, what was agreed, and the task that serves the server.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bowline_protocol::frame::{Message, encode_notification};
+use bowline_protocol::{ErrorObject, Meta, Payload, RawJson, RequestId};
+use bowline_transport::{Inbound, InboundEvent, Routing, Transport, TransportError, WireMessage, WireRequest};
+use tokio::sync::{Mutex, broadcast, mpsc};
+use tokio::task::{AbortHandle, JoinHandle};
+
+use crate::declared::Declared;
+use crate::error::{Error, ErrorKind};
+use crate::events::{self, Event, Events};
+use crate::keep_alive;
+use crate::serve::{Handlers, Server};
+use crate::session::{ServerInfo, Session, Step};
+use crate::timeouts::Timeouts;
+
+/// How many messages that came inside an exchange wait to be served.
+const HANDED_ON: usize = 64;
+/// How long a close waits for the event callback to take what it was given.
+const LAST_EVENTS: Duration = Duration::from_secs(1);
+
+/// What calls, handlers and the serving task share.
+pub(crate) struct Connection {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) allow_undeclared: bool,
+    server: OnceLock<Arc<ServerInfo>>,
+    /// Why the connection ended.
+    closed: OnceLock<TransportError>,
+    next_id: AtomicI64,
+    events: broadcast::Sender<Event>,
+    handed_on: mpsc::Sender<Message>,
+}
+
+/// A connection and the tasks that belong to it. Dropping it ends them.
+pub(crate) struct Owner {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) declared: Declared,
+    serving: Mutex<Option<JoinHandle<()>>>,
+    telling: Mutex<Option<JoinHandle<()>>>,
+    keep_alive: OnceLock<AbortHandle>,
+    abort: Vec<AbortHandle>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        for task in self.abort.iter().chain(self.keep_alive.get()) {
+            task.abort();
+        }
+    }
+}
+
+/// What is called with each event.
+pub(crate) type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// Starts the tasks of a fresh connection. No message is served before this.
+pub(crate) fn start(
+    transport: Box<dyn Transport>,
+    handlers: Handlers,
+    on_event: Option<OnEvent>,
+    timeouts: Timeouts,
+    allow_undeclared: bool,
+) -> Result<Owner, Error> {
+    let transport: Arc<dyn Transport> = Arc::from(transport);
+    let Some(inbound) = transport.take_inbound() else {
+        return Err(Error::new(ErrorKind::Config, "the transport's inbound stream is taken; connect a fresh one"));
+    };
+    let (handed_on, from_calls) = mpsc::channel(HANDED_ON);
+    let (events, _) = broadcast::channel(events::KEPT);
+    let connection = Arc::new(Connection {
+        transport,
+        timeouts,
+        allow_undeclared,
+        server: OnceLock::new(),
+        closed: OnceLock::new(),
+        next_id: AtomicI64::new(1),
+        events,
+        handed_on,
+    });
+    let telling = on_event.map(|on_event| tokio::spawn(tell(Events::new(connection.events.subscribe()), on_event)));
+    let declared = handlers.declared();
+    let serving = tokio::spawn(serve(Arc::clone(&connection), handlers, inbound, from_calls));
+    let abort = [Some(&serving), telling.as_ref()].into_iter().flatten().map(JoinHandle::abort_handle).collect();
+    Ok(Owner {
+        connection,
+        declared,
+        serving: Mutex::new(Some(serving)),
+        telling: Mutex::new(telling),
+        keep_alive: OnceLock::new(),
+        abort,
+    })
+}
+
+/// Serves what comes unasked until the connection ends.
+async fn serve(
+    connection: Arc<Connection>,
+    handlers: Handlers,
+    mut inbound: Inbound,
+    mut from_calls: mpsc::Receiver<Message>,
+) {
+    let mut server = Server::new(Arc::clone(&connection), handlers);
+    loop {
+        tokio::select! {
+            event = inbound.next() => match event {
+                Some(InboundEvent::Message(message)) => server.message(message).await,
+                Some(InboundEvent::Fault(fault)) => {
+                    tracing::debug!(%fault, "the server did something odd");
+                    connection.emit(|| Event::Fault(fault));
+                }
+                Some(InboundEvent::Closed(error)) => {
+                    let _ = connection.closed.set(error.clone());
+                    connection.emit(|| Event::Closed(error));
+                    return;
+                }
+                // The kinds of events may grow.
+                Some(_) => {}
+                None => return,
+            },
+            Some(message) = from_calls.recv() => server.message(message).await,
+            () = server.finished() => {}
+        }
+    }
+}
+
+/// Calls the event callback, one event after the other.
+async fn tell(mut events: Events, on_event: OnEvent) {
+    while let Some(event) = events.next().await {
+        // A callback that panics loses this event, not the session.
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| on_event(event))).is_err() {
+            tracing::error!("the event callback panicked; it is called again with the next event");
+        }
+    }
+}
+
+impl Owner {
+    /// Agrees with the server on a revision and capabilities.
+    pub(crate) async fn handshake(&self, mut session: Session) -> Result<(), Error> {
+        let connection = &self.connection;
+        let mut step = session.start();
+        loop {
+            match step {
+                Step::Request { method, params } => {
+                    let outcome = connection.handshake_request(method, &params).await?;
+                    step = session.answered(outcome);
+                }
+                Step::Ready { server, notify } => {
+                    let _ = connection.server.set(Arc::from(server));
+                    return connection.notify(notify, None, None).await;
+                }
+                Step::Fail(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Pings the server every `period` from now on.
+    pub(crate) fn keep_alive(&self, period: Duration) {
+        self.keep_alive
+            .get_or_init(|| tokio::spawn(keep_alive::run(Arc::clone(&self.connection), period)).abort_handle());
+    }
+
+    /// Ends the connection in order and waits until its tasks have ended.
+    pub(crate) async fn close(&self) -> Result<(), Error> {
+        if let Some(pings) = self.keep_alive.get() {
+            pings.abort();
+        }
+        let closed = self.connection.transport.close().await;
+        let _ = self.connection.closed.set(TransportError::closed());
+        if let Some(serving) = self.serving.lock().await.as_mut() {
+            // The transport's end ends the task; one that does not say so is not waited for for ever.
+            if tokio::time::timeout(LAST_EVENTS, serving).await.is_err() {
+                tracing::debug!("the transport did not end its inbound stream after its close");
+            }
+        }
+        if let Some(telling) = self.telling.lock().await.as_mut() {
+            let _ = tokio::time::timeout(LAST_EVENTS, telling).await;
+        }
+        closed.map_err(Error::transport)
+    }
+}
+
+impl Connection {
+    /// Ids count up and are never used twice (basic/index: unique within a session).
+    pub(crate) fn next_id(&self) -> RequestId {
+        RequestId::Number(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// What the server said of itself; none during the handshake.
+    pub(crate) fn server(&self) -> Option<&Arc<ServerInfo>> {
+        self.server.get()
+    }
+
+    /// Whether a request may be sent.
+    pub(crate) fn check(&self, method: &str) -> Result<(), Error> {
+        if let Some(error) = self.closed.get() {
+            return Err(Error::transport(error.clone())
+                .with_kind(ErrorKind::Closed)
+                .with_sent(bowline_transport::Sent::No));
+        }
+        match self.server() {
+            Some(server) if !self.allow_undeclared => server.check(method),
+            Some(_) => Ok(()),
+            None => Err(Error::closed()),
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.get().is_some()
+    }
+
+    pub(crate) fn subscribe(&self) -> Events {
+        Events::new(self.events.subscribe())
+    }
+
+    /// Tells an event to those who listen, if any.
+    pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
+        if self.events.receiver_count() > 0 {
+            let _ = self.events.send(event());
+        }
+    }
+
+    /// Gives a message that came inside an exchange to the serving task.
+    pub(crate) async fn hand_on(&self, message: Message) {
+        let _ = self.handed_on.send(message).await;
+    }
+
+    pub(crate) async fn notify(
+        &self,
+        method: &str,
+        params: Option<&RawJson>,
+        meta: Option<&Meta>,
+    ) -> Result<(), Error> {
+        let frame = encode_notification(method, params, meta);
+        self.transport
+            .send(WireMessage::new(frame, Routing::new(method.to_owned())))
+            .await
+            .map_err(|error| Error::transport(error).with_method(method))
+    }
+
+    /// One request of the handshake: without checks, and never cancelled (basic/utilities/cancellation).
+    async fn handshake_request(
+        &self,
+        method: &'static str,
+        params: &RawJson,
+    ) -> Result<Result<Payload, ErrorObject>, Error> {
+        let id = self.next_id();
+        let frame = bowline_protocol::frame::encode_request(&id, method, Some(params), None, None);
+        let request = WireRequest::new(id, frame, Routing::new(method)).not_cancellable();
+        let failed = |error: TransportError| {
+            let error = Error::transport(error).with_method(method);
+            // The connection never stood: it is no call that was lost.
+            if error.kind() == ErrorKind::Closed { error.with_kind(ErrorKind::Connect) } else { error }
+        };
+        let mut exchange = self.transport.request(request).await.map_err(failed)?;
+        loop {
+            match exchange.next().await {
+                Some(Ok(Message::Response(response))) => return Ok(response.outcome),
+                Some(Ok(other)) => self.hand_on(other).await,
+                Some(Err(error)) => return Err(failed(error)),
+                None => return Err(failed(TransportError::closed())),
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The one error of the client.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use bowline_protocol::{ErrorCode, ErrorObject, ShapeError, excerpt};
+use bowline_transport::{Sent, TransportError, TransportErrorKind};
+
+/// What kind of failure an [`Error`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The server's program, file or host does not exist.
+    NotFound,
+    /// No connection came about, or it ended during the handshake.
+    Connect,
+    /// The connection is closed, by either side.
+    Closed,
+    /// A deadline passed. The server was told, except during the handshake.
+    Timeout,
+    /// The server answered with an error; see [`Error::server_error`].
+    Server,
+    /// The server broke the protocol: a result of the wrong shape, a cursor that repeats.
+    Protocol,
+    /// Server and client have no protocol version in common.
+    UnsupportedVersion,
+    /// The server declared no capability for this, or the negotiated revision has no such method. Nothing was sent.
+    Unsupported,
+    /// What the caller asked for cannot work: arguments that are not JSON, an id in use. Nothing was sent.
+    Config,
+    /// A message was larger than the limit.
+    TooLarge,
+}
+
+/// Why a call, or a connection, failed.
+///
+/// `Display` says on one line what was tried, what came and what to do, without secrets. A tool that ran and
+/// failed is not an error: see `CallToolResult::is_error`.
+///
+/// ```
+/// use bowline_client::{Error, ErrorKind};
+///
+/// fn worth_another_try(error: &Error) -> bool {
+///     error.is_retryable() || error.kind() == ErrorKind::Connect
+/// }
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    method: Option<String>,
+    sent: Sent,
+    server: Option<ErrorObject>,
+    transport: Option<TransportError>,
+    stderr: Option<String>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            method: None,
+            sent: Sent::No,
+            server: None,
+            transport: None,
+            stderr: None,
+        }))
+    }
+
+    pub(crate) fn closed() -> Self {
+        Self::new(ErrorKind::Closed, "the client is closed; connect again")
+    }
+
+    pub(crate) fn transport(error: TransportError) -> Self {
+        let kind = match error.kind() {
+            TransportErrorKind::NotFound => ErrorKind::NotFound,
+            TransportErrorKind::Connect => ErrorKind::Connect,
+            TransportErrorKind::TooLarge => ErrorKind::TooLarge,
+            TransportErrorKind::Timeout => ErrorKind::Timeout,
+            TransportErrorKind::Protocol => ErrorKind::Protocol,
+            TransportErrorKind::Config => ErrorKind::Config,
+            // The kinds may grow; what ends a connection is the safe reading.
+            _ => ErrorKind::Closed,
+        };
+        let mut this = Self::new(kind, error.to_string());
+        this.0.sent = error.sent();
+        this.0.stderr = error.stderr().map(str::to_owned);
+        this.0.transport = Some(error);
+        this
+    }
+
+    pub(crate) fn server(error: ErrorObject) -> Self {
+        let mut this = Self::new(ErrorKind::Server, format!("the server answered {error}"));
+        this.0.sent = Sent::Yes;
+        this.0.server = Some(error);
+        this
+    }
+
+    /// A deadline: `what` was waited for.
+    pub(crate) fn timeout(what: &str, limit: Duration, sent: Sent) -> Self {
+        let mut this = Self::new(ErrorKind::Timeout, format!("{what} within {limit:?}"));
+        this.0.sent = sent;
+        this
+    }
+
+    /// A result that does not fit the type it should have.
+    pub(crate) fn shape(error: &ShapeError) -> Self {
+        let mut this = Self::new(ErrorKind::Protocol, format!("the result has the {error}"));
+        this.0.sent = Sent::Yes;
+        this
+    }
+
+    #[must_use]
+    pub(crate) fn with_method(mut self, method: &str) -> Self {
+        self.0.method = Some(method.to_owned());
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn with_sent(mut self, sent: Sent) -> Self {
+        self.0.sent = sent;
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    /// Adds what the server said outside the protocol.
+    #[must_use]
+    pub(crate) fn with_last_words(mut self, words: Option<&str>) -> Self {
+        if let Some(words) = words.filter(|w| !w.trim().is_empty() && self.0.stderr.is_none()) {
+            let lines: Vec<&str> = words.lines().map(str::trim_end).filter(|l| !l.is_empty()).collect();
+            let last = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join(" | ");
+            self.0.message.push_str(&format!("; its last words: {}", excerpt(&last, 400)));
+            self.0.stderr = Some(words.to_owned());
+        }
+        self
+    }
+
+    /// The kind of failure.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether the request may have reached the server.
+    pub fn sent(&self) -> Sent {
+        self.0.sent
+    }
+
+    /// The method of the request that failed.
+    pub fn method(&self) -> Option<&str> {
+        self.0.method.as_deref()
+    }
+
+    /// The error that the server answered with, as it came.
+    pub fn server_error(&self) -> Option<&ErrorObject> {
+        self.0.server.as_ref()
+    }
+
+    /// The code of the error that the server answered with.
+    pub fn code(&self) -> Option<ErrorCode> {
+        self.server_error().map(|e| e.code)
+    }
+
+    /// The transport's error, where it failed.
+    pub fn transport_error(&self) -> Option<&TransportError> {
+        self.0.transport.as_ref()
+    }
+
+    /// The last lines of a child's standard error, where there is a child that wrote some.
+    pub fn stderr(&self) -> Option<&str> {
+        self.0.stderr.as_deref()
+    }
+
+    /// Whether a deadline passed.
+    pub fn is_timeout(&self) -> bool {
+        self.kind() == ErrorKind::Timeout
+    }
+
+    /// Whether the connection is closed.
+    pub fn is_closed(&self) -> bool {
+        self.kind() == ErrorKind::Closed
+    }
+
+    /// Whether a resource does not exist: -32002 until 2025-11-25, and -32602 to a read in later revisions.
+    pub fn is_resource_not_found(&self) -> bool {
+        match self.code() {
+            Some(ErrorCode::RESOURCE_NOT_FOUND) => true,
+            Some(ErrorCode::INVALID_PARAMS) => self.method() == Some(bowline_protocol::method::RESOURCES_READ),
+            _ => false,
+        }
+    }
+
+    /// Whether the same call may be tried again without doing anything twice: it was never sent, and a fresh
+    /// connection or more time may help.
+    pub fn is_retryable(&self) -> bool {
+        self.sent() == Sent::No && matches!(self.kind(), ErrorKind::Connect | ErrorKind::Closed | ErrorKind::Timeout)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(method) = &self.0.method {
+            write!(f, "{method}: ")?;
+        }
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("method", &self.0.method)
+            .field("message", &self.0.message)
+            .field("sent", &self.0.sent)
+            .field("server", &self.0.server)
+            .field("transport", &self.0.transport)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<TransportError> for Error {
+    fn from(error: TransportError) -> Self {
+        Self::transport(error)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match (&self.0.transport, &self.0.server) {
+            (Some(error), _) => error.source(),
+            (None, Some(error)) => Some(error),
+            (None, None) => None,
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What the server may ask of the client: one trait for each kind of request.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bowline_protocol::{
+    CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams, ElicitResult, ErrorCode, ErrorObject,
+    Implementation, ProgressNotificationParams, ProgressToken, RawJson, RequestId, Root, frame, method,
+};
+use bowline_transport::{BoxFuture, Routing, Transport, WireMessage};
+
+use crate::declared::{ElicitationSupport, SamplingSupport};
+
+/// What a handler answers with: a result, or an error for the server.
+pub type HandlerResult<T> = Result<T, ErrorObject>;
+
+/// Asks a model on behalf of the server (`sampling/createMessage`).
+///
+/// Keep a person in the loop: show the request and the reply, and let both be changed or refused
+/// ([`refused`]). Specification: client/sampling.
+///
+/// Dropping the future means that the server took its request back. A closure will do:
+///
+/// ```
+/// use bowline_client::{Client, RequestContext};
+/// use bowline_protocol::{CreateMessageRequestParams, CreateMessageResult, TextContent};
+///
+/// let builder = Client::builder().on_sampling(|request: CreateMessageRequestParams, _: RequestContext| async move {
+///     let answer = format!("{} messages read", request.messages.len());
+///     Ok(CreateMessageResult::new("my-model", TextContent::new(answer)))
+/// });
+/// ```
+pub trait SamplingHandler: Send + Sync + 'static {
+    /// Answers one request.
+    fn create_message(
+        &self,
+        request: CreateMessageRequestParams,
+        context: RequestContext,
+    ) -> BoxFuture<'_, HandlerResult<CreateMessageResult>>;
+
+    /// What the handler takes beyond plain messages. It is declared to the server.
+    fn support(&self) -> SamplingSupport {
+        SamplingSupport::default()
+    }
+}
+
+/// Asks the user on behalf of the server (`elicitation/create`).
+///
+/// Say which server asks, and let the user decline or cancel. Specification: client/elicitation.
+/// Content of an accepted form is checked against the requested schema before it is sent.
+///
+/// Dropping the future means that the server took its request back. A closure will do:
+///
+/// ```
+/// use bowline_client::{Client, RequestContext};
+/// use bowline_protocol::{ElicitRequestParams, ElicitResult};
+///
+/// let builder = Client::builder()
+///     .on_elicitation(|_: ElicitRequestParams, _: RequestContext| async { Ok(ElicitResult::decline()) });
+/// ```
+pub trait ElicitationHandler: Send + Sync + 'static {
+    /// Answers one request.
+    fn elicit(
+        &self,
+        request: ElicitRequestParams,
+        context: RequestContext,
+    ) -> BoxFuture<'_, HandlerResult<ElicitResult>>;
+
+    /// Which modes the handler takes. It is declared to the server.
+    fn support(&self) -> ElicitationSupport {
+        ElicitationSupport::default()
+    }
+}
+
+/// Tells the server which folders it may work in (`roots/list`).
+///
+/// Give only what the user permits. Specification: client/roots. A `Vec<Root>` is one that never changes.
+pub trait RootsProvider: Send + Sync + 'static {
+    /// The roots of this moment.
+    fn roots(&self, context: RequestContext) -> BoxFuture<'_, HandlerResult<Vec<Root>>>;
+}
+
+impl<F, Fut> SamplingHandler for F
+where
+    F: Fn(CreateMessageRequestParams, RequestContext) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = HandlerResult<CreateMessageResult>> + Send + 'static,
+{
+    fn create_message(
+        &self,
+        request: CreateMessageRequestParams,
+        context: RequestContext,
+    ) -> BoxFuture<'_, HandlerResult<CreateMessageResult>> {
+        Box::pin(self(request, context))
+    }
+}
+
+impl<F, Fut> ElicitationHandler for F
+where
+    F: Fn(ElicitRequestParams, RequestContext) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = HandlerResult<ElicitResult>> + Send + 'static,
+{
+    fn elicit(
+        &self,
+        request: ElicitRequestParams,
+        context: RequestContext,
+    ) -> BoxFuture<'_, HandlerResult<ElicitResult>> {
+        Box::pin(self(request, context))
+    }
+}
+
+impl RootsProvider for Vec<Root> {
+    fn roots(&self, _: RequestContext) -> BoxFuture<'_, HandlerResult<Vec<Root>>> {
+        Box::pin(std::future::ready(Ok(self.clone())))
+    }
+}
+
+impl<T: RootsProvider> RootsProvider for Arc<T> {
+    fn roots(&self, context: RequestContext) -> BoxFuture<'_, HandlerResult<Vec<Root>>> {
+        (**self).roots(context)
+    }
+}
+
+/// The error that says that the user refused a sampling request (client/sampling, code -1).
+///
+/// ```
+/// assert_eq!(bowline_client::refused().code.0, -1);
+/// ```
+pub fn refused() -> ErrorObject {
+    ErrorObject::new(ErrorCode::USER_REJECTED, "User rejected sampling request")
+}
+
+/// The request that a handler serves: who asks, and how to report progress.
+#[derive(Clone)]
+pub struct RequestContext {
+    id: RequestId,
+    server: Option<Arc<Implementation>>,
+    progress: Option<Arc<ProgressReporter>>,
+}
+
+struct ProgressReporter {
+    token: ProgressToken,
+    transport: Arc<dyn Transport>,
+    /// The bits of the last value that was sent, so that values only grow.
+    last: AtomicU64,
+}
+
+impl RequestContext {
+    pub(crate) fn new(id: RequestId, server: Option<Arc<Implementation>>) -> Self {
+        Self { id, server, progress: None }
+    }
+
+    /// Lets the handler report progress under the token that the server gave.
+    pub(crate) fn reporting(mut self, token: Option<ProgressToken>, transport: &Arc<dyn Transport>) -> Self {
+        self.progress = token.map(|token| {
+            let last = AtomicU64::new(f64::NEG_INFINITY.to_bits());
+            Arc::new(ProgressReporter { token, transport: Arc::clone(transport), last })
+        });
+        self
+    }
+
+    /// The id of the server's request.
+    pub const fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// What the server calls itself; none during the handshake. For display only.
+    pub fn server(&self) -> Option<&Implementation> {
+        self.server.as_deref()
+    }
+
+    /// Reports progress to the server, if it asked for any. Values that do not grow are left out
+    /// (basic/utilities/progress).
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the report or sends it whole.
+    pub async fn report_progress(&self, progress: f64, total: Option<f64>) {
+        let Some(reporter) = &self.progress else { return };
+        let grows = reporter.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+            (progress > f64::from_bits(last)).then_some(progress.to_bits())
+        });
+        if grows.is_err() {
+            return;
+        }
+        let mut params = ProgressNotificationParams::new(reporter.token.clone(), progress);
+        params.total = total;
+        if let Ok(params) = RawJson::from_serialize(&params) {
+            let frame = frame::encode_notification(method::NOTIFICATIONS_PROGRESS, Some(&params), None);
+            // A connection that ended has nobody to tell.
+            let _ =
+                reporter.transport.send(WireMessage::new(frame, Routing::new(method::NOTIFICATIONS_PROGRESS))).await;
+        }
+    }
+}
+
+impl fmt::Debug for RequestContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestContext").field("id", &self.id).field("server", &self.server).finish_non_exhaustive()
+    }
+}

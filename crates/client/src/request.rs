@@ -1,0 +1,418 @@
+//! Requests that are not sent yet: set what you like, then await.
+
+use std::future::IntoFuture;
+use std::time::Duration;
+
+use bowline_protocol::{
+    CallToolResult, CompleteRequestParams, CompleteResult, CompletionArgument, CompletionContext, CompletionReference,
+    GetPromptRequestParams, GetPromptResult, Meta, ProgressNotificationParams, ProgressToken, RawJson,
+    ReadResourceRequestParams, ReadResourceResult, ResultType, method,
+};
+use bowline_transport::BoxFuture;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::call::{Call, CallOptions};
+use crate::client::Client;
+use crate::error::{Error, ErrorKind};
+
+/// A request that is sent when it is awaited, with result type `K::Result`.
+///
+/// # Cancel safety
+/// Dropping the future tells the server (`notifications/cancelled`) and forgets the call.
+#[must_use = "nothing is sent until it is awaited"]
+#[derive(Debug)]
+pub struct Request<'c, K> {
+    client: &'c Client,
+    kind: K,
+    options: CallOptions,
+}
+
+/// What a [`Request`] asks for. Implemented by the types of this module.
+pub trait Kind: Send {
+    /// What the server answers with.
+    type Result: ResultType + Send;
+
+    /// The method, what it is applied to, and the parameters.
+    #[doc(hidden)]
+    fn into_parts(self) -> Result<Parts, Error>;
+}
+
+/// What makes a request.
+#[doc(hidden)]
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "private to this crate in effect")]
+pub struct Parts {
+    pub method: std::borrow::Cow<'static, str>,
+    pub name: Option<String>,
+    pub params: Option<RawJson>,
+    pub meta: Option<Meta>,
+}
+
+impl<'c, K: Kind> Request<'c, K> {
+    pub(crate) fn new(client: &'c Client, kind: K) -> Self {
+        let options = CallOptions { may_take_long: true, ..CallOptions::default() };
+        Self { client, kind, options }
+    }
+
+    /// Sets how long to wait without progress. Default: [`Timeouts::idle`](crate::Timeouts::idle).
+    pub fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.options.idle = Some(limit);
+        self
+    }
+
+    /// Sets how long to wait in all. Default: [`Timeouts::total`](crate::Timeouts::total).
+    pub fn max_time(mut self, limit: Duration) -> Self {
+        self.options.total = Some(limit);
+        self
+    }
+
+    /// Calls `f` with each progress notification, in order, all of them before the result is returned.
+    ///
+    /// It runs in the task that awaits the request; one that takes long holds up nothing else. At most 4,096
+    /// notifications wait for it, then the oldest are dropped.
+    pub fn on_progress(mut self, f: impl FnMut(ProgressNotificationParams) + Send + 'static) -> Self {
+        self.options.on_progress = Some(Box::new(f));
+        self
+    }
+
+    /// Sets the progress token. Default: one of the client's own. It must not be that of another open request.
+    pub fn progress_token(mut self, token: impl Into<ProgressToken>) -> Self {
+        self.options.token = Some(token.into());
+        self
+    }
+
+    /// Sets `_meta` of the request. Keys of the protocol itself are the client's.
+    pub fn meta(mut self, meta: Meta) -> Self {
+        self.options.meta = Some(meta);
+        self
+    }
+}
+
+impl<'c, K: Kind + 'c> IntoFuture for Request<'c, K> {
+    type Output = Result<K::Result, Error>;
+    type IntoFuture = BoxFuture<'c, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let Parts { method, name, params, meta } = self.kind.into_parts()?;
+            let mut options = self.options;
+            options.meta = match (options.meta, meta) {
+                (Some(own), Some(in_params)) => {
+                    Some(in_params.iter().chain(own.iter()).map(|(k, v)| (k.clone(), v.clone())).collect())
+                }
+                (own, in_params) => own.or(in_params),
+            };
+            self.client.run(Call { method, name, params, options }).await
+        })
+    }
+}
+
+/// Arguments as they come together, and the first thing that is wrong with them.
+#[derive(Debug, Default)]
+struct Arguments {
+    members: serde_json::Map<String, serde_json::Value>,
+    whole: Option<RawJson>,
+    error: Option<Error>,
+}
+
+impl Arguments {
+    fn set(&mut self, name: String, value: &(impl Serialize + ?Sized)) {
+        match serde_json::to_value(value) {
+            Ok(value) => {
+                self.members.insert(name, value);
+            }
+            Err(error) => self.fail(&format!("argument \"{name}\""), &error),
+        }
+    }
+
+    fn set_all(&mut self, value: &(impl Serialize + ?Sized)) {
+        match RawJson::from_serialize(value) {
+            Ok(raw) => self.whole = Some(raw),
+            Err(error) => self.fail("the arguments", &error),
+        }
+    }
+
+    fn fail(&mut self, what: &str, error: &serde_json::Error) {
+        self.error.get_or_insert_with(|| Error::new(ErrorKind::Config, format!("{what} cannot be json: {error}")));
+    }
+
+    /// The arguments as an object, or none where there are none: never `null`, which servers refuse.
+    fn finish(self) -> Result<Option<Object>, Error> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let members = self.members;
+        let Some(whole) = self.whole.filter(|raw| !raw.is_null() && raw.as_str() != "\"\"") else {
+            return Ok((!members.is_empty()).then_some(Object::Members(members)));
+        };
+        if whole.kind() != bowline_protocol::JsonKind::Object {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("arguments must be a json object, not {}", whole.kind()),
+            ));
+        }
+        if members.is_empty() {
+            return Ok(Some(Object::Raw(whole)));
+        }
+        let mut merged: serde_json::Map<_, _> =
+            whole.parse().map_err(|e| Error::new(ErrorKind::Config, format!("the arguments cannot be read: {e}")))?;
+        merged.extend(members);
+        Ok(Some(Object::Members(merged)))
+    }
+}
+
+/// A JSON object, written as it is.
+#[derive(Debug)]
+enum Object {
+    Members(serde_json::Map<String, serde_json::Value>),
+    Raw(RawJson),
+}
+
+impl Serialize for Object {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Members(members) => members.serialize(serializer),
+            Self::Raw(raw) => raw.serialize(serializer),
+        }
+    }
+}
+
+impl Object {
+    fn into_raw(self) -> RawJson {
+        match self {
+            Self::Members(members) => RawJson::from(serde_json::Value::Object(members)),
+            Self::Raw(raw) => raw,
+        }
+    }
+}
+
+fn encode(params: &impl Serialize) -> Result<Option<RawJson>, Error> {
+    RawJson::from_serialize(params)
+        .map(Some)
+        .map_err(|e| Error::new(ErrorKind::Config, format!("the parameters cannot be json: {e}")))
+}
+
+/// A call of a tool; made by [`Client::call`].
+#[derive(Debug)]
+pub struct CallTool {
+    name: String,
+    arguments: Arguments,
+}
+
+impl CallTool {
+    pub(crate) fn new(name: String) -> Self {
+        Self { name, arguments: Arguments::default() }
+    }
+}
+
+impl Request<'_, CallTool> {
+    /// Sets one argument. It wins over one of the same name in [`args`](Self::args).
+    pub fn arg(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
+        self.kind.arguments.set(name.into(), &value);
+        self
+    }
+
+    /// Sets all arguments: anything that serialises to a JSON object. `null` and `""` mean none.
+    pub fn args(mut self, arguments: impl Serialize) -> Self {
+        self.kind.arguments.set_all(&arguments);
+        self
+    }
+}
+
+impl Kind for CallTool {
+    type Result = CallToolResult;
+
+    fn into_parts(self) -> Result<Parts, Error> {
+        /// The members of `CallToolRequestParams` that are set here, without a copy of the arguments.
+        #[derive(Serialize)]
+        struct Params<'a> {
+            name: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            arguments: Option<Object>,
+        }
+
+        let params = encode(&Params { name: &self.name, arguments: self.arguments.finish()? })?;
+        Ok(Parts { method: method::TOOLS_CALL.into(), name: Some(self.name), params, meta: None })
+    }
+}
+
+/// A reading of a resource; made by [`Client::read`].
+#[derive(Debug)]
+pub struct ReadResource {
+    uri: String,
+}
+
+impl ReadResource {
+    pub(crate) const fn new(uri: String) -> Self {
+        Self { uri }
+    }
+}
+
+impl Kind for ReadResource {
+    type Result = ReadResourceResult;
+
+    fn into_parts(self) -> Result<Parts, Error> {
+        let params = ReadResourceRequestParams::new(self.uri);
+        let encoded = encode(&params)?;
+        Ok(Parts { method: method::RESOURCES_READ.into(), name: Some(params.uri), params: encoded, meta: None })
+    }
+}
+
+/// A filling-in of a prompt; made by [`Client::prompt`].
+#[derive(Debug)]
+pub struct GetPrompt {
+    params: GetPromptRequestParams,
+}
+
+impl GetPrompt {
+    pub(crate) fn new(name: String) -> Self {
+        Self { params: GetPromptRequestParams::new(name) }
+    }
+}
+
+impl Request<'_, GetPrompt> {
+    /// Sets one argument. Arguments of prompts are strings.
+    pub fn arg(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.kind.params.arguments.get_or_insert_default().insert(name.into(), value.into());
+        self
+    }
+}
+
+impl Kind for GetPrompt {
+    type Result = GetPromptResult;
+
+    fn into_parts(self) -> Result<Parts, Error> {
+        let encoded = encode(&self.params)?;
+        Ok(Parts { method: method::PROMPTS_GET.into(), name: Some(self.params.name), params: encoded, meta: None })
+    }
+}
+
+/// A completion of an argument; made by [`Client::complete`].
+#[derive(Debug)]
+pub struct Complete {
+    params: CompleteRequestParams,
+}
+
+impl Complete {
+    pub(crate) fn new(reference: CompletionReference, argument: String, value: String) -> Self {
+        Self { params: CompleteRequestParams::new(reference, CompletionArgument::new(argument, value)) }
+    }
+}
+
+impl Request<'_, Complete> {
+    /// Tells the value of another argument, as far as it is known. Left out where the revision has no place for
+    /// it (before 2025-06-18).
+    pub fn context(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        if self.client.server().revision >= bowline_protocol::Revision::V2025_06_18 {
+            let context = self.kind.params.context.get_or_insert_with(CompletionContext::new);
+            context.arguments.get_or_insert_default().insert(name.into(), value.into());
+        }
+        self
+    }
+}
+
+impl Kind for Complete {
+    type Result = CompleteResult;
+
+    fn into_parts(self) -> Result<Parts, Error> {
+        let encoded = encode(&self.params)?;
+        Ok(Parts { method: method::COMPLETION_COMPLETE.into(), name: None, params: encoded, meta: None })
+    }
+}
+
+/// A request of any method; made by [`Client::request`].
+#[derive(Debug)]
+pub struct Raw {
+    method: String,
+    arguments: Arguments,
+}
+
+impl Raw {
+    pub(crate) fn new(method: String) -> Self {
+        Self { method, arguments: Arguments::default() }
+    }
+}
+
+impl Request<'_, Raw> {
+    /// Sets the parameters: anything that serialises to a JSON object. What they have in `_meta` is kept.
+    pub fn params(mut self, params: impl Serialize) -> Self {
+        self.kind.arguments.set_all(&params);
+        self
+    }
+}
+
+impl Kind for Raw {
+    type Result = RawJson;
+
+    fn into_parts(self) -> Result<Parts, Error> {
+        let Self { method, arguments } = self;
+        let (params, meta) = match arguments.finish()? {
+            Some(params) => split_meta(params.into_raw())?,
+            None => (None, None),
+        };
+        Ok(Parts { method: method.into(), name: None, params, meta })
+    }
+}
+
+/// Takes `_meta` out of parameters, so that there is one of it in the end.
+fn split_meta(params: RawJson) -> Result<(Option<RawJson>, Option<Meta>), Error> {
+    if !params.as_str().contains("_meta") {
+        return Ok((Some(params), None));
+    }
+    let unreadable = |e| Error::new(ErrorKind::Config, format!("params._meta must be a json object: {e}"));
+    let mut members: std::collections::BTreeMap<String, Box<RawValue>> = params.parse().map_err(unreadable)?;
+    let Some(meta) = members.remove("_meta") else { return Ok((Some(params), None)) };
+    let meta: Meta = serde_json::from_str(meta.get()).map_err(unreadable)?;
+    Ok((encode(&members)?, Some(meta)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn arguments(whole: &serde_json::Value) -> Option<String> {
+        let mut arguments = Arguments::default();
+        arguments.set_all(whole);
+        arguments.finish().unwrap().map(|object| object.into_raw().to_string())
+    }
+
+    #[test]
+    fn case_tools_014_no_arguments_are_never_null() {
+        assert!(Arguments::default().finish().unwrap().is_none());
+        assert_eq!(arguments(&json!(null)), None);
+        assert_eq!(arguments(&json!("")), None);
+        assert_eq!(arguments(&json!({})).as_deref(), Some("{}"));
+    }
+
+    #[test]
+    fn arguments_that_are_no_object_are_refused_with_what_came() {
+        for (value, kind) in [(json!([1]), "an array"), (json!(7), "a number"), (json!("x"), "a string")] {
+            let mut arguments = Arguments::default();
+            arguments.set_all(&value);
+            let error = arguments.finish().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.to_string().contains(kind), "{error}");
+        }
+    }
+
+    #[test]
+    fn single_arguments_win_over_the_whole() {
+        let mut arguments = Arguments::default();
+        arguments.set("b".into(), &2);
+        arguments.set_all(&json!({"a": 1, "b": 1}));
+        assert_eq!(arguments.finish().unwrap().unwrap().into_raw().to_value(), json!({"a": 1, "b": 2}));
+    }
+
+    #[test]
+    fn metadata_is_taken_out_of_raw_parameters() {
+        let raw: RawJson = r#"{"n":9007199254740993,"_meta":{"k":1}}"#.parse().unwrap();
+        let (params, meta) = split_meta(raw).unwrap();
+        assert_eq!(params.unwrap().as_str(), r#"{"n":9007199254740993}"#);
+        assert_eq!(meta.unwrap().get("k").unwrap(), 1);
+        let inner: RawJson = r#"{"a":{"_meta":1}}"#.parse().unwrap();
+        assert_eq!(split_meta(inner.clone()).unwrap(), (Some(inner), None));
+        assert!(split_meta(r#"{"_meta":7}"#.parse().unwrap()).is_err());
+    }
+}

@@ -1,0 +1,178 @@
+//! Serving the server: its requests go to the handlers, its notifications become events.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bowline_protocol::frame::{self, Message, Notification, Request};
+use bowline_protocol::{
+    CancelledNotificationParams, ErrorCode, ErrorObject, ListRootsResult, Meta, RawJson, RequestId, Revision, method,
+};
+use bowline_transport::{Routing, WireMessage};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::task::{AbortHandle, Id, JoinSet};
+
+use crate::asked::{self, Ask};
+use crate::connection::Connection;
+use crate::declared::Declared;
+use crate::events::Event;
+use crate::handlers::{ElicitationHandler, RequestContext, RootsProvider, SamplingHandler};
+
+/// How many requests of the server are served at once. Further ones are refused with an error.
+const AT_ONCE: usize = 64;
+
+/// The installed handlers.
+#[derive(Clone, Default)]
+pub(crate) struct Handlers {
+    pub(crate) roots: Option<Arc<dyn RootsProvider>>,
+    pub(crate) sampling: Option<Arc<dyn SamplingHandler>>,
+    pub(crate) elicitation: Option<Arc<dyn ElicitationHandler>>,
+}
+
+impl Handlers {
+    pub(crate) fn declared(&self) -> Declared {
+        Declared {
+            roots: self.roots.is_some(),
+            sampling: self.sampling.as_ref().map(|h| h.support()),
+            elicitation: self.elicitation.as_ref().map(|h| h.support()),
+        }
+    }
+}
+
+/// Runs the handlers: each request in a task of its own, so that none holds up another.
+pub(crate) struct Server {
+    connection: Arc<Connection>,
+    handlers: Handlers,
+    declared: Declared,
+    tasks: JoinSet<()>,
+    running: HashMap<RequestId, AbortHandle>,
+    ids: HashMap<Id, RequestId>,
+}
+
+impl Server {
+    pub(crate) fn new(connection: Arc<Connection>, handlers: Handlers) -> Self {
+        let declared = handlers.declared();
+        Self { connection, handlers, declared, tasks: JoinSet::new(), running: HashMap::new(), ids: HashMap::new() }
+    }
+
+    pub(crate) async fn message(&mut self, message: Message) {
+        match message {
+            Message::Request(request) => self.request(request).await,
+            Message::Notification(notification) => self.notification(&notification),
+            Message::Response(_) => tracing::debug!("ignored an answer that belongs to no exchange"),
+        }
+    }
+
+    async fn request(&mut self, request: Request) {
+        let revision = self.connection.server().map_or(Revision::LATEST_HANDSHAKE, |s| s.revision);
+        let ask = match asked::read(&request, &self.declared, revision) {
+            // Answered at once, whatever the handlers are doing (basic/utilities/ping).
+            Ok(Ask::Ping) => return answer(&self.connection, &request.id, Ok(RawJson::EMPTY_OBJECT)).await,
+            Ok(_) if self.running.len() >= AT_ONCE => Err(ErrorObject::new(
+                ErrorCode::INTERNAL_ERROR,
+                format!("{AT_ONCE} requests are being served; ask again later"),
+            )),
+            Ok(_) if self.running.contains_key(&request.id) => {
+                Err(ErrorObject::new(ErrorCode::INVALID_REQUEST, "a request with this id is being served"))
+            }
+            other => other,
+        };
+        let ask = match ask {
+            Ok(ask) => ask,
+            Err(error) => {
+                tracing::debug!(method = %request.method, %error, "refused a request of the server");
+                return answer(&self.connection, &request.id, Err(error)).await;
+            }
+        };
+        let server = self.connection.server().map(|s| Arc::new(s.info.clone()));
+        let token = meta_of(&request).and_then(|m| m.progress_token());
+        let context = RequestContext::new(request.id.clone(), server).reporting(token, &self.connection.transport);
+        let (connection, handlers) = (Arc::clone(&self.connection), self.handlers.clone());
+        let id = request.id.clone();
+        let task = self.tasks.spawn(async move {
+            let outcome = handle(&handlers, ask, context).await;
+            answer(&connection, &id, outcome).await;
+        });
+        self.ids.insert(task.id(), request.id.clone());
+        self.running.insert(request.id, task);
+    }
+
+    fn notification(&self, notification: &Notification) {
+        if notification.method == method::NOTIFICATIONS_CANCELLED
+            && let Some(id) =
+                read::<CancelledNotificationParams>(notification.params.as_ref()).and_then(|c| c.request_id)
+            && let Some(task) = self.running.get(&id)
+        {
+            // The handler stops where it is, and nothing is answered (basic/utilities/cancellation).
+            return task.abort();
+        }
+        self.connection.emit(|| Event::from_notification(notification));
+    }
+
+    /// Waits until a handler is done and clears up after it; for ever while none runs.
+    pub(crate) async fn finished(&mut self) {
+        let Some(ended) = self.tasks.join_next_with_id().await else { return std::future::pending().await };
+        let (task, panicked) = match ended {
+            Ok((task, ())) => (task, false),
+            Err(error) => (error.id(), error.is_panic()),
+        };
+        let Some(id) = self.ids.remove(&task) else { return };
+        self.running.remove(&id);
+        if panicked {
+            // Every request has exactly one answer (basic/index), also where the handler had none.
+            answer(&self.connection, &id, Err(ErrorObject::new(ErrorCode::INTERNAL_ERROR, "the handler failed"))).await;
+        }
+    }
+}
+
+/// Runs the handler that a request is for. `asked::read` let none through that has no handler.
+async fn handle(handlers: &Handlers, ask: Ask, context: RequestContext) -> Result<RawJson, ErrorObject> {
+    let none = || ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, "not supported by this client");
+    match ask {
+        Ask::Ping => Ok(RawJson::EMPTY_OBJECT),
+        Ask::Roots => {
+            let handler = handlers.roots.as_ref().ok_or_else(none)?;
+            let roots = handler.roots(context).await?;
+            asked::check_roots(&roots)?;
+            encode(&ListRootsResult::new(roots))
+        }
+        Ask::Sample(params) => {
+            let handler = handlers.sampling.as_ref().ok_or_else(none)?;
+            encode(&handler.create_message(*params, context).await?)
+        }
+        Ask::Elicit(params) => {
+            let handler = handlers.elicitation.as_ref().ok_or_else(none)?;
+            let result = handler.elicit((*params).clone(), context).await?;
+            encode(&asked::check_elicited(&params, result)?)
+        }
+    }
+}
+
+fn encode<T: Serialize>(result: &T) -> Result<RawJson, ErrorObject> {
+    RawJson::from_serialize(result).map_err(|error| {
+        ErrorObject::new(ErrorCode::INTERNAL_ERROR, format!("the handler's result is not json: {error}"))
+    })
+}
+
+async fn answer(connection: &Connection, id: &RequestId, outcome: Result<RawJson, ErrorObject>) {
+    let frame = match &outcome {
+        Ok(result) => frame::encode_result(id, result),
+        Err(error) => frame::encode_error(Some(id), error),
+    };
+    if let Err(error) = connection.transport.send(WireMessage::new(frame, Routing::default())).await {
+        tracing::debug!(%id, %error, "could not answer a request of the server");
+    }
+}
+
+fn meta_of(request: &Request) -> Option<Meta> {
+    #[derive(serde::Deserialize)]
+    struct Params {
+        #[serde(rename = "_meta")]
+        meta: Option<Meta>,
+    }
+    read::<Params>(request.params.as_ref()).and_then(|p| p.meta)
+}
+
+fn read<T: DeserializeOwned>(params: Option<&RawJson>) -> Option<T> {
+    params?.parse().ok()
+}

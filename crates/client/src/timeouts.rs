@@ -1,0 +1,54 @@
+//! How long the client waits.
+
+use std::time::Duration;
+
+/// The deadlines of a client. Every wait has one.
+///
+/// Specification: basic/lifecycle, section on timeouts. Progress restarts the idle limit, never the total one.
+///
+/// ```
+/// use std::time::Duration;
+/// use bowline_client::Timeouts;
+///
+/// let timeouts = Timeouts::default().with_idle(Duration::from_secs(5));
+/// assert_eq!(timeouts.total, Duration::from_secs(600));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// From the start of connecting to the end of the handshake. Default 30 s.
+    pub connect: Duration,
+    /// From a request, or its last progress, to its answer. Default 60 s.
+    pub idle: Duration,
+    /// From a request to its answer, whatever progress there is. Default 10 min.
+    pub total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(30), idle: Duration::from_secs(60), total: Duration::from_secs(600) }
+    }
+}
+
+impl Timeouts {
+    /// Sets the limit for connecting and the handshake.
+    #[must_use]
+    pub const fn with_connect(mut self, limit: Duration) -> Self {
+        self.connect = limit;
+        self
+    }
+
+    /// Sets the limit from a request, or its last progress, to its answer.
+    #[must_use]
+    pub const fn with_idle(mut self, limit: Duration) -> Self {
+        self.idle = limit;
+        self
+    }
+
+    /// Sets the limit from a request to its answer.
+    #[must_use]
+    pub const fn with_total(mut self, limit: Duration) -> Self {
+        self.total = limit;
+        self
+    }
+}
