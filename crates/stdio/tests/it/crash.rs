@@ -1,0 +1,84 @@
+//! Servers that end, or half of them, while they are needed.
+
+use std::time::Duration;
+
+use bowline_transport::{Limits, Sent, Transport, TransportErrorKind};
+
+use crate::deaf::{DEAF, start};
+use crate::support::{call, lives, request, sh, until, within};
+
+#[tokio::test]
+async fn case_stdio_023_a_crash_fails_all_open_calls_with_status_and_last_words() {
+    for (death, exit) in [("exit 137", "exit status: 137"), ("kill -9 $$", "signal: 9 (SIGKILL)")] {
+        let server = format!("read a; read b; read c; echo 'fatal: out of memory' >&2; {death}");
+        let transport = sh(&server).spawn().unwrap();
+        let mut open = Vec::new();
+        for id in 1..=3 {
+            open.push(transport.request(request(id)).await.unwrap());
+        }
+        for mut exchange in open {
+            let error = within(exchange.next()).await.unwrap().expect_err("the server is dead");
+            assert_eq!(error.kind(), TransportErrorKind::Closed);
+            assert_eq!(error.sent(), Sent::Maybe);
+            assert_eq!(error.exit(), Some(exit));
+            assert_eq!(error.stderr(), Some("fatal: out of memory"));
+        }
+        let error = call(&transport, 4).await.expect_err("the server is dead");
+        assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Closed, Sent::No));
+        assert_eq!(error.exit(), Some(exit));
+        within(transport.close()).await.unwrap();
+        assert!(!lives(transport.id().unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn case_stdio_026_an_exit_before_the_first_answer_is_explained() {
+    let transport = sh("echo 'usage: srv --port N' >&2; exit 2").spawn().unwrap();
+    let error = call(&transport, 1).await.expect_err("the server is dead");
+    assert_eq!(error.kind(), TransportErrorKind::Closed);
+    assert_eq!(
+        error.to_string(),
+        "the server process `sh` ended on its own; run it by hand to see more (exit status: 2); its last words: usage: srv --port N"
+    );
+}
+
+#[tokio::test]
+async fn case_stdio_026_a_server_that_closes_its_stdout_is_ended_unasked() {
+    for ending in [DEAF, "cat > /dev/null"] {
+        let connect = sh(&format!("exec >&-; echo ready >&2; {ending}")).grace(Duration::from_millis(200));
+        let (transport, ids) = start(&connect).await;
+        let error = call(&transport, 1).await.expect_err("there is no stdout");
+        assert_eq!(error.kind(), TransportErrorKind::Closed);
+        assert!(error.to_string().contains("closed its stdout"), "{error}");
+        until("the server is ended without a close", || !lives(ids[0])).await;
+        within(transport.close()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn s_07_a_descendant_that_holds_stdout_does_not_hide_the_exit() {
+    let server = format!("({DEAF}) & echo \"id $!\" >&2; echo ready >&2; read -r line; exit 3");
+    let (transport, ids) = start(&sh(&server)).await;
+    let error = call(&transport, 1).await.expect_err("the server is dead");
+    assert_eq!(error.exit(), Some("exit status: 3"));
+    until("the descendant is ended without a close", || !ids.iter().any(|id| lives(*id))).await;
+}
+
+#[tokio::test]
+async fn what_a_server_wrote_before_it_exited_is_still_delivered() {
+    let server = r#"read -r line; echo '{"jsonrpc":"2.0","id":1,"result":{}}'; exit 1"#;
+    let transport = sh(server).spawn().unwrap();
+    call(&transport, 1).await.unwrap();
+    let error = call(&transport, 2).await.expect_err("the server is dead");
+    assert_eq!(error.exit(), Some("exit status: 1"));
+}
+
+#[tokio::test]
+async fn case_stdio_019_a_server_that_sends_too_much_is_ended() {
+    let server = "echo ready >&2; yes | tr -d '\\n'";
+    let connect = sh(server).limits(Limits::default().with_max_frame_bytes(1 << 20)).grace(Duration::from_millis(200));
+    let (transport, ids) = start(&connect).await;
+    let error = call(&transport, 1).await.expect_err("there is no end of line");
+    assert_eq!(error.kind(), TransportErrorKind::TooLarge);
+    until("the server is ended without a close", || !lives(ids[0])).await;
+}
