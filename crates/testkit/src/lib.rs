@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+pub mod contract;
+pub mod demo;
+
+mod journal;
+mod lines;
+mod misbehave;
+mod script;
+mod server;
+
+pub use journal::{Journal, Recorded};
+pub use misbehave::{Misbehaviour, Named, Quirk, UnknownMisbehaviour, When};
+pub use script::{Script, Step};
+pub use server::{
+    Call, CompletionCall, Context, HandlerResult, MockServer, MockServerBuilder, PromptCall, ResourceRead, ToolCall,
+};

@@ -1,0 +1,262 @@
+//! What a server is made of.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use bowline_protocol::{
+    CallToolResult, CompleteResult, Era, GetPromptResult, Implementation, Prompt, ReadResourceResult, Resource,
+    ResourceContents, ResourceTemplate, Revision, Tool,
+};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::call::{CompletionCall, PromptCall, ResourceRead, ToolCall};
+use super::catalog::{Catalog, Handler, HandlerResult, fixed, handler};
+use super::{MockServer, Shared};
+use crate::journal::Journal;
+use crate::misbehave::{Misbehaviour, Named, Quirk, Rules, UnknownMisbehaviour, When};
+
+/// Settings of a [`MockServer`]; made by [`MockServer::builder`].
+///
+/// A capability is declared when something was added that needs it.
+pub struct MockServerBuilder {
+    config: Config,
+    catalog: Catalog,
+    rules: Rules,
+}
+
+/// What does not change while a server runs.
+pub(crate) struct Config {
+    pub(crate) info: Implementation,
+    /// Oldest first, never empty.
+    pub(crate) revisions: Vec<Revision>,
+    pub(crate) instructions: Option<String>,
+    pub(crate) page_size: usize,
+    pub(crate) logging: bool,
+    pub(crate) subscriptions: bool,
+    pub(crate) capabilities: Option<Value>,
+    pub(crate) completion: Option<Handler<CompletionCall, CompleteResult>>,
+    pub(crate) max_running: usize,
+    pub(crate) quirks: Vec<Quirk>,
+}
+
+impl Config {
+    pub(crate) fn has_quirk(&self, quirk: &Quirk) -> bool {
+        self.quirks.contains(quirk)
+    }
+
+    /// The capabilities to declare.
+    pub(crate) fn capabilities(&self, catalog: &Catalog, revision: Revision) -> Value {
+        if let Some(capabilities) = &self.capabilities {
+            return capabilities.clone();
+        }
+        let mut declared = serde_json::Map::new();
+        if !catalog.tools.is_empty() {
+            declared.insert("tools".to_owned(), json!({ "listChanged": true }));
+        }
+        if !catalog.resources.is_empty() || !catalog.templates.is_empty() {
+            declared.insert("resources".to_owned(), json!({ "listChanged": true, "subscribe": self.subscriptions }));
+        }
+        if !catalog.prompts.is_empty() {
+            declared.insert("prompts".to_owned(), json!({ "listChanged": true }));
+        }
+        if self.logging {
+            declared.insert("logging".to_owned(), json!({}));
+        }
+        if self.completion.is_some() && revision.has_completions_capability() {
+            declared.insert("completions".to_owned(), json!({}));
+        }
+        Value::Object(declared)
+    }
+}
+
+impl MockServerBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            config: Config {
+                info: Implementation::new("mock-server", env!("CARGO_PKG_VERSION")),
+                revisions: Revision::ALL.into_iter().filter(|r| r.era() == Era::Handshake).collect(),
+                instructions: None,
+                page_size: usize::MAX,
+                logging: false,
+                subscriptions: false,
+                capabilities: None,
+                completion: None,
+                max_running: 1024,
+                quirks: Vec::new(),
+            },
+            catalog: Catalog::default(),
+            rules: Rules::default(),
+        }
+    }
+
+    /// Sets what the server calls itself. Default `mock-server` with the version of this crate.
+    #[must_use]
+    pub fn info(mut self, info: Implementation) -> Self {
+        self.config.info = info;
+        self
+    }
+
+    /// Sets the revisions that are served. Default: all that have a handshake.
+    ///
+    /// A client that asks for one of them gets it, any other gets the newest. Revisions without a handshake, and an
+    /// empty list, are ignored.
+    #[must_use]
+    pub fn revisions(mut self, revisions: impl IntoIterator<Item = Revision>) -> Self {
+        let mut revisions: Vec<_> = revisions.into_iter().filter(|r| r.era() == Era::Handshake).collect();
+        revisions.sort();
+        if !revisions.is_empty() {
+            self.config.revisions = revisions;
+        }
+        self
+    }
+
+    /// Sets the instructions for the model.
+    #[must_use]
+    pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
+        self.config.instructions = Some(instructions.into());
+        self
+    }
+
+    /// Adds or replaces a tool.
+    #[must_use]
+    pub fn tool<F, R>(mut self, tool: Tool, run: F) -> Self
+    where
+        F: Fn(ToolCall) -> R + Send + Sync + 'static,
+        R: HandlerResult<CallToolResult>,
+    {
+        self.catalog.put_tool(tool, handler(run));
+        self
+    }
+
+    /// Adds or replaces a resource whose contents are always the same.
+    #[must_use]
+    pub fn resource(mut self, resource: Resource, contents: ResourceContents) -> Self {
+        self.catalog.put_resource(resource, fixed(contents));
+        self
+    }
+
+    /// Adds or replaces a resource whose contents are made for each read.
+    #[must_use]
+    pub fn resource_with<F, R>(mut self, resource: Resource, read: F) -> Self
+    where
+        F: Fn(ResourceRead) -> R + Send + Sync + 'static,
+        R: HandlerResult<ReadResourceResult>,
+    {
+        self.catalog.put_resource(resource, handler(read));
+        self
+    }
+
+    /// Adds or replaces a resource template.
+    ///
+    /// It serves the URIs that fit a template of the simplest kind, such as `notes://{folder}/{name}`.
+    #[must_use]
+    pub fn template<F, R>(mut self, template: ResourceTemplate, read: F) -> Self
+    where
+        F: Fn(ResourceRead) -> R + Send + Sync + 'static,
+        R: HandlerResult<ReadResourceResult>,
+    {
+        self.catalog.put_template(template, handler(read));
+        self
+    }
+
+    /// Adds or replaces a prompt. A request without its required arguments is refused before the handler.
+    #[must_use]
+    pub fn prompt<F, R>(mut self, prompt: Prompt, get: F) -> Self
+    where
+        F: Fn(PromptCall) -> R + Send + Sync + 'static,
+        R: HandlerResult<GetPromptResult>,
+    {
+        self.catalog.put_prompt(prompt, handler(get));
+        self
+    }
+
+    /// Sets what completes arguments.
+    #[must_use]
+    pub fn completion<F, R>(mut self, complete: F) -> Self
+    where
+        F: Fn(CompletionCall) -> R + Send + Sync + 'static,
+        R: HandlerResult<CompleteResult>,
+    {
+        self.config.completion = Some(handler(complete));
+        self
+    }
+
+    /// Declares logging.
+    #[must_use]
+    pub fn logging(mut self) -> Self {
+        self.config.logging = true;
+        self
+    }
+
+    /// Lets clients subscribe to resources.
+    #[must_use]
+    pub fn subscriptions(mut self) -> Self {
+        self.config.subscriptions = true;
+        self
+    }
+
+    /// Sets how many items a page of a list has; at least one. Default: all on one page.
+    #[must_use]
+    pub fn page_size(mut self, items: usize) -> Self {
+        self.config.page_size = items.max(1);
+        self
+    }
+
+    /// Declares exactly these capabilities, whatever the server has.
+    #[must_use]
+    pub fn capabilities(mut self, capabilities: Value) -> Self {
+        self.config.capabilities = Some(capabilities);
+        self
+    }
+
+    /// Sets how many requests of a connection run at once. Default 1,024. Further ones are refused.
+    #[must_use]
+    pub fn max_running(mut self, requests: usize) -> Self {
+        self.config.max_running = requests;
+        self
+    }
+
+    /// Misbehaves in all that the server does.
+    #[must_use]
+    pub fn quirk(mut self, quirk: Quirk) -> Self {
+        self.config.quirks.push(quirk);
+        self
+    }
+
+    /// Misbehaves on some requests. Several rules for one request apply together, in order.
+    #[must_use]
+    pub fn misbehave(mut self, when: When, what: Misbehaviour) -> Self {
+        self.rules.push(when, what);
+        self
+    }
+
+    /// Misbehaves as a text says, such as `delay=500@tools/call` or `chunks=1`; see [`Named`] for the form.
+    ///
+    /// # Errors
+    /// [`UnknownMisbehaviour`] when the text names none.
+    pub fn misbehave_as(self, text: &str) -> Result<Self, UnknownMisbehaviour> {
+        Ok(match text.parse()? {
+            Named::Quirk(quirk) => self.quirk(quirk),
+            Named::Rule(when, what) => self.misbehave(when, what),
+        })
+    }
+
+    /// Makes the server.
+    pub fn build(self) -> MockServer {
+        MockServer(Arc::new(Shared {
+            config: self.config,
+            catalog: Mutex::new(self.catalog),
+            rules: Mutex::new(self.rules),
+            journal: Journal::default(),
+            sessions: Mutex::default(),
+            disconnects: watch::Sender::new(0),
+        }))
+    }
+}
+
+impl fmt::Debug for MockServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockServerBuilder").field("info", &self.config.info).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,14 @@
+//! The mock server, its misbehaviour, scripted peers and the transport contract, from the outside.
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod misbehaviour;
+#[cfg(test)]
+mod peer;
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod server;
