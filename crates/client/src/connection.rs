@@ -1,5 +1,6 @@
 //! One connection: the transport, what was agreed, and the task that serves the server.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -7,8 +8,8 @@ use std::time::Duration;
 use bowline_protocol::frame::{Message, encode_notification};
 use bowline_protocol::{ErrorObject, Meta, Payload, RawJson, RequestId};
 use bowline_transport::{Inbound, InboundEvent, Routing, Transport, TransportError, WireMessage, WireRequest};
-use tokio::sync::{Mutex, broadcast, mpsc};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::AbortHandle;
 
 use crate::declared::Declared;
 use crate::error::{Error, ErrorKind};
@@ -20,7 +21,7 @@ use crate::timeouts::Timeouts;
 
 /// How many messages that came inside an exchange wait to be served.
 const HANDED_ON: usize = 64;
-/// How long a close waits for the event callback to take what it was given.
+/// How long a close waits for each task, such as the event callback, to finish what it was given.
 const LAST_EVENTS: Duration = Duration::from_secs(1);
 
 /// What calls, handlers and the serving task share.
@@ -40,15 +41,36 @@ pub(crate) struct Connection {
 pub(crate) struct Owner {
     pub(crate) connection: Arc<Connection>,
     pub(crate) declared: Declared,
-    serving: Mutex<Option<JoinHandle<()>>>,
-    telling: Mutex<Option<JoinHandle<()>>>,
     keep_alive: OnceLock<AbortHandle>,
-    abort: Vec<AbortHandle>,
+    tasks: Vec<Task>,
+}
+
+/// A task of the connection: how to end it, and how to know that it has ended.
+struct Task {
+    abort: AbortHandle,
+    ended: watch::Receiver<()>,
+}
+
+impl Task {
+    fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        let (alive, ended) = watch::channel(());
+        let task = tokio::spawn(async move {
+            work.await;
+            drop(alive);
+        });
+        Self { abort: task.abort_handle(), ended }
+    }
+
+    async fn ended(&self) {
+        let mut ended = self.ended.clone();
+        // Nothing is ever sent: the only change is that the task lets go of its end.
+        while ended.changed().await.is_ok() {}
+    }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        for task in self.abort.iter().chain(self.keep_alive.get()) {
+        for task in self.tasks.iter().map(|task| &task.abort).chain(self.keep_alive.get()) {
             task.abort();
         }
     }
@@ -81,18 +103,12 @@ pub(crate) fn start(
         events,
         handed_on,
     });
-    let telling = on_event.map(|on_event| tokio::spawn(tell(Events::new(connection.events.subscribe()), on_event)));
     let declared = handlers.declared();
-    let serving = tokio::spawn(serve(Arc::clone(&connection), handlers, inbound, from_calls));
-    let abort = [Some(&serving), telling.as_ref()].into_iter().flatten().map(JoinHandle::abort_handle).collect();
-    Ok(Owner {
-        connection,
-        declared,
-        serving: Mutex::new(Some(serving)),
-        telling: Mutex::new(telling),
-        keep_alive: OnceLock::new(),
-        abort,
-    })
+    // Listening begins before the first message can be served.
+    let telling = on_event.map(|on_event| Task::spawn(tell(connection.subscribe(), on_event)));
+    let serving = Task::spawn(serve(Arc::clone(&connection), handlers, inbound, from_calls));
+    let tasks = std::iter::once(serving).chain(telling).collect();
+    Ok(Owner { connection, declared, keep_alive: OnceLock::new(), tasks })
 }
 
 /// Serves what comes unasked until the connection ends.
@@ -169,14 +185,11 @@ impl Owner {
         }
         let closed = self.connection.transport.close().await;
         let _ = self.connection.closed.set(TransportError::closed());
-        if let Some(serving) = self.serving.lock().await.as_mut() {
-            // The transport's end ends the task; one that does not say so is not waited for for ever.
-            if tokio::time::timeout(LAST_EVENTS, serving).await.is_err() {
-                tracing::debug!("the transport did not end its inbound stream after its close");
+        for task in &self.tasks {
+            // The transport's end ends them; what does not end in time is ended with the client.
+            if tokio::time::timeout(LAST_EVENTS, task.ended()).await.is_err() {
+                tracing::debug!("a task of the connection goes on after its close");
             }
-        }
-        if let Some(telling) = self.telling.lock().await.as_mut() {
-            let _ = tokio::time::timeout(LAST_EVENTS, telling).await;
         }
         closed.map_err(Error::transport)
     }
