@@ -2,6 +2,8 @@
 
 pub mod contract;
 pub mod demo;
+#[cfg(feature = "http")]
+pub mod http;
 
 mod journal;
 mod lines;

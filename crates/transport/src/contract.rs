@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bowline_protocol::frame::Message;
-use bowline_protocol::{ProgressToken, RequestId};
+use bowline_protocol::{ProgressToken, RequestId, Revision};
 use bytes::Bytes;
 use futures_core::Stream;
 
@@ -103,18 +103,37 @@ pub struct Routing {
     pub method: Cow<'static, str>,
     /// What the method is applied to: a tool's or prompt's name, a resource's URI.
     pub name: Option<String>,
+    /// The revision that the frame itself names, where it does: one without a handshake (2026-07-28 and later).
+    pub revision: Option<Revision>,
+    /// Arguments that the server wants to see outside the frame as well: the name after `Mcp-Param-`, and the
+    /// value as text, not yet encoded. Only HTTP has a place for them.
+    pub mirrored: Vec<(String, String)>,
 }
 
 impl Routing {
     /// Routing by method.
     pub fn new(method: impl Into<Cow<'static, str>>) -> Self {
-        Self { method: method.into(), name: None }
+        Self { method: method.into(), ..Self::default() }
     }
 
     /// Says what the method is applied to.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Says which revision the frame names.
+    #[must_use]
+    pub const fn with_revision(mut self, revision: Revision) -> Self {
+        self.revision = Some(revision);
+        self
+    }
+
+    /// Adds an argument that the server wants to see outside the frame as well.
+    #[must_use]
+    pub fn with_mirrored(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.mirrored.push((name.into(), value.into()));
         self
     }
 }

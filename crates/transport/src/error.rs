@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bowline_protocol::excerpt;
 
@@ -51,6 +52,10 @@ pub enum TransportErrorKind {
     Protocol,
     /// The configuration cannot work: a bad option, an argument that cannot be passed on.
     Config,
+    /// The server no longer knows the session; a fresh connection starts a new one.
+    SessionGone,
+    /// The server asks for credentials, or for better ones.
+    Unauthorized,
 }
 
 /// An error of a transport.
@@ -67,13 +72,24 @@ struct Inner {
     message: String,
     stderr: Option<Arc<str>>,
     exit: Option<Arc<str>>,
+    status: Option<u16>,
+    retry_after: Option<Duration>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl TransportError {
     /// An error of something that was not sent. `message` is lower case, one line, and says what to do next.
     pub fn new(kind: TransportErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, sent: Sent::No, message: message.into(), stderr: None, exit: None, source: None }))
+        Self(Box::new(Inner {
+            kind,
+            sent: Sent::No,
+            message: message.into(),
+            stderr: None,
+            exit: None,
+            status: None,
+            retry_after: None,
+            source: None,
+        }))
     }
 
     /// The connection was closed by this side.
@@ -110,6 +126,20 @@ impl TransportError {
         self
     }
 
+    /// Adds the HTTP status that the failure came with.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    /// Adds how long the peer asks to be left alone.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
     /// The kind of failure.
     pub fn kind(&self) -> TransportErrorKind {
         self.0.kind
@@ -123,6 +153,16 @@ impl TransportError {
     /// The last lines of the child's standard error, at most 8 KiB, where there is a child that wrote some.
     pub fn stderr(&self) -> Option<&str> {
         self.0.stderr.as_deref()
+    }
+
+    /// The HTTP status of the answer, where there was one.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// How long the peer asks to be left alone, where it does.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
     }
 
     /// How the child process ended, where there is one and it did.
@@ -154,6 +194,8 @@ impl fmt::Debug for TransportError {
             .field("sent", &self.0.sent)
             .field("message", &self.0.message)
             .field("exit", &self.0.exit)
+            .field("status", &self.0.status)
+            .field("retry_after", &self.0.retry_after)
             .field("stderr", &self.0.stderr)
             .field("source", &self.0.source)
             .finish()

@@ -1,0 +1,208 @@
+//! What an answer's head and body amount to.
+
+use std::time::Duration;
+
+use bowline_protocol::excerpt;
+use bowline_protocol::frame::{self, Incoming, Message, Response};
+use bowline_transport::{Sent, TransportError, TransportErrorKind};
+use bytes::{Buf, Bytes, BytesMut};
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+
+use crate::client::HttpResponse;
+
+/// How much of the body of an error is read, in bytes.
+const MAX_ERROR_BYTES: usize = 64 << 10;
+/// How long it may take.
+const ERROR_WITHIN: Duration = Duration::from_secs(5);
+/// How much of it an error shows.
+const SHOWN: usize = 300;
+
+/// What a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Json,
+    Events,
+    /// It does not say.
+    Untyped,
+    Other,
+}
+
+/// What the content type says, whatever its case and parameters.
+pub(crate) fn kind(response: &HttpResponse) -> Kind {
+    let Some(value) = response.headers().get(CONTENT_TYPE) else { return Kind::Untyped };
+    let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if essence.eq_ignore_ascii_case(b"application/json") {
+        Kind::Json
+    } else if essence.eq_ignore_ascii_case(b"text/event-stream") {
+        Kind::Events
+    } else if essence.is_empty() {
+        Kind::Untyped
+    } else {
+        Kind::Other
+    }
+}
+
+/// Reads a body that is one message, in full.
+pub(crate) async fn body(response: &mut HttpResponse, max: usize) -> Result<Bytes, TransportError> {
+    let too_large = |at: &str| {
+        let message = format!("the answer of {at} is larger than {max} bytes; raise the limit if it should be");
+        Err(TransportError::new(TransportErrorKind::TooLarge, message).with_sent(Sent::Yes))
+    };
+    let length = response.content_length().and_then(|length| usize::try_from(length).ok());
+    if length.is_some_and(|length| length > max) {
+        return too_large(response.shown());
+    }
+    let Some(first) = response.chunk().await? else { return Ok(Bytes::new()) };
+    if length == Some(first.len()) {
+        return Ok(first);
+    }
+    // What the head claims is not yet sent: reserve no more than a body of some size would take.
+    let mut whole = BytesMut::with_capacity(length.unwrap_or(0).min(1 << 20).max(2 * first.len()));
+    whole.extend_from_slice(&first);
+    while let Some(chunk) = response.chunk().await? {
+        if whole.len() + chunk.len() > max {
+            return too_large(response.shown());
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole.freeze())
+}
+
+/// Reads the messages of a body or event; never an empty list.
+pub(crate) fn messages(bytes: &Bytes, at: &str) -> Result<Incoming, TransportError> {
+    let mut text = bytes.clone();
+    text.truncate(bytes.trim_ascii_end().len());
+    text.advance(text.len() - text.trim_ascii_start().len());
+    frame::decode_lazily(&text).map_err(|error| {
+        TransportError::new(TransportErrorKind::Protocol, format!("the answer of {at} is {error}"))
+            .with_sent(Sent::Yes)
+            .with_source(error)
+    })
+}
+
+/// The start of a body that is not what was asked for.
+pub(crate) async fn cut(response: &mut HttpResponse) -> Bytes {
+    let mut start = BytesMut::new();
+    let read = async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            let room = MAX_ERROR_BYTES - start.len();
+            start.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+            if start.len() == MAX_ERROR_BYTES {
+                break;
+            }
+        }
+    };
+    // What came by then is shown.
+    let _ = tokio::time::timeout(ERROR_WITHIN, read).await;
+    start.freeze()
+}
+
+/// The error that answers a request in the body of a failure, if there is one.
+pub(crate) fn error_response(body: &Bytes) -> Option<Response> {
+    match frame::decode(body) {
+        Ok(Incoming::Message(Message::Response(response))) if response.outcome.is_err() => Some(response),
+        _ => None,
+    }
+}
+
+/// A status that is no success, as an error.
+pub(crate) fn failure(response: &HttpResponse, what: &str, body: &Bytes) -> TransportError {
+    let status = response.status();
+    let (kind, hint) = match status {
+        StatusCode::UNAUTHORIZED => (TransportErrorKind::Unauthorized, "; give credentials that it accepts"),
+        StatusCode::FORBIDDEN => (TransportErrorKind::Unauthorized, "; the credentials do not allow this"),
+        StatusCode::NOT_FOUND => (TransportErrorKind::Protocol, "; check the address"),
+        _ => (TransportErrorKind::Protocol, ""),
+    };
+    let says = match error_response(body).map(|response| response.outcome) {
+        Some(Err(error)) => format!(": {error}"),
+        _ => said(body),
+    };
+    let wait = retry_after(response);
+    let later = wait.map(|wait| format!("; try again in {} s", wait.as_secs())).unwrap_or_default();
+    let message = format!("{} answered {what} with {status}{says}{later}{hint}", response.shown());
+    let error = TransportError::new(kind, message).with_status(status.as_u16()).with_sent(sent(status));
+    match wait {
+        Some(wait) => error.with_retry_after(wait),
+        None => error,
+    }
+}
+
+/// A success whose body is no answer.
+pub(crate) fn unusable(response: &HttpResponse, what: &str, body: &Bytes) -> TransportError {
+    let content_type = response.headers().get(CONTENT_TYPE).map_or_else(
+        || "no content type".to_owned(),
+        |value| format!("content type {}", excerpt(&String::from_utf8_lossy(value.as_bytes()), 80)),
+    );
+    let (at, status) = (response.shown(), response.status());
+    let message =
+        format!("{at} answered {what} with {status} and {content_type}{}; is it an MCP endpoint?", said(body));
+    TransportError::new(TransportErrorKind::Protocol, message).with_status(status.as_u16()).with_sent(Sent::Yes)
+}
+
+/// The start of a body in words.
+fn said(body: &Bytes) -> String {
+    let text = String::from_utf8_lossy(body);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.is_empty() { String::new() } else { format!(": {}", excerpt(&text, SHOWN)) }
+}
+
+/// Whether a request that got this status may have been carried out.
+const fn sent(status: StatusCode) -> Sent {
+    match status.as_u16() {
+        // Refused before anything was done.
+        401 | 403 | 404 | 405 | 406 | 413 | 415 | 429 => Sent::No,
+        // A gateway's word does not say how far the server got.
+        500.. => Sent::Maybe,
+        _ => Sent::Yes,
+    }
+}
+
+/// How long the server asks to be left alone, for the statuses that say so.
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    if !matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        return None;
+    }
+    wait_of(response.headers().get(RETRY_AFTER)?.to_str().ok()?)
+}
+
+/// Reads seconds, or a date.
+fn wait_of(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
+    // A date that has passed asks for no wait.
+    Some(Duration::try_from(date.duration_since(jiff::Timestamp::now())).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_http_025_retry_after_is_seconds_or_a_date() {
+        assert_eq!(wait_of("1"), Some(Duration::from_secs(1)));
+        assert_eq!(wait_of(" 100000 "), Some(Duration::from_secs(100_000)));
+        assert_eq!(wait_of("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        let ahead = wait_of("Fri, 21 Oct 2039 07:28:00 GMT").unwrap();
+        assert!(ahead > Duration::from_secs(24 * 3600), "{ahead:?}");
+        assert_eq!(wait_of("soon"), None);
+        assert_eq!(wait_of("-1"), None);
+    }
+
+    #[test]
+    fn a_body_with_blanks_around_is_read() {
+        let body = Bytes::from_static(b" \r\n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n");
+        assert!(matches!(messages(&body, "h"), Ok(Incoming::Message(Message::Response(_)))));
+    }
+
+    #[test]
+    fn what_was_refused_early_was_not_carried_out() {
+        assert_eq!(sent(StatusCode::TOO_MANY_REQUESTS), Sent::No);
+        assert_eq!(sent(StatusCode::SERVICE_UNAVAILABLE), Sent::Maybe);
+        assert_eq!(sent(StatusCode::BAD_REQUEST), Sent::Yes);
+    }
+}

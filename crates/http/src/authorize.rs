@@ -1,0 +1,152 @@
+//! The hook for credentials.
+
+use std::fmt;
+
+use bowline_transport::{BoxFuture, TransportError, TransportErrorKind};
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use url::Url;
+
+/// Gives requests their credentials, and answers a server that wants others.
+///
+/// It is asked before every request to the server, redirects and streams included, so that a proof can be made for
+/// each. Never for a request to another origin: those are not made.
+///
+/// ```
+/// use bowline_http::{AuthRequest, Authorize, Challenge, Retry};
+/// use bowline_transport::{BoxFuture, TransportError};
+///
+/// #[derive(Debug)]
+/// struct TeamKey;
+///
+/// impl Authorize for TeamKey {
+///     fn authorize<'a>(&'a self, request: &'a mut AuthRequest<'_>) -> BoxFuture<'a, Result<(), TransportError>> {
+///         Box::pin(async {
+///             request.headers.insert("x-team", "knots".parse().unwrap());
+///             Ok(())
+///         })
+///     }
+///
+///     fn challenged<'a>(&'a self, _: Challenge<'a>) -> BoxFuture<'a, Result<Retry, TransportError>> {
+///         Box::pin(async { Ok(Retry::GiveUp) })
+///     }
+/// }
+/// # let _: &dyn Authorize = &TeamKey;
+/// ```
+pub trait Authorize: fmt::Debug + Send + Sync + 'static {
+    /// Adds credentials to a request that is about to be sent.
+    ///
+    /// # Errors
+    /// When there are none; the request is not sent.
+    fn authorize<'a>(&'a self, request: &'a mut AuthRequest<'_>) -> BoxFuture<'a, Result<(), TransportError>>;
+
+    /// Answers a 401 or 403. The request is sent again, after [`authorize`](Self::authorize), if this says so.
+    ///
+    /// A request is sent at most three times.
+    ///
+    /// # Errors
+    /// When credentials cannot be had; the request fails with it.
+    fn challenged<'a>(&'a self, challenge: Challenge<'a>) -> BoxFuture<'a, Result<Retry, TransportError>>;
+
+    /// Sees the headers of every answer: a server may give a nonce with any of them.
+    fn answered(&self, headers: &HeaderMap) {
+        let _ = headers;
+    }
+}
+
+/// A request that is about to be sent.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct AuthRequest<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Where it goes.
+    pub url: &'a Url,
+    /// Its headers, to be added to.
+    pub headers: &'a mut HeaderMap,
+}
+
+impl<'a> AuthRequest<'a> {
+    pub(crate) const fn new(method: &'a Method, url: &'a Url, headers: &'a mut HeaderMap) -> Self {
+        Self { method, url, headers }
+    }
+}
+
+/// A 401 or 403.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Challenge<'a> {
+    /// The status.
+    pub status: StatusCode,
+    /// Who answered so.
+    pub url: &'a Url,
+    /// The headers of the answer.
+    pub headers: &'a HeaderMap,
+    /// How often this request was sent: 1 for the first challenge.
+    pub attempt: u32,
+}
+
+impl<'a> Challenge<'a> {
+    pub(crate) const fn new(status: StatusCode, url: &'a Url, headers: &'a HeaderMap, attempt: u32) -> Self {
+        Self { status, url, headers, attempt }
+    }
+
+    /// The `WWW-Authenticate` headers that are text.
+    pub fn www_authenticate(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok())
+    }
+}
+
+/// What is done about a challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third answer")]
+pub enum Retry {
+    /// The credentials are new: the request is sent again.
+    Again,
+    /// There are no better ones: the request fails.
+    GiveUp,
+}
+
+/// A token that never changes.
+///
+/// ```
+/// let token = bowline_http::StaticBearer::new("tok-1")?;
+/// assert!(!format!("{token:?}").contains("tok-1"));
+/// # Ok::<(), bowline_transport::TransportError>(())
+/// ```
+#[derive(Clone)]
+pub struct StaticBearer(HeaderValue);
+
+impl StaticBearer {
+    /// A token, without the word `Bearer`.
+    ///
+    /// # Errors
+    /// [`TransportErrorKind::Config`] when it has characters that no header may have.
+    pub fn new(token: &str) -> Result<Self, TransportError> {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim())).map_err(|_| {
+            TransportError::new(
+                TransportErrorKind::Config,
+                "the bearer token has characters that no header may have; check for line breaks",
+            )
+        })?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+}
+
+impl Authorize for StaticBearer {
+    fn authorize<'a>(&'a self, request: &'a mut AuthRequest<'_>) -> BoxFuture<'a, Result<(), TransportError>> {
+        request.headers.insert(AUTHORIZATION, self.0.clone());
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn challenged<'a>(&'a self, _: Challenge<'a>) -> BoxFuture<'a, Result<Retry, TransportError>> {
+        Box::pin(std::future::ready(Ok(Retry::GiveUp)))
+    }
+}
+
+impl fmt::Debug for StaticBearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StaticBearer(\u{2026})")
+    }
+}

@@ -1,0 +1,246 @@
+//! One server: its address, its headers, its credentials, and which redirects are followed.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bowline_transport::{Sent, TransportError, TransportErrorKind};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, LOCATION};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use url::Url;
+
+use crate::authorize::{AuthRequest, Authorize, Challenge, Retry};
+use crate::client::{HttpClient, HttpResponse, shown};
+use crate::handover::Handover;
+
+/// How many redirects are followed, one after another.
+const MAX_REDIRECTS: usize = 5;
+/// How often a request is sent when the server asks for credentials again and again.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// A server that speaks HTTP: who asks it, with which headers and credentials.
+///
+/// Whatever it sends stays on the server's origin. Headers and credentials are nowhere shown.
+///
+/// ```
+/// use bowline_http::Endpoint;
+///
+/// let endpoint = Endpoint::new("https://me:secret@mcp.example/mcp?key=secret")?;
+/// assert_eq!(endpoint.describe(), "https://mcp.example/mcp?\u{2026}");
+/// # Ok::<(), bowline_transport::TransportError>(())
+/// ```
+#[derive(Clone)]
+pub struct Endpoint {
+    client: HttpClient,
+    url: Url,
+    headers: HeaderMap,
+    authorize: Option<Arc<dyn Authorize>>,
+}
+
+impl Endpoint {
+    /// The server at an `http` or `https` URL. A user and password in it become basic authentication.
+    ///
+    /// # Errors
+    /// [`TransportErrorKind::Config`] when the URL is none, or of another scheme.
+    pub fn new(url: &str) -> Result<Self, TransportError> {
+        let config = |message: String| TransportError::new(TransportErrorKind::Config, message);
+        let mut url = Url::parse(url.trim())
+            .map_err(|error| config(format!("the address is no URL ({error}); write it as https://host/path")))?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(config(format!("the scheme \"{}\" is not spoken here; use http or https", url.scheme())));
+        }
+        let mut headers = HeaderMap::new();
+        if !url.username().is_empty() || url.password().is_some() {
+            let decoded = |text: &str| percent_decoded(text);
+            let pair = [decoded(url.username()), decoded(url.password().unwrap_or_default())].join(&b':');
+            if let Ok(mut value) = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))) {
+                value.set_sensitive(true);
+                headers.insert(AUTHORIZATION, value);
+            }
+            // A URL with a host takes both.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+        }
+        url.set_fragment(None);
+        Ok(Self { client: HttpClient::builder().build()?, url, headers, authorize: None })
+    }
+
+    /// Speaks through this client, which may be shared with others.
+    #[must_use]
+    pub fn client(mut self, client: HttpClient) -> Self {
+        self.client = client;
+        self
+    }
+
+    /// Sends a header with every request. Those of the protocol itself, such as `Accept`, cannot be changed.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
+        value.set_sensitive(true);
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// Asks this for credentials.
+    #[must_use]
+    pub fn authorize(mut self, authorize: Arc<dyn Authorize>) -> Self {
+        self.authorize = Some(authorize);
+        self
+    }
+
+    /// The address.
+    pub const fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The headers that go with every request, to be added to.
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The client.
+    pub const fn http(&self) -> &HttpClient {
+        &self.client
+    }
+
+    /// The address for messages, without secrets.
+    pub fn describe(&self) -> String {
+        shown(&self.url)
+    }
+
+    /// Sends a request and waits for the head of the answer, which may have any status.
+    ///
+    /// `headers` begin as [`headers`](Self::headers); credentials are added. Redirects that keep the method (307,
+    /// 308) are followed within the origin, five at most; the answer comes with the address that it came from.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or does not answer, when credentials cannot be had, or when it redirects
+    /// elsewhere.
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives the request up; the [`Handover`] tells whether it may have left.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: &HeaderMap,
+        body: Option<(&Bytes, &Arc<Handover>)>,
+    ) -> Result<(HttpResponse, Option<Url>), TransportError> {
+        if url.origin() != self.url.origin() {
+            return Err(refused(format!("{} is on another origin than {}", shown(url), self.describe())));
+        }
+        let mut moved: Option<Url> = None;
+        let (mut redirects, mut attempt) = (0, 1);
+        loop {
+            let target = moved.as_ref().unwrap_or(url);
+            let mut headers = headers.clone();
+            if let Some(authorize) = &self.authorize {
+                authorize.authorize(&mut AuthRequest::new(&method, target, &mut headers)).await?;
+            }
+            let sent = body.map(|(bytes, handover)| (bytes.clone(), handover));
+            let response = self.client.send(method.clone(), target, headers, sent).await?;
+            if let Some(authorize) = &self.authorize {
+                authorize.answered(response.headers());
+            }
+            let status = response.status();
+            if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && attempt < MAX_ATTEMPTS {
+                let Some(authorize) = &self.authorize else { return Ok((response, moved)) };
+                let challenge = Challenge::new(status, target, response.headers(), attempt);
+                if authorize.challenged(challenge).await? == Retry::GiveUp {
+                    return Ok((response, moved));
+                }
+                attempt += 1;
+            } else if status.is_redirection() && response.headers().contains_key(LOCATION) {
+                redirects += 1;
+                let next = self.follow(target, &response, redirects)?;
+                moved = Some(next);
+            } else {
+                return Ok((response, moved));
+            }
+            // Neither was processed.
+            if let Some((_, handover)) = body {
+                handover.again();
+            }
+        }
+    }
+
+    /// Where a redirect leads, if it may be followed.
+    fn follow(&self, from: &Url, response: &HttpResponse, count: usize) -> Result<Url, TransportError> {
+        let status = response.status().as_u16();
+        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let Some(to) = location.and_then(|location| from.join(location).ok()) else {
+            return Err(refused(format!("{} redirects ({status}) to an address that is none", shown(from))));
+        };
+        let (from, at) = (shown(from), shown(&to));
+        let error = if !matches!(status, 307 | 308) {
+            format!("{from} redirects ({status}) to {at} in a way that loses the message; connect to that address")
+        } else if to.origin() != self.url.origin() {
+            format!(
+                "{from} redirects ({status}) to another origin, {at}, where no credentials may go; connect to that address if you trust it"
+            )
+        } else if count > MAX_REDIRECTS {
+            format!("{from} redirects ({status}) more than {MAX_REDIRECTS} times, at last to {at}; check the address")
+        } else {
+            return Ok(to);
+        };
+        Err(refused(error).with_status(status))
+    }
+}
+
+/// A request that was not processed, or not even sent.
+fn refused(message: String) -> TransportError {
+    TransportError::new(TransportErrorKind::Protocol, message).with_sent(Sent::No)
+}
+
+/// Undoes the percent encoding of a user or password.
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match (byte, hex.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
+            (b'%', Some(value)) => {
+                decoded.push(value);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                decoded.push(byte);
+                rest = after;
+            }
+        }
+    }
+    decoded
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("url", &self.describe())
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("authorize", &self.authorize)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_http_is_spoken() {
+        for url in ["ftp://h/", "mcp.example", "file:///etc/passwd", "", "javascript:alert(1)"] {
+            assert_eq!(Endpoint::new(url).unwrap_err().kind(), TransportErrorKind::Config, "{url}");
+        }
+        assert!(Endpoint::new(" HTTPS://Mcp.Example ").is_ok());
+    }
+
+    #[test]
+    fn case_security_010_a_password_in_the_url_becomes_a_header_and_is_nowhere_shown() {
+        let endpoint = Endpoint::new("https://u:pw-SECRET%3A4@h/mcp?key=q-SECRET-5#SECRET").unwrap();
+        let endpoint = endpoint.header(HeaderName::from_static("x-api-key"), HeaderValue::from_static("k-SECRET-2"));
+        assert_eq!(endpoint.headers()[AUTHORIZATION], format!("Basic {}", STANDARD.encode("u:pw-SECRET:4")).as_str());
+        let text = format!("{endpoint:?} {} {:?}", endpoint.describe(), endpoint.headers());
+        assert!(!text.contains("SECRET") && !text.contains("dTpw"), "{text}");
+    }
+}

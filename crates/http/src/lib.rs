@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod authorize;
+mod client;
+mod connect;
+mod courier;
+mod endpoint;
+mod events;
+mod exchange;
+mod handover;
+mod header;
+mod listen;
+mod session;
+mod transport;
+
+pub use authorize::{AuthRequest, Authorize, Challenge, Retry, StaticBearer};
+pub use client::{HttpClient, HttpClientBuilder, HttpResponse};
+pub use connect::HttpConnect;
+pub use endpoint::Endpoint;
+pub use events::EventReader;
+pub use handover::Handover;
+pub use transport::HttpTransport;

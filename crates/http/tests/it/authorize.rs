@@ -1,0 +1,72 @@
+//! The hook for credentials.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bowline_http::{AuthRequest, Authorize, Challenge, HttpConnect, Retry};
+use bowline_testkit::http::{HttpServer, Reply};
+use bowline_transport::{BoxFuture, Sent, TransportError, TransportErrorKind};
+use http::HeaderMap;
+
+use crate::peer::{call, connect, dull, open_with, result, shake};
+
+/// Gives a new token for each challenge.
+#[derive(Debug, Default)]
+struct Fresh {
+    tokens: AtomicU32,
+    answers: AtomicU32,
+}
+
+impl Authorize for Fresh {
+    fn authorize<'a>(&'a self, request: &'a mut AuthRequest<'_>) -> BoxFuture<'a, Result<(), TransportError>> {
+        Box::pin(async move {
+            let token = format!("Bearer {}", self.tokens.load(Ordering::Relaxed));
+            request.headers.insert("authorization", token.parse().unwrap());
+            Ok(())
+        })
+    }
+
+    fn challenged<'a>(&'a self, challenge: Challenge<'a>) -> BoxFuture<'a, Result<Retry, TransportError>> {
+        Box::pin(async move {
+            assert_eq!(challenge.www_authenticate().collect::<Vec<_>>(), ["Bearer scope=\"knots\""]);
+            self.tokens.fetch_add(1, Ordering::Relaxed);
+            Ok(Retry::Again)
+        })
+    }
+
+    fn answered(&self, _: &HeaderMap) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+async fn server(wanted: &'static str) -> HttpServer {
+    HttpServer::start(move |request| async move {
+        if request.header("authorization") != wanted {
+            return Reply::status(401).with("www-authenticate", "Bearer scope=\"knots\"").body("who are you");
+        }
+        dull(&request).unwrap_or_else(|| Reply::result(&request, "{}"))
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_challenge_is_answered_and_the_request_sent_again() {
+    let server = server("Bearer 2").await;
+    let hook = Arc::new(Fresh::default());
+    let settings = HttpConnect::new(&server.url("/mcp")).unwrap().authorize(hook.clone());
+    let transport = open_with(&settings).await;
+    assert_eq!(result(call(&*transport, 2).await.unwrap()), "{}");
+    assert_eq!(server.requests().iter().filter(|request| request.rpc_method() == "initialize").count(), 3);
+    assert!(hook.answers.load(Ordering::Relaxed) >= 5);
+}
+
+#[tokio::test]
+async fn a_server_that_is_never_content_is_given_up() {
+    let server = server("Bearer of all").await;
+    let settings = HttpConnect::new(&server.url("/mcp")).unwrap().authorize(Arc::new(Fresh::default()));
+    let error = shake(&*connect(&settings).await).await.unwrap_err();
+    assert_eq!((error.kind(), error.status(), error.sent()), (TransportErrorKind::Unauthorized, Some(401), Sent::No));
+    assert!(error.to_string().contains("who are you"), "{error}");
+    assert_eq!(server.requests().len(), 3);
+}

@@ -1,0 +1,96 @@
+//! Streams of answers that break.
+
+use std::time::{Duration, Instant};
+
+use bowline_http::HttpConnect;
+use bowline_testkit::contract;
+use bowline_testkit::http::{HttpMode, HttpServer, MockHttp, Reply};
+use bowline_transport::{Sent, TransportErrorKind};
+
+use crate::peer::{answering, call, dull, open, result};
+
+#[tokio::test]
+async fn case_sse_008_h_27_h_28_a_stream_that_was_primed_is_polled_for() {
+    let server = HttpServer::start(|request| async move {
+        match (request.method.as_str(), request.header("last-event-id")) {
+            ("GET", "e1") => Reply::events().data("id: e2\nretry: 200\ndata:\n\n"),
+            ("GET", "e2") => Reply::events().data("id: e3\ndata: {\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}\n\n"),
+            ("POST", _) if request.rpc_method() == "tools/call" => {
+                Reply::events().data("id: e1\ndata:\n\n").data("retry: 200\n\n")
+            }
+            _ => dull(&request).unwrap(),
+        }
+    })
+    .await
+    .unwrap();
+    let transport = open(&server).await;
+    let began = Instant::now();
+    assert_eq!(result(call(&*transport, 3).await.unwrap()), "{}");
+    assert!(began.elapsed() >= Duration::from_millis(400), "the server asked for twice 200 ms");
+}
+
+#[tokio::test]
+async fn h_27_h_29_every_cut_stream_is_resumed_by_its_own_id() {
+    let server = MockHttp::new(contract::server()).mode(HttpMode::Stream).cut_streams_after(1).start().await.unwrap();
+    let transport = open(&server).await;
+    let count = |id: i64, token: i64| {
+        let params =
+            serde_json::json!({ "name": "count", "arguments": { "steps": 3 }, "_meta": { "progressToken": token } });
+        let id = bowline_protocol::RequestId::from(id);
+        let frame = bowline_protocol::frame::encode_request(&id, "tools/call", Some(&params.into()), None, None);
+        transport.request(bowline_transport::WireRequest::new(id, frame, bowline_transport::Routing::new("tools/call")))
+    };
+    for exchange in [count(10, 100).await.unwrap(), count(11, 101).await.unwrap()] {
+        let mut exchange = exchange;
+        let mut kinds = Vec::new();
+        while let Some(message) = exchange.next().await {
+            kinds.push(match message.unwrap() {
+                bowline_protocol::frame::Message::Notification(note) => {
+                    note.params.unwrap().to_value()["progress"].clone()
+                }
+                _ => "answer".into(),
+            });
+        }
+        assert_eq!(kinds, [1.into(), 2.into(), 3.into(), serde_json::Value::from("answer")]);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_without_ids_is_lost_when_it_breaks() {
+    for cut in [true, false] {
+        let server = answering(move |_| {
+            let reply = Reply::events().data("data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\n\n");
+            if cut { reply.cut() } else { reply }
+        })
+        .await;
+        let error = call(&*open(&server).await, 2).await.unwrap_err();
+        assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Closed, Sent::Yes));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_cannot_be_resumed_fails_in_the_end() {
+    for status in [400, 405, 503] {
+        let server = HttpServer::start(move |request| async move {
+            match (request.method.as_str(), request.header("last-event-id")) {
+                ("GET", "e1") => Reply::status(status),
+                ("POST", _) if request.rpc_method() == "tools/call" => Reply::events().data("id: e1\ndata:\n\n").cut(),
+                _ => dull(&request).unwrap(),
+            }
+        })
+        .await
+        .unwrap();
+        let error = call(&*open(&server).await, 2).await.unwrap_err();
+        assert_eq!((error.status(), error.sent()), (Some(status), Sent::Yes));
+    }
+}
+
+#[tokio::test]
+async fn slow_bodies_come_in_the_end() {
+    for mode in [HttpMode::Json, HttpMode::Stream] {
+        let server =
+            MockHttp::new(contract::server()).mode(mode).slow(7, Duration::from_millis(1)).start().await.unwrap();
+        let transport = crate::peer::open_with(&HttpConnect::new(&server.url("/mcp")).unwrap()).await;
+        assert!(call(&*transport, 2).await.is_ok());
+    }
+}

@@ -1,0 +1,85 @@
+//! Sessions: how they begin, and what becomes of one that the server forgot.
+
+use bowline_protocol::ErrorCode;
+use bowline_testkit::http::{HttpServer, Reply};
+use bowline_transport::{InboundEvent, Sent, Transport, TransportErrorKind};
+
+use crate::peer::{answering, call, connect, count, dull, open, request, shake};
+
+#[tokio::test]
+async fn case_http_001_h_34_a_session_that_is_gone_ends_the_transport_and_nothing_was_done() {
+    let bodies = [
+        "",
+        "Not Found",
+        r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}"#,
+        r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32600,"message":"Session not found"}}"#,
+    ];
+    for body in bodies {
+        let server = answering(move |_| Reply::status(404).body(body)).await;
+        let transport = open(&server).await;
+        let error = call(&*transport, 2).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.sent(), error.status()),
+            (TransportErrorKind::SessionGone, Sent::No, Some(404))
+        );
+        let error = transport.request(request(3, "tools/call")).await.err().unwrap();
+        assert_eq!((error.kind(), error.sent()), (TransportErrorKind::SessionGone, Sent::No));
+        let mut inbound = transport.take_inbound().unwrap();
+        let Some(InboundEvent::Closed(error)) = inbound.next().await else { panic!("the end was due") };
+        assert_eq!(error.kind(), TransportErrorKind::SessionGone);
+        transport.close().await.unwrap();
+        assert_eq!(count(&server, "DELETE"), 0, "there is nothing to end");
+    }
+}
+
+#[tokio::test]
+async fn h_07_a_method_that_is_not_found_is_no_lost_session() {
+    let server = answering(|_| {
+        Reply::status(404).body(r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32601,"message":"no such method"}}"#)
+    })
+    .await;
+    let transport = open(&server).await;
+    let error = call(&*transport, 2).await.unwrap().outcome.unwrap_err();
+    assert_eq!(error.code, ErrorCode::METHOD_NOT_FOUND);
+    assert!(transport.request(request(3, "tools/call")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_404_without_a_session_is_an_ordinary_error_that_shows_the_status() {
+    let server = HttpServer::start(|_| async { Reply::status(404) }).await.unwrap();
+    let transport = connect(&bowline_http::HttpConnect::new(&server.url("/wrong")).unwrap()).await;
+    let error = shake(&*transport).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (TransportErrorKind::Protocol, Some(404)));
+}
+
+#[tokio::test]
+async fn a_session_id_with_bad_characters_is_refused() {
+    for id in ["", "two words", "na\u{ef}ve", "tab\there"] {
+        let server = HttpServer::start(move |request| async move {
+            match request.rpc_method().as_str() {
+                "initialize" => {
+                    Reply::result(&request, r#"{"protocolVersion":"2025-11-25"}"#).with("mcp-session-id", id)
+                }
+                _ => dull(&request).unwrap(),
+            }
+        })
+        .await
+        .unwrap();
+        let transport = connect(&bowline_http::HttpConnect::new(&server.url("/mcp")).unwrap()).await;
+        let error = shake(&*transport).await.unwrap_err();
+        assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Protocol, Sent::Yes), "{id:?}");
+        assert!(error.to_string().contains("session id"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_handshake_begins_without_the_session_of_the_first() {
+    let server = answering(|request| Reply::result(request, "{}")).await;
+    let transport = open(&server).await;
+    shake(&*transport).await.unwrap();
+    let handshakes: Vec<_> =
+        server.requests().into_iter().filter(|request| request.rpc_method() == "initialize").collect();
+    assert_eq!(handshakes.len(), 2);
+    assert!(handshakes.iter().all(|request| request.header("mcp-session-id").is_empty()));
+    let _: &dyn Transport = &*transport;
+}

@@ -1,0 +1,283 @@
+//! How a server of revision 2024-11-05 is connected to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bowline_http::{Authorize, Endpoint, EventReader, HttpClient, StaticBearer};
+use bowline_transport::{BoxFuture, Connect, Limits, Sent, Transport, TransportError, TransportErrorKind};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Method};
+use url::Url;
+
+use crate::transport::SseTransport;
+
+/// How much of the body of an error is read, in bytes.
+const MAX_ERROR_BYTES: usize = 64 << 10;
+/// How much of what a server sent an error shows.
+const SHOWN: usize = 300;
+
+/// Connects to a server over HTTP+SSE, the transport of revision 2024-11-05.
+///
+/// ```no_run
+/// use bowline_sse::SseConnect;
+/// use bowline_transport::Connect;
+///
+/// # async fn example() -> Result<(), bowline_transport::TransportError> {
+/// let transport = SseConnect::new("https://mcp.example/sse")?.bearer("tok-1")?.connect().await?;
+/// transport.close().await
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct SseConnect {
+    endpoint: Endpoint,
+    messages: Option<Url>,
+    limits: Limits,
+    idle: Option<Duration>,
+    grace: Duration,
+    within: Duration,
+}
+
+impl SseConnect {
+    /// A server whose stream is at an `http` or `https` URL.
+    ///
+    /// # Errors
+    /// [`TransportErrorKind::Config`] when the URL is none, or of another scheme.
+    pub fn new(url: &str) -> Result<Self, TransportError> {
+        Ok(Self::to(Endpoint::new(url)?))
+    }
+
+    /// A server whose address, headers and credentials are set already.
+    pub fn to(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            messages: None,
+            limits: Limits::default(),
+            idle: None,
+            grace: Duration::from_secs(5),
+            within: Duration::from_secs(30),
+        }
+    }
+
+    /// Speaks through this client, which may be shared with others: TLS, proxies and timeouts are its matter.
+    #[must_use]
+    pub fn client(mut self, client: HttpClient) -> Self {
+        self.endpoint = self.endpoint.client(client);
+        self
+    }
+
+    /// Sends a header with every request.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.endpoint = self.endpoint.header(name, value);
+        self
+    }
+
+    /// Sends this token with every request.
+    ///
+    /// # Errors
+    /// [`TransportErrorKind::Config`] when it has characters that no header may have.
+    pub fn bearer(self, token: &str) -> Result<Self, TransportError> {
+        Ok(self.authorize(Arc::new(StaticBearer::new(token)?)))
+    }
+
+    /// Asks this for credentials.
+    #[must_use]
+    pub fn authorize(mut self, authorize: Arc<dyn Authorize>) -> Self {
+        self.endpoint = self.endpoint.authorize(authorize);
+        self
+    }
+
+    /// Takes the address that the server names for messages as relative to this one: for a server behind a proxy
+    /// that does not know the path prefix. It has to be on the same origin.
+    ///
+    /// The server's path is appended to `base`: `/messages/42` and `https://h/api/v1` make
+    /// `https://h/api/v1/messages/42`.
+    ///
+    /// # Errors
+    /// [`TransportErrorKind::Config`] when the URL is none, or on another origin.
+    pub fn message_base(mut self, base: &str) -> Result<Self, TransportError> {
+        let base = Url::parse(base).ok().filter(|base| base.origin() == self.endpoint.url().origin());
+        let Some(base) = base else {
+            let message =
+                format!("the base for messages has to be a URL on the origin of {}", self.endpoint.describe());
+            return Err(TransportError::new(TransportErrorKind::Config, message));
+        };
+        self.messages = Some(base);
+        Ok(self)
+    }
+
+    /// Sets the bounds of the connections.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Counts the stream as broken when not a byte, keep-alive comments included, came for so long. Default: never.
+    #[must_use]
+    pub const fn idle_timeout(mut self, idle: Duration) -> Self {
+        self.idle = Some(idle);
+        self
+    }
+
+    /// Sets how long each step of a close may take. Default 5 s.
+    #[must_use]
+    pub const fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Sets how long the server may take to say where messages go. Default 30 s.
+    #[must_use]
+    pub const fn endpoint_within(mut self, within: Duration) -> Self {
+        self.within = within;
+        self
+    }
+
+    /// Opens the stream and waits for the `endpoint` event.
+    ///
+    /// Specification: 2024-11-05, basic/transports, HTTP with SSE.
+    async fn open(&self) -> Result<SseTransport, TransportError> {
+        let at = self.endpoint.describe();
+        let mut headers = self.endpoint.headers().clone();
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let (mut response, moved) = self.endpoint.send(Method::GET, self.endpoint.url(), &headers, None).await?;
+        let status = response.status();
+        let content_type = response.headers().get(CONTENT_TYPE).map_or(b"".as_slice(), |value| value.as_bytes());
+        let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        if !status.is_success() || !essence.eq_ignore_ascii_case(b"text/event-stream") {
+            let kind = match status.as_u16() {
+                401 | 403 => TransportErrorKind::Unauthorized,
+                _ => TransportErrorKind::Protocol,
+            };
+            let essence = bowline_protocol::excerpt(&String::from_utf8_lossy(essence), 80);
+            let says = start_of(&mut response).await;
+            let message = format!("{at} answered {status} with content type \"{essence}\" in place of a stream{says}");
+            return Err(TransportError::new(kind, message).with_status(status.as_u16()));
+        }
+        let mut reader = EventReader::new(response, self.limits.max_frame_bytes).idle_timeout(self.idle);
+        let named = loop {
+            match reader.next().await.map_err(|error| error.with_sent(Sent::No))? {
+                Some(event) if event.event == b"endpoint".as_slice() => break event.data,
+                // What comes before it is nobody's yet.
+                Some(_) => {}
+                None => {
+                    let message =
+                        format!("{at} ended the stream before it said where messages go; is it an SSE endpoint?");
+                    return Err(TransportError::new(TransportErrorKind::Protocol, message));
+                }
+            }
+        };
+        let messages = self.resolve(moved.as_ref().unwrap_or(self.endpoint.url()), &named)?;
+        Ok(SseTransport::start(self.endpoint.clone(), messages, reader, self.limits, self.grace))
+    }
+
+    /// Where messages go.
+    fn resolve(&self, stream: &Url, named: &[u8]) -> Result<Url, TransportError> {
+        let named = String::from_utf8_lossy(named);
+        let named = named.trim();
+        let resolved = match &self.messages {
+            None => stream.join(named),
+            Some(base) => stream.join(named).map(|named| {
+                let mut url = base.clone();
+                url.set_path(&format!("{}{}", base.path().trim_end_matches('/'), named.path()));
+                url.set_query(named.query());
+                url
+            }),
+        };
+        match resolved {
+            Ok(url) if url.origin() == stream.origin() && matches!(url.scheme(), "http" | "https") => Ok(url),
+            _ => {
+                let (at, named) = (self.endpoint.describe(), bowline_protocol::excerpt(named, SHOWN));
+                let message = format!(
+                    "{at} wants messages at \"{named}\", which is no address on its origin; nothing is sent there"
+                );
+                Err(TransportError::new(TransportErrorKind::Protocol, message))
+            }
+        }
+    }
+}
+
+/// The start of a body in words.
+async fn start_of(response: &mut bowline_http::HttpResponse) -> String {
+    let mut start = Vec::new();
+    let read = async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            start.extend_from_slice(&chunk);
+            if start.len() >= MAX_ERROR_BYTES {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(5), read).await;
+    let text = String::from_utf8_lossy(&start);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.is_empty() { text } else { format!(": {}", bowline_protocol::excerpt(&text, SHOWN)) }
+}
+
+impl Connect for SseConnect {
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
+        Box::pin(async move {
+            match tokio::time::timeout(self.within, self.open()).await {
+                Ok(transport) => Ok(Box::new(transport?) as Box<dyn Transport>),
+                Err(_) => {
+                    let at = self.endpoint.describe();
+                    let message = format!("{at} did not say where messages go within {:?}", self.within);
+                    Err(TransportError::new(TransportErrorKind::Timeout, message))
+                }
+            }
+        })
+    }
+
+    fn describe(&self) -> String {
+        self.endpoint.describe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(named: &str) -> Result<String, TransportError> {
+        let connect = SseConnect::new("http://127.0.0.1:8000/app/sse").unwrap();
+        connect.resolve(connect.endpoint.url(), named.as_bytes()).map(|url| url.to_string())
+    }
+
+    #[test]
+    fn case_sse_013_the_endpoint_is_resolved_as_a_reference() {
+        for (named, path) in [
+            ("/messages?sid=1", "/messages?sid=1"),
+            ("messages?sid=1", "/app/messages?sid=1"),
+            ("?sid=1", "/app/sse?sid=1"),
+            ("//127.0.0.1:8000/m", "/m"),
+            ("http://127.0.0.1:8000/m", "/m"),
+        ] {
+            assert_eq!(resolve(named).unwrap(), format!("http://127.0.0.1:8000{path}"), "{named}");
+        }
+    }
+
+    #[test]
+    fn e_04_an_endpoint_on_another_origin_is_refused() {
+        for named in [
+            "http://127.0.0.1:8001/m",
+            "https://127.0.0.1:8000/m",
+            "//evil.example/m",
+            "javascript:alert(1)",
+            "file:///etc/passwd",
+        ] {
+            let error = resolve(named).unwrap_err();
+            assert_eq!(error.kind(), TransportErrorKind::Protocol, "{named}");
+            assert!(error.to_string().contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn case_sse_014_a_prefix_can_be_put_before_what_the_server_names() {
+        let connect = SseConnect::new("https://h/api/v1/sse").unwrap();
+        assert!(connect.clone().message_base("https://other/api").is_err());
+        let connect = connect.message_base("https://h/api").unwrap();
+        let url = connect.resolve(connect.endpoint.url(), b"/v1/messages/42?x=1").unwrap();
+        assert_eq!(url.as_str(), "https://h/api/v1/messages/42?x=1");
+    }
+}

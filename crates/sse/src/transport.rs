@@ -1,0 +1,143 @@
+//! A connection: the mux over the stream and the POSTs.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bowline_http::{Endpoint, EventReader};
+use bowline_protocol::RequestId;
+use bowline_protocol::frame::Message;
+use bowline_transport::{
+    BoxFuture, Exchange, ExchangeSource, Inbound, Limits, Mux, Transport, TransportError, WireMessage, WireRequest,
+};
+use tokio::sync::oneshot;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use url::Url;
+
+use crate::post::{Failures, Poster};
+use crate::stream::{self, Cause};
+
+/// How many bytes wait between the mux and HTTP, in each direction.
+const PIPE_BYTES: usize = 64 << 10;
+
+/// A [`Transport`] over HTTP+SSE, revision 2024-11-05; made by [`SseConnect`](crate::SseConnect).
+///
+/// Two tasks belong to it beside those of the mux: one reads the stream, one posts. They end with the stream, or
+/// when the transport is dropped.
+pub struct SseTransport {
+    mux: Mux,
+    failures: Arc<Failures>,
+    endpoint: String,
+    _end: DropGuard,
+}
+
+impl SseTransport {
+    pub(crate) fn start(
+        endpoint: Endpoint,
+        messages: Url,
+        events: EventReader,
+        limits: Limits,
+        grace: Duration,
+    ) -> Self {
+        let (read_half, write_lines) = tokio::io::duplex(PIPE_BYTES);
+        let (write_half, read_lines) = tokio::io::duplex(PIPE_BYTES);
+        let (ended, failures, cause) = (CancellationToken::new(), Arc::<Failures>::default(), Cause::default());
+        let reading = ended.clone().run_until_cancelled_owned(stream::read(events, write_lines, Arc::clone(&cause)));
+        tokio::spawn(reading);
+        let described = endpoint.describe();
+        let poster = Poster { endpoint, messages, failures: Arc::clone(&failures) };
+        let posting = ended.clone();
+        tokio::spawn(async move {
+            posting.run_until_cancelled(poster.run(read_lines)).await;
+            // All was posted, and the mux wants no more: that is the end of the stream as well.
+            posting.cancel();
+        });
+        let mux = Mux::builder()
+            .limits(limits)
+            .grace(grace)
+            .explain_end(move |error| {
+                let cause = cause.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(error);
+                Box::pin(std::future::ready(cause))
+            })
+            .spawn(read_half, write_half);
+        Self { mux, failures, endpoint: described, _end: ended.drop_guard() }
+    }
+}
+
+impl Transport for SseTransport {
+    fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>> {
+        Box::pin(async move {
+            let id = request.id.clone();
+            let failed = self.failures.watch(&id);
+            let watched = Watched { failures: Arc::clone(&self.failures), id: failed.is_some().then_some(id) };
+            let inner = self.mux.request(request).await?;
+            Ok(Exchange::new(SseExchange { inner: Some(inner), failed, _watched: watched }))
+        })
+    }
+
+    fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>> {
+        self.mux.send(message)
+    }
+
+    fn take_inbound(&self) -> Option<Inbound> {
+        self.mux.take_inbound()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), TransportError>> {
+        self.mux.close()
+    }
+}
+
+/// An exchange of the mux that also fails when its POST does.
+struct SseExchange {
+    inner: Option<Exchange>,
+    failed: Option<oneshot::Receiver<TransportError>>,
+    _watched: Watched,
+}
+
+/// Stops waiting for a failure when it is dropped.
+struct Watched {
+    failures: Arc<Failures>,
+    id: Option<RequestId>,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let Some(id) = &self.id {
+            self.failures.forget(id);
+        }
+    }
+}
+
+impl ExchangeSource for SseExchange {
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, TransportError>>> {
+        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        if let Poll::Ready(message) = inner.poll_message(cx) {
+            return Poll::Ready(message);
+        }
+        if let Some(failed) = &mut self.failed
+            && let Poll::Ready(failure) = Pin::new(failed).poll(cx)
+        {
+            self.failed = None;
+            if let Ok(error) = failure {
+                return Poll::Ready(Some(Err(error)));
+            }
+        }
+        Poll::Pending
+    }
+
+    fn cancel(&mut self, reason: &str) {
+        if let Some(inner) = self.inner.take() {
+            inner.cancel(reason);
+        }
+    }
+}
+
+impl fmt::Debug for SseTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SseTransport").field("endpoint", &self.endpoint).field("mux", &self.mux).finish_non_exhaustive()
+    }
+}

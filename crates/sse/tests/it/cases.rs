@@ -1,0 +1,153 @@
+//! Cases and duties of HTTP+SSE.
+
+use std::time::Duration;
+
+use bowline_protocol::RequestId;
+use bowline_protocol::frame::{self, Message};
+use bowline_sse::SseConnect;
+use bowline_testkit::http::{HttpServer, Reply};
+use bowline_transport::{Connect, Exchange, Routing, Sent, Transport, TransportError, TransportErrorKind, WireRequest};
+
+async fn ping(transport: &dyn Transport, id: i64) -> Result<Exchange, TransportError> {
+    let id = RequestId::from(id);
+    let frame = frame::encode_request(&id, "ping", None, None, None);
+    transport.request(WireRequest::new(id, frame, Routing::new("ping"))).await
+}
+
+async fn failure(mut exchange: Exchange) -> TransportError {
+    match exchange.next().await {
+        Some(Err(error)) => error,
+        other => panic!("an error was due, but this came: {other:?}"),
+    }
+}
+
+async fn stream(events: &'static str) -> HttpServer {
+    HttpServer::start(move |request| async move {
+        match request.path.as_str() {
+            "/sse" => Reply::events().data(events).hold(),
+            path if path.starts_with("/message") => Reply::status(202),
+            _ => Reply::status(404).body("no such page"),
+        }
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn case_sse_006_e_01_nothing_is_posted_before_the_endpoint_is_known() {
+    let server = HttpServer::start(|request| async move {
+        if request.path != "/sse" {
+            return Reply::status(202);
+        }
+        Reply::events()
+            .data(": hello\r\n\r\n")
+            .wait(Duration::from_millis(30))
+            .data("data: /message?sessionId=123\r\nevent: endpoint\r\n\r\n")
+            .hold()
+    })
+    .await
+    .unwrap();
+    let transport = SseConnect::new(&server.url("/sse")).unwrap().connect().await.unwrap();
+    assert_eq!(server.requests().len(), 1);
+    let _open = ping(&transport, 1).await.unwrap();
+    let post = server.wait_for(|request| request.method == "POST").await;
+    assert_eq!(post.path, "/message?sessionId=123");
+    assert_eq!(post.header("content-type"), "application/json");
+}
+
+#[tokio::test]
+async fn case_sse_017_e_03_other_events_and_empty_ones_are_no_messages() {
+    let server = stream(
+        "event: endpoint\ndata: /message\n\nevent: ping\ndata: now\n\ndata:\n\nevent: message\ndata:\n\n: x\n\n\
+         data: {\"jsonrpc\":\"2.0\",\ndata: \"id\":2,\"result\":{}}\n\n",
+    )
+    .await;
+    let transport = SseConnect::new(&server.url("/sse")).unwrap().connect().await.unwrap();
+    // Nobody asked, so the one answer among them is reported, and nothing before it.
+    let mut inbound = transport.take_inbound().unwrap();
+    let fault = format!("{:?}", inbound.next().await);
+    assert!(fault.contains("UnknownAnswer") && fault.contains('2'), "{fault}");
+}
+
+#[tokio::test]
+async fn case_sse_014_a_post_that_is_refused_fails_its_request_alone() {
+    let server = stream("event: endpoint\ndata: /v1/messages/42?s=SECRET\n\n").await;
+    let transport = SseConnect::new(&server.url("/sse")).unwrap().connect().await.unwrap();
+    let error = failure(ping(&transport, 1).await.unwrap()).await;
+    assert_eq!((error.status(), error.sent()), (Some(404), Sent::No));
+    let text = format!("{error}");
+    assert!(text.contains("/v1/messages/42") && text.contains("404") && text.contains("no such page"), "{text}");
+    assert!(!text.contains("SECRET"), "{text}");
+}
+
+#[tokio::test]
+async fn case_sse_014_a_base_for_messages_puts_the_prefix_back() {
+    let server = HttpServer::start(|request| async move {
+        match request.path.as_str() {
+            "/api/v1/sse" => Reply::events().data("event: endpoint\ndata: /v1/messages/42\n\n").hold(),
+            "/api/v1/messages/42" => Reply::status(202),
+            _ => Reply::status(404),
+        }
+    })
+    .await
+    .unwrap();
+    let connect = SseConnect::new(&server.url("/api/v1/sse")).unwrap().message_base(&server.url("/api")).unwrap();
+    let transport = connect.connect().await.unwrap();
+    let _open = ping(&transport, 1).await.unwrap();
+    assert_eq!(server.wait_for(|request| request.method == "POST").await.path, "/api/v1/messages/42");
+}
+
+#[tokio::test]
+async fn e_04_nothing_is_posted_to_another_origin() {
+    let server = stream("event: endpoint\ndata: http://evil.example/messages\n\n").await;
+    let error = SseConnect::new(&server.url("/sse")).unwrap().connect().await.err().unwrap();
+    assert_eq!(error.kind(), TransportErrorKind::Protocol);
+    assert!(error.to_string().contains("evil.example"), "{error}");
+}
+
+#[tokio::test]
+async fn e_07_the_end_of_the_stream_fails_what_is_open() {
+    let server = HttpServer::start(|request| async move {
+        if request.path == "/sse" {
+            let wait = Duration::from_millis(100);
+            Reply::events().data("event: endpoint\ndata: /message\n\n").wait(wait).cut()
+        } else {
+            Reply::status(202)
+        }
+    })
+    .await
+    .unwrap();
+    let transport = SseConnect::new(&server.url("/sse")).unwrap().connect().await.unwrap();
+    let error = failure(ping(&transport, 1).await.unwrap()).await;
+    assert_eq!(error.kind(), TransportErrorKind::Closed);
+    assert_ne!(error.sent(), Sent::No);
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_a_stream_is_an_error_that_shows_it() {
+    let server = HttpServer::start(|_| async {
+        Reply::status(200).with("content-type", "text/html").body("<!doctype html><title>Sign in</title>")
+    })
+    .await
+    .unwrap();
+    let error = SseConnect::new(&server.url("/sse")).unwrap().connect().await.err().unwrap();
+    assert_eq!(error.status(), Some(200));
+    assert!(error.to_string().contains("text/html") && error.to_string().contains("Sign in"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_never_names_an_endpoint_is_given_up() {
+    let server = stream(": nothing\n\n").await;
+    let connect = SseConnect::new(&server.url("/sse")).unwrap().endpoint_within(Duration::from_millis(50));
+    assert_eq!(connect.connect().await.err().unwrap().kind(), TransportErrorKind::Timeout);
+}
+
+#[tokio::test]
+async fn answers_come_on_the_stream() {
+    let server =
+        bowline_testkit::http::MockHttp::new(bowline_testkit::MockServer::builder().build()).start().await.unwrap();
+    let transport = SseConnect::new(&server.url("/sse")).unwrap().connect().await.unwrap();
+    let mut exchange = ping(&transport, 7).await.unwrap();
+    assert!(matches!(exchange.next().await, Some(Ok(Message::Response(_)))));
+    transport.close().await.unwrap();
+}

@@ -1,0 +1,6 @@
+//! Tests against servers on this machine.
+
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod contract;

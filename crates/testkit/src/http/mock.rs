@@ -1,0 +1,497 @@
+//! The mock server over Streamable HTTP and over HTTP+SSE.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bowline_protocol::frame::{self, Incoming, Message};
+use bowline_protocol::{ProgressToken, RawJson, RequestId};
+use bytes::Bytes;
+use http::Method;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::body::{Piece, Written};
+use super::log::{End, Log};
+use super::{HttpRequest, HttpServer, Reply};
+use crate::server::MockServer;
+
+/// How many bytes wait between the HTTP side and the session, in each direction.
+const PIPE_BYTES: usize = 64 << 10;
+
+/// How requests are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum HttpMode {
+    /// With JSON where nothing comes before the answer, and with a stream otherwise.
+    #[default]
+    Json,
+    /// With a stream, always.
+    Stream,
+}
+
+/// A [`MockServer`] behind HTTP.
+///
+/// Streamable HTTP is at `/mcp`, HTTP+SSE at `/sse`; `/moved` redirects (307) to `/mcp` and `/loop` to itself. Each
+/// session is a connection of the mock server.
+///
+/// ```
+/// use bowline_testkit::contract;
+/// use bowline_testkit::http::{HttpMode, MockHttp};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let server = MockHttp::new(contract::server()).mode(HttpMode::Stream).cut_streams_after(2).start().await?;
+/// println!("{}", server.url("/mcp"));
+/// # Ok::<(), std::io::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct MockHttp {
+    server: MockServer,
+    options: Options,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Options {
+    mode: HttpMode,
+    sessions: bool,
+    listening: bool,
+    resumable: bool,
+    cut_after: Option<usize>,
+    slow: Option<(usize, Duration)>,
+}
+
+impl MockHttp {
+    /// A server that answers with JSON, has sessions and a stream for unasked messages, and lets streams be resumed.
+    pub fn new(server: MockServer) -> Self {
+        let options = Options {
+            mode: HttpMode::Json,
+            sessions: true,
+            listening: true,
+            resumable: true,
+            cut_after: None,
+            slow: None,
+        };
+        Self { server, options }
+    }
+
+    /// Sets how requests are answered.
+    #[must_use]
+    pub const fn mode(mut self, mode: HttpMode) -> Self {
+        self.options.mode = mode;
+        self
+    }
+
+    /// Gives no session ids: whoever comes continues the session that began last.
+    #[must_use]
+    pub const fn without_sessions(mut self) -> Self {
+        self.options.sessions = false;
+        self
+    }
+
+    /// Answers 405 to a GET of the endpoint.
+    #[must_use]
+    pub const fn without_listening(mut self) -> Self {
+        self.options.listening = false;
+        self
+    }
+
+    /// Gives events no ids.
+    #[must_use]
+    pub const fn not_resumable(mut self) -> Self {
+        self.options.resumable = false;
+        self
+    }
+
+    /// Cuts each connection that streams an answer after so many events.
+    #[must_use]
+    pub const fn cut_streams_after(mut self, events: usize) -> Self {
+        self.options.cut_after = Some(events);
+        self
+    }
+
+    /// Sends so many bytes of a body at a time, with a pause before each piece.
+    #[must_use]
+    pub const fn slow(mut self, bytes: usize, pause: Duration) -> Self {
+        self.options.slow = Some((bytes, pause));
+        self
+    }
+
+    /// Starts it on a free port.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    ///
+    /// # Cancel safety
+    /// Dropping the future starts nothing.
+    pub async fn start(self) -> io::Result<HttpServer> {
+        self.on(TcpListener::bind("127.0.0.1:0").await?)
+    }
+
+    /// Starts it on a port that is listened to already.
+    ///
+    /// # Errors
+    /// When the port cannot be told.
+    pub fn on(self, listener: TcpListener) -> io::Result<HttpServer> {
+        let front = Arc::new(Front {
+            server: self.server,
+            options: self.options,
+            sessions: Mutex::default(),
+            next: AtomicU64::new(1),
+        });
+        HttpServer::on(listener, move |request| {
+            let front = Arc::clone(&front);
+            async move { front.handle(request).await }
+        })
+    }
+}
+
+struct Front {
+    server: MockServer,
+    options: Options,
+    sessions: Mutex<HashMap<String, Arc<Session>>>,
+    next: AtomicU64,
+}
+
+/// One session: a connection to the mock server, and the streams that its messages are sorted into.
+struct Session {
+    id: String,
+    input: tokio::sync::Mutex<WriteHalf<DuplexStream>>,
+    streams: Mutex<Streams>,
+    /// The task that serves and the one that sorts.
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+#[derive(Default)]
+struct Streams {
+    /// Every stream by its number, which begins the ids of its events. Number 0 has what was not asked for.
+    all: Vec<Arc<Log>>,
+    open: HashMap<RequestId, Arc<Log>>,
+    tokens: HashMap<ProgressToken, RequestId>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        for task in lock(&self.tasks).iter() {
+            task.abort();
+        }
+    }
+}
+
+impl Session {
+    /// What was not asked for.
+    fn unasked(&self) -> Arc<Log> {
+        self.stream(0).unwrap_or_default()
+    }
+
+    fn stream(&self, number: usize) -> Option<Arc<Log>> {
+        lock(&self.streams).all.get(number).cloned()
+    }
+
+    /// Opens the stream of a request.
+    fn open(&self, id: RequestId, token: Option<ProgressToken>) -> (usize, Arc<Log>) {
+        let log = Arc::new(Log::default());
+        let mut streams = lock(&self.streams);
+        if let Some(token) = token {
+            streams.tokens.insert(token, id.clone());
+        }
+        streams.open.insert(id, Arc::clone(&log));
+        streams.all.push(Arc::clone(&log));
+        (streams.all.len() - 1, log)
+    }
+
+    async fn write(&self, frame: &Bytes) -> io::Result<()> {
+        let mut input = self.input.lock().await;
+        // A body may be spread over lines; the session reads by lines.
+        let line: Vec<u8> = frame.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
+        input.write_all(&line).await?;
+        input.write_all(b"\n").await
+    }
+
+    /// Sorts what the mock server says into the streams, until it ends.
+    async fn sort(self: &Arc<Self>, output: ReadHalf<DuplexStream>, one_stream: bool) {
+        let mut output = BufReader::new(output);
+        let mut line = Vec::new();
+        while output.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+            let text = Bytes::copy_from_slice(line.trim_ascii());
+            line.clear();
+            if one_stream {
+                self.unasked().push(text);
+                continue;
+            }
+            match frame::decode(&text) {
+                Ok(Incoming::Message(Message::Response(response))) => self.answered(response.id.as_ref(), text),
+                Ok(Incoming::Message(Message::Notification(note))) if note.method == "notifications/progress" => {
+                    let token = note.params.as_ref().and_then(progress_token);
+                    let mut streams = lock(&self.streams);
+                    let log = token
+                        .and_then(|token| streams.tokens.get(&token).cloned())
+                        .and_then(|id| streams.open.get_mut(&id).cloned());
+                    drop(streams);
+                    log.unwrap_or_else(|| self.unasked()).push(text);
+                }
+                Ok(_) => self.unasked().push(text),
+                // No message: whoever waits for an answer gets this.
+                Err(_) => self.answered(None, text),
+            }
+        }
+        let open: Vec<_> = lock(&self.streams).all.clone();
+        for log in open {
+            log.end(End::Cut);
+        }
+    }
+
+    /// Ends the stream of a request with its answer; one of the open ones where the answer names none.
+    fn answered(&self, id: Option<&RequestId>, text: Bytes) {
+        let log = {
+            let mut streams = lock(&self.streams);
+            let known = id.filter(|id| streams.open.contains_key(id)).or_else(|| streams.open.keys().next()).cloned();
+            known.and_then(|id| streams.open.remove(&id))
+        };
+        if let Some(log) = log {
+            log.push(text);
+            log.end(End::Done);
+        }
+    }
+}
+
+impl Front {
+    async fn handle(self: Arc<Self>, request: HttpRequest) -> Reply {
+        let path = request.path.split('?').next().unwrap_or_default();
+        match (path, request.method.clone()) {
+            ("/moved", _) => Reply::status(307).with("location", "/mcp"),
+            ("/loop", _) => Reply::status(307).with("location", "/loop"),
+            ("/mcp", Method::POST) => self.post(request).await,
+            ("/mcp", Method::GET) => self.get(&request),
+            ("/mcp", Method::DELETE) => self.delete(&request),
+            ("/sse", Method::GET) => self.begin_sse(),
+            ("/messages", Method::POST) => self.post_sse(&request).await,
+            ("/mcp" | "/sse" | "/messages", _) => Reply::status(405),
+            _ => Reply::status(404),
+        }
+    }
+
+    /// Begins a session; it is served until it is deleted, or the mock server ends it.
+    fn begin(self: &Arc<Self>, one_stream: bool) -> Arc<Session> {
+        let (theirs, ours) = tokio::io::duplex(PIPE_BYTES);
+        let (output, input) = tokio::io::split(ours);
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let streams = Streams { all: vec![Arc::default()], ..Streams::default() };
+        let session = Arc::new(Session {
+            id: format!("session-{number}"),
+            input: tokio::sync::Mutex::new(input),
+            streams: Mutex::new(streams),
+            tasks: Mutex::default(),
+        });
+        lock(&self.sessions).insert(session.id.clone(), Arc::clone(&session));
+        let server = self.server.clone();
+        let serving = tokio::spawn(async move {
+            let (reader, writer) = tokio::io::split(theirs);
+            // How it ended is the client's to see.
+            let _ = server.serve(reader, writer).await;
+        });
+        let (front, sorted) = (Arc::downgrade(self), Arc::downgrade(&session));
+        let sorting = tokio::spawn(async move {
+            let Some(session) = sorted.upgrade() else { return };
+            session.sort(output, one_stream).await;
+            if let Some(front) = front.upgrade() {
+                lock(&front.sessions).remove(&session.id);
+            }
+        });
+        lock(&session.tasks).extend([serving.abort_handle(), sorting.abort_handle()]);
+        session
+    }
+
+    /// The session that a request names.
+    fn session(&self, request: &HttpRequest) -> Option<Arc<Session>> {
+        let sessions = lock(&self.sessions);
+        if self.options.sessions {
+            return sessions.get(request.header("mcp-session-id")).cloned();
+        }
+        sessions.values().max_by_key(|session| session.id.len()).cloned()
+    }
+
+    async fn post(self: Arc<Self>, request: HttpRequest) -> Reply {
+        let message = match frame::decode(&request.body) {
+            Ok(Incoming::Message(message)) => message,
+            Ok(Incoming::Batch(_)) => return Reply::status(400).body("one message a request, please"),
+            Err(error) => return Reply::status(400).body(error.to_string()),
+        };
+        let begins = matches!(&message, Message::Request(request) if request.method == "initialize");
+        let session = match self.session(&request) {
+            _ if begins => self.begin(false),
+            Some(session) => session,
+            None if request.header("mcp-session-id").is_empty() => {
+                return Reply::status(400).body("no session; begin with initialize");
+            }
+            None => return Reply::status(404).body("no such session"),
+        };
+        let Message::Request(rpc) = message else {
+            return if session.write(&request.body).await.is_ok() { Reply::status(202) } else { Reply::closed() };
+        };
+        let token = rpc.params.as_ref().and_then(|params| {
+            let token = params.to_value().pointer("/_meta/progressToken").cloned()?;
+            serde_json::from_value(token).ok()
+        });
+        let (number, log) = session.open(rpc.id, token);
+        if session.write(&request.body).await.is_err() {
+            return Reply::closed();
+        }
+        let reply = if self.options.mode == HttpMode::Json { self.answer(&log).await } else { None };
+        let reply = reply.unwrap_or_else(|| self.stream(number, log, 0, true));
+        if begins && self.options.sessions { reply.with("mcp-session-id", &session.id) } else { reply }
+    }
+
+    /// The answer as JSON, if it is the first that comes.
+    async fn answer(&self, log: &Log) -> Option<Reply> {
+        match log.at(0).await {
+            Ok(first) => match log.at(1).await {
+                // Only the answer ends a stream.
+                Err(End::Done) => Some(self.json(first)),
+                _ => None,
+            },
+            Err(_) => Some(Reply::closed()),
+        }
+    }
+
+    fn json(&self, body: Bytes) -> Reply {
+        let reply = Reply::status(200).with("content-type", "application/json");
+        let Some((bytes, pause)) = self.options.slow else { return reply.body(body) };
+        let length = body.len() as u64;
+        reply.written(Written::new(Some(length), move |out| async move {
+            let _ = send(&out, body, Some((bytes, pause))).await;
+        }))
+    }
+
+    /// A stream from a place on.
+    fn stream(&self, number: usize, log: Arc<Log>, from: usize, answers: bool) -> Reply {
+        let options = self.options;
+        let body = Written::new(None, move |out| async move {
+            let mut place = from;
+            loop {
+                if answers && options.cut_after.is_some_and(|events| place - from >= events) {
+                    let _ = out.send(Err(io::Error::other("cut on purpose"))).await;
+                    return;
+                }
+                let message = match log.at(place).await {
+                    Ok(message) => message,
+                    Err(End::Done) => return,
+                    Err(End::Cut) => {
+                        let _ = out.send(Err(io::Error::other("the server went away"))).await;
+                        return;
+                    }
+                };
+                place += 1;
+                let mut event = Vec::with_capacity(message.len() + 48);
+                if options.resumable {
+                    event.extend_from_slice(format!("id: {number}-{place}\n").as_bytes());
+                }
+                event.extend_from_slice(b"event: message\ndata: ");
+                event.extend_from_slice(&message);
+                event.extend_from_slice(b"\n\n");
+                if send(&out, event.into(), options.slow).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Reply::events().with("cache-control", "no-store").written(body)
+    }
+
+    fn get(&self, request: &HttpRequest) -> Reply {
+        if !self.options.listening {
+            return Reply::status(405).with("allow", "POST, DELETE");
+        }
+        let Some(session) = self.session(request) else { return Reply::status(404) };
+        let last = request.header("last-event-id");
+        if last.is_empty() {
+            return self.stream(0, session.unasked(), 0, false);
+        }
+        let place = last.split_once('-').and_then(|(number, place)| Some((number.parse().ok()?, place.parse().ok()?)));
+        let Some((number, place)) = place else { return Reply::status(400).body("no such event") };
+        match session.stream(number) {
+            Some(log) => self.stream(number, log, place, number > 0),
+            None => Reply::status(400).body("no such event"),
+        }
+    }
+
+    fn delete(&self, request: &HttpRequest) -> Reply {
+        let Some(session) = self.session(request) else { return Reply::status(404) };
+        lock(&self.sessions).remove(&session.id);
+        for task in lock(&session.tasks).iter() {
+            task.abort();
+        }
+        Reply::status(204)
+    }
+
+    fn begin_sse(self: &Arc<Self>) -> Reply {
+        let session = self.begin(true);
+        let (options, log) = (self.options, session.unasked());
+        let ends = EndsWithStream { front: Arc::downgrade(self), id: session.id.clone() };
+        let endpoint = format!("event: endpoint\ndata: /messages?session={}\n\n", session.id);
+        let body = Written::new(None, move |out| async move {
+            let _ends = ends;
+            if send(&out, endpoint.into(), options.slow).await.is_err() {
+                return;
+            }
+            let mut place = 0;
+            while let Ok(message) = log.at(place).await {
+                place += 1;
+                let event = [b"event: message\ndata: ", message.as_ref(), b"\n\n"].concat();
+                if send(&out, event.into(), options.slow).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Reply::events().written(body)
+    }
+
+    async fn post_sse(&self, request: &HttpRequest) -> Reply {
+        let id = request.path.split_once("session=").map(|(_, id)| id).unwrap_or_default();
+        let session = lock(&self.sessions).get(id).cloned();
+        match session {
+            Some(session) if session.write(&request.body).await.is_ok() => Reply::status(202).body("Accepted"),
+            _ => Reply::status(404).body("no such session"),
+        }
+    }
+}
+
+/// A session of HTTP+SSE lives as long as its stream.
+struct EndsWithStream {
+    front: std::sync::Weak<Front>,
+    id: String,
+}
+
+impl Drop for EndsWithStream {
+    fn drop(&mut self) {
+        let session = self.front.upgrade().and_then(|front| lock(&front.sessions).remove(&self.id));
+        for task in session.iter().flat_map(|session| lock(&session.tasks).clone()) {
+            task.abort();
+        }
+    }
+}
+
+/// Sends bytes, piece by piece where they are to be slow.
+async fn send(out: &mpsc::Sender<Piece>, mut bytes: Bytes, slow: Option<(usize, Duration)>) -> Result<(), ()> {
+    if let Some((size, pause)) = slow {
+        while bytes.len() > size.max(1) {
+            tokio::time::sleep(pause).await;
+            out.send(Ok(bytes.split_to(size.max(1)))).await.map_err(|_| ())?;
+        }
+        tokio::time::sleep(pause).await;
+    }
+    out.send(Ok(bytes)).await.map_err(|_| ())
+}
+
+fn progress_token(params: &RawJson) -> Option<ProgressToken> {
+    let token: Value = params.to_value().get("progressToken").cloned()?;
+    serde_json::from_value(token).ok()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
