@@ -70,7 +70,7 @@ impl Call {
         };
         let mut heard = false;
         loop {
-            match deadline.bound_message(&mut exchange).await {
+            match deadline.bound_message(&mut exchange, connection).await {
                 Some(Some(Ok(Message::Response(response)))) => return response.outcome.map_err(Error::server),
                 Some(Some(Ok(Message::Notification(n)))) if is_progress_of(&n, &self.options.token) => {
                     heard = true;
@@ -154,11 +154,27 @@ impl Deadline {
         tokio::time::timeout_at(self.at(), work).await.ok()
     }
 
-    async fn bound_message(&self, exchange: &mut Exchange) -> Option<Option<Result<Message, TransportError>>> {
+    /// The next message of the exchange, or none when a limit is reached.
+    async fn bound_message(
+        &mut self,
+        exchange: &mut Exchange,
+        connection: &Connection,
+    ) -> Option<Option<Result<Message, TransportError>>> {
         let mut sleep = pin!(sleep_until(self.at()));
-        poll_fn(|cx| match exchange.poll_message(cx) {
-            Poll::Ready(message) => Poll::Ready(Some(message)),
-            Poll::Pending => sleep.as_mut().poll(cx).map(|()| None),
+        poll_fn(|cx| {
+            if let Poll::Ready(message) = exchange.poll_message(cx) {
+                return Poll::Ready(Some(message));
+            }
+            while sleep.as_mut().poll(cx).is_ready() {
+                // A server that waits for a handler of ours, such as a form that a person fills in, is not idle.
+                self.last_heard = self.last_heard.max(connection.waited_for_us().unwrap_or(self.last_heard));
+                let at = self.at();
+                if at <= Instant::now() {
+                    return Poll::Ready(None);
+                }
+                sleep.as_mut().reset(at);
+            }
+            Poll::Pending
         })
         .await
     }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bowline_protocol::frame::{Message, encode_notification};
@@ -10,6 +10,7 @@ use bowline_protocol::{ErrorObject, Meta, Payload, RawJson, RequestId};
 use bowline_transport::{Inbound, InboundEvent, Routing, Transport, TransportError, WireMessage, WireRequest};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::declared::Declared;
 use crate::error::{Error, ErrorKind};
@@ -33,8 +34,27 @@ pub(crate) struct Connection {
     /// Why the connection ended.
     closed: OnceLock<TransportError>,
     next_id: AtomicI64,
+    /// Whether the server waits for us, and since when it does not.
+    asked: Mutex<Asked>,
     events: broadcast::Sender<Event>,
     handed_on: mpsc::Sender<Message>,
+}
+
+/// The requests of the server that are being served.
+struct Asked {
+    running: usize,
+    last_end: Option<Instant>,
+}
+
+/// One request of the server that is being served, until it is dropped.
+pub(crate) struct Serving(Arc<Connection>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let mut asked = self.0.asked();
+        asked.running -= 1;
+        asked.last_end = Some(Instant::now());
+    }
 }
 
 /// A connection and the tasks that belong to it. Dropping it ends them.
@@ -100,6 +120,7 @@ pub(crate) fn start(
         server: OnceLock::new(),
         closed: OnceLock::new(),
         next_id: AtomicI64::new(1),
+        asked: Mutex::new(Asked { running: 0, last_end: None }),
         events,
         handed_on,
     });
@@ -199,6 +220,22 @@ impl Connection {
     /// Ids count up and are never used twice (basic/index: unique within a session).
     pub(crate) fn next_id(&self) -> RequestId {
         RequestId::Number(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the server waits for us from now on.
+    pub(crate) fn serving(self: &Arc<Self>) -> Serving {
+        self.asked().running += 1;
+        Serving(Arc::clone(self))
+    }
+
+    /// Until when the server waited for us, if it ever did: now, while a handler runs.
+    pub(crate) fn waited_for_us(&self) -> Option<Instant> {
+        let asked = self.asked();
+        if asked.running > 0 { Some(Instant::now()) } else { asked.last_end }
     }
 
     /// What the server said of itself; none during the handshake.

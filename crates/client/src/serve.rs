@@ -89,7 +89,9 @@ impl Server {
         let context = RequestContext::new(request.id.clone(), server).reporting(token, &self.connection.transport);
         let (connection, handlers) = (Arc::clone(&self.connection), self.handlers.clone());
         let id = request.id.clone();
+        let serving = self.connection.serving();
         let task = self.tasks.spawn(async move {
+            let _serving = serving;
             let outcome = handle(&handlers, ask, context).await;
             answer(&connection, &id, outcome).await;
         });

@@ -85,6 +85,7 @@ impl<'a> Reader<'a> {
     }
 
     async fn line(&mut self, line: &Bytes) {
+        super::trace("in", line);
         match frame::decode_lazily(line) {
             Ok(Incoming::Message(message)) => self.message(message).await,
             Ok(Incoming::Batch(members)) => {
