@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Far enough to mean never, near enough not to overflow an instant.
+pub(crate) const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// The deadlines of a client. Every wait has one.
 ///
 /// Specification: basic/lifecycle, section on timeouts. Progress restarts the idle limit, never the total one.

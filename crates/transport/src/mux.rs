@@ -248,8 +248,9 @@ impl Shared {
     }
 
     fn end(&self, error: &TransportError) {
-        self.fail_all(error, self.outbox.written());
+        // First nothing more leaves, then it is told what has left.
         self.outbox.abort();
+        self.fail_all(error, self.outbox.written());
         self.ended.send_replace(true);
     }
 
@@ -313,7 +314,8 @@ impl Transport for Mux {
 
     fn close(&self) -> BoxFuture<'_, Result<(), TransportError>> {
         Box::pin(async move {
-            // What was accepted is still written, so it may be read.
+            // First nothing more is accepted; what was is still written, so it may be read.
+            self.shared.outbox.close();
             self.shared.fail_all(&TransportError::closed(), u64::MAX - 1);
             let written = within(self.grace, self.finish_writing()).await;
             // A peer that closes its side has read all; one that does not gets no more time.

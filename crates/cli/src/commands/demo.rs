@@ -126,7 +126,7 @@ impl Tour<'_> {
 
     fn finish(mut self, client: &Client) -> Result<(), Stop> {
         if self.out.format() == Format::Json {
-            let server = &client.server().info;
+            let server = client.server().info.clone();
             let steps = std::mem::take(&mut self.steps);
             return self.out.json(&json!({"server": server, "steps": steps}));
         }

@@ -45,7 +45,8 @@ struct Lists {
 impl Lists {
     /// With `--all`, what the server has no capability for is left out; asked for by name, it is an error.
     async fn fetch(options: &List, client: &Client, console: &Console) -> Result<Self, Stop> {
-        let has = &client.server().capabilities;
+        let server = client.server();
+        let has = &server.capabilities;
         let by_name = options.resources || options.templates || options.prompts;
         let wants = |named: bool, has: bool| if options.all { has } else { named };
         let mut lists = Self::default();
