@@ -61,6 +61,7 @@ fn build_contestant(context: &Context, harness: &Path) -> Result<PathBuf> {
     context.shell.create_dir(&dir)?;
     context.shell.write_file(dir.join("Cargo.toml"), manifest)?;
     let target = context.target.join("bench/built");
-    cmd!(context.shell, "cargo build --quiet --release --manifest-path {dir}/Cargo.toml --target-dir {target}").run()?;
+    cmd!(context.shell, "cargo build --quiet --release --manifest-path {dir}/Cargo.toml --target-dir {target}")
+        .run()?;
     Ok(target.join("release/bowline-contestant"))
 }
