@@ -14,15 +14,22 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::IntoFuture;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bowline_client::{ClientBuilder, Error, ServerInfo};
 use bowline_protocol::{CallToolResult, GetPromptResult, Prompt, ReadResourceResult, Resource, ResourceTemplate, Tool};
 use bowline_transport::{Connect, TransportError, TransportErrorKind};
 use tokio::runtime::{Builder, Handle, Runtime};
 
+/// How long a drop waits for the worker, which may be in the middle of a callback.
+const DROP_WAIT: Duration = Duration::from_secs(1);
+
 /// A connection to one MCP server, with methods that block.
 ///
-/// Dropping it ends the server at once; [`close`](Self::close) does so in order.
+/// [`close`](Self::close) ends the server in order. Dropping the client ends it at once, with SIGKILL, and waits up to
+/// 1 s for that, so that the end of `main` leaves no process behind. A drop within an async runtime must not wait:
+/// there the server ends a moment later, unless this process ends first.
 ///
 /// ```
 /// use bowline::blocking::Client;
@@ -89,7 +96,7 @@ impl Client {
     }
 
     /// What the server said of itself, and the negotiated revision.
-    pub fn server(&self) -> &ServerInfo {
+    pub fn server(&self) -> Arc<ServerInfo> {
         self.client.server()
     }
 
@@ -172,9 +179,12 @@ fn config(message: &str) -> Error {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // Does not wait, so it may happen anywhere. What the runtime still ran is dropped, and ends its processes.
-        if let Some(runtime) = self.runtime.take() {
+        let Some(runtime) = self.runtime.take() else { return };
+        // What the runtime still ran is dropped by its worker, and ends its processes.
+        if Handle::try_current().is_ok() {
             runtime.shutdown_background();
+        } else {
+            runtime.shutdown_timeout(DROP_WAIT);
         }
     }
 }

@@ -8,8 +8,8 @@ pub mod prelude;
 
 pub use bowline_client::{
     Client, ClientBuilder, ElicitationHandler, ElicitationSupport, Error, ErrorKind, Event, Events, HandlerResult,
-    Listed, Pages, Request, RequestContext, RootsProvider, SamplingHandler, SamplingSupport, ServerInfo, Timeouts,
-    refused, request,
+    Listed, Pages, Reconnect, Request, RequestContext, RootsProvider, SamplingHandler, SamplingSupport, ServerInfo,
+    Supporting, Timeouts, refused, request,
 };
 pub use bowline_protocol as protocol;
 #[cfg(feature = "stdio")]

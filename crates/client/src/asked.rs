@@ -23,6 +23,7 @@ pub(crate) enum Ask {
 ///
 /// The error is the answer: -32601 for what no handler is installed for, -32602 for what does not fit.
 pub(crate) fn read(request: &Request, declared: &Declared, revision: Revision) -> Result<Ask, ErrorObject> {
+    let declared = declared.in_revision(revision);
     match request.method.as_str() {
         method::PING => Ok(Ask::Ping),
         method::ROOTS_LIST if declared.roots => Ok(Ask::Roots),
@@ -65,7 +66,8 @@ fn params<T: DeserializeOwned>(request: &Request) -> Result<T, ErrorObject> {
     let raw = request.params.clone().unwrap_or(RawJson::EMPTY_OBJECT);
     raw.parse().map_err(|error| {
         let at = path_at(raw.as_str(), error.line(), error.column());
-        invalid(if at.is_empty() { error.to_string() } else { format!("{at}: {error}") })
+        let reason = excerpt(&error.to_string(), 300);
+        invalid(if at.is_empty() { reason } else { format!("{at}: {reason}") })
     })
 }
 
@@ -107,8 +109,8 @@ fn tool_results(content: &SamplingContent) -> Vec<&str> {
 /// Roots are `file://` URIs without a way out of them (client/roots).
 pub(crate) fn check_roots(roots: &[Root]) -> Result<(), ErrorObject> {
     for root in roots {
-        let path = root.uri.strip_prefix("file://");
-        if path.is_none_or(|path| path.split('/').any(|part| matches!(part, ".." | "%2e%2e" | "%2E%2E"))) {
+        let path = root.uri.strip_prefix("file://").map(|path| path.to_ascii_lowercase().replace("%2e", "."));
+        if path.is_none_or(|path| path.split(['/', '\\']).any(|part| part == "..")) {
             tracing::error!(uri = %root.uri, "a root must be a file:// URI without `..`; roots/list was answered with an error");
             return Err(ErrorObject::new(ErrorCode::INTERNAL_ERROR, "the client's roots are not usable"));
         }
@@ -224,7 +226,7 @@ mod tests {
     #[test]
     fn o_02_only_file_uris_without_a_way_out_are_roots() {
         assert!(check_roots(&[Root::new("file:///home/u/a..b")]).is_ok());
-        for bad in ["http://x/", "/home", "file:///a/../b", "file:///a/%2E%2E/b"] {
+        for bad in ["http://x/", "/home", "file:///a/../b", "file:///a/%2E%2e/b", "file:///a/.%2e/b"] {
             assert!(check_roots(&[Root::new(bad)]).is_err(), "{bad}");
         }
     }

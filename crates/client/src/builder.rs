@@ -8,12 +8,14 @@ use bowline_protocol::{Implementation, Revision};
 use bowline_transport::Connect;
 
 use crate::client::Client;
-use crate::connection::{self, OnEvent};
-use crate::error::{Error, ErrorKind};
-use crate::events::Event;
+use crate::connection::CallSettings;
+use crate::dial::Dialer;
+use crate::error::Error;
+use crate::events::{Event, OnEvent};
 use crate::handlers::{ElicitationHandler, RootsProvider, SamplingHandler};
+use crate::reconnect::Reconnect;
 use crate::serve::Handlers;
-use crate::session::Session;
+use crate::supervisor::Supervisor;
 use crate::timeouts::Timeouts;
 
 /// Settings of a [`Client`]; made by [`Client::builder`].
@@ -26,6 +28,7 @@ pub struct ClientBuilder {
     revision: Revision,
     timeouts: Timeouts,
     keep_alive: Option<Duration>,
+    reconnect: Option<Reconnect>,
     allow_undeclared: bool,
     handlers: Handlers,
     on_event: Option<OnEvent>,
@@ -38,6 +41,7 @@ impl Default for ClientBuilder {
             revision: Revision::LATEST_HANDSHAKE,
             timeouts: Timeouts::default(),
             keep_alive: None,
+            reconnect: None,
             allow_undeclared: false,
             handlers: Handlers::default(),
             on_event: None,
@@ -68,6 +72,15 @@ impl ClientBuilder {
     /// time. Default: no pings. At least 1 s.
     pub fn keep_alive(mut self, period: Duration) -> Self {
         self.keep_alive = Some(period.max(Duration::from_secs(1)));
+        self
+    }
+
+    /// Sets whether and how a lost connection is replaced.
+    ///
+    /// Default: [`Reconnect::default`] where the server lives on without the connection
+    /// ([`Connect::server_lives_on`]), [`Reconnect::NEVER`] where it does not, such as a child process.
+    pub const fn reconnect(mut self, policy: Reconnect) -> Self {
+        self.reconnect = Some(policy);
         self
     }
 
@@ -107,41 +120,24 @@ impl ClientBuilder {
     /// Connects and agrees with the server on a revision.
     ///
     /// # Errors
-    /// - [`ErrorKind::NotFound`], [`ErrorKind::Connect`]: no connection, or it ended before the handshake did; a
+    /// - [`ErrorKind::NotFound`](crate::ErrorKind::NotFound), [`ErrorKind::Connect`](crate::ErrorKind::Connect): no connection, or it ended before the handshake did; a
     ///   child's exit status and last words are in the error.
-    /// - [`ErrorKind::Timeout`]: connecting and handshake took longer than [`Timeouts::connect`].
-    /// - [`ErrorKind::Server`]: the server refused.
-    /// - [`ErrorKind::UnsupportedVersion`]: there is no common revision.
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout): connecting and handshake took longer than [`Timeouts::connect`].
+    /// - [`ErrorKind::Server`](crate::ErrorKind::Server): the server refused.
+    /// - [`ErrorKind::UnsupportedVersion`](crate::ErrorKind::UnsupportedVersion): there is no common revision.
     ///
     /// # Cancel safety
     /// Dropping the future closes the connection; the server is not left behind.
     pub async fn connect(self, connector: impl Connect) -> Result<Client, Error> {
-        let limit = self.timeouts.connect;
-        let transport = match tokio::time::timeout(limit, connector.connect()).await {
-            Ok(opened) => opened.map_err(Error::transport)?,
-            Err(_) => {
-                let what = format!("could not connect to {}", connector.describe());
-                return Err(Error::timeout(&what, limit, bowline_transport::Sent::No));
-            }
+        let dialer = Dialer {
+            connector: Box::new(connector),
+            info: self.info,
+            revision: self.revision,
+            settings: CallSettings { timeouts: self.timeouts, allow_undeclared: self.allow_undeclared },
+            keep_alive: self.keep_alive,
+            handlers: self.handlers,
         };
-        let started = tokio::time::Instant::now();
-        let session = Session::new(self.info, self.handlers.declared(), self.revision);
-        let owner = connection::start(transport, self.handlers, self.on_event, self.timeouts, self.allow_undeclared)?;
-        match tokio::time::timeout_at(started + limit, owner.handshake(session)).await {
-            Ok(agreed) => agreed?,
-            Err(_) => {
-                let what = format!("{} did not finish the handshake", connector.describe());
-                return Err(Error::timeout(&what, limit, bowline_transport::Sent::Maybe)
-                    .with_last_words(owner.connection.transport.last_words().as_deref()));
-            }
-        }
-        if let Some(period) = self.keep_alive {
-            owner.keep_alive(period);
-        }
-        match owner.connection.server().cloned() {
-            Some(server) => Ok(Client::new(owner, server)),
-            None => Err(Error::new(ErrorKind::Connect, "the handshake ended without an agreement; connect again")),
-        }
+        Supervisor::start(dialer, self.reconnect, self.on_event).await.map(Client::new)
     }
 }
 
@@ -152,6 +148,7 @@ impl fmt::Debug for ClientBuilder {
             .field("revision", &self.revision)
             .field("timeouts", &self.timeouts)
             .field("keep_alive", &self.keep_alive)
+            .field("reconnect", &self.reconnect)
             .field("allow_undeclared", &self.allow_undeclared)
             .field("declared", &self.handlers.declared())
             .finish_non_exhaustive()

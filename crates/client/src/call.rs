@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -13,8 +14,12 @@ use bowline_transport::{Exchange, Routing, Sent, TransportError, WireRequest};
 use tokio::time::{Instant, sleep_until};
 
 use crate::connection::Connection;
-use crate::error::Error;
-use crate::timeouts::Timeouts;
+use crate::error::{Error, ErrorKind};
+use crate::supervisor::Supervisor;
+use crate::timeouts::{NEVER, Timeouts};
+
+/// How often one call goes on over a fresh connection.
+const MAX_MOVES: u32 = 2;
 
 /// What is called with each progress notification of a call, in order, before the call returns.
 pub(crate) type OnProgress = Box<dyn FnMut(ProgressNotificationParams) + Send>;
@@ -36,6 +41,8 @@ pub(crate) struct CallOptions {
     pub(crate) total: Option<Duration>,
     pub(crate) meta: Option<Meta>,
     pub(crate) token: Option<ProgressToken>,
+    /// Whether the token is the caller's choice.
+    pub(crate) own_token: bool,
     pub(crate) on_progress: Option<OnProgress>,
     /// Whether the request asks for progress even if nobody listens: progress extends the idle limit.
     pub(crate) may_take_long: bool,
@@ -54,15 +61,48 @@ impl fmt::Debug for CallOptions {
 impl Call {
     /// Sends the request and waits for its answer, handing on progress on the way.
     ///
+    /// Where the connection was lost before anything left, it goes on over a fresh one, within the same limits.
     /// Dropping the future cancels the request.
-    pub(crate) async fn run(mut self, connection: &Connection) -> Result<Payload, Error> {
-        let outcome = self.exchange(connection).await;
+    pub(crate) async fn run(
+        &mut self,
+        supervisor: &Arc<Supervisor>,
+        epoch: Option<u64>,
+    ) -> Result<(Payload, u64), Error> {
+        let timeouts = &supervisor.current().owner.connection.settings.timeouts;
+        let mut deadline = Deadline::start(timeouts, &self.options);
+        let mut moves = 0;
+        let outcome = loop {
+            let link = match deadline.bound(pin!(supervisor.link())).await {
+                Some(Ok(link)) => link,
+                Some(Err(error)) => break Err(error),
+                None => break Err(deadline.passed(Sent::No)),
+            };
+            if epoch.is_some_and(|epoch| epoch != link.epoch) {
+                break Err(Error::new(ErrorKind::Closed, "the session was replaced while a list was read; list again"));
+            }
+            match self.exchange(&link.owner.connection, &mut deadline).await {
+                Ok(result) => break Ok((result, link.epoch)),
+                Err(error) if moves < MAX_MOVES && supervisor.may_go_on(&error) => {
+                    moves += 1;
+                    if let Some(cause) = error.transport_error() {
+                        supervisor.lose(&link, cause);
+                    }
+                }
+                Err(error) => break Err(error),
+            }
+        };
         outcome.map_err(|error| error.with_method(&self.method))
     }
 
-    async fn exchange(&mut self, connection: &Connection) -> Result<Payload, Error> {
+    /// As [`run`](Self::run), over one connection and no other.
+    pub(crate) async fn run_once(&mut self, connection: &Connection) -> Result<Payload, Error> {
+        let mut deadline = Deadline::start(&connection.settings.timeouts, &self.options);
+        self.exchange(connection, &mut deadline).await.map_err(|error| error.with_method(&self.method))
+    }
+
+    async fn exchange(&mut self, connection: &Connection, deadline: &mut Deadline) -> Result<Payload, Error> {
         connection.check(&self.method)?;
-        let mut deadline = Deadline::start(&connection.timeouts, &self.options);
+        self.check_token()?;
         let request = self.wire_request(connection.next_id());
         let mut exchange = match deadline.bound(pin!(connection.transport.request(request))).await {
             Some(opened) => opened.map_err(Error::transport)?,
@@ -70,7 +110,7 @@ impl Call {
         };
         let mut heard = false;
         loop {
-            match deadline.bound_message(&mut exchange).await {
+            match deadline.bound_message(&mut exchange, connection).await {
                 Some(Some(Ok(Message::Response(response)))) => return response.outcome.map_err(Error::server),
                 Some(Some(Ok(Message::Notification(n)))) if is_progress_of(&n, &self.options.token) => {
                     heard = true;
@@ -78,8 +118,8 @@ impl Call {
                     self.report(&n);
                 }
                 // What a transport received in this exchange and that is not about it alone.
-                Some(Some(Ok(other))) => connection.hand_on(other).await,
-                Some(Some(Err(error))) => return Err(Error::transport(error)),
+                Some(Some(Ok(other))) => drop(deadline.bound(pin!(connection.hand_on(other))).await),
+                Some(Some(Err(error))) => return Err(Error::transport(connection.cause(error))),
                 Some(None) => return Err(Error::transport(TransportError::closed().with_sent(Sent::Maybe))),
                 None => {
                     exchange.cancel(&deadline.reason());
@@ -90,16 +130,27 @@ impl Call {
         }
     }
 
+    /// Tokens of the caller's choice must not meet the client's own, which are the ids of requests.
+    fn check_token(&self) -> Result<(), Error> {
+        match &self.options.token {
+            Some(ProgressToken::Number(n)) if self.options.own_token && *n > 0 => Err(Error::new(
+                ErrorKind::Config,
+                format!("progress token {n} is one that the client may use itself; choose a string"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn wire_request(&mut self, id: RequestId) -> WireRequest {
         let options = &mut self.options;
-        if options.token.is_none() && (options.may_take_long || options.on_progress.is_some()) {
+        if !options.own_token && (options.may_take_long || options.on_progress.is_some()) {
             // Ids are never used twice, so neither is a token that is the id.
             options.token = Some(id.clone());
         }
         let token = options.token.as_ref();
         let frame = frame::encode_request(&id, &self.method, self.params.as_ref(), token, options.meta.as_ref());
         let mut routing = Routing::new(self.method.clone());
-        routing.name = self.name.take();
+        routing.name.clone_from(&self.name);
         let mut request = WireRequest::new(id, frame, routing);
         request.progress_token = options.token.clone();
         request
@@ -145,8 +196,6 @@ impl Deadline {
 
     /// When the nearer of the two limits is reached.
     fn at(&self) -> Instant {
-        // Far enough to mean never, near enough not to overflow.
-        const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
         (self.last_heard + self.idle.min(NEVER)).min(self.started + self.total.min(NEVER))
     }
 
@@ -154,11 +203,27 @@ impl Deadline {
         tokio::time::timeout_at(self.at(), work).await.ok()
     }
 
-    async fn bound_message(&self, exchange: &mut Exchange) -> Option<Option<Result<Message, TransportError>>> {
+    /// The next message of the exchange, or none when a limit is reached.
+    async fn bound_message(
+        &mut self,
+        exchange: &mut Exchange,
+        connection: &Connection,
+    ) -> Option<Option<Result<Message, TransportError>>> {
         let mut sleep = pin!(sleep_until(self.at()));
-        poll_fn(|cx| match exchange.poll_message(cx) {
-            Poll::Ready(message) => Poll::Ready(Some(message)),
-            Poll::Pending => sleep.as_mut().poll(cx).map(|()| None),
+        poll_fn(|cx| {
+            if let Poll::Ready(message) = exchange.poll_message(cx) {
+                return Poll::Ready(Some(message));
+            }
+            while sleep.as_mut().poll(cx).is_ready() {
+                // A server that waits for a handler of ours, such as a form that a person fills in, is not idle.
+                self.last_heard = self.last_heard.max(connection.waited_for_us().unwrap_or(self.last_heard));
+                let at = self.at();
+                if at <= Instant::now() {
+                    return Poll::Ready(None);
+                }
+                sleep.as_mut().reset(at);
+            }
+            Poll::Pending
         })
         .await
     }

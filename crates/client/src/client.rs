@@ -12,12 +12,12 @@ use serde::Serialize;
 
 use crate::builder::ClientBuilder;
 use crate::call::Call;
-use crate::connection::Owner;
 use crate::error::{Error, ErrorKind};
 use crate::events::Events;
 use crate::pages::{Listed, Pages, page_call};
-use crate::request::{CallTool, Complete, GetPrompt, Raw, ReadResource, Request};
+use crate::request::{CallTool, Complete, GetPrompt, Raw, ReadResource, Request, any_params};
 use crate::session::ServerInfo;
+use crate::supervisor::{Note, Supervisor};
 
 /// A connection to one MCP server.
 ///
@@ -51,13 +51,12 @@ use crate::session::ServerInfo;
 /// ```
 #[derive(Clone)]
 pub struct Client {
-    owner: Arc<Owner>,
-    server: Arc<ServerInfo>,
+    supervisor: Arc<Supervisor>,
 }
 
 impl Client {
-    pub(crate) fn new(owner: Owner, server: Arc<ServerInfo>) -> Self {
-        Self { owner: Arc::new(owner), server }
+    pub(crate) const fn new(supervisor: Arc<Supervisor>) -> Self {
+        Self { supervisor }
     }
 
     /// Settings, to be ended with [`ClientBuilder::connect`].
@@ -65,26 +64,26 @@ impl Client {
         ClientBuilder::default()
     }
 
-    /// What the server said of itself, and the negotiated revision.
-    pub fn server(&self) -> &ServerInfo {
-        &self.server
+    /// What the server said of itself, and the negotiated revision: that of the newest connection.
+    pub fn server(&self) -> Arc<ServerInfo> {
+        Arc::clone(&self.supervisor.current().server)
     }
 
     /// A call of a tool (`tools/call`).
     ///
     /// A tool that ran and failed is a result with `is_error`, not an error.
-    pub fn call(&self, tool: impl Into<String>) -> Request<'_, CallTool> {
-        Request::new(self, CallTool::new(tool.into()))
+    pub fn call(&self, tool: impl Into<String>) -> Request<CallTool> {
+        Request::new(self.clone(), CallTool::new(tool.into()))
     }
 
     /// A reading of a resource (`resources/read`).
-    pub fn read(&self, uri: impl Into<String>) -> Request<'_, ReadResource> {
-        Request::new(self, ReadResource::new(uri.into()))
+    pub fn read(&self, uri: impl Into<String>) -> Request<ReadResource> {
+        Request::new(self.clone(), ReadResource::new(uri.into()))
     }
 
     /// A filling-in of a prompt (`prompts/get`).
-    pub fn prompt(&self, name: impl Into<String>) -> Request<'_, GetPrompt> {
-        Request::new(self, GetPrompt::new(name.into()))
+    pub fn prompt(&self, name: impl Into<String>) -> Request<GetPrompt> {
+        Request::new(self.clone(), GetPrompt::new(name.into()))
     }
 
     /// Suggestions for an argument of a prompt or resource template (`completion/complete`).
@@ -93,15 +92,15 @@ impl Client {
         reference: CompletionReference,
         argument: impl Into<String>,
         value: impl Into<String>,
-    ) -> Request<'_, Complete> {
-        Request::new(self, Complete::new(reference, argument.into(), value.into()))
+    ) -> Request<Complete> {
+        Request::new(self.clone(), Complete::new(reference, argument.into(), value.into()))
     }
 
     /// A request of any method, with an undecoded result.
     ///
     /// Methods of the specification are still checked against the revision and the server's capabilities.
-    pub fn request(&self, method: impl Into<String>) -> Request<'_, Raw> {
-        Request::new(self, Raw::new(method.into()))
+    pub fn request(&self, method: impl Into<String>) -> Request<Raw> {
+        Request::new(self.clone(), Raw::new(method.into()))
     }
 
     /// The tools, across all pages (`tools/list`).
@@ -152,7 +151,10 @@ impl Client {
     /// # Errors
     /// As for any request.
     pub async fn set_level(&self, level: LoggingLevel) -> Result<(), Error> {
-        self.simple::<EmptyResult>(method::LOGGING_SET_LEVEL, Some(&SetLevelRequestParams::new(level))).await.map(drop)
+        let params = SetLevelRequestParams::new(level.clone());
+        self.simple::<EmptyResult>(method::LOGGING_SET_LEVEL, Some(&params)).await?;
+        self.supervisor.remember(Note::Level(level));
+        Ok(())
     }
 
     /// Asks to be told when a resource changes (`resources/subscribe`); see [`Client::events`].
@@ -161,7 +163,9 @@ impl Client {
     /// [`ErrorKind::Unsupported`] where the server does not declare `resources.subscribe`, else as for any request.
     pub async fn subscribe(&self, uri: impl Into<String>) -> Result<(), Error> {
         let params = SubscribeRequestParams::new(uri);
-        self.simple::<EmptyResult>(method::RESOURCES_SUBSCRIBE, Some(&params)).await.map(drop)
+        self.simple::<EmptyResult>(method::RESOURCES_SUBSCRIBE, Some(&params)).await?;
+        self.supervisor.remember(Note::Subscribed(&params.uri));
+        Ok(())
     }
 
     /// Ends a subscription (`resources/unsubscribe`).
@@ -170,6 +174,7 @@ impl Client {
     /// As for [`subscribe`](Self::subscribe).
     pub async fn unsubscribe(&self, uri: impl Into<String>) -> Result<(), Error> {
         let params = UnsubscribeRequestParams::new(uri);
+        self.supervisor.remember(Note::Unsubscribed(&params.uri));
         self.simple::<EmptyResult>(method::RESOURCES_UNSUBSCRIBE, Some(&params)).await.map(drop)
     }
 
@@ -197,12 +202,16 @@ impl Client {
         self.simple(method::TASKS_CANCEL, Some(&CancelTaskRequestParams::new(task_id))).await
     }
 
-    /// Sends a notification of any method.
+    /// Sends a notification of any method. `params` is anything that serialises to a JSON object; `()` and `null`
+    /// mean none.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`], or [`ErrorKind::Config`] where `params` is no JSON.
-    pub async fn notify(&self, method: &str, params: Option<&(impl Serialize + Sync)>) -> Result<(), Error> {
-        self.owner.connection.notify(method, encode(params)?.as_ref(), None).await
+    /// [`ErrorKind::Closed`], [`ErrorKind::Config`] where `params` is no object, or [`ErrorKind::Timeout`] where
+    /// the server reads nothing for [`Timeouts::idle`](crate::Timeouts::idle).
+    pub async fn notify(&self, method: &str, params: impl Serialize) -> Result<(), Error> {
+        let params = any_params(&params)?;
+        let link = self.supervisor.link().await?;
+        link.owner.connection.notify(method, params.as_ref(), None).await
     }
 
     /// Tells the server that the roots changed (`notifications/roots/list_changed`).
@@ -210,20 +219,20 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Unsupported`] where no roots were declared, else as for [`notify`](Self::notify).
     pub async fn roots_changed(&self) -> Result<(), Error> {
-        if !self.owner.declared.roots {
+        if !self.supervisor.declares_roots() {
             return Err(Error::new(ErrorKind::Unsupported, "no roots were declared; set them on the builder"));
         }
-        self.notify(method::NOTIFICATIONS_ROOTS_LIST_CHANGED, None::<&()>).await
+        self.notify(method::NOTIFICATIONS_ROOTS_LIST_CHANGED, ()).await
     }
 
     /// What the server tells without being asked, from now on.
     pub fn events(&self) -> Events {
-        self.owner.connection.subscribe()
+        self.supervisor.events()
     }
 
-    /// Whether the connection has ended, from either side.
+    /// Whether the connection has ended for good, from either side.
     pub fn is_closed(&self) -> bool {
-        self.owner.connection.is_closed()
+        self.supervisor.is_closed()
     }
 
     /// Ends the connection in order, for all clones.
@@ -237,14 +246,19 @@ impl Client {
     /// # Cancel safety
     /// Dropping the future leaves the end to the transport, which finishes it in the background.
     pub async fn close(&self) -> Result<(), Error> {
-        self.owner.close().await
+        self.supervisor.close().await
     }
 
     /// Runs one call and decodes its result.
     pub(crate) async fn run<R: ResultType>(&self, call: Call) -> Result<R, Error> {
-        let method = call.method.clone();
-        let result = call.run(&self.owner.connection).await?;
-        result.decode().map_err(|error| Error::shape(&error).with_method(&method))
+        self.run_in(call, None).await.map(|(result, _)| result)
+    }
+
+    /// As [`run`](Self::run), in one session if one is named; tells which it was.
+    pub(crate) async fn run_in<R: ResultType>(&self, mut call: Call, epoch: Option<u64>) -> Result<(R, u64), Error> {
+        let (result, epoch) = call.run(&self.supervisor, epoch).await?;
+        let result = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
+        Ok((result, epoch))
     }
 
     async fn simple<R: ResultType>(
@@ -264,8 +278,8 @@ fn encode(params: Option<&impl Serialize>) -> Result<Option<RawJson>, Error> {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("server", &self.server.info.name)
-            .field("revision", &self.server.revision)
+            .field("server", &self.server().info.name)
+            .field("revision", &self.server().revision)
             .field("closed", &self.is_closed())
             .finish_non_exhaustive()
     }

@@ -76,22 +76,33 @@ impl ElicitationSupport {
 }
 
 impl Declared {
+    /// What of it a revision has: no more than that is declared, and no more is served.
+    pub(crate) fn in_revision(&self, revision: Revision) -> Self {
+        let with_details = revision >= Revision::V2025_11_25;
+        let sampling = self.sampling.map(|support| if with_details { support } else { SamplingSupport::default() });
+        let elicitation = self.elicitation.and_then(|support| match revision {
+            _ if with_details => Some(support),
+            _ if revision >= Revision::V2025_06_18 && support.form => Some(ElicitationSupport::default()),
+            _ => None,
+        });
+        Self { roots: self.roots, sampling, elicitation }
+    }
+
     /// The capabilities of the handlers that a revision knows, in its form (client/* of each revision).
     pub(crate) fn capabilities(&self, revision: Revision) -> ClientCapabilities {
         let with_details = revision >= Revision::V2025_11_25;
+        let declared = self.in_revision(revision);
         let mut capabilities = ClientCapabilities::new();
-        if self.roots {
+        if declared.roots {
             capabilities = capabilities.with_roots(RootsCapability::new().with_list_changed(true));
         }
-        if let Some(support) = self.sampling {
+        if let Some(support) = declared.sampling {
             let mut sampling = SamplingCapability::new();
-            sampling.tools = (with_details && support.tools).then(Default::default);
-            sampling.context = (with_details && support.context).then(Default::default);
+            sampling.tools = support.tools.then(Default::default);
+            sampling.context = support.context.then(Default::default);
             capabilities = capabilities.with_sampling(sampling);
         }
-        if let Some(support) =
-            self.elicitation.filter(|s| revision >= Revision::V2025_06_18 && (with_details || s.form))
-        {
+        if let Some(support) = declared.elicitation {
             let mut elicitation = ElicitationCapability::new();
             elicitation.form = (with_details && support.form).then(Default::default);
             elicitation.url = (with_details && support.url).then(Default::default);

@@ -92,6 +92,35 @@ impl Error {
         this
     }
 
+    /// A call after the connection had ended, for whatever cause: it was not sent.
+    pub(crate) fn lost(cause: TransportError) -> Self {
+        Self::transport(cause).with_kind(ErrorKind::Closed).with_sent(Sent::No)
+    }
+
+    /// The same failure once more, for another caller that it keeps from being sent.
+    pub(crate) fn again(&self) -> Self {
+        let Inner { kind, message, method, server, transport, stderr, .. } = &*self.0;
+        Self(Box::new(Inner {
+            kind: *kind,
+            message: message.clone(),
+            method: method.clone(),
+            sent: Sent::No,
+            server: server.clone(),
+            transport: transport.clone(),
+            stderr: stderr.clone(),
+        }))
+    }
+
+    /// Whether the connection that the call was to go over is gone.
+    pub(crate) fn is_connection_lost(&self) -> bool {
+        self.kind() == ErrorKind::Closed
+    }
+
+    /// Whether connecting again will fail the same way.
+    pub(crate) fn is_permanent(&self) -> bool {
+        matches!(self.kind(), ErrorKind::UnsupportedVersion | ErrorKind::Config | ErrorKind::Unsupported)
+    }
+
     pub(crate) fn server(error: ErrorObject) -> Self {
         let mut this = Self::new(ErrorKind::Server, format!("the server answered {error}"));
         this.0.sent = Sent::Yes;

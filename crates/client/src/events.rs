@@ -1,6 +1,7 @@
 //! What a server tells without being asked.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bowline_protocol::frame::Notification;
@@ -8,13 +9,11 @@ use bowline_protocol::{
     CancelledNotificationParams, LoggingMessageNotificationParams, ProgressNotificationParams, RawJson,
     ResourceUpdatedNotificationParams, method,
 };
-use bowline_transport::{BoxFuture, Fault, TransportError};
+use bowline_transport::{Fault, TransportError};
 use futures_core::Stream;
 use serde::de::DeserializeOwned;
-use tokio::sync::broadcast::{self, error::RecvError};
 
-/// How many events are kept for a reader that is slow. Beyond that it loses the oldest, and is told how many.
-pub(crate) const KEPT: usize = 1024;
+use crate::feed::Listener;
 
 /// One thing that a server told without being asked, in the order in which it came.
 #[derive(Debug, Clone)]
@@ -48,11 +47,40 @@ pub enum Event {
     Fault(Fault),
     /// This reader was too slow and lost so many events.
     Lagged(u64),
-    /// The connection ended. The last event.
+    /// The connection was lost. A fresh one is opened when it is needed.
+    Disconnected(TransportError),
+    /// A fresh connection took the place of a lost one. What the server knew of the old session is gone; what was
+    /// subscribed to, and the log level, were asked for again.
+    Reconnected,
+    /// The connection ended for good. The last event.
     Closed(TransportError),
 }
 
+/// Calls the event callback, one event after the other.
+pub(crate) async fn tell(mut events: Events, on_event: OnEvent) {
+    while let Some(event) = events.next().await {
+        // A callback that panics loses this event, not the session.
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| on_event(event))).is_err() {
+            tracing::error!("the event callback panicked; it is called again with the next event");
+        }
+    }
+}
+
+/// What is called with each event.
+pub(crate) type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
+
 impl Event {
+    /// About how many bytes the event keeps.
+    pub(crate) fn weight(&self) -> usize {
+        let payload = match self {
+            Self::Log(log) => log.data.as_bytes().len(),
+            Self::Notification { params: Some(params), .. } => params.as_bytes().len(),
+            Self::ResourceUpdated { uri } => uri.len(),
+            _ => 0,
+        };
+        size_of::<Self>() + payload
+    }
+
     /// What a notification tells.
     pub(crate) fn from_notification(notification: &Notification) -> Self {
         let params = notification.params.as_ref();
@@ -79,17 +107,25 @@ fn read<T: DeserializeOwned>(params: Option<&RawJson>) -> Option<T> {
     params?.parse().ok()
 }
 
-/// A stream of [`Event`]s, from the moment it was taken until the connection ends.
+/// A stream of [`Event`]s, from the moment it was taken until the connection ends for good.
 ///
-/// Keeps at most 1,024 events for a slow reader; then the oldest go, and [`Event::Lagged`] says how many.
+/// Keeps at most 1,024 events and 8 MiB for a slow reader; then the oldest go, and [`Event::Lagged`] says how many.
+#[derive(Debug)]
 pub struct Events {
+    listener: Arc<Listener>,
     ended: bool,
-    next: BoxFuture<'static, (Option<Event>, broadcast::Receiver<Event>)>,
 }
 
 impl Events {
-    pub(crate) fn new(receiver: broadcast::Receiver<Event>) -> Self {
-        Self { ended: false, next: Box::pin(receive(receiver)) }
+    pub(crate) const fn new(listener: Arc<Listener>) -> Self {
+        Self { listener, ended: false }
+    }
+
+    /// The events of a connection that has ended: its end.
+    pub(crate) fn ended(error: TransportError) -> Self {
+        let listener = Arc::new(Listener::default());
+        listener.push(Event::Closed(error));
+        Self::new(listener)
     }
 
     /// The next event; `None` after [`Event::Closed`].
@@ -101,15 +137,6 @@ impl Events {
     }
 }
 
-async fn receive(mut receiver: broadcast::Receiver<Event>) -> (Option<Event>, broadcast::Receiver<Event>) {
-    let event = match receiver.recv().await {
-        Ok(event) => Some(event),
-        Err(RecvError::Lagged(count)) => Some(Event::Lagged(count)),
-        Err(RecvError::Closed) => None,
-    };
-    (event, receiver)
-}
-
 impl Stream for Events {
     type Item = Event;
 
@@ -117,16 +144,9 @@ impl Stream for Events {
         if self.ended {
             return Poll::Ready(None);
         }
-        let (event, receiver) = std::task::ready!(self.next.as_mut().poll(cx));
-        self.ended = matches!(event, None | Some(Event::Closed(_)));
-        self.next = Box::pin(receive(receiver));
-        Poll::Ready(event)
-    }
-}
-
-impl std::fmt::Debug for Events {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Events").finish_non_exhaustive()
+        let event = std::task::ready!(self.listener.poll(cx));
+        self.ended = matches!(event, Event::Closed(_));
+        Poll::Ready(Some(event))
     }
 }
 

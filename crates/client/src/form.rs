@@ -1,6 +1,8 @@
 //! Whether the content of a form fits the schema that was requested.
 
-use bowline_protocol::{ElicitationSchema, Extra, NumberType, PrimitiveSchemaDefinition as Field, excerpt};
+use bowline_protocol::{
+    ElicitationSchema, Extra, NumberType, PrimitiveSchemaDefinition as Field, StringFormat, excerpt,
+};
 use serde_json::Value;
 
 /// Checks accepted content against the requested schema (client/elicitation).
@@ -29,7 +31,17 @@ fn check_field(field: &Field, value: &Value) -> Result<(), String> {
             let length = value.as_str().map(|v| v.chars().count() as u64);
             let fits = |n| n >= schema.min_length.unwrap_or(0) && n <= schema.max_length.unwrap_or(u64::MAX);
             expect(length.is_some(), "a string")?;
-            expect(length.is_some_and(fits), "of another length")
+            expect(length.is_some_and(fits), "of another length")?;
+            let text = value.as_str().unwrap_or_default();
+            match &schema.format {
+                Some(StringFormat::Email) => expect(is_email(text), "an email address"),
+                Some(StringFormat::Uri) => expect(is_uri(text), "a URI"),
+                Some(StringFormat::Date) => expect(is_date(text), "a date such as 2025-11-25"),
+                Some(StringFormat::DateTime) => {
+                    expect(is_date_time(text), "a date and time such as 2025-11-25T12:00:00Z")
+                }
+                _ => Ok(()),
+            }
         }
         Field::Number(schema) => {
             let number = value.as_f64();
@@ -50,6 +62,36 @@ fn check_field(field: &Field, value: &Value) -> Result<(), String> {
         // A field outside the schema's subset: the server will judge.
         _ => Ok(()),
     }
+}
+
+/// Rough checks of the four formats: what passes them may still be refused by the server.
+fn is_email(text: &str) -> bool {
+    text.rsplit_once('@')
+        .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !text.contains(char::is_whitespace))
+}
+
+fn is_uri(text: &str) -> bool {
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+    scheme.is_some_and(|s| {
+        s.starts_with(|c: char| c.is_ascii_alphabetic())
+            && s.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    }) && !text.contains(char::is_whitespace)
+}
+
+fn is_date(text: &str) -> bool {
+    let parts: Vec<Option<u32>> = text.split('-').map(|part| part.parse().ok()).collect();
+    let [Some(_), Some(month), Some(day)] = parts.as_slice() else { return false };
+    text.len() == 10 && (1..=12).contains(month) && (1..=31).contains(day)
+}
+
+fn is_date_time(text: &str) -> bool {
+    let Some((date, time)) = text.split_once(['T', 't']) else { return false };
+    let clock: Vec<&str> = time.get(..8).unwrap_or_default().split(':').collect();
+    let zone = time.get(8..).unwrap_or_default();
+    is_date(date)
+        && clock.len() == 3
+        && clock.iter().all(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()))
+        && (zone.ends_with(['Z', 'z']) || zone.contains(['+', '-']))
 }
 
 fn check_selection(
@@ -86,6 +128,10 @@ mod tests {
             (r#"{"type":"string"}"#, r#""x""#, "1"),
             (r#"{"type":"string","minLength":2}"#, r#""é🐙""#, r#""x""#),
             (r#"{"type":"string","maxLength":2}"#, r#""é🐙""#, r#""abc""#),
+            (r#"{"type":"string","format":"email"}"#, r#""a@b.c""#, r#""a b@c""#),
+            (r#"{"type":"string","format":"uri"}"#, r#""https://x/y""#, r#""/x""#),
+            (r#"{"type":"string","format":"date"}"#, r#""2025-11-25""#, r#""2025-13-25""#),
+            (r#"{"type":"string","format":"date-time"}"#, r#""2025-11-25T10:00:00.5+02:00""#, r#""2025-11-25""#),
             (r#"{"type":"integer"}"#, "3", "3.5"),
             (r#"{"type":"number","minimum":0}"#, "1.5", "-1"),
             (r#"{"type":"boolean"}"#, "false", r#""false""#),

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use bowline_protocol::{
     CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams, ElicitResult, ErrorCode, ErrorObject,
@@ -110,13 +110,54 @@ where
     }
 }
 
+/// A handler with another idea of what it takes than its own: how a closure declares more than the default.
+///
+/// ```
+/// use bowline_client::{Client, ElicitationSupport, RequestContext, Supporting};
+/// use bowline_protocol::{ElicitRequestParams, ElicitResult};
+///
+/// let ask = |_: ElicitRequestParams, _: RequestContext| async { Ok(ElicitResult::decline()) };
+/// let builder = Client::builder().on_elicitation(Supporting(ask, ElicitationSupport::default().with_url()));
+/// ```
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "a pair, made by whoever needs one")]
+pub struct Supporting<H, S>(pub H, pub S);
+
+impl<H: SamplingHandler> SamplingHandler for Supporting<H, SamplingSupport> {
+    fn create_message(
+        &self,
+        request: CreateMessageRequestParams,
+        context: RequestContext,
+    ) -> BoxFuture<'_, HandlerResult<CreateMessageResult>> {
+        self.0.create_message(request, context)
+    }
+
+    fn support(&self) -> SamplingSupport {
+        self.1
+    }
+}
+
+impl<H: ElicitationHandler> ElicitationHandler for Supporting<H, ElicitationSupport> {
+    fn elicit(
+        &self,
+        request: ElicitRequestParams,
+        context: RequestContext,
+    ) -> BoxFuture<'_, HandlerResult<ElicitResult>> {
+        self.0.elicit(request, context)
+    }
+
+    fn support(&self) -> ElicitationSupport {
+        self.1
+    }
+}
+
 impl RootsProvider for Vec<Root> {
     fn roots(&self, _: RequestContext) -> BoxFuture<'_, HandlerResult<Vec<Root>>> {
         Box::pin(std::future::ready(Ok(self.clone())))
     }
 }
 
-impl<T: RootsProvider> RootsProvider for Arc<T> {
+impl<T: RootsProvider + ?Sized> RootsProvider for Arc<T> {
     fn roots(&self, context: RequestContext) -> BoxFuture<'_, HandlerResult<Vec<Root>>> {
         (**self).roots(context)
     }
@@ -141,9 +182,22 @@ pub struct RequestContext {
 
 struct ProgressReporter {
     token: ProgressToken,
-    transport: Arc<dyn Transport>,
+    /// Weak: a context that outlives its request keeps no connection alive.
+    transport: Weak<dyn Transport>,
+    ended: AtomicBool,
     /// The bits of the last value that was sent, so that values only grow.
     last: AtomicU64,
+}
+
+/// Ends the reports of a request when it is dropped (basic/utilities/progress: none after completion).
+pub(crate) struct Reports(Option<Arc<ProgressReporter>>);
+
+impl Drop for Reports {
+    fn drop(&mut self) {
+        if let Some(reporter) = &self.0 {
+            reporter.ended.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl RequestContext {
@@ -155,9 +209,19 @@ impl RequestContext {
     pub(crate) fn reporting(mut self, token: Option<ProgressToken>, transport: &Arc<dyn Transport>) -> Self {
         self.progress = token.map(|token| {
             let last = AtomicU64::new(f64::NEG_INFINITY.to_bits());
-            Arc::new(ProgressReporter { token, transport: Arc::clone(transport), last })
+            Arc::new(ProgressReporter {
+                token,
+                transport: Arc::downgrade(transport),
+                ended: AtomicBool::new(false),
+                last,
+            })
         });
         self
+    }
+
+    /// Lets reports through until it is dropped.
+    pub(crate) fn reports(&self) -> Reports {
+        Reports(self.progress.clone())
     }
 
     /// The id of the server's request.
@@ -170,13 +234,17 @@ impl RequestContext {
         self.server.as_deref()
     }
 
-    /// Reports progress to the server, if it asked for any. Values that do not grow are left out
-    /// (basic/utilities/progress).
+    /// Reports progress to the server, if it asked for any. Values that do not grow or are not finite are left out,
+    /// and so are reports after the handler has ended (basic/utilities/progress).
     ///
     /// # Cancel safety
     /// Dropping the future drops the report or sends it whole.
     pub async fn report_progress(&self, progress: f64, total: Option<f64>) {
         let Some(reporter) = &self.progress else { return };
+        let Some(transport) = reporter.transport.upgrade() else { return };
+        if !progress.is_finite() || reporter.ended.load(Ordering::Relaxed) {
+            return;
+        }
         let grows = reporter.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
             (progress > f64::from_bits(last)).then_some(progress.to_bits())
         });
@@ -184,12 +252,11 @@ impl RequestContext {
             return;
         }
         let mut params = ProgressNotificationParams::new(reporter.token.clone(), progress);
-        params.total = total;
+        params.total = total.filter(|total| total.is_finite());
         if let Ok(params) = RawJson::from_serialize(&params) {
             let frame = frame::encode_notification(method::NOTIFICATIONS_PROGRESS, Some(&params), None);
             // A connection that ended has nobody to tell.
-            let _ =
-                reporter.transport.send(WireMessage::new(frame, Routing::new(method::NOTIFICATIONS_PROGRESS))).await;
+            let _ = transport.send(WireMessage::new(frame, Routing::new(method::NOTIFICATIONS_PROGRESS))).await;
         }
     }
 }

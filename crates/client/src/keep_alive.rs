@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_protocol::{ErrorCode, method};
+use bowline_transport::{TransportError, TransportErrorKind};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::call::{Call, CallOptions};
@@ -21,8 +22,8 @@ pub(crate) async fn run(connection: Arc<Connection>, period: Duration) {
     loop {
         ticks.tick().await;
         let options = CallOptions { idle: Some(period), total: Some(period), ..CallOptions::default() };
-        let ping = Call { method: method::PING.into(), options, ..Call::default() };
-        let Err(error) = ping.run(&connection).await else { continue };
+        let mut ping = Call { method: method::PING.into(), options, ..Call::default() };
+        let Err(error) = ping.run_once(&connection).await else { continue };
         match error.kind() {
             ErrorKind::Server if error.code() == Some(ErrorCode::METHOD_NOT_FOUND) => {
                 return tracing::debug!("the server has no ping; it is not asked again whether it lives");
@@ -30,6 +31,8 @@ pub(crate) async fn run(connection: Arc<Connection>, period: Duration) {
             ErrorKind::Server => {}
             ErrorKind::Timeout => {
                 tracing::warn!(?period, "the server did not answer a ping in time; the connection is taken as lost");
+                let what = format!("the server did not answer a ping within {period:?}");
+                connection.lose(&TransportError::new(TransportErrorKind::Closed, what));
                 if let Err(error) = connection.transport.close().await {
                     tracing::debug!(%error, "the lost connection did not close in order");
                 }

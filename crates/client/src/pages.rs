@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::future::poll_fn;
+use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -20,6 +21,9 @@ use crate::error::{Error, ErrorKind};
 
 /// How many pages a list may have. A server that goes on after that is taken to go on for ever.
 const MAX_PAGES: usize = 10_000;
+
+/// How many items that could not be read are kept.
+const MAX_PROBLEMS: usize = 1000;
 
 /// An item of a list that comes in pages.
 pub trait Listed: Sized + Send + Unpin + 'static {
@@ -73,25 +77,37 @@ pub(crate) fn page_call(method: &'static str, cursor: Option<&str>) -> Result<Ca
 /// (server/utilities/pagination); the page that repeats is not handed on.
 ///
 /// # Cancel safety
-/// Dropping it, or a future of it, cancels the page that is under way.
+/// Dropping it cancels the page that is under way.
 #[must_use = "nothing is sent until it is polled"]
 pub struct Pages<T: Listed> {
     client: Client,
     items: VecDeque<T>,
     problems: Vec<ItemProblem>,
-    seen: HashSet<String>,
+    /// Hashes of the cursors so far: they may be of any length.
+    seen: HashSet<u64>,
+    hasher: RandomState,
+    /// The session that the cursors belong to (server/utilities/pagination: they are not kept beyond it).
+    epoch: Option<u64>,
     state: State<T>,
 }
 
 enum State<T: Listed> {
     Before(Option<String>),
-    Fetching(BoxFuture<'static, Result<T::Page, Error>>),
+    Fetching(BoxFuture<'static, Result<(T::Page, u64), Error>>),
     Done,
 }
 
 impl<T: Listed> Pages<T> {
     pub(crate) fn new(client: Client) -> Self {
-        Self { client, items: VecDeque::new(), problems: Vec::new(), seen: HashSet::new(), state: State::Before(None) }
+        Self {
+            client,
+            items: VecDeque::new(),
+            problems: Vec::new(),
+            seen: HashSet::new(),
+            hasher: RandomState::new(),
+            epoch: None,
+            state: State::Before(None),
+        }
     }
 
     /// The next item; `None` at the end.
@@ -114,7 +130,7 @@ impl<T: Listed> Pages<T> {
         Ok(items)
     }
 
-    /// Items of the pages so far that could not be read. They are left out; the others are not.
+    /// Items of the pages so far that could not be read. They are left out; the others are not. At most 1,000 are kept.
     pub fn problems(&self) -> &[ItemProblem] {
         &self.problems
     }
@@ -127,17 +143,17 @@ impl<T: Listed> Pages<T> {
             match &mut self.state {
                 State::Done => return Poll::Ready(None),
                 State::Before(cursor) => {
-                    let (client, cursor) = (self.client.clone(), cursor.take());
-                    self.state =
-                        State::Fetching(Box::pin(
-                            async move { client.run(page_call(T::METHOD, cursor.as_deref())?).await },
-                        ));
+                    let (client, cursor, epoch) = (self.client.clone(), cursor.take(), self.epoch);
+                    self.state = State::Fetching(Box::pin(async move {
+                        client.run_in(page_call(T::METHOD, cursor.as_deref())?, epoch).await
+                    }));
                 }
                 State::Fetching(page) => {
                     let page = ready!(page.as_mut().poll(cx));
                     self.state = State::Done;
                     match page {
-                        Ok(page) => {
+                        Ok((page, epoch)) => {
+                            self.epoch = Some(epoch);
                             if let Err(error) = self.take(page) {
                                 return Poll::Ready(Some(Err(error)));
                             }
@@ -155,7 +171,7 @@ impl<T: Listed> Pages<T> {
         if let Some(cursor) = next {
             let what = if self.seen.len() >= MAX_PAGES {
                 Some(format!("the list has more than {MAX_PAGES} pages"))
-            } else if self.seen.contains(&cursor) {
+            } else if !self.seen.insert(self.hasher.hash_one(&cursor)) {
                 Some(format!("the cursor \"{}\" came twice, so the list would not end", excerpt(&cursor, 64)))
             } else {
                 None
@@ -165,11 +181,11 @@ impl<T: Listed> Pages<T> {
                     .with_method(T::METHOD)
                     .with_sent(bowline_transport::Sent::Yes));
             }
-            self.seen.insert(cursor.clone());
             self.state = State::Before(Some(cursor));
         }
         self.items.extend(items);
-        self.problems.extend(problems);
+        let room = MAX_PROBLEMS.saturating_sub(self.problems.len());
+        self.problems.extend(problems.into_iter().take(room));
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Requests that are not sent yet: set what you like, then await.
 
+use std::fmt;
 use std::future::IntoFuture;
 use std::time::Duration;
 
@@ -18,12 +19,14 @@ use crate::error::{Error, ErrorKind};
 
 /// A request that is sent when it is awaited, with result type `K::Result`.
 ///
+/// It borrows nothing, so `tokio::spawn(request.into_future())` will do.
+///
 /// # Cancel safety
 /// Dropping the future tells the server (`notifications/cancelled`) and forgets the call.
 #[must_use = "nothing is sent until it is awaited"]
 #[derive(Debug)]
-pub struct Request<'c, K> {
-    client: &'c Client,
+pub struct Request<K> {
+    client: Client,
     kind: K,
     options: CallOptions,
 }
@@ -49,8 +52,8 @@ pub struct Parts {
     pub meta: Option<Meta>,
 }
 
-impl<'c, K: Kind> Request<'c, K> {
-    pub(crate) fn new(client: &'c Client, kind: K) -> Self {
+impl<K: Kind> Request<K> {
+    pub(crate) fn new(client: Client, kind: K) -> Self {
         let options = CallOptions { may_take_long: true, ..CallOptions::default() };
         Self { client, kind, options }
     }
@@ -76,9 +79,11 @@ impl<'c, K: Kind> Request<'c, K> {
         self
     }
 
-    /// Sets the progress token. Default: one of the client's own. It must not be that of another open request.
+    /// Sets the progress token: a string that no other open request has. Default: one of the client's own, which
+    /// are integers above 0.
     pub fn progress_token(mut self, token: impl Into<ProgressToken>) -> Self {
         self.options.token = Some(token.into());
+        self.options.own_token = true;
         self
     }
 
@@ -89,9 +94,9 @@ impl<'c, K: Kind> Request<'c, K> {
     }
 }
 
-impl<'c, K: Kind + 'c> IntoFuture for Request<'c, K> {
+impl<K: Kind + 'static> IntoFuture for Request<K> {
     type Output = Result<K::Result, Error>;
-    type IntoFuture = BoxFuture<'c, Self::Output>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
@@ -109,11 +114,18 @@ impl<'c, K: Kind + 'c> IntoFuture for Request<'c, K> {
 }
 
 /// Arguments as they come together, and the first thing that is wrong with them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Arguments {
     members: serde_json::Map<String, serde_json::Value>,
     whole: Option<RawJson>,
     error: Option<Error>,
+}
+
+impl fmt::Debug for Arguments {
+    /// The names alone: values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.members.keys()).finish()
+    }
 }
 
 impl Arguments {
@@ -187,6 +199,13 @@ impl Object {
     }
 }
 
+/// Parameters of any method as JSON-RPC allows them here: an object, or none for `null` and nothing.
+pub(crate) fn any_params(params: &impl Serialize) -> Result<Option<RawJson>, Error> {
+    let mut arguments = Arguments::default();
+    arguments.set_all(params);
+    Ok(arguments.finish()?.map(Object::into_raw))
+}
+
 fn encode(params: &impl Serialize) -> Result<Option<RawJson>, Error> {
     RawJson::from_serialize(params)
         .map(Some)
@@ -206,7 +225,7 @@ impl CallTool {
     }
 }
 
-impl Request<'_, CallTool> {
+impl Request<CallTool> {
     /// Sets one argument. It wins over one of the same name in [`args`](Self::args).
     pub fn arg(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
         self.kind.arguments.set(name.into(), &value);
@@ -271,7 +290,7 @@ impl GetPrompt {
     }
 }
 
-impl Request<'_, GetPrompt> {
+impl Request<GetPrompt> {
     /// Sets one argument. Arguments of prompts are strings.
     pub fn arg(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.kind.params.arguments.get_or_insert_default().insert(name.into(), value.into());
@@ -300,7 +319,7 @@ impl Complete {
     }
 }
 
-impl Request<'_, Complete> {
+impl Request<Complete> {
     /// Tells the value of another argument, as far as it is known. Left out where the revision has no place for
     /// it (before 2025-06-18).
     pub fn context(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -334,7 +353,7 @@ impl Raw {
     }
 }
 
-impl Request<'_, Raw> {
+impl Request<Raw> {
     /// Sets the parameters: anything that serialises to a JSON object. What they have in `_meta` is kept.
     pub fn params(mut self, params: impl Serialize) -> Self {
         self.kind.arguments.set_all(&params);

@@ -1,13 +1,16 @@
 //! Serving the server: its requests go to the handlers, its notifications become events.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bowline_protocol::frame::{self, Message, Notification, Request};
 use bowline_protocol::{
-    CancelledNotificationParams, ErrorCode, ErrorObject, ListRootsResult, Meta, RawJson, RequestId, Revision, method,
+    CancelledNotificationParams, ErrorCode, ErrorObject, ListRootsResult, Meta, RawJson, RequestId, Revision, excerpt,
+    method,
 };
-use bowline_transport::{Routing, WireMessage};
+use bowline_transport::{BoxFuture, Routing, WireMessage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::task::{AbortHandle, Id, JoinSet};
@@ -20,6 +23,8 @@ use crate::handlers::{ElicitationHandler, RequestContext, RootsProvider, Samplin
 
 /// How many requests of the server are served at once. Further ones are refused with an error.
 const AT_ONCE: usize = 64;
+/// How many handlers and answers together wait for a server that reads nothing.
+const WAITING: usize = 256;
 
 /// The installed handlers.
 #[derive(Clone, Default)]
@@ -67,7 +72,7 @@ impl Server {
         let revision = self.connection.server().map_or(Revision::LATEST_HANDSHAKE, |s| s.revision);
         let ask = match asked::read(&request, &self.declared, revision) {
             // Answered at once, whatever the handlers are doing (basic/utilities/ping).
-            Ok(Ask::Ping) => return answer(&self.connection, &request.id, Ok(RawJson::EMPTY_OBJECT)).await,
+            Ok(Ask::Ping) => return self.post(&request.id, Ok(RawJson::EMPTY_OBJECT)).await,
             Ok(_) if self.running.len() >= AT_ONCE => Err(ErrorObject::new(
                 ErrorCode::INTERNAL_ERROR,
                 format!("{AT_ONCE} requests are being served; ask again later"),
@@ -80,8 +85,8 @@ impl Server {
         let ask = match ask {
             Ok(ask) => ask,
             Err(error) => {
-                tracing::debug!(method = %request.method, %error, "refused a request of the server");
-                return answer(&self.connection, &request.id, Err(error)).await;
+                tracing::debug!(method = excerpt(&request.method, 80), %error, "refused a request of the server");
+                return self.post(&request.id, Err(error)).await;
             }
         };
         let server = self.connection.server().map(|s| Arc::new(s.info.clone()));
@@ -89,8 +94,13 @@ impl Server {
         let context = RequestContext::new(request.id.clone(), server).reporting(token, &self.connection.transport);
         let (connection, handlers) = (Arc::clone(&self.connection), self.handlers.clone());
         let id = request.id.clone();
+        let serving = self.connection.serving();
         let task = self.tasks.spawn(async move {
+            let _serving = serving;
+            // Ends with the handler, also where it is aborted: no progress after the answer.
+            let reports = context.reports();
             let outcome = handle(&handlers, ask, context).await;
+            drop(reports);
             answer(&connection, &id, outcome).await;
         });
         self.ids.insert(task.id(), request.id.clone());
@@ -120,7 +130,26 @@ impl Server {
         self.running.remove(&id);
         if panicked {
             // Every request has exactly one answer (basic/index), also where the handler had none.
-            answer(&self.connection, &id, Err(ErrorObject::new(ErrorCode::INTERNAL_ERROR, "the handler failed"))).await;
+            let connection = Arc::clone(&self.connection);
+            self.tasks.spawn(async move {
+                answer(&connection, &id, Err(ErrorObject::new(ErrorCode::INTERNAL_ERROR, "the handler failed"))).await;
+            });
+        }
+    }
+
+    /// Sends an answer now if the transport takes it, and from a task of its own if it does not: a server that
+    /// reads nothing must not keep its own answers from being read.
+    async fn post(&mut self, id: &RequestId, outcome: Result<RawJson, ErrorObject>) {
+        let (connection, id) = (Arc::clone(&self.connection), id.clone());
+        let mut sending: BoxFuture<'static, ()> = Box::pin(async move { answer(&connection, &id, outcome).await });
+        let sent = poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx).is_ready())).await;
+        if sent {
+            return;
+        }
+        if self.tasks.len() < WAITING {
+            self.tasks.spawn(sending);
+        } else {
+            tracing::warn!("dropped an answer: the server asks and does not read");
         }
     }
 }
@@ -159,8 +188,11 @@ async fn answer(connection: &Connection, id: &RequestId, outcome: Result<RawJson
         Ok(result) => frame::encode_result(id, result),
         Err(error) => frame::encode_error(Some(id), error),
     };
-    if let Err(error) = connection.transport.send(WireMessage::new(frame, Routing::default())).await {
-        tracing::debug!(%id, %error, "could not answer a request of the server");
+    let limit = connection.settings.timeouts.idle;
+    match tokio::time::timeout(limit, connection.transport.send(WireMessage::new(frame, Routing::default()))).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%id, %error, "could not answer a request of the server"),
+        Err(_) => tracing::warn!(%id, ?limit, "the server took no answer in time"),
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Far enough to mean never, near enough not to overflow an instant.
+pub(crate) const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// The deadlines of a client. Every wait has one.
 ///
 /// Specification: basic/lifecycle, section on timeouts. Progress restarts the idle limit, never the total one.
@@ -18,7 +21,8 @@ use std::time::Duration;
 pub struct Timeouts {
     /// From the start of connecting to the end of the handshake. Default 30 s.
     pub connect: Duration,
-    /// From a request, or its last progress, to its answer. Default 60 s.
+    /// From a request, or its last progress, to its answer. Default 60 s. The time in which the server itself
+    /// waits for a handler of the client does not count.
     pub idle: Duration,
     /// From a request to its answer, whatever progress there is. Default 10 min.
     pub total: Duration,

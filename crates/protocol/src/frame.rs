@@ -10,13 +10,20 @@ use serde_json::value::RawValue;
 
 use crate::error::ErrorObject;
 use crate::id::{ProgressToken, RequestId};
+use crate::items::for_each_item;
 use crate::meta::Meta;
 use crate::payload::Payload;
 use crate::raw::RawJson;
-use crate::text::{ByteStr, excerpt};
+use crate::text::{ByteStr, excerpt_bytes};
 
 /// How much of a frame that could not be read is quoted in an error, in bytes.
 const EXCERPT: usize = 160;
+
+/// How many members of a batch are read.
+const MAX_MEMBERS: usize = 10_000;
+
+/// How many members of a batch that are no message are told apart.
+const MAX_MEMBER_ERRORS: usize = 16;
 
 /// A request: it asks for an answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +76,9 @@ pub enum Incoming {
     /// A single message, as all revisions but one have it.
     Message(Message),
     /// An array of messages: 2025-03-26 allows it. A member that is no message stands as its error.
+    ///
+    /// Of the first 10,000 members, all messages and the first 16 errors are here. What is left out is counted by
+    /// a [`FrameError::LeftOut`] at the end.
     Batch(Vec<Result<Message, FrameError>>),
 }
 
@@ -92,21 +102,22 @@ pub enum FrameError {
         /// The start of the frame, made harmless.
         excerpt: String,
     },
+    /// A batch had more than 10,000 members, or more than 16 that are no message.
+    #[error("{count} more members of a batch were left out")]
+    LeftOut {
+        /// How many.
+        count: usize,
+    },
 }
 
 impl FrameError {
     fn not_json(error: &serde_json::Error, bytes: &[u8]) -> Self {
-        Self::NotJson { reason: error.to_string(), excerpt: excerpt(&String::from_utf8_lossy(head(bytes)), EXCERPT) }
+        Self::NotJson { reason: error.to_string(), excerpt: excerpt_bytes(bytes, EXCERPT) }
     }
 
     pub(crate) fn not_rpc(reason: &'static str, bytes: &[u8]) -> Self {
-        Self::NotRpc { reason, excerpt: excerpt(&String::from_utf8_lossy(head(bytes)), EXCERPT) }
+        Self::NotRpc { reason, excerpt: excerpt_bytes(bytes, EXCERPT) }
     }
-}
-
-/// Enough of `bytes` for an excerpt and its mark.
-fn head(bytes: &[u8]) -> &[u8] {
-    bytes.get(..4 * EXCERPT).unwrap_or(bytes)
 }
 
 /// Reads one frame.
@@ -127,15 +138,37 @@ fn head(bytes: &[u8]) -> &[u8] {
 /// [`FrameError`] when the bytes are not JSON or hold no JSON-RPC message.
 pub fn decode(frame: &Bytes) -> Result<Incoming, FrameError> {
     if frame.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
-        let members: Vec<&RawValue> = serde_json::from_slice(frame).map_err(|e| FrameError::not_json(&e, frame))?;
-        if members.is_empty() {
-            return Err(FrameError::not_rpc("an empty batch", frame));
-        }
-        return Ok(Incoming::Batch(
-            members.into_iter().map(|raw| decode_message(frame, raw.get().as_bytes())).collect(),
-        ));
+        return decode_batch(frame).map(Incoming::Batch);
     }
     decode_message(frame, frame).map(Incoming::Message)
+}
+
+/// Reads the members of a batch, one at a time: two bytes of the frame make a member that costs a hundred.
+fn decode_batch(frame: &Bytes) -> Result<Vec<Result<Message, FrameError>>, FrameError> {
+    let mut members = Vec::new();
+    let (mut seen, mut errors, mut left_out) = (0, 0, 0);
+    for_each_item(frame, |raw| {
+        seen += 1;
+        if seen > MAX_MEMBERS {
+            left_out += 1;
+            return;
+        }
+        let member = decode_message(frame, raw.get().as_bytes());
+        errors += usize::from(member.is_err());
+        if member.is_err() && errors > MAX_MEMBER_ERRORS {
+            left_out += 1;
+        } else {
+            members.push(member);
+        }
+    })
+    .map_err(|e| FrameError::not_json(&e, frame))?;
+    if seen == 0 {
+        return Err(FrameError::not_rpc("an empty batch", frame));
+    }
+    if left_out > 0 {
+        members.push(Err(FrameError::LeftOut { count: left_out }));
+    }
+    Ok(members)
 }
 
 /// Reads one frame, and looks into the result of an answer only when that is decoded.
@@ -248,7 +281,8 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
                     envelope.has_version = true;
                 }
                 Key::Id => envelope.id = map.next_value()?,
-                Key::Method => envelope.method = Some(map.next_value::<MethodText<'_>>()?.0),
+                // `"method": null` beside a result is how some serialisers spell absence.
+                Key::Method => envelope.method = map.next_value::<Option<MethodText<'_>>>()?.map(|method| method.0),
                 Key::Params => envelope.params = Some(map.next_value()?),
                 Key::Result => envelope.result = Some(map.next_value()?),
                 Key::Error => envelope.error = Some(map.next_value()?),
@@ -544,6 +578,41 @@ mod tests {
         let frame = Bytes::from_static(br#"[{"jsonrpc":"2.0","id":2,"result":{}},7,{"method":"n"}]"#);
         let Ok(Incoming::Batch(members)) = decode(&frame) else { panic!("a batch") };
         assert!(matches!(members.as_slice(), [Ok(Message::Response(_)), Err(_), Ok(Message::Notification(_))]));
+    }
+
+    #[test]
+    fn a_batch_of_very_many_members_is_cut() {
+        let batch = |member: &str, count: usize| {
+            let frame = Bytes::from(format!("[{}]", vec![member; count].join(",")));
+            let Ok(Incoming::Batch(members)) = decode(&frame) else { panic!("a batch") };
+            let left_out = match members.last() {
+                Some(Err(FrameError::LeftOut { count })) => *count,
+                _ => 0,
+            };
+            (members.len(), left_out)
+        };
+        assert_eq!(batch("1", 16), (16, 0));
+        assert_eq!(batch("1", 17), (17, 1));
+        assert_eq!(batch("1", 1_000_000), (17, 999_984));
+        assert_eq!(batch(r#"{"method":"n"}"#, 10_000), (10_000, 0));
+        assert_eq!(batch(r#"{"method":"n"}"#, 10_003), (10_001, 3));
+        let error = FrameError::LeftOut { count: 3 };
+        assert_eq!(error.to_string(), "3 more members of a batch were left out");
+    }
+
+    #[test]
+    fn j_08_good_members_are_kept_behind_many_bad_ones() {
+        let frame = Bytes::from(format!(r#"[{}{{"id":1,"result":{{}}}}]"#, "1,".repeat(100)));
+        let Ok(Incoming::Batch(members)) = decode(&frame) else { panic!("a batch") };
+        assert!(members.iter().any(|member| matches!(member, Ok(Message::Response(_)))));
+        assert!(matches!(decode(&Bytes::from_static(b"[1,2")), Err(FrameError::NotJson { .. })));
+        assert!(matches!(decode(&Bytes::from_static(b"[1] 2")), Err(FrameError::NotJson { .. })));
+    }
+
+    #[test]
+    fn a_method_that_is_null_is_none() {
+        let response = response(r#"{"jsonrpc":"2.0","id":1,"method":null,"result":{}}"#);
+        assert_eq!((response.id, response.outcome.is_ok()), (Some(RequestId::from(1)), true));
     }
 
     #[test]

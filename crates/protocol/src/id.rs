@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::text::ByteStr;
+use crate::text::{ByteStr, excerpt};
 
 /// The id of a JSON-RPC request: an integer or a string, never null.
 ///
@@ -61,11 +61,12 @@ impl From<String> for RequestId {
     }
 }
 
+/// For messages: strings are cut after 80 bytes and made harmless. The exact form is that of `Serialize`.
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(n) => n.fmt(f),
-            Self::String(s) => write!(f, "\"{}\"", s.escape_debug()),
+            Self::String(s) => write!(f, "\"{}\"", excerpt(s, 80)),
         }
     }
 }
@@ -143,6 +144,15 @@ mod tests {
         for bad in ["null", "1.5", "true", "[]", "{}", "1e300"] {
             assert!(serde_json::from_str::<RequestId>(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn display_is_short_and_one_line_and_the_wire_form_is_exact() {
+        let id = RequestId::from("a\u{2028}".repeat(1 << 16));
+        assert!(id.to_string().len() < 400, "{}", id.to_string().len());
+        assert!(!id.to_string().contains('\u{2028}'));
+        assert_eq!(serde_json::to_string(&id).unwrap().len(), 4 * (1 << 16) + 2);
+        assert_eq!((RequestId::from("7").to_string(), RequestId::from(7).to_string()), ("\"7\"".into(), "7".into()));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::content::{ContentBlock, TextContent};
 use crate::raw::RawJson;
 
 /// Reads null as the default.
@@ -100,6 +101,29 @@ where
     D: Deserializer<'de>,
 {
     feature(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Reads a content block; a string alone, which no revision allows, is a block of text.
+pub(crate) fn content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ContentBlock, D::Error> {
+    struct ContentVisitor;
+
+    impl<'de> Visitor<'de> for ContentVisitor {
+        type Value = ContentBlock;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a content block")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<ContentBlock, E> {
+            Ok(TextContent::new(text).into())
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ContentBlock, A::Error> {
+            Deserialize::deserialize(de::value::MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_any(ContentVisitor)
 }
 
 /// Reads a list of strings; one string alone is a list of one.

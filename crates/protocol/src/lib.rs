@@ -19,6 +19,7 @@ mod icons;
 mod id;
 mod initialize;
 mod input;
+mod items;
 mod lenient;
 mod logging;
 mod meta;

@@ -1,5 +1,8 @@
 //! Where in a JSON text something stands, for messages.
 
+/// How deep values are followed; what is nested deeper is counted and not named.
+const MAX_DEPTH: usize = 256;
+
 /// The path of the innermost value that holds a place in JSON text, such as `tools[3].name`; empty for the root.
 ///
 /// `line` and `column` count from 1, as `serde_json::Error` gives them. The text need only be JSON up to there.
@@ -18,25 +21,31 @@ pub fn path_at(text: &str, line: usize, column: usize) -> String {
     let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let bytes = text.as_bytes();
     let end = (before + column).min(bytes.len());
-    let mut stack: Vec<Step> = Vec::new();
+    let mut stack: Vec<Step<'_>> = Vec::new();
+    let mut deeper = 0_usize;
     let mut at = 0;
     while let Some(byte) = bytes.get(at).filter(|_| at < end) {
         match byte {
+            b'{' | b'[' if stack.len() == MAX_DEPTH => deeper += 1,
             b'{' => stack.push(Step::Key(None)),
             b'[' => stack.push(Step::Index(0)),
             // The place is often just behind the value that is wrong.
             b'}' | b']' if at + 1 < end => {
-                stack.pop();
+                if deeper > 0 {
+                    deeper -= 1;
+                } else {
+                    stack.pop();
+                }
             }
-            b',' => match stack.last_mut() {
+            b',' if deeper == 0 => match stack.last_mut() {
                 Some(Step::Index(n)) => *n += 1,
                 Some(Step::Key(key)) => *key = None,
                 None => {}
             },
             b'"' => {
                 let close = string_end(bytes, at);
-                if let Some(Step::Key(key @ None)) = stack.last_mut() {
-                    *key = text.get(at + 1..close).map(str::to_owned);
+                if let Some(Step::Key(key @ None)) = stack.last_mut().filter(|_| deeper == 0) {
+                    *key = text.get(at + 1..close);
                 }
                 at = close;
             }
@@ -47,7 +56,7 @@ pub fn path_at(text: &str, line: usize, column: usize) -> String {
     let mut path = String::new();
     for step in stack {
         match step {
-            Step::Key(Some(key)) if path.is_empty() => path.push_str(&key),
+            Step::Key(Some(key)) if path.is_empty() => path.push_str(key),
             Step::Key(Some(key)) => path.push_str(&format!(".{key}")),
             Step::Key(None) => {}
             Step::Index(n) => path.push_str(&format!("[{n}]")),
@@ -56,8 +65,8 @@ pub fn path_at(text: &str, line: usize, column: usize) -> String {
     crate::excerpt(&path, 200)
 }
 
-enum Step {
-    Key(Option<String>),
+enum Step<'a> {
+    Key(Option<&'a str>),
     Index(usize),
 }
 
@@ -86,5 +95,13 @@ mod tests {
         assert_eq!(path_at("[1,2]", 1, 4), "[1]");
         assert_eq!(path_at("7", 1, 1), "");
         assert_eq!(path_at("", 9, 9), "");
+    }
+
+    #[test]
+    fn deep_nesting_is_counted_and_not_stored() {
+        let (open, close) = ("[".repeat(1000), "]".repeat(1000));
+        assert!(path_at(&open, 1, 1000).ends_with(&format!("… ({} bytes)", 256 * "[0]".len())));
+        let text = format!(r#"{{"x":{open}{{"k":[1,2]}},3{close},"a":[1,{{"c":7}}]}}"#);
+        assert_eq!(path_at(&text, 1, text.find('7').unwrap() + 1), "a[1].c");
     }
 }

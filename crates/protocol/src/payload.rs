@@ -1,12 +1,14 @@
 //! A result that was found but not looked at.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use crate::frame::{FrameError, Incoming, Message, decode};
 use crate::path::path_at;
 use crate::raw::RawJson;
 use crate::result::ResultType;
-use crate::text::{ByteStr, excerpt};
+use crate::text::{ByteStr, excerpt, excerpt_bytes, reason};
 
 /// How much of a result that could not be read is quoted in an error, in bytes.
 const EXCERPT: usize = 160;
@@ -26,10 +28,10 @@ const EXCERPT: usize = 160;
 /// assert!(result.tools.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Payload(Repr);
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Repr {
     Checked(RawJson),
     /// The result goes from `start` to the last brace, if the frame is what it seems to be.
@@ -46,7 +48,7 @@ enum Repr {
 pub struct ShapeError {
     /// The path of the member that does not fit, such as `tools[3].name`; empty for the result itself.
     pub path: String,
-    /// What was expected and what came.
+    /// What was expected and what came, at most some 300 bytes.
     pub reason: String,
     /// The start of the result, made harmless.
     pub excerpt: String,
@@ -60,7 +62,7 @@ impl ShapeError {
     fn new(text: &str, error: &serde_json::Error) -> Self {
         Self {
             path: path_at(text, error.line(), error.column()),
-            reason: error.to_string(),
+            reason: reason(error),
             excerpt: excerpt(text, EXCERPT),
         }
     }
@@ -78,7 +80,7 @@ impl Payload {
     /// [`ShapeError`] when the result is not JSON or has another shape.
     pub fn decode<R: ResultType>(&self) -> Result<R, ShapeError> {
         if let Repr::Found { frame, start } = &self.0
-            && let Ok(text) = std::str::from_utf8(frame.get(*start..frame.len() - 1).unwrap_or_default())
+            && let Ok(text) = std::str::from_utf8(found(frame, *start))
             // `R` reads to the end of the text, so one that is no single JSON value is an error here.
             && let Ok(result) = R::decode(&RawJson::from_valid(ByteStr::slice_of(frame, text)))
         {
@@ -110,6 +112,22 @@ impl Payload {
     }
 }
 
+/// What stands between the beginning of the result and the last brace.
+fn found(frame: &[u8], start: usize) -> &[u8] {
+    frame.get(start..frame.len().saturating_sub(1)).unwrap_or_default()
+}
+
+impl fmt::Debug for Payload {
+    /// The result, cut after 256 bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = match &self.0 {
+            Repr::Checked(raw) => raw.as_bytes().as_ref(),
+            Repr::Found { frame, start } => found(frame, *start),
+        };
+        write!(f, "Payload({})", excerpt_bytes(bytes, 256))
+    }
+}
+
 impl From<RawJson> for Payload {
     fn from(raw: RawJson) -> Self {
         Self(Repr::Checked(raw))
@@ -119,5 +137,40 @@ impl From<RawJson> for Payload {
 impl PartialEq for Payload {
     fn eq(&self, other: &Self) -> bool {
         self.clone().into_raw() == other.clone().into_raw()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::decode_lazily;
+    use crate::{EmptyResult, ListToolsResult};
+
+    fn payload(frame: &str) -> Payload {
+        match decode_lazily(&Bytes::copy_from_slice(frame.as_bytes())).unwrap() {
+            Incoming::Message(Message::Response(response)) => response.outcome.unwrap(),
+            other => panic!("a response, not {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_large_result_of_the_wrong_shape_is_short() {
+        let frame = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":"{}"}}}}"#, "x".repeat(1 << 20));
+        let error = payload(&frame).decode::<ListToolsResult>().unwrap_err();
+        assert!(error.to_string().len() < 1000, "{} bytes", error.to_string().len());
+        assert!(error.reason.starts_with("invalid type: string \"xxx"), "{error}");
+        assert!(error.reason.contains("expected a sequence at line 1"), "{error}");
+        assert_eq!(error.path, "tools");
+        assert!(payload(r#"{"jsonrpc":"2.0","id":1,"result":7}"#).decode::<EmptyResult>().is_err());
+    }
+
+    #[test]
+    fn debug_is_bounded() {
+        let frame = format!(r#"{{"jsonrpc":"2.0","id":1,"result":"{}"}}"#, "\u{1}".repeat(1 << 16));
+        let found = payload(&frame);
+        let checked = Payload::from(RawJson::from_serialize(&"x".repeat(1 << 16)).unwrap());
+        for payload in [found, checked] {
+            assert!(format!("{payload:?}").len() < 3000, "{} bytes", format!("{payload:?}").len());
+        }
     }
 }

@@ -129,7 +129,8 @@ object! {
         required {
             /// Who speaks.
             role: Role,
-            /// What is said.
+            /// What is said. A string alone, which no revision allows, is read as a block of text.
+            #[serde(deserialize_with = "crate::lenient::content")]
             content: ContentBlock,
         }
     }

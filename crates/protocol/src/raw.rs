@@ -14,8 +14,9 @@ use crate::text::{ByteStr, excerpt};
 /// Schemas, arguments, structured content and error data are kept so: a relay never decodes them, and
 /// whoever wants the value calls [`parse`](Self::parse). Cloning costs a reference count.
 ///
-/// Invariant: the text is one valid JSON value in UTF-8. Equality compares the values, not the spelling:
-/// `{"a": 1}` equals `{"a":1}`, and the order of members does not matter.
+/// Invariant: the text is one valid JSON value in UTF-8. Equality compares the values, as `serde_json::Value` has
+/// them, not the spelling: `{"a": 1}` equals `{"a":1}`, and the order of members does not matter. A value that no
+/// `Value` can hold equals only what is spelled the same.
 ///
 /// ```
 /// use bowline_protocol::RawJson;
@@ -102,9 +103,31 @@ impl RawJson {
         serde_json::from_slice(self.as_bytes())
     }
 
-    /// The value as a generic tree. Numbers beyond 64 bits become floats; nesting deeper than 128 gives `null`.
+    /// The value as a generic tree, or `null` where no tree can hold it.
+    ///
+    /// That is so for nesting deeper than 128 and for numbers beyond an `f64`, such as `1e999`, wherever in the value
+    /// they stand. Where that has to be told from a `null` that was sent, `parse::<serde_json::Value>()` is the one
+    /// that says so. Integers beyond 64 bits become floats.
     pub fn to_value(&self) -> serde_json::Value {
         self.parse().unwrap_or_default()
+    }
+
+    /// A copy with a buffer of its own.
+    ///
+    /// For keeping a small part of a large frame, whose buffer would else stay alive as long as the part does.
+    ///
+    /// ```
+    /// use bowline_protocol::RawJson;
+    ///
+    /// let raw: RawJson = r#"{"a":1}"#.parse()?;
+    /// let own = raw.detach();
+    /// assert_eq!(own, raw);
+    /// assert_ne!(own.as_bytes().as_ptr(), raw.as_bytes().as_ptr());
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        Self(ByteStr::from(self.as_str()))
     }
 
     /// The kind of the value, told by its first byte.
@@ -162,7 +185,12 @@ impl Serialize for RawJson {
 
 impl PartialEq for RawJson {
     fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0 || self.to_value() == other.to_value()
+        if self.0 == other.0 {
+            return true;
+        }
+        // Not `to_value`: all that it cannot hold would be the same null.
+        let [a, b] = [self, other].map(Self::parse::<serde_json::Value>);
+        matches!((a, b), (Ok(a), Ok(b)) if a == b)
     }
 }
 
@@ -200,6 +228,20 @@ mod tests {
         let b: RawJson = r#"{"b":[true,null],"a":1}"#.parse().unwrap();
         assert_eq!(a, b);
         assert_ne!(a, RawJson::EMPTY_OBJECT);
+    }
+
+    #[test]
+    fn what_no_tree_can_hold_equals_only_its_own_text() {
+        let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(200), "]".repeat(200));
+        for (a, b) in [
+            (r#"{"name":"safe","n":1e999}"#.to_owned(), r#"{"name":"evil","n":1e999}"#.to_owned()),
+            (deep("1"), deep("2")),
+        ] {
+            let [a, b]: [RawJson; 2] = [a.parse().unwrap(), b.parse().unwrap()];
+            assert_ne!(a, b);
+            assert_ne!(a, RawJson::NULL);
+            assert_eq!(a, a.as_str().parse().unwrap());
+        }
     }
 
     #[test]

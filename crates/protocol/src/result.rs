@@ -6,13 +6,16 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use crate::items::for_each_item;
 use crate::raw::RawJson;
+use crate::text::reason;
 use crate::wire::{object, open_enum};
 
 /// The result of a request, decoded from its raw text.
 ///
 /// Results that hold a list keep its readable items when one of them has the wrong shape, and report that one in
-/// `problems`. Decode through this trait rather than through serde, which gives up at the first bad item.
+/// `problems`: the first 1,000 of them, and behind those one problem that counts the rest. Decode through this trait
+/// rather than through serde, which gives up at the first bad item.
 ///
 /// ```
 /// use bowline_protocol::{ListToolsResult, ResultType};
@@ -39,13 +42,19 @@ impl ResultType for RawJson {
     }
 }
 
+/// How many items that could not be read are kept for one list.
+const MAX_PROBLEMS: usize = 1000;
+
 /// An item of a list that could not be read.
+///
+/// After 1,000 of them one more stands for all further ones: it has the index of the first of these, a `null`, and
+/// their number in its `error`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ItemProblem {
     /// Where the item stands in the list as it came, from 0.
     pub index: usize,
-    /// What is wrong with it.
+    /// What is wrong with it, at most some 300 bytes.
     pub error: String,
     /// The item as it came.
     pub raw: RawJson,
@@ -59,7 +68,8 @@ impl std::fmt::Display for ItemProblem {
 
 /// Decodes `raw` in one pass; if that fails, once more with the items of `member` apart from the rest.
 ///
-/// `rescue` makes an item of one that could not be read, or leaves it out. `put` sets the items and the problems.
+/// `rescue` makes an item of one that could not be read and is kept as a problem, or leaves it out. `put` sets the
+/// items and the problems.
 pub(crate) fn decode_items<R: DeserializeOwned, I: DeserializeOwned>(
     raw: &RawJson,
     member: &str,
@@ -70,24 +80,37 @@ pub(crate) fn decode_items<R: DeserializeOwned, I: DeserializeOwned>(
         Ok(result) => return Ok(result),
         Err(error) => error,
     };
-    let Ok(mut members) = raw.parse::<BTreeMap<String, RawJson>>() else { return Err(error) };
-    let Some(Ok(list)) = members.remove(member).map(|list| list.parse::<Vec<RawJson>>()) else {
-        return Err(error);
-    };
+    let Ok(mut members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(raw.as_str()) else { return Err(error) };
+    let Some(list) = members.remove(member) else { return Err(error) };
     // The first error is the one whose position fits the text that the caller has.
     let Ok(mut result) = RawJson::from_serialize(&members).and_then(|rest| rest.parse::<R>()) else {
         return Err(error);
     };
-    let mut items = Vec::with_capacity(list.len());
-    let mut problems = Vec::new();
-    for (index, raw) in list.into_iter().enumerate() {
-        match raw.parse() {
+    let (mut items, mut problems) = (Vec::new(), Vec::new());
+    let (mut index, mut left_out, mut first_left_out) = (0, 0_usize, 0);
+    let walked = for_each_item(list.get().as_bytes(), |item| {
+        match serde_json::from_str(item.get()) {
             Ok(item) => items.push(item),
-            Err(error) => {
+            Err(error) if problems.len() < MAX_PROBLEMS => {
+                let raw = RawJson::from(item.to_owned());
                 items.extend(rescue(&raw));
-                problems.push(ItemProblem { index, error: error.to_string(), raw });
+                problems.push(ItemProblem { index, error: reason(&error), raw });
+            }
+            Err(_) => {
+                if left_out == 0 {
+                    first_left_out = index;
+                }
+                left_out += 1;
             }
         }
+        index += 1;
+    });
+    if walked.is_err() {
+        return Err(error);
+    }
+    if left_out > 0 {
+        let error = format!("{left_out} items from here on could not be read and are left out");
+        problems.push(ItemProblem { index: first_left_out, error, raw: RawJson::NULL });
     }
     put(&mut result, items, problems);
     Ok(result)

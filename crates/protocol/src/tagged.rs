@@ -1,13 +1,15 @@
 //! Unions that are decoded by their tag, and kept whole where the tag is not known.
 //!
 //! Almost every peer writes the tag first. Then the rest of the object is decoded straight into the variant,
-//! in one pass. Where the tag comes later, the members are kept raw until it is known.
+//! in one pass. Where the tag comes later, the members are kept raw until it is known. Of several tags the first
+//! decides and the others are dropped: kept, they would be written back beside it.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserializer;
-use serde::de::{self, DeserializeOwned, MapAccess, Visitor};
+use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer, StrDeserializer};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::raw::RawJson;
@@ -41,16 +43,81 @@ impl<'de, A: MapAccess<'de>> Source<'de> for Rest<'_, A> {
     type Error = A::Error;
 
     fn variant<T: DeserializeOwned>(self) -> Result<T, A::Error> {
-        T::deserialize(de::value::MapAccessDeserializer::new(self.map))
+        T::deserialize(MapAccessDeserializer::new(Untagged { tag_name: self.tag_name, map: self.map }))
     }
 
     fn raw(mut self) -> Result<RawJson, A::Error> {
         let mut object = ObjectText::new();
         object.push_serialized(self.tag_name, self.tag);
         while let Some((key, value)) = self.map.next_entry::<String, Box<RawValue>>()? {
-            object.push(&key, value.get());
+            if key != self.tag_name {
+                object.push(&key, value.get());
+            }
         }
         Ok(object.finish())
+    }
+}
+
+/// A map without the members that are named as the tag.
+struct Untagged<A> {
+    tag_name: &'static str,
+    map: A,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Untagged<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, mut seed: K) -> Result<Option<K::Value>, A::Error> {
+        loop {
+            match self.map.next_key_seed(UnlessTag { tag_name: self.tag_name, seed })? {
+                None => return Ok(None),
+                Some(Ok(key)) => return Ok(Some(key)),
+                Some(Err(unused)) => {
+                    self.map.next_value::<IgnoredAny>()?;
+                    seed = unused;
+                }
+            }
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+}
+
+/// Reads a key with `seed`, or gives the seed back where the key is the tag's.
+struct UnlessTag<K> {
+    tag_name: &'static str,
+    seed: K,
+}
+
+impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for UnlessTag<K> {
+    type Value = Result<K::Value, K>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de, K: DeserializeSeed<'de>> Visitor<'de> for UnlessTag<K> {
+    type Value = Result<K::Value, K>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<Self::Value, E> {
+        if key == self.tag_name {
+            return Ok(Err(self.seed));
+        }
+        self.seed.deserialize(StrDeserializer::new(key)).map(Ok)
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, key: &'de str) -> Result<Self::Value, E> {
+        if key == self.tag_name {
+            return Ok(Err(self.seed));
+        }
+        self.seed.deserialize(BorrowedStrDeserializer::new(key)).map(Ok)
     }
 }
 
@@ -117,16 +184,24 @@ impl<'de, T: Tagged> Visitor<'de> for TaggedVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
         let mut members = ObjectText::new();
+        let mut decided = false;
         let mut late_tag = None;
         while let Some(key) = map.next_key::<String>()? {
             let value: Box<RawValue> = map.next_value()?;
-            let tag = (key == T::TAG).then(|| serde_json::from_str::<String>(value.get()).ok()).flatten();
-            match tag {
-                Some(tag) if members.is_empty() => {
+            if key != T::TAG {
+                members.push(&key, value.get());
+                continue;
+            }
+            if decided {
+                continue;
+            }
+            decided = true;
+            match serde_json::from_str::<String>(value.get()) {
+                Ok(tag) if members.is_empty() => {
                     return T::decode(&tag, Rest { tag_name: T::TAG, tag: &tag, map });
                 }
-                Some(tag) => late_tag = Some(tag),
-                None => members.push(&key, value.get()),
+                Ok(tag) => late_tag = Some(tag),
+                Err(_) => members.push(&key, value.get()),
             }
         }
         match late_tag {
@@ -263,6 +338,28 @@ mod tests {
         let late: Shape = serde_json::from_str(last).unwrap();
         assert_eq!(late, shape);
         assert_eq!(serde_json::to_string(&late).unwrap(), first);
+    }
+
+    #[test]
+    fn of_several_tags_the_first_decides_and_the_others_are_dropped() {
+        let written = r#"{"type":"circle","radius":2.0,"data":1}"#;
+        for text in [
+            r#"{"type":"circle","type":"square","radius":2.0,"\u0074ype":1,"data":1}"#,
+            r#"{"radius":2.0,"type":"circle","type":"square","data":1,"type":7}"#,
+        ] {
+            let shape: Shape = serde_json::from_str(text).unwrap();
+            assert!(matches!(&shape, Shape::Circle(c) if c.extra.is_empty()), "{shape:?}");
+            assert_eq!(serde_json::to_string(&shape).unwrap(), written);
+        }
+        for (text, written) in [
+            (r#"{"type":"hologram","a":1,"type":"circle"}"#, r#"{"type":"hologram","a":1}"#),
+            (r#"{"a":1,"type":"hologram","type":"circle"}"#, r#"{"a":1,"type":"hologram"}"#),
+            (r#"{"type":7,"a":1,"type":"circle"}"#, r#"{"type":7,"a":1}"#),
+        ] {
+            let shape: Shape = serde_json::from_str(text).unwrap();
+            assert!(matches!(shape, Shape::Other(_)), "{text}");
+            assert_eq!(serde_json::to_string(&shape).unwrap(), written);
+        }
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl fmt::Display for ByteStr {
 
 /// Cuts `text` to at most `max` bytes at a character's border and marks the cut.
 ///
-/// For messages that quote what a peer sent: bounded, and on one line.
+/// For messages that quote what a peer sent: bounded, on one line, and without characters that hide or turn text.
 ///
 /// ```
 /// assert_eq!(bowline_protocol::excerpt("short", 80), "short");
@@ -122,24 +122,80 @@ pub fn excerpt(text: &str, max: usize) -> String {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    let head = text.get(..end).unwrap_or_default();
+    harmless(text.get(..end).unwrap_or_default(), text.len() - end, text.len())
+}
+
+/// [`excerpt`] of bytes that need not be UTF-8, without a look at those behind the cut.
+pub(crate) fn excerpt_bytes(bytes: &[u8], max: usize) -> String {
+    let head = bytes.get(..max).unwrap_or(bytes);
+    let left = bytes.len() - head.len();
+    let text = String::from_utf8_lossy(head);
+    // The cut may have split a character.
+    let text = if left > 0 { text.trim_end_matches('\u{fffd}') } else { &text };
+    harmless(text, left, bytes.len())
+}
+
+/// What the JSON parser says, in at most some 300 bytes.
+///
+/// It quotes a string of the wrong type whole, and says only behind it what it expected and where.
+pub(crate) fn reason(error: &serde_json::Error) -> String {
+    const HEAD: usize = 200;
+    const TAIL: usize = 100;
+    let text = error.to_string();
+    if text.len() <= HEAD + TAIL {
+        return excerpt(&text, HEAD + TAIL);
+    }
+    let mut from = text.len() - TAIL;
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    format!("{} …{}", excerpt(&text, HEAD), excerpt(text.get(from..).unwrap_or_default(), TAIL))
+}
+
+/// Escapes what would break or disguise a line, and marks that `left` of `len` bytes were cut off.
+fn harmless(head: &str, left: usize, len: usize) -> String {
     let mut out = String::with_capacity(head.len() + 16);
     for c in head.chars() {
         match c {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            // Bidirectional overrides and their kin can turn a quoted text around.
-            c if c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-            {
-                out.extend(c.escape_unicode());
-            }
+            c if c.is_control() || is_deceptive(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }
-    if end < text.len() {
-        out.push_str(&format!("… ({} bytes)", text.len()));
+    if left > 0 {
+        out.push_str(&format!("… ({len} bytes)"));
     }
     out
+}
+
+/// Whether a character breaks the line, turns the text around or hides in it, though it is no control character.
+const fn is_deceptive(c: char) -> bool {
+    matches!(
+        c,
+        // Marks, embeddings, overrides and isolates of direction.
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+        // Line and paragraph separators.
+        | '\u{2028}' | '\u{2029}'
+        // Characters without width; the isolates of direction stand among them.
+        | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        // Tags: a whole text of them is not seen.
+        | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::excerpt;
+
+    #[test]
+    fn an_excerpt_is_one_line_without_invisible_characters() {
+        let odd =
+            "\u{61c}\u{200b}\u{200d}\u{200e}\u{2028}\u{2029}\u{202e}\u{2060}\u{2069}\u{feff}\u{e0041}\u{85}\u{1b}\r\n";
+        let text = excerpt(odd, 200);
+        assert!(text.is_ascii(), "{text:?}");
+        assert!(text.contains("\\u{2028}") && text.contains("\\u{e0041}"), "{text}");
+        assert_eq!(excerpt("Größe 値 🦀", 80), "Größe 値 🦀");
+    }
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::env::{EnvRules, InheritEnv, child_env};
 use crate::process::{Pipes, ServerProcess};
-use crate::program::{explain_spawn_failure, short_name};
+use crate::program::{explain_spawn_failure, no_program, short_name};
 use crate::stderr::{StderrLines, StderrSinks, StderrTail};
 use crate::transport::{Parts, StdioTransport};
 
@@ -95,7 +95,8 @@ impl StdioConnect {
     /// ```
     ///
     /// # Errors
-    /// [`TransportErrorKind::Config`] when the line is empty or a quote is not closed.
+    /// [`TransportErrorKind::Config`] when the line is empty, a quote is not closed, or the first word is no program
+    /// but a URL or a variable (`NAME=value`), of which the error shows nothing.
     pub fn from_command_line(line: &str) -> Result<Self, TransportError> {
         let bad = |what: &str| Err(TransportError::new(TransportErrorKind::Config, what));
         let Some(words) = shlex::split(line) else {
@@ -105,7 +106,10 @@ impl StdioConnect {
         };
         let mut words = words.into_iter();
         match words.next().filter(|program| !program.is_empty()) {
-            Some(program) => Ok(Self::new(program).args(words)),
+            Some(program) => match no_program(OsStr::new(&program)) {
+                Some(message) => bad(message),
+                None => Ok(Self::new(program).args(words)),
+            },
             None => bad("the command line names no program; write it like `npx -y some-server`"),
         }
     }
@@ -256,7 +260,7 @@ impl Connect for StdioConnect {
 impl fmt::Debug for StdioConnect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StdioConnect")
-            .field("program", &self.program)
+            .field("program", &short_name(&self.program))
             .field("args", &self.args.len())
             .field("inherit", &self.inherit)
             .field("variables", &self.changes.len())

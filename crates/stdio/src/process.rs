@@ -13,7 +13,7 @@ use bowline_transport::{TransportError, TransportErrorKind};
 use process_wrap::tokio::ChildWrapper;
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 #[cfg(unix)]
 use unix as system;
@@ -22,6 +22,8 @@ use windows as system;
 
 /// How long the system may take to remove processes that were killed.
 const REMOVAL: Duration = Duration::from_secs(2);
+/// The least time between two looks at all processes of the system.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How a server ended, once it has.
 pub(crate) type Exit = watch::Receiver<Option<Arc<str>>>;
@@ -36,6 +38,8 @@ pub(crate) struct ServerProcess {
     exit: watch::Sender<Option<Arc<str>>>,
     /// Whether leader and group are known to be gone. From then on the id may belong to somebody else.
     gone: bool,
+    /// When the last look was whether all that is left are zombies.
+    looked: Option<Instant>,
 }
 
 /// The ends of a child's pipes, those that were asked for.
@@ -51,7 +55,7 @@ impl ServerProcess {
         let mut child = system::isolated(command).spawn()?;
         let pipes = Pipes { stdin: child.stdin().take(), stdout: child.stdout().take(), stderr: child.stderr().take() };
         let id = child.id();
-        Ok((Self { child, id, exit: watch::Sender::new(None), gone: false }, pipes))
+        Ok((Self { child, id, exit: watch::Sender::new(None), gone: false, looked: None }, pipes))
     }
 
     /// The system's id of the process, which is that of its group as well.
@@ -79,6 +83,8 @@ impl ServerProcess {
             Err(error) => format!("exit status unknown: {error}"),
         };
         self.exit.send_replace(Some(exit.into()));
+        // Now, before the id can be given away: what is gone is never signalled again.
+        self.is_gone();
     }
 
     pub(crate) fn has_exited(&self) -> bool {
@@ -114,8 +120,21 @@ impl ServerProcess {
     ///
     /// The id of a group is not given away while a member is left, so it is safe to signal it until this says yes.
     fn is_gone(&mut self) -> bool {
-        self.gone = self.gone || (self.has_exited() && !self.id.is_some_and(system::group_lives));
+        self.gone = self.gone || (self.has_exited() && self.id.is_none_or(|id| self.group_is_gone(id)));
         self.gone
+    }
+
+    fn group_is_gone(&mut self, id: u32) -> bool {
+        if !system::group_exists(id) {
+            return true;
+        }
+        // A look at every process is dear, and until the next one zombies count as alive.
+        let now = Instant::now();
+        if self.looked.is_some_and(|last| now.duration_since(last) < LOOK) {
+            return false;
+        }
+        self.looked = Some(now);
+        system::only_zombies(id)
     }
 
     async fn group_gone(&mut self) {
@@ -143,5 +162,45 @@ impl Drop for ServerProcess {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::process::Stdio;
+
+    use super::*;
+
+    fn started(script: &str) -> ServerProcess {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        ServerProcess::start(command).unwrap().0
+    }
+
+    #[tokio::test]
+    async fn a_group_that_is_gone_with_its_leader_is_known_to_be_gone_at_once() {
+        let mut process = started("exit 0");
+        process.exited().await;
+        assert!(process.gone, "its id may belong to somebody else from now on");
+
+        let mut process = started("sleep 60 & exit 0");
+        process.exited().await;
+        assert!(!process.gone);
+        process.end(Duration::from_secs(10)).await.unwrap();
+        assert!(process.gone);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_that_lingers_is_looked_at_now_and_then() {
+        let mut process = started("sleep 60 & exit 0");
+        process.exited().await;
+        let first = process.looked;
+        assert!(first.is_some());
+        assert!(!process.is_gone());
+        assert_eq!(process.looked, first);
+        tokio::time::advance(LOOK).await;
+        assert!(!process.is_gone());
+        assert!(process.looked > first);
     }
 }

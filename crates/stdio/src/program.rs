@@ -9,8 +9,33 @@ use bowline_transport::{TransportError, TransportErrorKind};
 /// Where the system looks when the child has no `PATH`.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
+/// Why `program` is none, where it is a URL or sets a variable as shells do.
+///
+/// Both may hold secrets, so this and all other messages leave out what is written there.
+pub(crate) fn no_program(program: &OsStr) -> Option<&'static str> {
+    let text = program.to_string_lossy();
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    if text.split_once('=').is_some_and(|(name, _)| is_name(name)) {
+        Some(
+            "a variable (`NAME=value`) stands where the program should, which only a shell understands; set it with `.env(name, value)` and begin with the program",
+        )
+    } else if text.contains("://") {
+        Some(
+            "a URL stands where the program should; a server over stdio is started by a command, such as `npx -y some-server`, and a URL wants a connector of another transport",
+        )
+    } else {
+        None
+    }
+}
+
 /// The file name of a program, which is how messages call it: a full path says more about the machine than it should.
 pub(crate) fn short_name(program: &OsStr) -> String {
+    if no_program(program).is_some() {
+        return "(no program)".to_owned();
+    }
     Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned()
 }
 
@@ -65,6 +90,9 @@ pub(crate) fn explain_spawn_failure(
     path: Option<&OsStr>,
     error: Error,
 ) -> TransportError {
+    if let Some(message) = no_program(program) {
+        return TransportError::new(TransportErrorKind::Config, message).with_source(error);
+    }
     let name = program.to_string_lossy();
     // The system's "no such file" may be about the folder, the program or its interpreter.
     let (kind, message) = match (error.kind(), folder) {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bowline_protocol::excerpt;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::{broadcast, watch};
 
@@ -33,7 +34,7 @@ impl StderrSinks {
     }
 
     fn line(&mut self, server: &str, line: &str) {
-        tracing::debug!(target: "bowline::stdio::stderr", server, "{line}");
+        tracing::debug!(target: "bowline::stdio::stderr", server, "{}", excerpt(line, line.len()));
         // A reader that stopped would leave the server with a full pipe.
         self.callbacks.retain(|callback| {
             let kept = catch_unwind(AssertUnwindSafe(|| callback(line))).is_ok();
@@ -187,6 +188,9 @@ impl Line {
     /// The line, unless it is blank.
     fn take(&mut self) -> Option<String> {
         let mut text = String::from_utf8_lossy(&self.bytes).trim_end().to_owned();
+        // What is no text has grown threefold.
+        self.cut |= text.len() > MAX_LINE;
+        text.truncate(text.floor_char_boundary(MAX_LINE));
         if std::mem::take(&mut self.cut) {
             text.push('…');
         }
@@ -229,6 +233,52 @@ mod tests {
     async fn a_line_without_end_is_cut() {
         let lines = drained(format!("{}\nshort\n", "x".repeat(1 << 20)).as_bytes()).await;
         assert_eq!(lines, [format!("{}…", "x".repeat(MAX_LINE)), "short".to_owned()]);
+    }
+
+    #[tokio::test]
+    async fn a_long_line_that_is_no_text_is_cut_like_any_other() {
+        let mut bytes = b"before\n".to_vec();
+        bytes.extend([0xff; MAX_LINE]);
+        let kept = MAX_LINE / "\u{fffd}".len();
+        assert_eq!(drained(&bytes).await, ["before".to_owned(), format!("{}…", "\u{fffd}".repeat(kept))]);
+    }
+
+    #[test]
+    fn events_hold_no_escape_sequences_and_callbacks_get_the_line_as_it_is() {
+        let events = Events::default();
+        let seen = Arc::new(Mutex::new(String::new()));
+        let mut sinks = StderrSinks::default();
+        sinks.add({
+            let seen = Arc::clone(&seen);
+            move |line| seen.lock().unwrap().push_str(line)
+        });
+        tracing::subscriber::with_default(events.clone(), || sinks.line("srv", "\u{1b}[2Jgone"));
+        assert_eq!(*seen.lock().unwrap(), "\u{1b}[2Jgone");
+        assert_eq!(*events.0.lock().unwrap(), ["\\u{1b}[2Jgone"]);
+    }
+
+    /// The messages of all events.
+    #[derive(Clone, Default)]
+    struct Events(Arc<Mutex<Vec<String>>>);
+
+    impl tracing::Subscriber for Events {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, event: &tracing::Event<'_>) {
+            event.record(&mut |field: &tracing::field::Field, value: &dyn fmt::Debug| {
+                if field.name() == "message" {
+                    self.0.lock().unwrap().push(format!("{value:?}"));
+                }
+            });
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
     }
 
     #[tokio::test]

@@ -27,8 +27,9 @@ const STDERR_WAIT: Duration = Duration::from_millis(200);
 /// process, whoever brings it about:
 ///
 /// - [`close`](Transport::close) or a drop of this value: stdin is closed, and what does not end is ended;
-/// - the server exits: what it wrote is still read, for up to 500 ms where a descendant holds its stdout open, then
-///   open exchanges fail with its exit status and last words, and what is left of its group is ended;
+/// - the server exits: what it wrote is still read, for up to 500 ms where a descendant holds its stdout open, and then
+///   what is left in the pipe, up to about 256 KiB; open exchanges fail with its exit status and last words, and what is
+///   left of its group is ended;
 /// - the server closes its stdout, or sends a message beyond the limit: open exchanges fail, and it is ended.
 ///
 /// "Ended" is what basic/lifecycle orders: stdin is closed, after the grace period the process group gets SIGTERM,

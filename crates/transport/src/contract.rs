@@ -30,7 +30,7 @@ pub trait Transport: Send + Sync + 'static {
     /// Waits while the limit of open exchanges or of unsent bytes is reached.
     ///
     /// # Cancel safety
-    /// Dropping the future before it is ready sends nothing, or cancels what was sent.
+    /// Dropping the future before it is ready sends nothing.
     fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>>;
 
     /// Sends a notification, or the answer to a request of the server.
@@ -38,7 +38,8 @@ pub trait Transport: Send + Sync + 'static {
     /// Ready once the message is accepted in order; what was accepted is written before a close.
     fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>>;
 
-    /// What the server sends unasked. Taken once, by the session; `None` after that.
+    /// What the server sends unasked. Taken once, by the session; `None` after that. Somebody has to take and
+    /// read it: a transport stops reading while its queue is full.
     fn take_inbound(&self) -> Option<Inbound>;
 
     /// Ends in order: what was accepted is flushed, then the connection is closed, within the grace period.
@@ -61,6 +62,14 @@ pub trait Connect: Send + Sync + 'static {
 
     /// What is connected to, for messages: a program's name, an address. Without secrets.
     fn describe(&self) -> String;
+
+    /// Whether the server lives on when a connection ends, so that a fresh one finds it as it was.
+    ///
+    /// A client then replaces a lost connection unless it is told not to. Default: no, as for a child process,
+    /// whose state ends with it.
+    fn server_lives_on(&self) -> bool {
+        false
+    }
 }
 
 impl<T: Transport + ?Sized> Transport for Box<T> {
@@ -92,6 +101,10 @@ impl<C: Connect + ?Sized> Connect for Box<C> {
 
     fn describe(&self) -> String {
         (**self).describe()
+    }
+
+    fn server_lives_on(&self) -> bool {
+        (**self).server_lives_on()
     }
 }
 
@@ -139,7 +152,7 @@ impl Routing {
 }
 
 /// A request on its way out.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct WireRequest {
     /// The id in the frame.
@@ -176,7 +189,7 @@ impl WireRequest {
 }
 
 /// A notification, or the answer to a request of the server, on its way out.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct WireMessage {
     /// The whole JSON-RPC message on one line, without the newline.
@@ -189,6 +202,26 @@ impl WireMessage {
     /// A message.
     pub fn new(frame: Bytes, routing: Routing) -> Self {
         Self { frame, routing }
+    }
+}
+
+// Frames may hold secrets, so only their size is shown.
+impl fmt::Debug for WireRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WireRequest")
+            .field("id", &self.id)
+            .field("method", &self.routing.method)
+            .field("bytes", &self.frame.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for WireMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WireMessage")
+            .field("method", &self.routing.method)
+            .field("bytes", &self.frame.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bowline_protocol::frame::{self, Message};
-use bowline_protocol::{RawJson, RequestId};
+use bowline_protocol::{RawJson, RequestId, excerpt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -26,6 +26,9 @@ use self::lane::Lane;
 use self::outbox::{Outbox, When};
 use self::reader::Reader;
 use self::table::Table;
+
+/// How much of a frame is traced, in bytes.
+const TRACED: usize = 2 << 10;
 
 /// A [`Transport`] over any byte stream with one JSON-RPC message a line.
 ///
@@ -213,6 +216,17 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
+/// Lets whoever asks for it, by the target `bowline_transport::wire` at level `TRACE`, see what passes.
+///
+/// Payloads may hold secrets; nothing else in this crate prints them.
+fn trace(direction: &'static str, frame: &[u8]) {
+    if tracing::enabled!(target: "bowline_transport::wire", tracing::Level::TRACE) {
+        let head = frame.get(..4 * TRACED).unwrap_or(frame);
+        let text = excerpt(&String::from_utf8_lossy(head), TRACED);
+        tracing::trace!(target: "bowline_transport::wire", direction, bytes = frame.len(), "{text}");
+    }
+}
+
 impl Shared {
     fn connection(&self) -> MutexGuard<'_, Connection> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
@@ -234,8 +248,9 @@ impl Shared {
     }
 
     fn end(&self, error: &TransportError) {
-        self.fail_all(error, self.outbox.written());
+        // First nothing more leaves, then it is told what has left.
         self.outbox.abort();
+        self.fail_all(error, self.outbox.written());
         self.ended.send_replace(true);
     }
 
@@ -255,6 +270,7 @@ impl Shared {
             }
             if connection.table.len() > 1 { When::Soon } else { When::Now }
         };
+        trace("out", &request.frame);
         if let Err(error) = self.outbox.push(&request.frame, when, |position| lane.accepted_at(position)) {
             self.connection().table.give_up(&request.id);
             return Err(error);
@@ -287,6 +303,7 @@ impl Transport for Mux {
             if let Some(error) = &self.shared.connection().closed {
                 return Err(error.clone());
             }
+            trace("out", &message.frame);
             self.shared.outbox.push(&message.frame, When::Now, |_| {})
         })
     }
@@ -297,7 +314,8 @@ impl Transport for Mux {
 
     fn close(&self) -> BoxFuture<'_, Result<(), TransportError>> {
         Box::pin(async move {
-            // What was accepted is still written, so it may be read.
+            // First nothing more is accepted; what was is still written, so it may be read.
+            self.shared.outbox.close();
             self.shared.fail_all(&TransportError::closed(), u64::MAX - 1);
             let written = within(self.grace, self.finish_writing()).await;
             // A peer that closes its side has read all; one that does not gets no more time.
@@ -361,6 +379,7 @@ impl ExchangeSource for MuxExchange {
             // by the number of open exchanges.
             let params = serde_json::json!({ "requestId": self.id, "reason": reason });
             let frame = frame::encode_notification("notifications/cancelled", Some(&RawJson::from(params)), None);
+            trace("out", &frame);
             // A connection that ended meanwhile has nobody to tell.
             let _ = self.shared.outbox.push(&frame, When::Now, |_| {});
         }

@@ -39,6 +39,27 @@ fn a_bad_item_is_reported_in_every_list() {
 }
 
 #[test]
+fn very_many_bad_items_are_counted_and_not_kept() {
+    let bad = |count: usize| vec!["1"; count].join(",");
+    let list: ListToolsResult = decode(&format!(r#"{{"tools":[{},{{"name":"good"}}]}}"#, bad(5000)));
+    assert_eq!(list.tools[0].name, "good");
+    assert_eq!(list.problems.len(), 1001);
+    assert_eq!(
+        list.problems[1000].to_string(),
+        "item 1000: 4000 items from here on could not be read and are left out"
+    );
+    assert!(decode::<ListToolsResult>(&format!(r#"{{"tools":[{}]}}"#, bad(1000))).problems.len() == 1000);
+    let result: CallToolResult = decode(&format!(r#"{{"content":[{}]}}"#, bad(5000)));
+    assert_eq!((result.content.len(), result.problems.len()), (1000, 1001));
+}
+
+#[test]
+fn a_problem_is_told_in_few_words() {
+    let list: ListToolsResult = decode(&format!(r#"{{"tools":["{}"]}}"#, "x".repeat(1 << 20)));
+    assert!(list.problems[0].error.len() < 400, "{}", list.problems[0].error.len());
+}
+
+#[test]
 fn a_result_that_is_wrong_as_a_whole_is_an_error_that_says_where() {
     for text in
         [r#"{"tools": {}}"#, r#"{"tools": [], "nextCursor": 7}"#, r#"{"tools": [1], "nextCursor": 7}"#, "[]", "7"]
@@ -154,6 +175,17 @@ fn case_prompts_004_missing_arguments_are_named() {
         .with_arguments([PromptArgument::new("repository").with_required(true), PromptArgument::new("note")]);
     assert_eq!(prompt.missing_arguments(["note"]), ["repository"]);
     assert!(prompt.missing_arguments(["repository"]).is_empty());
+}
+
+#[test]
+fn the_content_of_a_prompts_message_may_be_a_bare_string() {
+    let result: GetPromptResult = decode(
+        r#"{"messages":[{"role":"user","content":"ahoy","x":1},{"role":"user","content":["a"]},
+        {"role":"assistant","content":{"text":"aye","type":"text"}},{"role":"user"}]}"#,
+    );
+    assert_eq!(result.messages.iter().map(|m| m.content.as_text()).collect::<Vec<_>>(), [Some("ahoy"), Some("aye")]);
+    assert_eq!(result.problems.iter().map(|problem| problem.index).collect::<Vec<_>>(), [1, 3]);
+    assert!(result.problems[0].error.contains("expected a content block"), "{}", result.problems[0]);
 }
 
 #[test]

@@ -23,8 +23,8 @@ pub(super) fn terminate(child: &dyn ChildWrapper) -> bool {
     true
 }
 
-/// Whether a process of the group is left that still runs. The leader must have been reaped.
-pub(super) fn group_lives(id: u32) -> bool {
+/// Whether a process of the group is left, be it a zombie. The leader must have been reaped.
+pub(super) fn group_exists(id: u32) -> bool {
     let Some(group) = i32::try_from(id).ok().filter(|id| *id > 1).map(Pid::from_raw) else {
         return false;
     };
@@ -32,12 +32,14 @@ pub(super) fn group_lives(id: u32) -> bool {
     while let Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) =
         waitpid(Pid::from_raw(-group.as_raw()), Some(WaitPidFlag::WNOHANG))
     {}
-    killpg(group, None) != Err(Errno::ESRCH) && !only_zombies(group)
+    killpg(group, None) != Err(Errno::ESRCH)
 }
 
 /// Whether all that is left are zombies that the first process of the system does not reap, as in many containers.
+///
+/// Looks at every process of the system.
 #[cfg(target_os = "linux")]
-fn only_zombies(group: Pid) -> bool {
+pub(super) fn only_zombies(group: u32) -> bool {
     let Ok(processes) = std::fs::read_dir("/proc") else {
         return false;
     };
@@ -55,6 +57,6 @@ fn only_zombies(group: Pid) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-const fn only_zombies(_group: Pid) -> bool {
+pub(super) const fn only_zombies(_group: u32) -> bool {
     false
 }

@@ -16,6 +16,11 @@ pub(super) const fn terminate(_child: &dyn ChildWrapper) -> bool {
 }
 
 /// What a job held is gone as soon as the job is terminated; until then nothing is known.
-pub(super) const fn group_lives(_id: u32) -> bool {
+pub(super) const fn group_exists(_id: u32) -> bool {
+    false
+}
+
+/// There are none on Windows.
+pub(super) const fn only_zombies(_group: u32) -> bool {
     false
 }

@@ -82,3 +82,14 @@ async fn case_stdio_019_a_server_that_sends_too_much_is_ended() {
     assert_eq!(error.kind(), TransportErrorKind::TooLarge);
     until("the server is ended without a close", || !lives(ids[0])).await;
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn s_07_a_descendant_outside_the_group_that_never_stops_writing_does_not_hide_the_exit() {
+    let server = r#"setsid yes "$(printf '%0100d' 7)" & echo "id $!" >&2; echo ready >&2; read -r line; exit 3"#;
+    let (transport, ids) = start(&sh(server)).await;
+    let error = call(&transport, 1).await.expect_err("the server is dead");
+    assert_eq!(error.exit(), Some("exit status: 3"));
+    within(transport.close()).await.unwrap();
+    until("what writes finds its pipe closed", || !ids.iter().any(|id| lives(*id))).await;
+}

@@ -102,6 +102,31 @@ fn a_command_line_is_split_and_its_faults_are_named() {
 }
 
 #[tokio::test]
+async fn urls_and_variables_are_no_programs_and_what_they_hold_is_shown_nowhere() {
+    for (word, what) in [
+        ("https://me:hush@example.com/mcp?token=hush", "a URL"),
+        ("'wss://example.com/hush'", "a URL"),
+        ("API_KEY=hush", "a variable"),
+        ("_k1='hush hush'", "a variable"),
+        ("K=https://example.com/hush", "a variable"),
+    ] {
+        let error = StdioConnect::from_command_line(&format!("{word} npx some-server")).expect_err(word);
+        assert_eq!(error.kind(), TransportErrorKind::Config);
+        assert!(error.to_string().contains(what), "{error}");
+        assert!(!format!("{error} {error:?}").contains("hush"), "{error:?}");
+
+        let connect = StdioConnect::new(word.replace('\'', ""));
+        assert!(!format!("{} {connect:?}", connect.describe()).contains("hush"), "{connect:?}");
+        let (kind, message) = refusal(&connect);
+        assert_eq!(kind, TransportErrorKind::Config);
+        assert!(message.contains(what) && !message.contains("hush"), "{message}");
+    }
+    for line in ["./a=b", "a-b=c", "1=2", "=x", "env API_KEY=hush npx", "srv --url=https://example.com"] {
+        StdioConnect::from_command_line(line).expect(line);
+    }
+}
+
+#[tokio::test]
 async fn a_command_line_starts_what_it_says() {
     let connect = StdioConnect::from_command_line(r#"sh -c 'echo "$0|$1" >&2' 'a b' "c\"d""#).unwrap();
     assert_eq!(said(&connect).await, [r#"a b|c"d"#]);

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use bowline_protocol::frame::Message;
 
+use super::reader::detach;
 use crate::error::{Sent, TransportError};
 
 /// How many bytes of messages one exchange keeps for its caller.
@@ -19,6 +20,9 @@ pub(crate) struct Lane {
     /// Where the request begins in the stream of bytes to the peer; `UNSENT` until it was accepted.
     starts_at: AtomicU64,
 }
+
+/// From how many waiting messages on each gets a buffer of its own.
+const DETACHED: usize = 64;
 
 const UNSENT: u64 = u64::MAX;
 
@@ -47,6 +51,8 @@ impl Lane {
     pub(crate) fn push(&self, message: Message, max: usize) -> Option<u64> {
         let mut state = self.state();
         state.heard = true;
+        // A caller that is behind must not keep whole read buffers alive with slices of them.
+        let message = if state.queue.len() >= DETACHED { detach(message) } else { message };
         state.bytes += weight(&message);
         state.queue.push_back(message);
         let mut lost = false;

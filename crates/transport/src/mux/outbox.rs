@@ -9,7 +9,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -42,6 +42,8 @@ pub(crate) struct Outbox {
     written: AtomicU64,
     /// Told when there is room again, and when writing has ended.
     changed: Notify,
+    /// How many senders wait for room.
+    waiting: AtomicUsize,
     max_unsent: usize,
 }
 
@@ -76,6 +78,7 @@ impl Outbox {
             accepted: AtomicU64::new(0),
             written: AtomicU64::new(0),
             changed: Notify::new(),
+            waiting: AtomicUsize::new(0),
             max_unsent,
         }
     }
@@ -86,6 +89,8 @@ impl Outbox {
 
     /// Waits until there is room. Dropping the future takes nothing.
     pub(crate) async fn room(&self) {
+        // Counted before the look: a writer that makes room after it sees that somebody waits.
+        let _waiting = Waiting::new(&self.waiting);
         loop {
             let changed = self.changed.notified();
             if self.has_room() || self.queue().end.is_some() {
@@ -96,13 +101,13 @@ impl Outbox {
     }
 
     fn has_room(&self) -> bool {
-        let unsent = self.accepted.load(Ordering::Acquire).saturating_sub(self.written());
+        let unsent = self.accepted.load(Ordering::SeqCst).saturating_sub(self.written());
         usize::try_from(unsent).is_ok_and(|n| n < self.max_unsent.max(1))
     }
 
     /// How many bytes the system has taken.
     pub(crate) fn written(&self) -> u64 {
-        self.written.load(Ordering::Acquire)
+        self.written.load(Ordering::SeqCst)
     }
 
     /// Accepts a frame.
@@ -120,7 +125,7 @@ impl Outbox {
         queue.buffer.reserve(frame.len() + 1);
         queue.buffer.extend_from_slice(frame);
         queue.buffer.extend_from_slice(b"\n");
-        self.accepted.fetch_add(frame.len() as u64 + 1, Ordering::AcqRel);
+        self.accepted.fetch_add(frame.len() as u64 + 1, Ordering::SeqCst);
         let task = queue.task.clone();
         let asked = queue.asked;
         queue.asked |= when == When::Soon;
@@ -161,18 +166,17 @@ impl Outbox {
         queue.task.wake_by_ref();
     }
 
-    /// Ends writing now.
+    /// Ends writing now. After this no byte leaves, and [`written`](Self::written) stays as it is.
     pub(crate) fn abort(&self) {
-        let mut queue = self.queue();
-        queue.end.get_or_insert(Ok(()));
-        queue.buffer = BytesMut::new();
-        let task = queue.task.clone();
-        drop(queue);
-        match self.io.try_lock() {
-            Ok(mut io) => io.end(),
-            // Whoever is writing looks at the end when it is through.
-            Err(_) => task.wake(),
-        }
+        let task = {
+            let mut queue = self.queue();
+            queue.end.get_or_insert(Ok(()));
+            queue.buffer = BytesMut::new();
+            queue.task.clone()
+        };
+        // Whoever writes holds this for one call that does not block.
+        self.io.lock().unwrap_or_else(PoisonError::into_inner).end();
+        task.wake();
         self.changed.notify_waiters();
     }
 
@@ -207,27 +211,37 @@ impl Outbox {
             }
         }
         *stepped_back = false;
-        let mut io = self.io.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.poll_write(&mut io, cx).is_pending() {
-            return Poll::Pending;
-        }
-        let (closing, end) = {
-            let queue = self.queue();
-            (queue.closing, queue.end.clone())
-        };
-        let end = match end {
-            Some(end) => end,
-            None if closing => {
-                ready!(io.poll_shutdown(cx));
-                Ok(())
+        loop {
+            let mut io = self.io.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.poll_write(&mut io, cx).is_pending() {
+                return Poll::Pending;
             }
-            None => return Poll::Pending,
-        };
-        io.end();
-        drop(io);
-        self.queue().end.get_or_insert(end.clone());
-        self.changed.notify_waiters();
-        Poll::Ready(end)
+            let (end, closing) = {
+                let queue = self.queue();
+                (queue.end.clone(), queue.closing && queue.buffer.is_empty())
+            };
+            let end = match end {
+                Some(end) => end,
+                None if closing => {
+                    ready!(io.poll_shutdown(cx));
+                    Ok(())
+                }
+                None => {
+                    drop(io);
+                    let queue = self.queue();
+                    if queue.buffer.is_empty() && !queue.closing {
+                        return Poll::Pending;
+                    }
+                    // A frame that came while the lock was held found it taken, and relies on this look.
+                    continue;
+                }
+            };
+            io.end();
+            drop(io);
+            self.queue().end.get_or_insert(end.clone());
+            self.changed.notify_waiters();
+            return Poll::Ready(end);
+        }
     }
 
     /// Writes and flushes all it can. Ready when nothing is left, and with an error when writing has failed.
@@ -246,9 +260,8 @@ impl Outbox {
                     Ok(count) => {
                         io.current.advance(count);
                         io.unflushed = true;
-                        let had_room = self.has_room();
-                        self.written.fetch_add(count as u64, Ordering::AcqRel);
-                        if !had_room && self.has_room() {
+                        self.written.fetch_add(count as u64, Ordering::SeqCst);
+                        if self.waiting.load(Ordering::SeqCst) > 0 && self.has_room() {
                             self.changed.notify_waiters();
                         }
                     }
@@ -269,6 +282,22 @@ impl Outbox {
         io.end();
         self.queue().end.get_or_insert(Err(failed(error)));
         Poll::Ready(Err(()))
+    }
+}
+
+/// Counts itself as waiting until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -295,4 +324,87 @@ fn failed(error: std::io::Error) -> TransportError {
         _ => TransportError::new(TransportErrorKind::Io, format!("writing to the server failed: {error}")),
     };
     failure.with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn outbox(writer: impl AsyncWrite + Send + Unpin + 'static) -> Arc<Outbox> {
+        Arc::new(Outbox::new(Box::new(writer), 1 << 20))
+    }
+
+    /// Waits until all that was accepted is written; a frame that nobody writes makes it fail.
+    async fn drained(outbox: &Outbox) {
+        let all = async {
+            while outbox.written() < outbox.accepted.load(Ordering::SeqCst) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), all).await.expect("every frame is written");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_frame_is_left_when_senders_and_the_task_meet() {
+        let outbox = outbox(tokio::io::sink());
+        let writing = tokio::spawn({
+            let outbox = Arc::clone(&outbox);
+            async move { outbox.run().await }
+        });
+        for _ in 0..20_000 {
+            outbox.push(b"soon", When::Soon, |_| {}).unwrap();
+            let other = Arc::clone(&outbox);
+            let now = tokio::spawn(async move { other.push(b"now", When::Now, |_| {}) });
+            outbox.push(b"now", When::Now, |_| {}).unwrap();
+            now.await.unwrap().unwrap();
+            drained(&outbox).await;
+        }
+        outbox.close();
+        writing.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_was_accepted_before_a_close_is_written() {
+        for _ in 0..5_000 {
+            let outbox = outbox(tokio::io::sink());
+            let writing = tokio::spawn({
+                let outbox = Arc::clone(&outbox);
+                async move { outbox.run().await }
+            });
+            let sending = tokio::spawn({
+                let outbox = Arc::clone(&outbox);
+                async move {
+                    let _ = outbox.push(b"soon", When::Soon, |_| {});
+                    let _ = outbox.push(b"now", When::Now, |_| {});
+                }
+            });
+            outbox.close();
+            sending.await.unwrap();
+            writing.await.unwrap().unwrap();
+            assert_eq!(outbox.written(), outbox.accepted.load(Ordering::SeqCst));
+        }
+    }
+
+    #[tokio::test]
+    async fn senders_wait_for_room_and_are_told_of_it() {
+        let (ours, mut theirs) = tokio::io::duplex(16);
+        let outbox = Arc::new(Outbox::new(Box::new(ours), 32));
+        let writing = tokio::spawn({
+            let outbox = Arc::clone(&outbox);
+            async move { outbox.run().await }
+        });
+        outbox.push(&[b'x'; 64], When::Now, |_| {}).unwrap();
+        let waiting = tokio::spawn({
+            let outbox = Arc::clone(&outbox);
+            async move { outbox.room().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        tokio::io::AsyncReadExt::read_exact(&mut theirs, &mut [0; 65]).await.unwrap();
+        waiting.await.unwrap();
+        outbox.abort();
+        writing.await.unwrap().unwrap();
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bowline_protocol::frame::{self, FrameError, Incoming, Message, Notification, Response};
-use bowline_protocol::{ByteStr, ProgressToken};
+use bowline_protocol::{ByteStr, ErrorObject, ProgressToken, RequestId, excerpt};
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -85,13 +85,14 @@ impl<'a> Reader<'a> {
     }
 
     async fn line(&mut self, line: &Bytes) {
+        super::trace("in", line);
         match frame::decode_lazily(line) {
-            Ok(Incoming::Message(message)) => self.message(message).await,
+            Ok(Incoming::Message(message)) => self.message(settle(message, line.len())).await,
             Ok(Incoming::Batch(members)) => {
                 self.fault(Fault::Batch { len: members.len() });
                 for member in members {
                     match member {
-                        Ok(message) => self.message(message).await,
+                        Ok(message) => self.message(settle(message, line.len())).await,
                         Err(error) => self.noise(error),
                     }
                 }
@@ -113,7 +114,7 @@ impl<'a> Reader<'a> {
     fn response(&self, response: Response) {
         let Some(id) = &response.id else {
             if let Err(error) = response.outcome {
-                self.fault(Fault::ErrorWithoutId { error });
+                self.fault(Fault::ErrorWithoutId { error: cut(error) });
             }
             return;
         };
@@ -121,12 +122,12 @@ impl<'a> Reader<'a> {
         let open = match found {
             Found::Open(open) => open,
             Found::Lenient(open) => {
-                self.fault(Fault::IdEchoedAsString { id: id.clone() });
+                self.fault(Fault::IdEchoedAsString { id: cut_id(id) });
                 open
             }
             // Cancel and answer may cross (basic/utilities/cancellation).
             Found::Late => return tracing::debug!(%id, "ignored the late answer to a request that was given up"),
-            Found::Unknown => return self.fault(Fault::UnknownAnswer { id: id.clone() }),
+            Found::Unknown => return self.fault(Fault::UnknownAnswer { id: cut_id(id) }),
         };
         open.lane.finish(Ok(Message::Response(response)));
     }
@@ -158,7 +159,54 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reports a fault where there is room for it: a report is no reason to stop reading.
     fn fault(&self, fault: Fault) {
         self.events.try_send(InboundEvent::Fault(fault));
+    }
+}
+
+/// What a fault quotes of a peer's text, in bytes.
+const QUOTED: usize = 256;
+
+/// Takes a message out of a frame that is much larger, so that a queue of such messages stays small.
+fn settle(message: Message, frame: usize) -> Message {
+    let params = match &message {
+        Message::Request(request) => &request.params,
+        Message::Notification(notification) => &notification.params,
+        Message::Response(_) => return message,
+    };
+    let len = params.as_ref().map_or(0, |p| p.as_bytes().len());
+    if frame > 4 * len + 4096 { detach(message) } else { message }
+}
+
+/// Gives a message buffers of its own.
+pub(super) fn detach(message: Message) -> Message {
+    match message {
+        Message::Request(mut request) => {
+            request.method = ByteStr::from(request.method.as_str());
+            request.params = request.params.map(|params| params.detach());
+            Message::Request(request)
+        }
+        Message::Notification(mut notification) => {
+            notification.method = ByteStr::from(notification.method.as_str());
+            notification.params = notification.params.map(|params| params.detach());
+            Message::Notification(notification)
+        }
+        response @ Message::Response(_) => response,
+    }
+}
+
+/// An error of bounded size, for a report.
+fn cut(mut error: ErrorObject) -> ErrorObject {
+    error.message = excerpt(&error.message, QUOTED);
+    error.data = error.data.filter(|data| data.as_bytes().len() <= QUOTED).map(|data| data.detach());
+    error
+}
+
+/// An id of bounded size, for a report.
+fn cut_id(id: &RequestId) -> RequestId {
+    match id {
+        RequestId::String(text) if text.len() > QUOTED => RequestId::from(excerpt(text, QUOTED)),
+        id => id.clone(),
     }
 }

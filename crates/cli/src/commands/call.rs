@@ -1,0 +1,142 @@
+//! `bowline call`: calls a tool.
+
+use bowline::Client;
+use bowline::protocol::{CallToolResult, ErrorCode, Tool};
+
+use super::info::unknown_tool;
+use super::{find, renderer};
+use crate::args::{Built, Given, Word, parse_object, read_file};
+use crate::exit::{CliError, Code, Stop};
+use crate::options::{Call, Format, Save};
+use crate::output::Output;
+use crate::progress::ProgressView;
+use crate::render::{self, Renderer};
+use crate::sanitize;
+use crate::schema::Schema;
+use crate::session::{Logs, Run};
+use crate::stdin::{self, Offer};
+
+pub(crate) async fn run(options: Call, run: &Run, out: &mut Output) -> Result<(), Stop> {
+    let mut given = given(&options)?;
+    let name = options.tool.as_str();
+    run.with_server(&options.server, None, Logs::Console, async |client| {
+        // Whoever writes JSON says exactly what to send: no schema is needed, and the tool need not be listed.
+        let tool = if given.is_json_alone() { None } else { Some(listed_tool(client, name).await?) };
+        let schema =
+            tool.as_ref().map(|tool| serde_json::to_value(&tool.input_schema).unwrap_or_default()).unwrap_or_default();
+        let schema = Schema::new(&schema);
+        let mut silent = false;
+        if given.is_empty() && !schema.properties().is_empty() {
+            match stdin::offered().await? {
+                Offer::Text(text) => given.objects.push(parse_object(&text, "standard input")?),
+                Offer::Silent => silent = true,
+                Offer::Nothing => {}
+            }
+        }
+        let built = given.build(name, schema).map_err(|error| if silent { about_silence(error) } else { error })?;
+        if silent {
+            run.console
+                .note("standard input is open, but nothing came: no arguments are sent (--args-file - waits for them)");
+        }
+        let result = call(client, run, name, built).await.map_err(|error| told(name, tool.is_some(), error))?;
+        finish(name, &result, &options.save, run, out)
+    })
+    .await
+}
+
+/// What the command line says about the arguments. Nothing is started before this is understood.
+fn given(options: &Call) -> Result<Given, CliError> {
+    let mut given = Given { raw_strings: options.raw_strings, ..Given::default() };
+    for file in &options.args_file {
+        let object = if file == "-" {
+            parse_object(&stdin::read()?, "standard input")?
+        } else {
+            parse_object(&read_file(file)?, &format!("the file `{file}`"))?
+        };
+        given.objects.push(object);
+    }
+    for json in &options.args_json {
+        given.objects.push(parse_object(json, "--args-json")?);
+    }
+    for word in &options.arguments {
+        match Word::parse(word)? {
+            Word::Object(object) => given.objects.push(object),
+            Word::Pair(pair) => given.pairs.push(pair),
+        }
+    }
+    Ok(given)
+}
+
+async fn listed_tool(client: &Client, name: &str) -> Result<Tool, Stop> {
+    if client.server().capabilities.tools.is_none() {
+        return Err(unknown_tool(name, &[], client).into());
+    }
+    let found = find(client.tools(), name, |tool| &tool.name).await?;
+    found.map_err(|known| unknown_tool(name, &known, client).into())
+}
+
+async fn call(client: &Client, run: &Run, name: &str, built: Built) -> Result<CallToolResult, bowline::Error> {
+    for warning in &built.warnings {
+        run.console.warn(warning.as_str());
+    }
+    let progress = ProgressView::new(&run.console, name);
+    let view = progress.clone();
+    let result = client.call(name).args(&built.members).on_progress(move |report| view.update(&report)).await;
+    progress.finish();
+    result
+}
+
+/// The error of a call. Servers say "unknown tool" with the code for invalid parameters.
+fn told(name: &str, listed: bool, error: bowline::Error) -> Stop {
+    let is_unknown = error.server_error().is_some_and(|object| {
+        let message = object.message.to_lowercase();
+        object.code == ErrorCode::INVALID_PARAMS
+            && !listed
+            && (message.contains("unknown tool") || message.contains("not found") || message.contains("no such tool"))
+    });
+    let mut error = CliError::from(error);
+    if is_unknown {
+        error.code = Code::Tool;
+        error = error.hint("`bowline list` shows the server's tools");
+    } else if error.server_error.is_some() {
+        error = error.hint(sanitize::line(&format!("`bowline info {name}` shows what the tool takes")));
+    }
+    error.into()
+}
+
+fn about_silence(error: CliError) -> CliError {
+    let hint = error.hint.clone().unwrap_or_default();
+    error.hint(format!("{hint}; standard input is open, but nothing came (--args-file - waits for it)"))
+}
+
+/// Shows a result; one of a tool that failed ends the run with an error.
+fn finish(name: &str, result: &CallToolResult, save: &Save, run: &Run, out: &mut Output) -> Result<(), Stop> {
+    for problem in &result.problems {
+        run.console.warn(format!("block {} of the result cannot be read: {}", problem.index, problem.error));
+    }
+    let mut renderer: Renderer = renderer(out, save);
+    if !result.is_error() {
+        return match out.format() {
+            Format::Json => {
+                if renderer.saver.is_some() {
+                    renderer.call(name, result)?;
+                }
+                out.json(result)
+            }
+            Format::Raw => out.raw(&raw(result)),
+            _ => out.long_text(&renderer.call(name, result)?),
+        };
+    }
+    if out.format() == Format::Json {
+        out.json(result)?;
+    }
+    let text = renderer.call(name, result)?.render(false);
+    Err(CliError::new(Code::Tool, format!("the tool `{}` failed", sanitize::line(name))).detail(Some(text)).into())
+}
+
+fn raw(result: &CallToolResult) -> Vec<u8> {
+    match &result.structured_content {
+        Some(structured) if result.content.is_empty() => structured.as_str().as_bytes().to_vec(),
+        _ => render::raw_blocks(&result.content),
+    }
+}

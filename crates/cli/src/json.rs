@@ -1,0 +1,84 @@
+//! JSON as text, laid out without a change to any value.
+
+use std::borrow::Cow;
+
+use crate::sanitize;
+
+/// One valid JSON value, ready to be printed: indented and harmless on a terminal, as it came elsewhere.
+pub(crate) fn for_stdout(valid: &str, terminal: bool) -> Cow<'_, str> {
+    if terminal { Cow::Owned(sanitize::json(&indent(valid)).into_owned()) } else { Cow::Borrowed(valid) }
+}
+
+/// Lays out one valid JSON value over lines. Numbers and strings keep their spelling.
+pub(crate) fn indent(valid: &str) -> String {
+    let mut out = String::with_capacity(valid.len() * 2);
+    let mut depth = 0usize;
+    let mut in_string = false;
+    let mut escaped = false;
+    let mut chars = valid.chars().peekable();
+    let new_line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", depth));
+    };
+    while let Some(c) = chars.next() {
+        if in_string {
+            out.push(c);
+            in_string = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+            continue;
+        }
+        match c {
+            ' ' | '\t' | '\n' | '\r' => {}
+            '"' => {
+                in_string = true;
+                out.push(c);
+            }
+            '{' | '[' => {
+                out.push(c);
+                while chars.next_if(char::is_ascii_whitespace).is_some() {}
+                if let Some(end) = chars.next_if(|c| matches!(c, '}' | ']')) {
+                    out.push(end);
+                } else {
+                    depth += 1;
+                    new_line(&mut out, depth);
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                new_line(&mut out, depth);
+                out.push(c);
+            }
+            ',' => {
+                out.push(c);
+                new_line(&mut out, depth);
+            }
+            ':' => out.push_str(": "),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layout_changes_no_value() {
+        let raw = r#"{"a":[1.50,12345678901234567890123,{}],"s":"x\"{,\\","e":[ ],"n":null}"#;
+        let laid_out = indent(raw);
+        assert_eq!(
+            laid_out,
+            "{\n  \"a\": [\n    1.50,\n    12345678901234567890123,\n    {}\n  ],\n  \"s\": \"x\\\"{,\\\\\",\n  \"e\": [],\n  \"n\": null\n}"
+        );
+        let again: serde_json::Value = serde_json::from_str(&laid_out).unwrap();
+        assert_eq!(again, serde_json::from_str::<serde_json::Value>(raw).unwrap());
+    }
+
+    #[test]
+    fn only_a_terminal_gets_another_spelling() {
+        let raw = "{\"a\":\"\u{202e}\"}";
+        assert_eq!(for_stdout(raw, false), raw);
+        assert_eq!(for_stdout(raw, true), "{\n  \"a\": \"\\u202e\"\n}");
+    }
+}

@@ -1,0 +1,100 @@
+#![doc = include_str!("../README.md")]
+
+mod args;
+mod commands;
+mod console;
+mod duration;
+mod elicit;
+mod exit;
+mod failure;
+mod form;
+mod json;
+mod options;
+mod output;
+mod progress;
+mod render;
+mod sanitize;
+mod schema;
+mod server;
+mod session;
+mod signature;
+mod stdin;
+mod styled;
+mod suggest;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::console::Console;
+use crate::exit::{CliError, Code, Stop};
+use crate::options::{Cli, Format, Global};
+use crate::output::Output;
+use crate::session::Run;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misread(&error),
+    };
+    let mut out = Output::new(&cli.global);
+    let run = Run::new(cli.global);
+    trace(&run.console);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let error = CliError::new(Code::Unexpected, format!("cannot start the runtime: {error}"));
+            return finish(&error, &run.console, &mut out);
+        }
+    };
+    let result = runtime.block_on(commands::run(cli.command, &run, &mut out));
+    // A thread that still reads standard input, or asks a person, must not keep the program from ending.
+    runtime.shutdown_background();
+    run.console.take_back();
+    match result {
+        Ok(()) | Err(Stop::PipeClosed) => ExitCode::SUCCESS,
+        Err(Stop::Error(error)) => finish(&error, &run.console, &mut out),
+    }
+}
+
+/// Tells the error. With JSON output standard output gets it as well if it has no document yet: whoever reads it
+/// always finds one.
+fn finish(error: &CliError, console: &Console, out: &mut Output) -> ExitCode {
+    if out.format() == Format::Json && !out.answered() {
+        // Standard error still says what happened where standard output is gone.
+        let _ = out.json(&error.to_json());
+    }
+    console.error(error);
+    ExitCode::from(error.code as u8)
+}
+
+/// A command line that clap could not read, or one that asks for help or the version.
+fn misread(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || !Global::wants_json(std::env::args_os()) {
+        // Where this cannot be printed there is nobody to tell.
+        let _ = error.print();
+        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    }
+    let global = Global::for_json_errors();
+    let text = error.render().to_string();
+    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let error = CliError::usage(message).hint("`bowline --help` and `bowline <command> --help` tell what there is");
+    finish(&error, &Console::new(&global), &mut Output::new(&global))
+}
+
+/// Shows the library's own diagnostics with `-vv`, or as `BOWLINE_LOG` says.
+fn trace(console: &Console) {
+    let filter = match std::env::var("BOWLINE_LOG") {
+        Ok(directives) => EnvFilter::try_new(&directives).unwrap_or_else(|error| {
+            console.warn(format!("BOWLINE_LOG is ignored: {error}"));
+            EnvFilter::new("off")
+        }),
+        Err(_) if console.verbose() > 1 => {
+            EnvFilter::new("bowline=trace,bowline_client=trace,bowline_transport=trace,bowline_stdio=trace")
+        }
+        Err(_) => return,
+    };
+    // No colours: what a server sends is made harmless after this, and escape sequences go then.
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(console.clone()).init();
+}

@@ -1,0 +1,135 @@
+//! Makes harmless what a server sends before a terminal shows it.
+
+use std::borrow::Cow;
+
+use anstream::adapter::strip_str;
+
+/// Text that a terminal can show: no escape sequences, and no character that hides or turns text around.
+///
+/// Escape sequences and the controls of a typewriter (bell, backspace) are taken out. Other control characters (but newline and tab), bidirectional controls,
+/// zero-width and tag characters are shown as `\u{202e}`, so that a person sees that they were there.
+pub(crate) fn text(foreign: &str) -> Cow<'_, str> {
+    let foreign =
+        if foreign.contains('\r') { Cow::Owned(foreign.replace("\r\n", "\n")) } else { Cow::Borrowed(foreign) };
+    if !foreign.chars().any(|c| c == '\u{1b}' || is_harmful(c)) {
+        return foreign;
+    }
+    // Line by line, so that a sequence without an end hides one line and not the rest of the text.
+    let stripped = foreign.split('\n').map(|line| strip_str(line).to_string()).collect::<Vec<_>>().join("\n");
+    let mut out = String::with_capacity(stripped.len());
+    let mut chars = stripped.chars().peekable();
+    let mut before = None;
+    while let Some(c) = chars.next() {
+        if is_harmful(c) && !joins(c, before, chars.peek().copied()) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+        before = Some(c);
+    }
+    Cow::Owned(out)
+}
+
+/// As [`text`], and on one line: newlines and tabs become spaces.
+pub(crate) fn line(foreign: &str) -> String {
+    text(foreign).replace(['\n', '\t'], " ")
+}
+
+/// The beginning of a text, harmless, on one line and with the cut marked.
+pub(crate) fn excerpt(foreign: &str, max_chars: usize) -> String {
+    match foreign.char_indices().nth(max_chars) {
+        Some((end, _)) => format!("{}…", line(foreign.get(..end).unwrap_or_default())),
+        None => line(foreign),
+    }
+}
+
+/// JSON text that a terminal can show: harmful characters inside strings are written as JSON escapes.
+///
+/// The value stays the same.
+pub(crate) fn json(valid: &str) -> Cow<'_, str> {
+    if !valid.chars().any(is_harmful) {
+        return Cow::Borrowed(valid);
+    }
+    let mut out = String::with_capacity(valid.len());
+    for c in valid.chars() {
+        // Between the tokens there is only whitespace, and a carriage return there means nothing.
+        if c == '\r' {
+            out.push(' ');
+        } else if is_harmful(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Whether a zero-width joiner stands where scripts and emoji need it, so that showing it would break the text.
+fn joins(c: char, before: Option<char>, after: Option<char>) -> bool {
+    let visible = |c: char| !c.is_ascii() && !is_harmful(c);
+    matches!(c, '\u{200c}' | '\u{200d}') && before.is_some_and(visible) && after.is_some_and(visible)
+}
+
+fn is_harmful(c: char) -> bool {
+    match c {
+        '\n' | '\t' => false,
+        c if c.is_control() => true,
+        // Soft hyphen, Arabic letter mark, Hangul filler, Mongolian vowel separator.
+        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{180e}' => true,
+        // Zero-width characters and directional marks; line and paragraph separator with the bidirectional
+        // embeddings; invisible operators with the bidirectional isolates.
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
+        // Byte order mark, interlinear annotations, tags, and the variation selectors that can carry data.
+        '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e01ef}' => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_text_passes_untouched() {
+        for plain in ["", "a\tb\nc", "grüße", "日本語", "👨‍👩‍👧", "می‌خواهم"] {
+            assert_eq!(text(plain), plain);
+        }
+    }
+
+    #[test]
+    fn escape_sequences_are_taken_out() {
+        assert_eq!(text("a\u{1b}[31mred\u{1b}[0m"), "ared");
+        assert_eq!(text("\u{1b}]0;title\u{7}x"), "x");
+        assert_eq!(text("\u{1b}]8;;https://evil\u{1b}\\click\u{1b}]8;;\u{1b}\\"), "click");
+        assert!(!text("\u{1b}[2J\u{1b}c\u{9b}31m").contains(['\u{1b}', '\u{9b}']));
+        assert!(!text("cut \u{1b}").contains('\u{1b}'));
+    }
+
+    #[test]
+    fn what_hides_or_turns_text_is_shown() {
+        assert_eq!(text("a\u{202e}b"), "a\\u{202e}b");
+        assert_eq!(text("a\u{200b}b\u{2066}"), "a\\u{200b}b\\u{2066}");
+        assert_eq!(text("x\u{e0041}"), "x\\u{e0041}");
+        assert_eq!(text("a\u{200d}b"), "a\\u{200d}b");
+        assert_eq!(text("50%\rdone\r\n"), "50%\\u{d}done\n");
+        assert!(!text("\u{8}\u{8}x\u{7f}").contains(['\u{8}', '\u{7f}']));
+        assert_eq!(text("a\u{1b}]0;no end\nb"), "a\nb");
+    }
+
+    #[test]
+    fn one_line_stays_one_line() {
+        assert_eq!(line("a\nb\tc\u{1b}[1m"), "a b c");
+    }
+
+    #[test]
+    fn json_keeps_its_value() {
+        let raw = "{\"a\":\"x\u{202e}y\u{e0041}\u{9b}\"}";
+        let safe = json(raw);
+        assert!(safe.is_ascii());
+        let (a, b): (serde_json::Value, serde_json::Value) =
+            (serde_json::from_str(raw).unwrap(), serde_json::from_str(&safe).unwrap());
+        assert_eq!(a, b);
+    }
+}

@@ -1,0 +1,17 @@
+//! The command as a person or a script runs it.
+//!
+//! The servers are shell scripts.
+#![cfg(unix)]
+
+#[cfg(test)]
+mod arguments;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod ends;
+#[cfg(test)]
+mod output;
+#[cfg(test)]
+mod questions;
+#[cfg(test)]
+mod run;

@@ -1,0 +1,131 @@
+//! What goes to standard output, and what to standard error.
+
+use serde_json::{Value, json};
+
+use crate::run::Server;
+
+#[test]
+fn case_cli_005_json_output_is_the_whole_result() {
+    let result =
+        r#"{"content":[{"type":"text","text":"t"}],"structuredContent":{"a":1},"isError":false,"_meta":{"x":2}}"#;
+    let server = Server::new().tool("{}").answer("tools/call", result);
+    let ran = server.run(&["call", "t", "--json"]);
+    assert_eq!(ran.code, Some(0));
+    assert_eq!(ran.json(), serde_json::from_str::<Value>(result).unwrap());
+    assert!(ran.stderr.is_empty(), "{}", ran.stderr);
+}
+
+#[test]
+fn case_cli_006_json_output_is_clean_and_the_rest_goes_to_standard_error() {
+    let server = Server::new().tool("{}").answer("logging/setLevel", "{}").on(
+        "tools/call",
+        r#"token=${line#*\"progressToken\":}; token=${token%%[,\}]*}
+           echo 'from the server itself' >&2
+           echo '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"a log line"}}'
+           printf '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":1,"total":2,"message":"half"}}\n' "$token"
+           printf '{"jsonrpc":"2.0","id":%s,"result":{"content":[]}}\n' "$id""#,
+    );
+    let ran = server.run(&["call", "t", "--json", "-v"]);
+    assert_eq!((ran.code, ran.json()), (Some(0), json!({"content": []})), "{}", ran.stderr);
+    for told in ["from the server itself", "a log line", "progress: t 1/2 half"] {
+        assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
+    }
+    let ran = server.run(&["call", "t", "--json"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn what_a_server_sends_is_made_harmless() {
+    let text = r"a\u001b[31mred\u001b]0;title\u0007 \u202egnp.exe";
+    let server = Server::new()
+        .answer(
+            "tools/list",
+            &format!(r#"{{"tools":[{{"name":"t","description":"{text}","inputSchema":{{"type":"object"}}}}]}}"#),
+        )
+        .answer("tools/call", &format!(r#"{{"content":[{{"type":"text","text":"{text}"}}]}}"#));
+    for words in [&["call", "t"][..], &["list"], &["info", "t"], &["call", "t", "--output", "md"]] {
+        let ran = server.run(words);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert!(ran.stdout.contains("ared \\u{202e}gnp.exe"), "{}", ran.stdout);
+        assert!(!ran.stdout.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{:?}", ran.stdout);
+    }
+    let ran = server.run(&["call", "t", "--output", "raw"]);
+    assert_eq!(ran.stdout, "a\u{1b}[31mred\u{1b}]0;title\u{7} \u{202e}gnp.exe");
+
+    let server = Server::new().tool("{}").fail("tools/call", &format!(r#"{{"code":-32000,"message":"{text}"}}"#));
+    let ran = server.run(&["call", "t"]);
+    assert!(!ran.stderr.contains(['\u{1b}', '\u{202e}']), "{:?}", ran.stderr);
+}
+
+#[test]
+fn tools_are_listed_as_signatures() {
+    let server = Server::new().answer(
+        "tools/list",
+        r#"{"tools":[{"name":"add","description":"Adds.","inputSchema":{"type":"object","properties":{"note":{"type":"string"},
+        "a":{"type":"number"},"b":{"type":"number"}},"required":["a","b"]},
+        "outputSchema":{"type":"object","properties":{"sum":{"type":"number"}},"required":["sum"]}}]}"#,
+    );
+    let ran = server.run(&["list"]);
+    assert_eq!(ran.stdout, "add(a: number, b: number, note?: string) -> {sum: number}\n    Adds.\n", "{}", ran.stderr);
+    assert_eq!(server.run(&["ls", "--json"]).json()["tools"][0]["name"], "add");
+    assert_eq!(server.run(&["info", "add", "--output-schema"]).json()["required"], json!(["sum"]));
+    let ran = server.run(&["info"]);
+    assert!(ran.stdout.starts_with("script 1\n") && ran.stdout.contains("2025-11-25"), "{}", ran.stdout);
+    assert_eq!(server.run(&["info", "--json"]).json()["serverInfo"]["name"], "script");
+}
+
+#[test]
+fn one_bad_tool_is_told_and_hides_no_other() {
+    let server = Server::new().answer(
+        "tools/list",
+        r#"{"tools":[{"description":"no name"},{"name":"good","inputSchema":{"type":"object"}}]}"#,
+    );
+    let ran = server.run(&["list"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "good()\n"));
+    assert!(ran.stderr.contains("warning: entry 0 of the list"), "{}", ran.stderr);
+}
+
+#[test]
+fn binary_content_goes_to_files() {
+    let server = Server::new().answer(
+        "resources/read",
+        r#"{"contents":[{"uri":"file:///../../etc/pic.png","mimeType":"image/png","blob":"AAEC"},{"uri":"x://t","text":"text"}]}"#,
+    );
+    let folder = server.folder().join("saved");
+    let ran = server.run(&["read", "x://1", "--save", &folder.to_string_lossy()]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(std::fs::read(folder.join("pic.png")).unwrap(), [0, 1, 2]);
+    assert!(ran.stdout.contains("pic.png") && ran.stdout.contains("text"), "{}", ran.stdout);
+}
+
+#[test]
+fn watch_prints_a_line_an_event_and_ends_after_a_count() {
+    let server = Server::new().on(
+        "resources/subscribe",
+        r#"printf '{"jsonrpc":"2.0","id":%s,"result":{}}\n' "$id"
+           echo '{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"x://1"}}'
+           echo '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","logger":"l","data":{"n":1}}}'"#,
+    );
+    let ran = server.run(&["watch", "x://1", "--count", "2"]);
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (Some(0), "resource updated x://1\nlog info l: {\"n\":1}\n"),
+        "{}",
+        ran.stderr
+    );
+    let ran = server.run(&["watch", "x://1", "--count", "2", "--json"]);
+    let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0], json!({"event": "resource-updated", "uri": "x://1"}));
+    assert_eq!(lines[1]["data"], json!({"n": 1}));
+}
+
+#[test]
+fn variables_and_folders_reach_the_server_and_secrets_no_message() {
+    let server = Server::new()
+        .tool("{}")
+        .on("tools/call", r#"printf '{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":"%s %s %s"}]}}\n' "$id" "$A" "$SECRET_HERE" "$PWD""#);
+    let folder = server.folder().canonicalize().unwrap();
+    let words = ["call", "t", "-e", "A=env:SECRET_HERE", "--cwd", &folder.to_string_lossy()];
+    let ran: crate::run::Ran = server.command(&words).env("SECRET_HERE", "hunter2").output().unwrap().into();
+    assert_eq!(ran.stdout, format!("hunter2  {}\n", folder.display()), "{}", ran.stderr);
+}

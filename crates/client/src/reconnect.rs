@@ -1,0 +1,102 @@
+//! When a lost connection is replaced, and how often that is tried.
+
+use std::time::Duration;
+
+/// Whether and how a client replaces a connection that was lost.
+///
+/// A fresh connection is opened when a call needs one, or at once while there are subscriptions to take up again.
+/// Calls that were never sent go on over it; calls that may have been sent fail, with
+/// [`Sent::Maybe`](bowline_transport::Sent::Maybe), and are never repeated by themselves.
+///
+/// ```
+/// use std::time::Duration;
+/// use bowline_client::Reconnect;
+///
+/// let policy = Reconnect::default().with_attempts(3).with_max_delay(Duration::from_secs(5));
+/// assert_eq!(policy.attempts, 3);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reconnect {
+    /// How often it is tried in a row before calls fail. Default 5. After that the next call, no sooner than
+    /// [`max_delay`](Self::max_delay) later, begins anew. 0 never reconnects.
+    pub attempts: u32,
+    /// The delay before the second attempt; it doubles from one to the next, and each is drawn between half of
+    /// it and all of it. Default 250 ms.
+    pub base_delay: Duration,
+    /// What the delay never exceeds. Default 30 s.
+    pub max_delay: Duration,
+}
+
+impl Default for Reconnect {
+    fn default() -> Self {
+        Self { attempts: 5, base_delay: Duration::from_millis(250), max_delay: Duration::from_secs(30) }
+    }
+}
+
+impl Reconnect {
+    /// Never reconnects: calls after a loss fail.
+    pub const NEVER: Self = Self { attempts: 0, base_delay: Duration::ZERO, max_delay: Duration::ZERO };
+
+    /// Sets how often it is tried in a row.
+    #[must_use]
+    pub const fn with_attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// Sets the delay before the second attempt.
+    #[must_use]
+    pub const fn with_base_delay(mut self, delay: Duration) -> Self {
+        self.base_delay = delay;
+        self
+    }
+
+    /// Sets what the delay never exceeds.
+    #[must_use]
+    pub const fn with_max_delay(mut self, delay: Duration) -> Self {
+        self.max_delay = delay;
+        self
+    }
+
+    /// The delay after so many failures in a row; `random` is between 0 and 1.
+    pub(crate) fn delay(&self, failures: u32, random: f64) -> Duration {
+        let Some(doublings) = failures.checked_sub(1) else { return Duration::ZERO };
+        let factor = 2_u32.saturating_pow(doublings.min(31));
+        let full = self.base_delay.saturating_mul(factor).min(self.max_delay);
+        full / 2 + (full / 2).mul_f64(random.clamp(0.0, 1.0))
+    }
+}
+
+/// A number between 0 and 1 that differs from one call and one process to the next. Not for secrets.
+pub(crate) fn random() -> f64 {
+    use std::hash::{BuildHasher, RandomState};
+
+    let bits = RandomState::new().hash_one(0);
+    // 53 bits are what a float holds exactly.
+    (bits >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_to_their_bound_and_never_beyond() {
+        let policy = Reconnect::default();
+        assert_eq!(policy.delay(0, 0.5), Duration::ZERO);
+        assert_eq!(policy.delay(1, 0.0), Duration::from_millis(125));
+        assert_eq!(policy.delay(1, 1.0), Duration::from_millis(250));
+        assert_eq!(policy.delay(3, 1.0), Duration::from_secs(1));
+        for failures in [10, 40, u32::MAX] {
+            assert_eq!(policy.delay(failures, 1.0), Duration::from_secs(30));
+        }
+    }
+
+    #[test]
+    fn random_numbers_differ_and_stay_in_range() {
+        let numbers: Vec<f64> = (0..100).map(|_| random()).collect();
+        assert!(numbers.iter().all(|n| (0.0..1.0).contains(n)));
+        assert!(numbers.windows(2).any(|pair| pair[0] != pair[1]));
+    }
+}

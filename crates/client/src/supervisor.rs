@@ -1,0 +1,317 @@
+//! The connection of a client, and its replacement when it is lost.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use bowline_protocol::{LoggingLevel, RawJson, SetLevelRequestParams, SubscribeRequestParams, method};
+use bowline_transport::{Sent, TransportError};
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use crate::call::Call;
+use crate::dial::{Dialer, Link};
+use crate::error::Error;
+use crate::events::{self, Event, Events, OnEvent};
+use crate::feed::Feed;
+use crate::reconnect::{Reconnect, random};
+use crate::task::Task;
+
+/// A connection that lasted this long was a good one: the next loss is a fresh start of the backoff.
+const GOOD: Duration = Duration::from_secs(10);
+/// How long a close waits for the event callback to take what it was given.
+const LAST_EVENTS: Duration = Duration::from_secs(1);
+
+/// Shared by all clones of a client.
+pub(crate) struct Supervisor {
+    dialer: Dialer,
+    policy: Reconnect,
+    events: Arc<Feed>,
+    telling: Option<Task>,
+    home: Home,
+    state: Mutex<State>,
+    /// Told when the state has changed.
+    changed: watch::Sender<()>,
+}
+
+struct State {
+    link: Arc<Link>,
+    closed: bool,
+    redialing: Option<Task>,
+    /// Losses and failed attempts since the last good connection.
+    failures: u32,
+    /// Why the last row of attempts failed, and until when there is no other.
+    gave_up: Option<(Error, Instant)>,
+    remembered: Remembered,
+}
+
+/// What a fresh session has to be told again.
+#[derive(Clone, Default)]
+struct Remembered {
+    level: Option<LoggingLevel>,
+    subscriptions: BTreeSet<String>,
+}
+
+/// The way from a connection to its supervisor, which is there only once the first connection is.
+type Home = Arc<OnceLock<Weak<Supervisor>>>;
+
+impl Supervisor {
+    /// Opens the first connection. Without a policy, lost connections to servers that live on are replaced.
+    pub(crate) async fn start(
+        dialer: Dialer,
+        policy: Option<Reconnect>,
+        on_event: Option<OnEvent>,
+    ) -> Result<Arc<Self>, Error> {
+        let lives_on = dialer.connector.server_lives_on();
+        let policy = policy.unwrap_or(if lives_on { Reconnect::default() } else { Reconnect::NEVER });
+        let events = Arc::new(Feed::default());
+        // Listening begins before the first message can be served.
+        let telling = on_event.map(|on_event| Task::spawn(events::tell(Events::new(events.listen()), on_event)));
+        let home = Home::default();
+        let link = Arc::new(dialer.dial(0, &events, lost(&home, 0)).await?);
+        let state = State {
+            link: Arc::clone(&link),
+            closed: false,
+            redialing: None,
+            failures: 0,
+            gave_up: None,
+            remembered: Remembered::default(),
+        };
+        let changed = watch::Sender::new(());
+        let this = Arc::new(Self { dialer, policy, events, telling, home, state: Mutex::new(state), changed });
+        let _ = this.home.set(Arc::downgrade(&this));
+        if let Some(error) = link.owner.connection.closed() {
+            // It ended before anybody could be told.
+            this.lost(0, error);
+        }
+        Ok(this)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection of this moment, which may be lost.
+    pub(crate) fn current(&self) -> Arc<Link> {
+        Arc::clone(&self.state().link)
+    }
+
+    /// What is told from now on; after the end, the end.
+    pub(crate) fn events(&self) -> Events {
+        let listener = self.events.listen();
+        match self.ended() {
+            Some(error) => Events::ended(error),
+            None => Events::new(listener),
+        }
+    }
+
+    /// Why no call can succeed any more, if so.
+    fn ended(&self) -> Option<TransportError> {
+        let state = self.state();
+        let closed = state.link.owner.connection.closed();
+        if state.closed {
+            Some(closed.unwrap_or_else(TransportError::closed))
+        } else {
+            closed.filter(|_| self.policy.attempts == 0)
+        }
+    }
+
+    pub(crate) fn declares_roots(&self) -> bool {
+        self.dialer.handlers.roots.is_some()
+    }
+
+    /// Whether no call can succeed any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.ended().is_some()
+    }
+
+    /// Whether a call that failed like this may go on over a fresh connection: it never left, and the connection
+    /// is gone.
+    pub(crate) fn may_go_on(&self, error: &Error) -> bool {
+        self.policy.attempts > 0 && error.sent() == Sent::No && error.is_connection_lost()
+    }
+
+    /// A connection that is not known to be lost; waits while it is replaced.
+    ///
+    /// Dropping the future changes nothing.
+    pub(crate) async fn link(self: &Arc<Self>) -> Result<Arc<Link>, Error> {
+        let mut changed = self.changed.subscribe();
+        loop {
+            {
+                let mut state = self.state();
+                if state.closed {
+                    return Err(Error::closed());
+                }
+                match state.link.owner.connection.closed() {
+                    None => return Ok(Arc::clone(&state.link)),
+                    Some(error) if self.policy.attempts == 0 => return Err(Error::lost(error)),
+                    Some(_) => {}
+                }
+                if let Some((error, until)) = &state.gave_up
+                    && Instant::now() < *until
+                {
+                    return Err(error.again());
+                }
+                self.redial(&mut state);
+            }
+            // The sender lives as long as `self`.
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// Takes a connection as lost that its transport still holds to be good.
+    pub(crate) fn lose(self: &Arc<Self>, link: &Link, error: &TransportError) {
+        link.owner.connection.lose(error);
+        self.lost(link.epoch, error.clone());
+    }
+
+    /// What a connection calls when it has ended.
+    fn lost(self: &Arc<Self>, epoch: u64, error: TransportError) {
+        let mut state = self.state();
+        if state.closed || state.link.epoch != epoch || state.link.told.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if self.policy.attempts == 0 {
+            return self.events.emit(|| Event::Closed(error));
+        }
+        let lasted = state.link.since.elapsed();
+        state.failures = if lasted >= GOOD { 0 } else { state.failures.saturating_add(1) };
+        self.events.emit(|| Event::Disconnected(error));
+        if !state.remembered.subscriptions.is_empty() {
+            // Somebody listens who makes no calls.
+            self.redial(&mut state);
+        }
+    }
+
+    /// Starts the task that replaces the connection, unless it runs.
+    fn redial(self: &Arc<Self>, state: &mut State) {
+        if state.redialing.is_none() {
+            state.gave_up = None;
+            state.redialing = Some(Task::spawn(redial(Arc::downgrade(self), state.link.epoch + 1)));
+        }
+    }
+
+    /// One attempt to replace the connection; `None` when it succeeded, or when nobody needs it any more.
+    async fn attempt(self: &Arc<Self>, epoch: u64) -> Option<Error> {
+        let link = match self.dialer.dial(epoch, &self.events, lost(&self.home, epoch)).await {
+            Ok(link) => Arc::new(link),
+            Err(error) => return Some(error),
+        };
+        let remembered = self.state().remembered.clone();
+        remembered.tell(&link).await;
+        let mut state = self.state();
+        if state.closed {
+            return None;
+        }
+        state.link = Arc::clone(&link);
+        state.redialing = None;
+        drop(state);
+        self.events.emit(|| Event::Reconnected);
+        self.changed.send_replace(());
+        if let Some(error) = link.owner.connection.closed() {
+            self.lost(epoch, error);
+        }
+        None
+    }
+
+    fn give_up(&self, error: Error) {
+        let mut state = self.state();
+        state.gave_up = Some((error, Instant::now() + self.policy.max_delay));
+        state.redialing = None;
+        drop(state);
+        self.changed.send_replace(());
+    }
+
+    /// Remembers what a fresh session has to be told again.
+    pub(crate) fn remember(&self, note: Note<'_>) {
+        let remembered = &mut self.state().remembered;
+        match note {
+            Note::Level(level) => remembered.level = Some(level),
+            Note::Subscribed(uri) => drop(remembered.subscriptions.insert(uri.to_owned())),
+            Note::Unsubscribed(uri) => drop(remembered.subscriptions.remove(uri)),
+        }
+    }
+
+    /// Ends the connection for good, in order. A second call waits for the same end.
+    pub(crate) async fn close(&self) -> Result<(), Error> {
+        let (link, redialing, first) = {
+            let mut state = self.state();
+            let first = !std::mem::replace(&mut state.closed, true);
+            (Arc::clone(&state.link), state.redialing.take(), first)
+        };
+        drop(redialing);
+        self.changed.send_replace(());
+        let closed = link.owner.close().await;
+        if first && !(self.policy.attempts == 0 && link.told.swap(true, Ordering::Relaxed)) {
+            self.events.emit(|| Event::Closed(TransportError::closed()));
+        }
+        if let Some(telling) = &self.telling {
+            telling.ended_within(LAST_EVENTS).await;
+        }
+        closed
+    }
+}
+
+/// Something that a fresh session has to be told again.
+pub(crate) enum Note<'a> {
+    Level(LoggingLevel),
+    Subscribed(&'a str),
+    Unsubscribed(&'a str),
+}
+
+/// What a connection is given to call when it has ended.
+fn lost(home: &Home, epoch: u64) -> impl FnOnce(TransportError) + Send + 'static {
+    let home = Arc::clone(home);
+    move |error| {
+        if let Some(supervisor) = home.get().and_then(Weak::upgrade) {
+            supervisor.lost(epoch, error);
+        }
+    }
+}
+
+/// Tries to replace the connection until it succeeds, cannot succeed, or was tried often enough.
+async fn redial(supervisor: Weak<Supervisor>, epoch: u64) {
+    let mut tried = 0;
+    loop {
+        // Held during an attempt only, so that a client that was dropped stays dropped.
+        let delay = match supervisor.upgrade() {
+            Some(this) => this.policy.delay(this.state().failures, random()),
+            None => return,
+        };
+        sleep(delay).await;
+        let Some(this) = supervisor.upgrade() else { return };
+        let Some(error) = this.attempt(epoch).await else { return };
+        tried += 1;
+        let failures = {
+            let mut state = this.state();
+            state.failures = state.failures.saturating_add(1);
+            state.failures
+        };
+        tracing::debug!(%error, tried, failures, "could not replace the lost connection");
+        if tried >= this.policy.attempts || error.is_permanent() {
+            return this.give_up(error);
+        }
+    }
+}
+
+impl Remembered {
+    /// Tells a fresh session. What it refuses is traced: the session itself is good.
+    async fn tell(&self, link: &Link) {
+        if let Some(level) = &self.level {
+            tell(link, method::LOGGING_SET_LEVEL, &SetLevelRequestParams::new(level.clone())).await;
+        }
+        for uri in &self.subscriptions {
+            tell(link, method::RESOURCES_SUBSCRIBE, &SubscribeRequestParams::new(uri.as_str())).await;
+        }
+    }
+}
+
+async fn tell(link: &Link, method: &'static str, params: &(impl Serialize + Sync)) {
+    let Ok(params) = RawJson::from_serialize(params) else { return };
+    let mut call = Call { method: method.into(), params: Some(params), ..Call::default() };
+    if let Err(error) = call.run_once(&link.owner.connection).await {
+        tracing::warn!(%error, "the fresh session refused what the lost one had accepted");
+    }
+}

@@ -1,0 +1,6 @@
+//! The client against the mock server.
+
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
+
+mod reconnect;
+mod requests;

@@ -1,0 +1,64 @@
+//! Chores of the workspace, run as `cargo xtask COMMAND`.
+
+mod bench;
+mod context;
+mod counts;
+mod docs;
+mod interop;
+mod report;
+mod test;
+mod tidy;
+mod weight;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::context::Context;
+
+/// Chores of the bowline workspace.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs every check that a change must pass, and reports each.
+    Test(test::Args),
+    /// Runs the client against published servers, pinned and installed under `target/`.
+    Interop(interop::Args),
+    /// Checks what a linter cannot: crate docs, dependency directions, dead links, leftovers.
+    Tidy,
+    /// Counts the packages of a minimal program.
+    Weight,
+    /// Measures bowline beside a hand-written client and other libraries.
+    Bench(bench::Args),
+    /// Builds the book and the API documentation.
+    Docs,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let run = || {
+        let context = Context::load()?;
+        match cli.command {
+            Command::Test(args) => test::run(&context, &args),
+            Command::Interop(args) => interop::run(&context, &args),
+            Command::Tidy => report::single(&context, tidy::check),
+            Command::Weight => report::single(&context, weight::check),
+            Command::Bench(args) => bench::run(&context, &args),
+            Command::Docs => report::single(&context, docs::build),
+        }
+    };
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Dependencies between the crates point one way (ARCHITECTURE.md).
+
+use crate::context::Package;
+
+/// What each crate may depend on outside its tests. A crate that is not here is asked to be added.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("bowline-protocol", &[]),
+    ("bowline-transport", &["bowline-protocol"]),
+    ("bowline-stdio", &["bowline-protocol", "bowline-transport"]),
+    ("bowline-client", &["bowline-protocol", "bowline-transport"]),
+    ("bowline-testkit", &["bowline-protocol", "bowline-transport"]),
+    ("bowline", &["bowline-protocol", "bowline-transport", "bowline-stdio", "bowline-client"]),
+    (
+        "bowline-cli",
+        &["bowline", "bowline-client", "bowline-protocol", "bowline-stdio", "bowline-testkit", "bowline-transport"],
+    ),
+    ("bowline-tests", &["bowline", "bowline-testkit"]),
+    ("xtask", &[]),
+];
+
+/// Tells of each dependency that points the wrong way.
+pub fn findings(packages: &[Package]) -> Vec<String> {
+    let mut findings = Vec::new();
+    for package in packages {
+        let name = package.name.as_str();
+        let Some((_, allowed)) = ARROWS.iter().find(|(known, _)| *known == name) else {
+            findings.push(format!("{name}: is not among the arrows of xtask/src/tidy/arrows.rs"));
+            continue;
+        };
+        let members = package.dependencies.iter().filter(|dependency| dependency.path.is_some());
+        for dependency in members.filter(|dependency| dependency.kind.as_deref() != Some("dev")) {
+            if !allowed.contains(&dependency.name.as_str()) {
+                findings.push(format!("{name}: may not depend on {}", dependency.name));
+            }
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::findings;
+    use crate::context::Package;
+
+    fn package(name: &str, dependency: &str, kind: Option<&str>) -> Package {
+        let value = serde_json::json!({
+            "name": name, "manifest_path": "Cargo.toml", "rust_version": null, "features": {},
+            "dependencies": [{ "name": dependency, "kind": kind, "path": "crates/x" }],
+        });
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_dependency_upwards_is_found_and_one_for_tests_is_not() {
+        assert!(findings(&[package("bowline-transport", "bowline-protocol", None)]).is_empty());
+        assert!(findings(&[package("bowline-client", "bowline-testkit", Some("dev"))]).is_empty());
+        let wrong = findings(&[package("bowline-client", "bowline-stdio", None)]);
+        assert_eq!(wrong, ["bowline-client: may not depend on bowline-stdio"]);
+    }
+}
