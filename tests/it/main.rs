@@ -11,3 +11,4 @@ mod leaks;
 mod lists;
 mod misbehaviour;
 mod support;
+mod targets;

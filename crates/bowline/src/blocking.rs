@@ -52,16 +52,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to a server by its command line; see [`bowline::connect`](crate::connect()).
+    /// Connects to a server by its name; see [`bowline::connect`](crate::connect()).
     ///
     /// # Errors
     /// As the async function, and when called within an async runtime.
-    #[cfg(feature = "stdio")]
-    pub fn connect(command_line: &str) -> Result<Self, Error> {
-        Self::connect_with(
-            bowline_client::Client::builder(),
-            bowline_stdio::StdioConnect::from_command_line(command_line)?,
-        )
+    pub fn connect(target: &str) -> Result<Self, Error> {
+        Self::connect_with(bowline_client::Client::builder(), crate::Target::parse(target)?)
     }
 
     /// Connects with the settings of a builder.

@@ -68,14 +68,16 @@ impl Call {
         supervisor: &Arc<Supervisor>,
         epoch: Option<u64>,
     ) -> Result<(Payload, u64), Error> {
-        let timeouts = &supervisor.current().owner.connection.settings.timeouts;
-        let mut deadline = Deadline::start(timeouts, &self.options);
+        let mut deadline = Deadline::start(supervisor.timeouts(), &self.options);
         let mut moves = 0;
         let outcome = loop {
-            let link = match deadline.bound(pin!(supervisor.link())).await {
-                Some(Ok(link)) => link,
-                Some(Err(error)) => break Err(error),
-                None => break Err(deadline.passed(Sent::No)),
+            let link = match supervisor.link_now() {
+                Some(link) => link,
+                None => match deadline.bound(pin!(supervisor.link())).await {
+                    Some(Ok(link)) => link,
+                    Some(Err(error)) => break Err(error),
+                    None => break Err(deadline.passed(Sent::No)),
+                },
             };
             if epoch.is_some_and(|epoch| epoch != link.epoch) {
                 break Err(Error::new(ErrorKind::Closed, "the session was replaced while a list was read; list again"));

@@ -218,6 +218,10 @@ impl Connection {
         }
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.get().is_some()
+    }
+
     /// Why the connection ended, if it did.
     pub(crate) fn closed(&self) -> Option<TransportError> {
         self.closed.get().cloned()

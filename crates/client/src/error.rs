@@ -23,6 +23,8 @@ pub enum ErrorKind {
     Server,
     /// The server broke the protocol: a result of the wrong shape, a cursor that repeats.
     Protocol,
+    /// The server asks for credentials, or for better ones. The request was not served.
+    Auth,
     /// Server and client have no protocol version in common.
     UnsupportedVersion,
     /// The server declared no capability for this, or the negotiated revision has no such method. Nothing was sent.
@@ -82,6 +84,7 @@ impl Error {
             TransportErrorKind::Timeout => ErrorKind::Timeout,
             TransportErrorKind::Protocol => ErrorKind::Protocol,
             TransportErrorKind::Config => ErrorKind::Config,
+            TransportErrorKind::Unauthorized => ErrorKind::Auth,
             // The kinds may grow; what ends a connection is the safe reading.
             _ => ErrorKind::Closed,
         };
@@ -118,7 +121,10 @@ impl Error {
 
     /// Whether connecting again will fail the same way.
     pub(crate) fn is_permanent(&self) -> bool {
-        matches!(self.kind(), ErrorKind::UnsupportedVersion | ErrorKind::Config | ErrorKind::Unsupported)
+        matches!(
+            self.kind(),
+            ErrorKind::UnsupportedVersion | ErrorKind::Config | ErrorKind::Unsupported | ErrorKind::Auth
+        )
     }
 
     pub(crate) fn server(error: ErrorObject) -> Self {
@@ -205,6 +211,16 @@ impl Error {
     /// The last lines of a child's standard error, where there is a child that wrote some.
     pub fn stderr(&self) -> Option<&str> {
         self.0.stderr.as_deref()
+    }
+
+    /// The HTTP status of the answer, where there was one.
+    pub fn status(&self) -> Option<u16> {
+        self.transport_error().and_then(TransportError::status)
+    }
+
+    /// How long the server asks to be left alone, where it does.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.transport_error().and_then(TransportError::retry_after)
     }
 
     /// Whether a deadline passed.

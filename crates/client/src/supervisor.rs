@@ -18,6 +18,7 @@ use crate::events::{self, Event, Events, OnEvent};
 use crate::feed::Feed;
 use crate::reconnect::{Reconnect, random};
 use crate::task::Task;
+use crate::timeouts::Timeouts;
 
 /// A connection that lasted this long was a good one: the next loss is a fresh start of the backoff.
 const GOOD: Duration = Duration::from_secs(10);
@@ -131,6 +132,17 @@ impl Supervisor {
     /// is gone.
     pub(crate) fn may_go_on(&self, error: &Error) -> bool {
         self.policy.attempts > 0 && error.sent() == Sent::No && error.is_connection_lost()
+    }
+
+    /// The limits of a call that sets none.
+    pub(crate) const fn timeouts(&self) -> &Timeouts {
+        &self.dialer.settings.timeouts
+    }
+
+    /// The connection of this moment, unless it is known to be lost.
+    pub(crate) fn link_now(&self) -> Option<Arc<Link>> {
+        let state = self.state();
+        (!state.closed && !state.link.owner.connection.is_closed()).then(|| Arc::clone(&state.link))
     }
 
     /// A connection that is not known to be lost; waits while it is replaced.

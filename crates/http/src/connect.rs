@@ -108,6 +108,10 @@ impl Connect for HttpConnect {
         Box::pin(std::future::ready(Ok(Box::new(transport) as Box<dyn Transport>)))
     }
 
+    fn server_lives_on(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         self.endpoint.describe()
     }

@@ -166,6 +166,10 @@ impl Connect for TcpConnect {
         })
     }
 
+    fn server_lives_on(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         format!("tcp:{}", self.address)
     }

@@ -163,6 +163,10 @@ impl Connect for UnixConnect {
         })
     }
 
+    fn server_lives_on(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         format!("unix:{}", self.path.display())
     }

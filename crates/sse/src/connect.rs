@@ -230,6 +230,10 @@ impl Connect for SseConnect {
         })
     }
 
+    fn server_lives_on(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         self.endpoint.describe()
     }

@@ -194,6 +194,10 @@ impl Connect for WebSocketConnect {
     }
 
     /// The URL without its query, which may hold a key.
+    fn server_lives_on(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         self.target.as_ref().map_or_else(|_| "a WebSocket URL that cannot be read".to_owned(), ToString::to_string)
     }

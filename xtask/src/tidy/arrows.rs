@@ -7,9 +7,28 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bowline-protocol", &[]),
     ("bowline-transport", &["bowline-protocol"]),
     ("bowline-stdio", &["bowline-protocol", "bowline-transport"]),
+    ("bowline-socket", &["bowline-transport"]),
+    // TCP is opened, and its failures are told, in one place.
+    ("bowline-websocket", &["bowline-protocol", "bowline-socket", "bowline-transport"]),
+    ("bowline-event-stream", &[]),
+    ("bowline-http", &["bowline-event-stream", "bowline-protocol", "bowline-transport"]),
+    // Both are HTTP: client, endpoint, redirects and credentials are those of http.
+    ("bowline-sse", &["bowline-event-stream", "bowline-http", "bowline-protocol", "bowline-transport"]),
     ("bowline-client", &["bowline-protocol", "bowline-transport"]),
     ("bowline-testkit", &["bowline-protocol", "bowline-transport"]),
-    ("bowline", &["bowline-protocol", "bowline-transport", "bowline-stdio", "bowline-client"]),
+    (
+        "bowline",
+        &[
+            "bowline-client",
+            "bowline-http",
+            "bowline-protocol",
+            "bowline-socket",
+            "bowline-sse",
+            "bowline-stdio",
+            "bowline-transport",
+            "bowline-websocket",
+        ],
+    ),
     (
         "bowline-cli",
         &["bowline", "bowline-client", "bowline-protocol", "bowline-stdio", "bowline-testkit", "bowline-transport"],

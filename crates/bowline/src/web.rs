@@ -1,0 +1,284 @@
+//! Servers behind `http` and `https` URLs: of which of the two transports is it?
+
+use bowline_client::Error;
+use bowline_http::{Endpoint, HttpClient, StaticBearer};
+use bowline_transport::{TransportError, TransportErrorKind};
+use std::sync::Arc;
+
+#[cfg(feature = "sse")]
+pub(crate) use self::first::{HttpFirst, SseFirst};
+
+use crate::target::TargetOptions;
+
+/// The endpoint of a URL with the options of a target.
+pub(crate) fn endpoint(url: &str, options: &TargetOptions) -> Result<Endpoint, Error> {
+    let mut client = HttpClient::builder();
+    if options.accept_invalid_certs {
+        client = client.danger_accept_any_certificate_on_loopback();
+    }
+    let mut endpoint = Endpoint::new(url)?.client(client.build()?);
+    for (name, value) in &options.headers {
+        // The value stays out of the error: it may be secret.
+        let bad = || {
+            let name = bowline_protocol::excerpt(name, 80);
+            TransportError::new(TransportErrorKind::Config, format!("\"{name}\" is no header, or its value is none"))
+        };
+        endpoint = endpoint.header(name.parse().map_err(|_| bad())?, value.parse().map_err(|_| bad())?);
+    }
+    if let Some(token) = &options.bearer {
+        endpoint = endpoint.authorize(Arc::new(StaticBearer::new(token)?));
+    }
+    Ok(endpoint)
+}
+
+#[cfg(feature = "sse")]
+mod first {
+    use std::collections::VecDeque;
+    use std::sync::atomic::{AtomicU8, Ordering};
+    use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+    use std::task::{Context, Poll};
+
+    use bowline_http::{Endpoint, HttpConnect};
+    use bowline_protocol::frame::Message;
+    use bowline_protocol::method;
+    use bowline_sse::SseConnect;
+    use bowline_transport::{
+        BoxFuture, Connect, Exchange, ExchangeSource, Inbound, InboundEvent, InboundSender, Transport, TransportError,
+        WireMessage, WireRequest,
+    };
+    use tokio::task::AbortHandle;
+
+    /// What a server turned out to speak.
+    const UNKNOWN: u8 = 0;
+    const HTTP: u8 = 1;
+    const SSE: u8 = 2;
+
+    /// How many unasked messages wait between a chosen transport and the session.
+    const QUEUED: usize = 64;
+
+    /// Streamable HTTP, then HTTP+SSE where the server refuses the first request in the way that servers of that age
+    /// do. The verdict is remembered for later connections.
+    pub(crate) struct HttpFirst {
+        http: HttpConnect,
+        sse: SseConnect,
+        verdict: Arc<AtomicU8>,
+    }
+
+    impl HttpFirst {
+        pub(crate) fn new(endpoint: Endpoint) -> Self {
+            Self { http: HttpConnect::to(endpoint.clone()), sse: SseConnect::to(endpoint), verdict: Arc::default() }
+        }
+    }
+
+    impl Connect for HttpFirst {
+        fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
+            Box::pin(async move {
+                match self.verdict.load(Ordering::Relaxed) {
+                    HTTP => self.http.connect().await,
+                    SSE => self.sse.connect().await,
+                    _ => {
+                        let http = self.http.connect().await?;
+                        let transport: Box<dyn Transport> =
+                            Box::new(Undecided::new(http, self.sse.clone(), Arc::clone(&self.verdict)));
+                        Ok(transport)
+                    }
+                }
+            })
+        }
+
+        fn describe(&self) -> String {
+            self.http.describe()
+        }
+
+        fn server_lives_on(&self) -> bool {
+            true
+        }
+    }
+
+    /// HTTP+SSE, then Streamable HTTP where the stream cannot be opened. The verdict is remembered.
+    pub(crate) struct SseFirst {
+        http: HttpConnect,
+        sse: SseConnect,
+        verdict: AtomicU8,
+    }
+
+    impl SseFirst {
+        pub(crate) fn new(endpoint: Endpoint) -> Self {
+            Self {
+                http: HttpConnect::to(endpoint.clone()),
+                sse: SseConnect::to(endpoint),
+                verdict: AtomicU8::new(UNKNOWN),
+            }
+        }
+    }
+
+    impl Connect for SseFirst {
+        fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
+            Box::pin(async move {
+                if self.verdict.load(Ordering::Relaxed) == HTTP {
+                    return self.http.connect().await;
+                }
+                match self.sse.connect().await {
+                    Ok(transport) => {
+                        self.verdict.store(SSE, Ordering::Relaxed);
+                        Ok(transport)
+                    }
+                    // Whoever cannot be reached at all is not of another age.
+                    Err(error) if error.status().is_none() || self.verdict.load(Ordering::Relaxed) == SSE => Err(error),
+                    Err(_) => {
+                        self.verdict.store(HTTP, Ordering::Relaxed);
+                        self.http.connect().await
+                    }
+                }
+            })
+        }
+
+        fn describe(&self) -> String {
+            self.sse.describe()
+        }
+
+        fn server_lives_on(&self) -> bool {
+            true
+        }
+    }
+
+    /// A transport whose kind the answer to the first request decides.
+    struct Undecided {
+        http: Arc<dyn Transport>,
+        sse: SseConnect,
+        verdict: Arc<AtomicU8>,
+        chosen: OnceLock<Arc<dyn Transport>>,
+        inbound: Mutex<Option<Inbound>>,
+        sender: Mutex<Option<InboundSender>>,
+        forwarding: OnceLock<AbortHandle>,
+    }
+
+    impl Undecided {
+        fn new(http: Box<dyn Transport>, sse: SseConnect, verdict: Arc<AtomicU8>) -> Self {
+            let (sender, inbound) = Inbound::channel(QUEUED);
+            Self {
+                http: Arc::from(http),
+                sse,
+                verdict,
+                chosen: OnceLock::new(),
+                inbound: Mutex::new(Some(inbound)),
+                sender: Mutex::new(Some(sender)),
+                forwarding: OnceLock::new(),
+            }
+        }
+
+        fn current(&self) -> &Arc<dyn Transport> {
+            self.chosen.get().unwrap_or(&self.http)
+        }
+
+        /// Settles on a transport; what it receives unasked goes to the session from now on.
+        fn choose(&self, transport: &Arc<dyn Transport>, verdict: u8) {
+            if self.chosen.set(Arc::clone(transport)).is_err() {
+                return;
+            }
+            self.verdict.store(verdict, Ordering::Relaxed);
+            let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let (Some(sender), Some(inbound)) = (sender, transport.take_inbound()) {
+                let _ = self.forwarding.set(tokio::spawn(forward(inbound, sender)).abort_handle());
+            }
+        }
+
+        /// Sends the first request, and decides by how it is answered.
+        async fn first(&self, request: WireRequest) -> Result<Exchange, TransportError> {
+            let refusal = match self.http.request(request.clone()).await {
+                Ok(mut exchange) => match exchange.next().await {
+                    Some(Err(error)) => error,
+                    first => {
+                        self.choose(&self.http, HTTP);
+                        return Ok(Exchange::new(Resumed { first: first.into_iter().collect(), rest: Some(exchange) }));
+                    }
+                },
+                Err(error) => error,
+            };
+            // Specification: basic/transports of 2025-11-25, backwards compatibility.
+            if !matches!(refusal.status(), Some(400 | 404 | 405)) {
+                return Err(refusal);
+            }
+            match self.sse.connect().await {
+                Ok(sse) => {
+                    let sse: Arc<dyn Transport> = Arc::from(sse);
+                    self.choose(&sse, SSE);
+                    sse.request(request).await
+                }
+                // The server is of neither kind: what it said to the newer one says more.
+                Err(_) => Err(refusal),
+            }
+        }
+    }
+
+    impl Transport for Undecided {
+        fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>> {
+            Box::pin(async move {
+                if self.chosen.get().is_none() && request.routing.method == method::INITIALIZE {
+                    self.first(request).await
+                } else {
+                    self.current().request(request).await
+                }
+            })
+        }
+
+        fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>> {
+            self.current().send(message)
+        }
+
+        fn take_inbound(&self) -> Option<Inbound> {
+            self.inbound.lock().unwrap_or_else(PoisonError::into_inner).take()
+        }
+
+        fn close(&self) -> BoxFuture<'_, Result<(), TransportError>> {
+            Box::pin(async move {
+                let closed = self.current().close().await;
+                // Without a choice nobody else ends the session's stream.
+                drop(self.sender.lock().unwrap_or_else(PoisonError::into_inner).take());
+                closed
+            })
+        }
+
+        fn last_words(&self) -> Option<Arc<str>> {
+            self.current().last_words()
+        }
+    }
+
+    impl Drop for Undecided {
+        fn drop(&mut self) {
+            if let Some(task) = self.forwarding.get() {
+                task.abort();
+            }
+        }
+    }
+
+    async fn forward(mut inbound: Inbound, sender: InboundSender) {
+        while let Some(event) = inbound.next().await {
+            match event {
+                InboundEvent::Closed(error) => return sender.set_end(error),
+                event => sender.send(event).await,
+            }
+        }
+    }
+
+    /// An exchange whose beginning was looked at.
+    struct Resumed {
+        first: VecDeque<Result<Message, TransportError>>,
+        rest: Option<Exchange>,
+    }
+
+    impl ExchangeSource for Resumed {
+        fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, TransportError>>> {
+            if let Some(message) = self.first.pop_front() {
+                return Poll::Ready(Some(message));
+            }
+            self.rest.as_mut().map_or(Poll::Ready(None), |rest| rest.poll_message(cx))
+        }
+
+        fn cancel(&mut self, reason: &str) {
+            if let Some(rest) = self.rest.take() {
+                rest.cancel(reason);
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Servers by name: every transport through the facade, the fall back, and what a restart does.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bowline::protocol::{CallToolResult, Tool};
+use bowline::transport::Connect;
+use bowline::{Client, ErrorKind, Event, Target, TargetOptions, TransportChoice};
+use bowline_testkit::MockServer;
+use bowline_testkit::http::{HttpMode, HttpServer, MockHttp};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+fn server() -> MockServer {
+    let schema = json!({"type": "object", "properties": {"text": {"type": "string"}}});
+    MockServer::builder()
+        .tool(Tool::new("echo", schema), |call: bowline_testkit::ToolCall| async move {
+            call.progress(1.0, Some(2.0), None).await;
+            Ok(CallToolResult::text(call.argument::<String>("text")?))
+        })
+        .build()
+}
+
+async fn echo(client: &Client, text: &str) -> Result<String, bowline::Error> {
+    client.call("echo").arg("text", text).await.map(|result| result.joined_text())
+}
+
+async fn tour(target: impl Connect) {
+    let client = Client::builder().connect(target).await.unwrap();
+    assert_eq!(client.tools().all().await.unwrap().len(), 1);
+    assert_eq!(echo(&client, "naïve — 🐙").await.unwrap(), "naïve — 🐙");
+    client.ping().await.unwrap();
+    client.close().await.unwrap();
+}
+
+async fn http(mode: HttpMode) -> HttpServer {
+    MockHttp::new(server()).mode(mode).start().await.unwrap()
+}
+
+#[tokio::test]
+async fn streamable_http_is_reached_by_its_url_in_both_modes() {
+    for mode in [HttpMode::Json, HttpMode::Stream] {
+        let server = http(mode).await;
+        tour(Target::parse(&server.url("/mcp")).unwrap()).await;
+    }
+}
+
+#[tokio::test]
+async fn e_05_a_server_of_2024_is_found_behind_its_url_and_remembered() {
+    let server = http(HttpMode::Json).await;
+    let target = Target::parse(&server.url("/sse")).unwrap();
+    for _ in 0..2 {
+        let transport = target.connect().await.unwrap();
+        transport.close().await.unwrap();
+    }
+    let posts = || server.requests().iter().filter(|r| r.method == "POST" && r.path == "/sse").count();
+    assert_eq!(posts(), 0, "nothing is asked before the handshake");
+    let client = Client::builder().connect(target).await.unwrap();
+    assert_eq!(echo(&client, "old").await.unwrap(), "old");
+    assert_eq!(posts(), 1, "one try at the newer transport");
+    client.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn each_choice_of_transport_is_kept_to() {
+    let server = http(HttpMode::Json).await;
+    for (choice, path) in [
+        (TransportChoice::Http, "/mcp"),
+        (TransportChoice::Sse, "/sse"),
+        (TransportChoice::SseFirst, "/sse"),
+        (TransportChoice::SseFirst, "/mcp"),
+        (TransportChoice::HttpFirst, "/sse"),
+    ] {
+        let options = TargetOptions::default().with_transport(choice);
+        tour(Target::parse_with(&server.url(path), &options).unwrap()).await;
+    }
+    let http_alone = TargetOptions::default().with_transport(TransportChoice::Http);
+    let target = Target::parse_with(&server.url("/sse"), &http_alone).unwrap();
+    let error = Client::builder().connect(target).await.unwrap_err();
+    assert!(matches!(error.status(), Some(400 | 404 | 405)), "{error}");
+}
+
+#[tokio::test]
+async fn nobody_at_an_address_is_an_error_that_says_so() {
+    let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    for target in [format!("http://{unused}/mcp"), format!("ws://{unused}/"), format!("tcp:{unused}")] {
+        let error = Client::builder().connect(Target::parse(&target).unwrap()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connect, "{target}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn sockets_are_reached_by_their_names() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (read, write) = stream.into_split();
+            tokio::spawn(async move { server().serve(read, write).await });
+        }
+    });
+    tour(Target::parse(&format!("tcp:{address}")).unwrap()).await;
+    serving.abort();
+}
+
+/// A listener on an address that was in use a moment ago.
+async fn listen_again(address: SocketAddr) -> TcpListener {
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn h_34_a_server_that_was_restarted_between_two_calls_strands_nobody() {
+    for mode in [HttpMode::Json, HttpMode::Stream] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let first = MockHttp::new(server()).mode(mode).on(listener).unwrap();
+        let client = Client::builder().connect(Target::parse(&first.url("/mcp")).unwrap()).await.unwrap();
+        let mut events = client.events();
+        assert_eq!(echo(&client, "before").await.unwrap(), "before");
+        drop(first);
+        let second = MockHttp::new(server()).mode(mode).on(listen_again(address).await).unwrap();
+        assert_eq!(echo(&client, "after").await.unwrap(), "after");
+        while !matches!(events.next().await.unwrap(), Event::Reconnected) {}
+        let handshakes = second.requests().iter().filter(|r| r.rpc_method() == "initialize").count();
+        assert_eq!(handshakes, 1, "one fresh session");
+        client.close().await.unwrap();
+    }
+}
