@@ -3,6 +3,8 @@
 //!
 //! `cargo xtask interop` installs the servers and runs this; without it each test says that it skipped itself.
 
+mod http;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -243,11 +245,16 @@ const MARK: &str = "BOWLINE_INTEROP_MARK";
 impl Installed {
     /// Finds a server, or says that the test skips itself.
     fn find(name: &'static str) -> Option<Self> {
+        Self::find_for(name, name)
+    }
+
+    /// As [`find`](Self::find), for one of several scenarios of a server: each works in a folder of its own.
+    fn find_for(name: &'static str, scenario: &str) -> Option<Self> {
         let Some(directory) = std::env::var_os("BOWLINE_INTEROP_DIR").map(PathBuf::from) else {
             println!("skipped: run `cargo xtask interop --only {name}`");
             return None;
         };
-        let work = directory.join("work").join(name);
+        let work = directory.join("work").join(scenario);
         if work.exists() {
             fs::remove_dir_all(&work).unwrap();
         }

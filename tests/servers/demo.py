@@ -1,4 +1,6 @@
-"""The fastmcp server of the interop tests: one of each kind."""
+"""The fastmcp server of the interop tests: one of each kind, on stdio or, given a port, over HTTP."""
+
+import sys
 
 from fastmcp import FastMCP
 
@@ -30,4 +32,7 @@ def explain(knot: str) -> str:
 
 
 if __name__ == "__main__":
-    server.run(show_banner=False)
+    if len(sys.argv) > 1:
+        server.run(transport="http", host="127.0.0.1", port=int(sys.argv[1]), show_banner=False)
+    else:
+        server.run(show_banner=False)

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bowline_protocol::excerpt;
 use bowline_protocol::frame::{self, Incoming, Message, Response};
+use bowline_protocol::{ErrorCode, excerpt};
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
 use bytes::{Buf, Bytes, BytesMut};
 use http::StatusCode;
@@ -106,6 +106,27 @@ pub(crate) fn error_response(body: &Bytes) -> Option<Response> {
     }
 }
 
+/// Whether a request that named a session was refused because the server does not know that session.
+///
+/// Specification: 2025-11-25, basic/transports, session management: 404. Servers made after the official SDKs'
+/// examples say 400 instead, with an error whose message tells.
+pub(crate) fn refuses_session(status: StatusCode, body: &Bytes) -> bool {
+    let error = error_response(body).and_then(|response| response.outcome.err());
+    match (status.as_u16(), error) {
+        // A modern server says 404 for a method that it lacks.
+        (404, error) => error.is_none_or(|error| error.code != ErrorCode::METHOD_NOT_FOUND),
+        (400 | 410, Some(error)) => {
+            let message = error.message.to_ascii_lowercase();
+            message.contains("not initialized")
+                || (message.contains("session")
+                    && ["not found", "no valid", "invalid", "unknown", "expired"]
+                        .iter()
+                        .any(|why| message.contains(why)))
+        }
+        _ => false,
+    }
+}
+
 /// A status that is no success, as an error.
 pub(crate) fn failure(response: &HttpResponse, what: &str, body: &Bytes) -> TransportError {
     let status = response.status();
@@ -181,6 +202,23 @@ fn wait_of(value: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn h_34_an_unknown_session_is_told_by_404_or_in_words() {
+        let said = |status: u16, message: &str| {
+            let body = format!(r#"{{"jsonrpc":"2.0","error":{{"code":-32000,"message":"{message}"}},"id":null}}"#);
+            refuses_session(StatusCode::from_u16(status).unwrap(), &Bytes::from(body))
+        };
+        assert!(said(404, "anything"));
+        assert!(said(400, "Bad Request: No valid session ID provided"));
+        assert!(said(400, "Bad Request: Server not initialized"));
+        assert!(said(410, "Session expired"));
+        assert!(!said(400, "Invalid params"));
+        assert!(!said(500, "Session not found"));
+        assert!(refuses_session(StatusCode::NOT_FOUND, &Bytes::from_static(b"<html>")));
+        let lacks = br#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}"#;
+        assert!(!refuses_session(StatusCode::NOT_FOUND, &Bytes::from_static(lacks)));
+    }
 
     #[test]
     fn case_http_025_retry_after_is_seconds_or_a_date() {

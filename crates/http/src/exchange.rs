@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bowline_protocol::frame::{self, Incoming, Message, Response};
-use bowline_protocol::{ErrorCode, RawJson, RequestId, method};
+use bowline_protocol::{RawJson, RequestId, method};
 use bowline_transport::{
     ExchangeSource, Fault, Routing, Sent, TransportError, TransportErrorKind, WireMessage, WireRequest,
 };
@@ -296,9 +296,7 @@ impl Job {
         let body = answer::cut(&mut response).await;
         let status = response.status().as_u16();
         let rpc = answer::error_response(&body).filter(|_| !matches!(status, 401 | 403));
-        let code = rpc.as_ref().and_then(|response| response.outcome.as_ref().err()).map(|error| error.code);
-        // A modern server says 404 for a method that it lacks.
-        if status == 404 && session.has_id() && code != Some(ErrorCode::METHOD_NOT_FOUND) {
+        if session.has_id() && answer::refuses_session(response.status(), &body) {
             return Err(self.shared.session_gone());
         }
         match rpc {

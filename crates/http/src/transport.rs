@@ -150,7 +150,7 @@ impl Shared {
             return Ok(());
         }
         let body = answer::cut(&mut response).await;
-        if response.status() == 404 && session.has_id() && message.routing.revision.is_none() {
+        if session.has_id() && message.routing.revision.is_none() && answer::refuses_session(response.status(), &body) {
             return Err(self.session_gone());
         }
         let what = if message.routing.method.is_empty() { "an answer to its request" } else { &message.routing.method };
@@ -161,7 +161,7 @@ impl Shared {
     ///
     /// Specification: 2025-11-25, basic/transports, session management: a new session begins with `initialize`.
     pub(crate) fn session_gone(&self) -> TransportError {
-        let message = format!("{} no longer knows the session (404); connect anew", self.endpoint.describe());
+        let message = format!("{} no longer knows the session; connect anew", self.endpoint.describe());
         let error = TransportError::new(TransportErrorKind::SessionGone, message).with_status(404);
         self.end(error.clone());
         error

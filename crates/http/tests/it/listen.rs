@@ -112,7 +112,7 @@ async fn h_34_a_stream_that_the_server_no_longer_knows_ends_the_session() {
     let transport = open(&server).await;
     let mut inbound = transport.take_inbound().unwrap();
     let end = unasked(&mut inbound).await;
-    assert!(end.starts_with("closed: ") && end.contains("404"), "{end}");
+    assert!(end.starts_with("closed: ") && end.contains("no longer knows the session"), "{end}");
 }
 
 #[tokio::test]
