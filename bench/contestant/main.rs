@@ -19,9 +19,13 @@ impl Contestant for Bowline {
     const NAME: &'static str = "bowline";
 
     async fn connect(target: &Target) -> Result<Self> {
-        let Target::Stdio(command) = target else { return Err("this version speaks stdio only".into()) };
-        let (program, args) = command.split_first().ok_or("no command")?;
-        let client = Client::builder().connect(bowline::stdio(program).args(args)).await?;
+        let client = match target {
+            Target::Stdio(command) => {
+                let (program, args) = command.split_first().ok_or("no command")?;
+                Client::builder().connect(bowline::stdio(program).args(args)).await?
+            }
+            Target::Http(url) => bowline::connect(url).await?,
+        };
         Ok(Self { client, seen: Arc::default() })
     }
 

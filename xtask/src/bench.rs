@@ -19,6 +19,9 @@ pub struct Args {
     /// Workloads of the harness, by its names.
     #[arg(long, default_value = "w1,w2,w3,w4,w6,w9")]
     workloads: String,
+    /// Transports of the harness, by its names.
+    #[arg(long, default_value = "stdio,http,sse")]
+    transports: String,
     /// Who runs beside bowline.
     #[arg(long, default_value = "raw,rmcp,tower-mcp")]
     contestants: String,
@@ -31,12 +34,12 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> Result<bool> {
     let harness = harness(context)?;
     let contestant = build_contestant(context, &harness)?;
-    let Args { rounds, workloads, contestants, allocs } = args;
+    let Args { rounds, workloads, transports, contestants, allocs } = args;
     let (rounds, extra) = (rounds.to_string(), format!("bowline={}", contestant.display()));
     let allocs = allocs.then_some("--allocs");
     let script = harness.join("run.py");
     cmd!(context.shell, "python3 {script} --contestants {contestants} --extra {extra}")
-        .args(["--transports", "stdio", "--workloads", workloads, "--rounds", &rounds])
+        .args(["--transports", transports, "--workloads", workloads, "--rounds", &rounds])
         .args(allocs)
         .env("CARGO_TARGET_DIR", context.target.join("bench/harness"))
         .run()?;

@@ -12,6 +12,8 @@ pub(crate) enum Code {
     Unexpected = 1,
     /// The command line cannot be understood, or an argument does not fit the tool.
     Usage = 2,
+    /// The server asks for credentials, or for better ones.
+    Authorization = 3,
     /// No connection came about, or it broke.
     Connect = 4,
     /// The tool ran and failed, or there is no such tool.
@@ -30,6 +32,7 @@ impl Code {
         match self {
             Self::Unexpected => "unexpected",
             Self::Usage => "usage",
+            Self::Authorization => "authorization",
             Self::Connect => "connect",
             Self::Tool => "tool",
             Self::Timeout => "timeout",
@@ -61,11 +64,13 @@ pub(crate) struct CliError {
     pub(crate) detail: Option<String>,
     /// The JSON-RPC error that the server answered with. Boxed, so that results stay small.
     pub(crate) server_error: Option<Box<Value>>,
+    /// The HTTP status that the server answered with.
+    pub(crate) http_status: Option<u16>,
 }
 
 impl CliError {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, detail: None, server_error: None }
+        Self { code, message: message.into(), hint: None, detail: None, server_error: None, http_status: None }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -105,6 +110,9 @@ impl CliError {
         }
         if let Some(server) = &self.server_error {
             error.insert("server_error".into(), Value::clone(server));
+        }
+        if let Some(status) = self.http_status {
+            error.insert("http_status".into(), status.into());
         }
         Map::from_iter([("error".to_owned(), Value::Object(error))]).into()
     }

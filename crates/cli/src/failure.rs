@@ -8,6 +8,7 @@ impl From<Error> for CliError {
     fn from(error: Error) -> Self {
         let code = match error.kind() {
             ErrorKind::NotFound | ErrorKind::Connect | ErrorKind::Closed => Code::Connect,
+            ErrorKind::Auth => Code::Authorization,
             ErrorKind::Timeout => Code::Timeout,
             ErrorKind::Config => Code::Usage,
             ErrorKind::Server
@@ -19,6 +20,10 @@ impl From<Error> for CliError {
         };
         // The messages say what to do about the failure itself; this is what the command can do.
         let hint = match error.kind() {
+            _ if matches!(error.status(), Some(404 | 405)) => {
+                Some("is the path right? most servers have it at /mcp, older ones at /sse")
+            }
+            ErrorKind::Auth => Some("give a token with --bearer-env VAR, or a header with -H \"K: env:VAR\""),
             ErrorKind::NotFound => Some("the server's PATH and folder are set with -e PATH=… and --cwd"),
             ErrorKind::Connect | ErrorKind::Closed => Some("add -v to see all that it says"),
             ErrorKind::Timeout => {
@@ -33,6 +38,7 @@ impl From<Error> for CliError {
         let stderr = error.stderr().filter(|text| text.lines().filter(|line| !line.trim().is_empty()).count() > 3);
         let stderr = stderr.map(str::to_owned);
         let mut this = Self::new(code, error.to_string()).hint_if(hint.map(str::to_owned)).detail(stderr);
+        this.http_status = error.status();
         this.server_error = error.server_error().and_then(|object| serde_json::to_value(object).ok()).map(Box::new);
         this
     }
@@ -41,5 +47,16 @@ impl From<Error> for CliError {
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         CliError::from(error).into()
+    }
+}
+
+impl CliError {
+    /// Takes the advice about programs for advice about a server with a URL.
+    #[must_use]
+    pub(crate) fn about_url(self) -> Self {
+        if self.code != Code::Connect || self.http_status.is_some() {
+            return self;
+        }
+        self.hint("add -vv to see more of what happened")
     }
 }

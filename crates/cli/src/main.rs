@@ -24,7 +24,6 @@ mod suggest;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::console::Console;
@@ -34,13 +33,17 @@ use crate::output::Output;
 use crate::session::Run;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let mut cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => return misread(&error),
     };
     let mut out = Output::new(&cli.global);
+    let found = cli.command.find_url(&cli.global);
     let run = Run::new(cli.global);
     trace(&run.console);
+    if let Err(error) = found {
+        return finish(&error, &run.console, &mut out);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -91,7 +94,9 @@ fn trace(console: &Console) {
             EnvFilter::new("off")
         }),
         Err(_) if console.verbose() > 1 => {
-            EnvFilter::new("bowline=trace,bowline_client=trace,bowline_transport=trace,bowline_stdio=trace")
+            let crates = ["client", "transport", "stdio", "http", "sse", "event_stream", "websocket", "socket"];
+            let ours = crates.map(|name| format!("bowline_{name}=trace")).join(",");
+            EnvFilter::new(format!("bowline=trace,{ours}"))
         }
         Err(_) => return,
     };

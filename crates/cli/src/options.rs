@@ -1,18 +1,25 @@
 //! The command line, as clap reads it.
 
+mod global;
+mod target;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub(crate) use self::global::{Format, Global, InheritEnv, TransportChoice};
 use crate::duration;
 
 const EXAMPLES: &str = "\
-Servers are programs that speak MCP on their standard input and output. Name one behind --, or with --stdio:
+A server is a URL (http:, https:, ws:, wss:, unix:, tcp:), which comes first, or a program that speaks MCP on its
+standard input and output, behind -- or with --stdio:
 
   bowline demo
+  bowline list http://127.0.0.1:3000/mcp
+  bowline call http://127.0.0.1:3000/mcp echo message=hi
   bowline list -- npx -y @modelcontextprotocol/server-everything
   bowline call echo message=hi -- npx -y @modelcontextprotocol/server-everything
   bowline read demo://log-book --stdio \"bowline demo --serve\"
@@ -30,172 +37,27 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Options of every command.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Global {
-    /// The server as one line, split into words as a shell would
-    #[arg(
-        long,
-        global = true,
-        value_name = "COMMAND LINE",
-        env = "BOWLINE_STDIO",
-        hide_env_values = true,
-        help_heading = "Server"
-    )]
-    pub(crate) stdio: Option<String>,
-
-    /// How to reach the server
-    #[arg(long, global = true, value_enum, default_value_t, env = "BOWLINE_TRANSPORT", help_heading = "Server")]
-    pub(crate) transport: TransportChoice,
-
-    /// The protocol revision to ask for, such as 2025-06-18 [default: the newest with a handshake]
-    #[arg(long, global = true, env = "BOWLINE_REVISION", help_heading = "Server")]
-    pub(crate) revision: Option<String>,
-
-    /// Sets a variable for the server; the value may be env:VAR or file:PATH
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_name = "K=V",
-        env = "BOWLINE_ENV",
-        hide_env_values = true,
-        help_heading = "Server"
-    )]
-    pub(crate) env: Vec<String>,
-
-    /// Which variables of this environment the server gets
-    #[arg(long, global = true, value_enum, default_value_t, env = "BOWLINE_INHERIT_ENV", help_heading = "Server")]
-    pub(crate) inherit_env: InheritEnv,
-
-    /// The server's working directory
-    #[arg(long, global = true, value_name = "DIR", env = "BOWLINE_CWD", help_heading = "Server")]
-    pub(crate) cwd: Option<PathBuf>,
-
-    /// A folder that the server may know about; may be repeated
-    #[arg(long, global = true, value_name = "DIR", env = "BOWLINE_ROOTS", help_heading = "Server")]
-    pub(crate) roots: Vec<PathBuf>,
-
-    /// The longest silence of a request; progress starts it anew [default: 60s]
-    #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse, env = "BOWLINE_TIMEOUT", help_heading = "Time")]
-    pub(crate) timeout: Option<Duration>,
-
-    /// The longest a request may take in all [default: 10m]
-    #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse, env = "BOWLINE_MAX_TIME", help_heading = "Time")]
-    pub(crate) max_time: Option<Duration>,
-
-    /// The longest that starting the server and shaking hands may take [default: 30s]
-    #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse, env = "BOWLINE_CONNECT_TIMEOUT", help_heading = "Time")]
-    pub(crate) connect_timeout: Option<Duration>,
-
-    /// The form of what goes to standard output
-    #[arg(long, global = true, value_enum, default_value_t, env = "BOWLINE_OUTPUT", help_heading = "Output")]
-    pub(crate) output: Format,
-
-    /// Short for --output json
-    #[arg(long, global = true, env = "BOWLINE_JSON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
-    pub(crate) json: bool,
-
-    /// Says nothing but results and errors, whatever -v says
-    #[arg(short, long, global = true, env = "BOWLINE_QUIET", value_parser = FalseyValueParser::new(), help_heading = "Output")]
-    pub(crate) quiet: bool,
-
-    /// Says more on standard error: logs, progress and the server's own words; twice: what the library does
-    #[arg(short, long, global = true, action = ArgAction::Count, env = "BOWLINE_VERBOSE", help_heading = "Output")]
-    pub(crate) verbose: u8,
-
-    /// No colours; NO_COLOR does the same
-    #[arg(long, global = true, env = "BOWLINE_NO_COLOR", value_parser = FalseyValueParser::new(), help_heading = "Output")]
-    pub(crate) no_color: bool,
-
-    /// Writes long texts straight to the terminal
-    #[arg(long, global = true, env = "BOWLINE_NO_PAGER", value_parser = FalseyValueParser::new(), help_heading = "Output")]
-    pub(crate) no_pager: bool,
-}
-
-impl Global {
-    /// The form of the output, `--json` considered.
-    pub(crate) const fn format(&self) -> Format {
-        if self.json { Format::Json } else { self.output }
+impl Cli {
+    /// Reads this program's command line.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        Self::from_words(std::env::args_os())
     }
 
-    /// Whether a command line that could not be read asks for JSON.
-    pub(crate) fn wants_json(words: impl IntoIterator<Item = OsString>) -> bool {
-        let mut before = OsString::new();
-        for word in words.into_iter().take_while(|word| word != "--") {
-            if word == "--json" || word == "--output=json" || (before == "--output" && word == "json") {
-                return true;
-            }
-            before = word;
-        }
-        std::env::var_os("BOWLINE_OUTPUT").is_some_and(|value| value == "json")
-    }
-
-    /// The options under which an unreadable command line is reported as JSON.
-    pub(crate) const fn for_json_errors() -> Self {
-        Self {
-            stdio: None,
-            transport: TransportChoice::Auto,
-            revision: None,
-            env: Vec::new(),
-            inherit_env: InheritEnv::Safe,
-            cwd: None,
-            roots: Vec::new(),
-            timeout: None,
-            max_time: None,
-            connect_timeout: None,
-            output: Format::Json,
-            json: true,
-            quiet: false,
-            verbose: 0,
-            no_color: true,
-            no_pager: true,
-        }
+    fn from_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches_from(words)?;
+        let mut cli = Self::from_arg_matches(&matches)?;
+        cli.global.remember_what_stands_in(&matches);
+        Ok(cli)
     }
 }
 
-/// How to reach a server.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TransportChoice {
-    /// Told by how the server is named
-    #[default]
-    Auto,
-    /// A program's standard input and output
-    Stdio,
-}
-
-/// Which variables of this environment a server gets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum InheritEnv {
-    /// All of them, secrets too
-    All,
-    /// Those that programs need to run: PATH, HOME, language, temporary folders
-    #[default]
-    Safe,
-    /// None
-    None,
-}
-
-/// The form of what goes to standard output.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Text
-    #[default]
-    Auto,
-    /// Text for people, made harmless
-    Text,
-    /// One JSON document: the result with all its members
-    Json,
-    /// The bytes of the content and nothing else
-    Raw,
-    /// Markdown, made harmless
-    Md,
-}
-
-/// The server, behind `--`.
+/// The server: behind `--`, or a URL among the words before.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Server {
-    /// The server's program and its arguments
+    /// The URL, once it is told from the other words
+    #[arg(skip)]
+    pub(crate) url: Option<String>,
+    /// The server's program and its arguments, where no URL comes first
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
 }
@@ -207,20 +69,28 @@ pub(crate) enum Command {
     Demo(Demo),
     /// What a server has: tools as function signatures
     #[command(visible_aliases = ["ls", "tools"])]
+    #[command(override_usage = "bowline list [OPTIONS] [URL] [-- <COMMAND>...]")]
     List(List),
     /// What a server says about itself, or about one of its tools
+    #[command(override_usage = "bowline info [OPTIONS] [URL] [TOOL] [-- <COMMAND>...]")]
     Info(Info),
     /// Calls a tool
+    #[command(override_usage = "bowline call [OPTIONS] [URL] <TOOL> [ARGUMENT]... [-- <COMMAND>...]")]
     Call(Call),
     /// Reads a resource
+    #[command(override_usage = "bowline read [OPTIONS] [URL] <URI> [-- <COMMAND>...]")]
     Read(Read),
     /// Fills in a prompt
+    #[command(override_usage = "bowline prompt [OPTIONS] [URL] <NAME> [ARGUMENT]... [-- <COMMAND>...]")]
     Prompt(Prompt),
     /// Asks for suggestions for an argument
+    #[command(override_usage = "bowline complete [OPTIONS] [URL] <REFERENCE> <ARGUMENT=VALUE> [-- <COMMAND>...]")]
     Complete(Complete),
     /// Tells how long the server takes to answer
+    #[command(override_usage = "bowline ping [OPTIONS] [URL] [-- <COMMAND>...]")]
     Ping(Ping),
     /// Prints changes as they come, one line an event
+    #[command(override_usage = "bowline watch [OPTIONS] [URL] [URI]... [-- <COMMAND>...]")]
     Watch(Watch),
 }
 
@@ -238,7 +108,8 @@ pub(crate) struct Demo {
 /// Options of `list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    #[arg(hide = true)]
+    /// The server's URL
+    #[arg(value_name = "URL")]
     pub(crate) target: Option<String>,
     /// Resources instead of tools
     #[arg(long, env = "BOWLINE_RESOURCES", value_parser = FalseyValueParser::new())]
@@ -261,6 +132,9 @@ pub(crate) struct List {
 pub(crate) struct Info {
     /// A tool of the server
     pub(crate) tool: Option<String>,
+    /// The last of the words above where a URL comes first
+    #[arg(hide = true)]
+    pub(crate) more: Option<String>,
     /// The tool's schemas as one JSON document
     #[arg(long, requires = "tool", env = "BOWLINE_SCHEMA", value_parser = FalseyValueParser::new())]
     pub(crate) schema: bool,
@@ -310,6 +184,9 @@ pub(crate) struct Save {
 pub(crate) struct Read {
     /// The resource
     pub(crate) uri: String,
+    /// The last of the words above where a URL comes first
+    #[arg(hide = true)]
+    pub(crate) more: Option<String>,
     #[command(flatten)]
     pub(crate) save: Save,
     #[command(flatten)]
@@ -338,6 +215,9 @@ pub(crate) struct Complete {
     /// The argument and what is typed of it so far
     #[arg(value_name = "ARGUMENT=VALUE")]
     pub(crate) argument: String,
+    /// The last of the words above where a URL comes first
+    #[arg(hide = true)]
+    pub(crate) more: Option<String>,
     /// Another argument that has a value already; may be repeated
     #[arg(long, value_name = "K=V", env = "BOWLINE_CONTEXT")]
     pub(crate) context: Vec<String>,
@@ -348,7 +228,8 @@ pub(crate) struct Complete {
 /// Options of `ping`.
 #[derive(Debug, Args)]
 pub(crate) struct Ping {
-    #[arg(hide = true)]
+    /// The server's URL
+    #[arg(value_name = "URL")]
     pub(crate) target: Option<String>,
     /// How many times
     #[arg(short, long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000), env = "BOWLINE_COUNT")]
@@ -374,13 +255,11 @@ pub(crate) struct Watch {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
+pub(crate) mod tests {
     use super::*;
 
-    fn parse(words: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(std::iter::once("bowline").chain(words.split_whitespace()))
+    pub(super) fn parse(words: &str) -> Result<Cli, clap::Error> {
+        Cli::from_words(std::iter::once("bowline").chain(words.split_whitespace()).map(OsString::from))
     }
 
     #[test]

@@ -1,26 +1,40 @@
-//! From options to a server: how to start it, and what it gets.
+//! From options to a server: how to start or reach it, and what it gets.
 
+use std::env::VarError;
 use std::ffi::OsString;
 
 use bowline::protocol::{Revision, Root};
 use bowline::stdio::{self, StdioConnect};
+use bowline::{Target, TargetOptions};
 
 use crate::args::read_file;
 use crate::console::Console;
 use crate::exit::CliError;
-use crate::options::{Global, InheritEnv, Server};
+use crate::options::{Global, InheritEnv, Server, TransportChoice};
 use crate::sanitize;
 use crate::styled::Styled;
 use crate::suggest;
 
-/// How to start the server that the options name. With `-v`, what it writes to its standard error is shown.
-pub(crate) fn connect(
-    global: &Global,
-    server: &Server,
-    target: Option<&str>,
-    console: &Console,
-) -> Result<StdioConnect, CliError> {
-    let mut connect = program(global, server, target)?.inherit_env(match global.inherit_env {
+/// The server that the options name.
+#[derive(Debug)]
+pub(crate) enum Named {
+    /// A program to start.
+    Program(Box<StdioConnect>),
+    /// A server that runs already.
+    Url(Box<Target>),
+}
+
+/// The server that the options name, and how to reach it.
+pub(crate) fn named(global: &Global, server: &Server, console: &Console) -> Result<Named, CliError> {
+    match &server.url {
+        Some(url) => target(global, url).map(|target| Named::Url(Box::new(target))),
+        None => connect(global, server, console).map(|connect| Named::Program(Box::new(connect))),
+    }
+}
+
+/// How to start the server. With `-v`, what it writes to its standard error is shown.
+fn connect(global: &Global, server: &Server, console: &Console) -> Result<StdioConnect, CliError> {
+    let mut connect = program(global, server)?.inherit_env(match global.inherit_env {
         InheritEnv::All => stdio::InheritEnv::All,
         InheritEnv::Safe => stdio::InheritEnv::SafeList,
         InheritEnv::None => stdio::InheritEnv::None,
@@ -40,21 +54,50 @@ pub(crate) fn connect(
     Ok(connect)
 }
 
-fn program(global: &Global, server: &Server, target: Option<&str>) -> Result<StdioConnect, CliError> {
+fn program(global: &Global, server: &Server) -> Result<StdioConnect, CliError> {
     const FORMS: &str = "write `-- command arguments…` at the end, or --stdio \"command arguments…\"";
-    if let Some(target) = target {
-        return Err(CliError::usage(format!(
-            "`{target}` names no server: this version reaches servers by their command alone"
-        ))
-        .hint(FORMS));
-    }
-    match (&global.stdio, server.command.split_first()) {
+    let connect = match (&global.stdio, server.command.split_first()) {
         // What stands on this command line is meant, whatever the variable BOWLINE_STDIO says.
-        (_, Some((program, arguments))) => Ok(bowline::stdio(program).args(arguments)),
+        (_, Some((program, arguments))) => bowline::stdio(program).args(arguments),
         (Some(line), None) => StdioConnect::from_command_line(line)
-            .map_err(|error| CliError::usage(format!("--stdio: {error}")).hint(FORMS)),
-        (None, None) => Err(CliError::usage("no server is named").hint(format!("{FORMS}; `bowline demo` needs none"))),
+            .map_err(|error| CliError::usage(format!("--stdio: {error}")).hint(FORMS))?,
+        (None, None) => {
+            return Err(CliError::usage("no server is named").hint(format!(
+                "write its URL first, such as http://127.0.0.1:3000/mcp; for a program, {FORMS}; `bowline demo` needs none"
+            )));
+        }
+    };
+    match global.stated_for_urls() {
+        Some(option) => Err(CliError::usage(format!("{option} is for servers with a URL, and this one is a program"))
+            .hint(format!("leave {option} out, or name the server by its URL"))),
+        None => Ok(connect),
     }
+}
+
+/// How to reach a server with a URL.
+fn target(global: &Global, url: &str) -> Result<Target, CliError> {
+    if let Some(option) = global.stated_for_programs() {
+        return Err(CliError::usage(format!("{option} is for servers that are programs, and this one has a URL"))
+            .hint(format!("leave {option} out, or name the server by its command")));
+    }
+    let mut options =
+        TargetOptions::default().with_accept_invalid_certs(global.insecure).with_transport(match global.transport {
+            TransportChoice::Auto => bowline::TransportChoice::Auto,
+            TransportChoice::Http => bowline::TransportChoice::Http,
+            TransportChoice::Sse => bowline::TransportChoice::Sse,
+            TransportChoice::Ws => bowline::TransportChoice::WebSocket,
+            TransportChoice::Stdio => bowline::TransportChoice::Stdio,
+            TransportChoice::HttpFirst => bowline::TransportChoice::HttpFirst,
+            TransportChoice::SseFirst => bowline::TransportChoice::SseFirst,
+        });
+    for line in &global.header {
+        let (name, value) = header(line)?;
+        options = options.with_header(name, value);
+    }
+    if let Some(variable) = &global.bearer_env {
+        options = options.with_bearer(text_variable("--bearer-env", variable)?);
+    }
+    Ok(Target::parse_with(url, &options)?)
 }
 
 /// `K=V`, where the value may be taken from this environment or from a file. Errors never show a value.
@@ -68,11 +111,43 @@ fn variable(pair: &str) -> Result<(String, OsString), CliError> {
                 .hint(format!("set it before, or write -e {name}=file:PATH"))
         })?
     } else if let Some(path) = value.strip_prefix("file:") {
-        read_file(path)?.trim_end_matches(['\r', '\n']).to_owned().into()
+        file_text(path)?.into()
     } else {
         value.into()
     };
     Ok((name.to_owned(), value))
+}
+
+/// `K: V`, where the value may be taken from this environment or from a file. Errors never show a value.
+fn header(line: &str) -> Result<(String, String), CliError> {
+    let Some((name, value)) = line.split_once(':').filter(|(name, _)| !name.trim().is_empty()) else {
+        return Err(CliError::usage("-H wants \"K: V\"").hint("write for instance -H \"X-Api-Key: env:MY_KEY\""));
+    };
+    let (name, value) = (name.trim(), value.trim());
+    let value = if let Some(variable) = value.strip_prefix("env:") {
+        text_variable(&format!("-H {name}"), variable)?
+    } else if let Some(path) = value.strip_prefix("file:") {
+        file_text(path)?
+    } else {
+        value.to_owned()
+    };
+    Ok((name.to_owned(), value))
+}
+
+/// A variable of this environment, for the option `of`.
+fn text_variable(of: &str, variable: &str) -> Result<String, CliError> {
+    std::env::var(variable).map_err(|error| {
+        let why = match error {
+            VarError::NotPresent => format!("this environment has no `{variable}`"),
+            VarError::NotUnicode(_) => format!("`{variable}` is no UTF-8 text"),
+        };
+        CliError::usage(format!("{of}: {why}")).hint("set it before, and give its name alone")
+    })
+}
+
+/// The text of a file without its last line break.
+fn file_text(path: &str) -> Result<String, CliError> {
+    Ok(read_file(path)?.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// The revision that the options ask for.
@@ -109,5 +184,19 @@ mod tests {
         assert!(variable("A=file:/no/such/file").is_err());
         let error = variable("secret").unwrap_err();
         assert!(!error.message.contains("secret") && !error.hint.unwrap().contains("secret"));
+    }
+
+    #[test]
+    fn headers_are_read_at_the_first_colon_and_their_values_never_shown() {
+        let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(header("X-Key: a:b ").unwrap(), text("X-Key", "a:b"));
+        assert_eq!(header("X-Key:").unwrap(), text("X-Key", ""));
+        assert_eq!(header("X-Key: env:PATH").unwrap().1, std::env::var("PATH").unwrap());
+        assert!(header("X-Key: env:NO_SUCH_VARIABLE_HERE").unwrap_err().message.contains("NO_SUCH_VARIABLE_HERE"));
+        assert!(header("X-Key: file:/no/such/file").is_err());
+        for line in ["hunter2", ": hunter2"] {
+            let error = header(line).unwrap_err();
+            assert!(!error.message.contains("hunter2") && !error.hint.unwrap().contains("hunter2"));
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::elicit;
 use crate::exit::{CliError, Code, Stop};
 use crate::options::{Global, Server};
 use crate::sanitize;
-use crate::server;
+use crate::server::{self, Named};
 use crate::styled::Styled;
 
 /// How long a server may take to answer what only makes it say more.
@@ -48,12 +48,18 @@ impl Run {
     pub(crate) async fn with_server(
         &self,
         server: &Server,
-        target: Option<&str>,
         logs: Logs,
         body: impl AsyncFnOnce(&Client) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        let connect = server::connect(&self.global, server, target, &self.console)?;
-        self.with_client(self.builder(logs)?, connect, body).await
+        let named = server::named(&self.global, server, &self.console)?;
+        let builder = self.builder(logs)?;
+        match named {
+            Named::Program(connect) => self.with_client(builder, connect, body).await,
+            Named::Url(target) => match self.with_client(builder, target, body).await {
+                Err(Stop::Error(error)) => Err(error.about_url().into()),
+                result => result,
+            },
+        }
     }
 
     /// As [`with_server`](Self::with_server), with a client and a connection of the command's own.

@@ -19,7 +19,7 @@ use crate::stdin::{self, Offer};
 pub(crate) async fn run(options: Call, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let mut given = given(&options)?;
     let name = options.tool.as_str();
-    run.with_server(&options.server, None, Logs::Console, async |client| {
+    run.with_server(&options.server, Logs::Console, async |client| {
         // Whoever writes JSON says exactly what to send: no schema is needed, and the tool need not be listed.
         let tool = if given.is_json_alone() { None } else { Some(listed_tool(client, name).await?) };
         let schema =

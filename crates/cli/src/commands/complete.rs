@@ -13,7 +13,7 @@ pub(crate) async fn run(options: Complete, run: &Run, out: &mut Output) -> Resul
     let reference = reference(&options.reference)?;
     let (argument, value) = pair(&options.argument)?;
     let context: Vec<(&str, &str)> = options.context.iter().map(|word| pair(word)).collect::<Result<_, _>>()?;
-    run.with_server(&options.server, None, Logs::Console, async |client| {
+    run.with_server(&options.server, Logs::Console, async |client| {
         let mut request = client.complete(reference.clone(), argument, value);
         for (key, value) in &context {
             request = request.context(*key, *value);

@@ -16,7 +16,7 @@ use crate::styled::Styled;
 use crate::suggest;
 
 pub(crate) async fn run(options: Info, run: &Run, out: &mut Output) -> Result<(), Stop> {
-    run.with_server(&options.server, None, Logs::Console, async |client| {
+    run.with_server(&options.server, Logs::Console, async |client| {
         let Some(name) = &options.tool else { return about_server(&client.server(), out) };
         let tool = find(client.tools(), name, |tool| &tool.name).await?;
         let tool = tool.map_err(|known| unknown_tool(name, &known, client))?;

@@ -14,7 +14,7 @@ use crate::session::{Logs, Run};
 use crate::styled::Styled;
 
 pub(crate) async fn run(options: List, run: &Run, out: &mut Output) -> Result<(), Stop> {
-    run.with_server(&options.server, options.target.as_deref(), Logs::Console, async |client| {
+    run.with_server(&options.server, Logs::Console, async |client| {
         let lists = Lists::fetch(&options, client, &run.console).await?;
         if out.format() == Format::Json {
             return out.json(&lists);

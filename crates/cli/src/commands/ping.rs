@@ -14,7 +14,7 @@ use crate::styled::Styled;
 
 pub(crate) async fn run(options: Ping, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let started = Instant::now();
-    run.with_server(&options.server, options.target.as_deref(), Logs::Console, async |client| {
+    run.with_server(&options.server, Logs::Console, async |client| {
         let connected = started.elapsed();
         let is_json = out.format() == Format::Json;
         let mut times = Vec::new();

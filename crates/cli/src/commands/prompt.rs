@@ -16,7 +16,7 @@ use crate::suggest;
 pub(crate) async fn run(options: options::Prompt, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let arguments = arguments(&options, run)?;
     let name = options.name.as_str();
-    run.with_server(&options.server, None, Logs::Console, async |client| {
+    run.with_server(&options.server, Logs::Console, async |client| {
         let prompt = find(client.prompts(), name, |prompt| &prompt.name).await?;
         let prompt = prompt.map_err(|known| unknown(name, &known, client))?;
         check(&prompt, &arguments)?;

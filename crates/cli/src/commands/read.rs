@@ -9,7 +9,7 @@ use crate::render;
 use crate::session::{Logs, Run};
 
 pub(crate) async fn run(options: Read, run: &Run, out: &mut Output) -> Result<(), Stop> {
-    run.with_server(&options.server, None, Logs::Console, async |client| {
+    run.with_server(&options.server, Logs::Console, async |client| {
         let progress = ProgressView::new(&run.console, &options.uri);
         let view = progress.clone();
         let result = client.read(options.uri.as_str()).on_progress(move |report| view.update(&report)).await;

@@ -14,7 +14,7 @@ use crate::session::{Logs, Run, log_line};
 use crate::styled::Styled;
 
 pub(crate) async fn run(options: Watch, run: &Run, out: &mut Output) -> Result<(), Stop> {
-    run.with_server(&options.server, None, Logs::Command, async |client| {
+    run.with_server(&options.server, Logs::Command, async |client| {
         let mut events = client.events();
         for uri in &options.uris {
             client.subscribe(uri.as_str()).await?;

@@ -1,6 +1,6 @@
 //! The command as a person or a script runs it.
 //!
-//! The servers are shell scripts.
+//! The servers are shell scripts, and mock servers behind HTTP.
 #![cfg(unix)]
 
 #[cfg(test)]
@@ -15,3 +15,5 @@ mod output;
 mod questions;
 #[cfg(test)]
 mod run;
+#[cfg(test)]
+mod urls;
