@@ -201,6 +201,7 @@ fn without(feature: &str) -> Error {
 }
 
 /// Refuses a choice that does not fit the name.
+#[cfg(any(feature = "http", feature = "websocket", feature = "socket", feature = "stdio"))]
 fn only(options: &TargetOptions, fitting: &[TransportChoice], name: &str) -> Result<(), Error> {
     if options.transport == TransportChoice::Auto || fitting.contains(&options.transport) {
         Ok(())
@@ -299,7 +300,8 @@ fn plain(options: &TargetOptions, what: &str) -> Result<(), Error> {
     Err(config(format!("{what} takes no headers, tokens or certificates; give it what it needs by its environment")))
 }
 
-#[cfg(all(test, feature = "http", feature = "sse", feature = "websocket", feature = "socket", feature = "stdio"))]
+#[cfg(test)]
+#[cfg(all(feature = "http", feature = "sse", feature = "websocket", feature = "socket", feature = "stdio"))]
 mod tests {
     use super::*;
     use bowline_client::ErrorKind;
