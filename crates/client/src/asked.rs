@@ -2,8 +2,8 @@
 
 use bowline_protocol::frame::Request;
 use bowline_protocol::{
-    CreateMessageRequestParams, ElicitAction, ElicitRequestParams, ElicitResult, ErrorCode, ErrorObject, RawJson,
-    Revision, Role, Root, SamplingContent, SamplingMessage, SamplingMessageContentBlock, excerpt, method, path_at,
+    CreateMessageRequestParams, ElicitAction, ElicitRequestParams, ElicitResult, ErrorCode, ErrorObject, InputRequest,
+    RawJson, Revision, Role, Root, SamplingContent, SamplingMessage, SamplingMessageContentBlock, excerpt, method, path_at,
 };
 use serde::de::DeserializeOwned;
 
@@ -26,32 +26,63 @@ pub(crate) fn read(request: &Request, declared: &Declared, revision: Revision) -
     let declared = declared.in_revision(revision);
     match request.method.as_str() {
         method::PING => Ok(Ask::Ping),
-        method::ROOTS_LIST if declared.roots => Ok(Ask::Roots),
-        method::ROOTS_LIST => Err(unsupported("roots are")),
+        method::ROOTS_LIST => roots(&declared),
         method::SAMPLING_CREATE_MESSAGE => {
-            let support = declared.sampling.ok_or_else(|| unsupported("sampling is"))?;
-            let params: CreateMessageRequestParams = params(request)?;
-            if !support.tools && (params.tools.is_some() || params.tool_choice.is_some()) {
-                return Err(invalid("this client did not declare sampling.tools"));
-            }
-            if revision >= Revision::V2025_11_25 {
-                check_tool_results(&params.messages)?;
-            }
-            Ok(Ask::Sample(Box::new(params)))
+            sample(&declared, revision, || params::<CreateMessageRequestParams>(request))
         }
-        method::ELICITATION_CREATE => {
-            let support = declared.elicitation.ok_or_else(|| unsupported("elicitation is"))?;
-            let params: ElicitRequestParams = params(request)?;
-            match &params {
-                ElicitRequestParams::Form(_) if support.form => Ok(Ask::Elicit(Box::new(params))),
-                ElicitRequestParams::Url(_) if support.url => Ok(Ask::Elicit(Box::new(params))),
-                ElicitRequestParams::Form(_) => Err(invalid("this client did not declare elicitation.form")),
-                ElicitRequestParams::Url(_) => Err(invalid("this client did not declare elicitation.url")),
-                _ => Err(invalid("unknown elicitation mode")),
-            }
-        }
-        other => Err(ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, format!("unknown method {}", excerpt(other, 80)))),
+        method::ELICITATION_CREATE => elicit(&declared, || params::<ElicitRequestParams>(request)),
+        other => Err(unknown(other)),
     }
+}
+
+/// Reads what a result asks for (2026-07-28, basic/patterns/mrtr): by the same rules.
+pub(crate) fn read_input(request: InputRequest, declared: &Declared, revision: Revision) -> Result<Ask, ErrorObject> {
+    let declared = declared.in_revision(revision);
+    match request {
+        InputRequest::ListRoots(_) => roots(&declared),
+        InputRequest::CreateMessage(request) => sample(&declared, revision, || Ok(request.params)),
+        InputRequest::Elicit(request) => elicit(&declared, || Ok(request.params)),
+        _ => Err(invalid("a request of an unknown kind")),
+    }
+}
+
+fn roots(declared: &Declared) -> Result<Ask, ErrorObject> {
+    if declared.roots { Ok(Ask::Roots) } else { Err(unsupported("roots are")) }
+}
+
+fn sample(
+    declared: &Declared,
+    revision: Revision,
+    params: impl FnOnce() -> Result<CreateMessageRequestParams, ErrorObject>,
+) -> Result<Ask, ErrorObject> {
+    let support = declared.sampling.ok_or_else(|| unsupported("sampling is"))?;
+    let params = params()?;
+    if !support.tools && (params.tools.is_some() || params.tool_choice.is_some()) {
+        return Err(invalid("this client did not declare sampling.tools"));
+    }
+    if revision >= Revision::V2025_11_25 {
+        check_tool_results(&params.messages)?;
+    }
+    Ok(Ask::Sample(Box::new(params)))
+}
+
+fn elicit(
+    declared: &Declared,
+    params: impl FnOnce() -> Result<ElicitRequestParams, ErrorObject>,
+) -> Result<Ask, ErrorObject> {
+    let support = declared.elicitation.ok_or_else(|| unsupported("elicitation is"))?;
+    let params = params()?;
+    match &params {
+        ElicitRequestParams::Form(_) if support.form => Ok(Ask::Elicit(Box::new(params))),
+        ElicitRequestParams::Url(_) if support.url => Ok(Ask::Elicit(Box::new(params))),
+        ElicitRequestParams::Form(_) => Err(invalid("this client did not declare elicitation.form")),
+        ElicitRequestParams::Url(_) => Err(invalid("this client did not declare elicitation.url")),
+        _ => Err(invalid("unknown elicitation mode")),
+    }
+}
+
+fn unknown(method: &str) -> ErrorObject {
+    ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, format!("unknown method {}", excerpt(method, 80)))
 }
 
 fn unsupported(what: &str) -> ErrorObject {

@@ -4,17 +4,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::{Implementation, Revision};
+use bowline_protocol::{Era, Extra, Implementation, Revision, excerpt};
 use bowline_transport::Connect;
+use serde::Serialize;
 
 use crate::client::Client;
 use crate::connection::CallSettings;
 use crate::dial::Dialer;
-use crate::error::Error;
+use crate::eras::Eras;
+use crate::error::{Error, ErrorKind};
 use crate::events::{Event, OnEvent};
 use crate::handlers::{ElicitationHandler, RootsProvider, SamplingHandler};
+use crate::introduction::Introduction;
 use crate::reconnect::Reconnect;
 use crate::serve::Handlers;
+use crate::session::Wanted;
 use crate::supervisor::Supervisor;
 use crate::timeouts::Timeouts;
 
@@ -25,7 +29,11 @@ use crate::timeouts::Timeouts;
 #[derive(Clone)]
 pub struct ClientBuilder {
     info: Implementation,
-    revision: Revision,
+    names_itself: bool,
+    wanted: Wanted,
+    eras: Option<Eras>,
+    extensions: Extra,
+    max_rounds: u32,
     timeouts: Timeouts,
     keep_alive: Option<Duration>,
     reconnect: Option<Reconnect>,
@@ -38,7 +46,11 @@ impl Default for ClientBuilder {
     fn default() -> Self {
         Self {
             info: Implementation::new("bowline", env!("CARGO_PKG_VERSION")),
-            revision: Revision::LATEST_HANDSHAKE,
+            names_itself: true,
+            wanted: Wanted::Newest { known: None },
+            eras: None,
+            extensions: Extra::new(),
+            max_rounds: crate::rounds::MAX_ROUNDS,
             timeouts: Timeouts::default(),
             keep_alive: None,
             reconnect: None,
@@ -56,9 +68,67 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the revision to ask for. Default: 2025-11-25. The server may answer with an older one.
+    /// Sets the one revision to speak. Default: the newest that the server speaks.
+    ///
+    /// A revision with a handshake is asked for by `initialize`, and the server may answer with another of that era.
+    /// One without (2026-07-28) is spoken or none is.
     pub const fn revision(mut self, revision: Revision) -> Self {
-        self.revision = revision;
+        self.wanted = Wanted::This(revision);
+        self
+    }
+
+    /// Tells what was found out about the server's era before, perhaps by another process. It saves one question,
+    /// and is put right where it is no longer so. Has no effect beside [`revision`](Self::revision).
+    pub const fn known_era(mut self, era: Era) -> Self {
+        if let Wanted::Newest { .. } = self.wanted {
+            self.wanted = Wanted::Newest { known: Some(era) };
+        }
+        self
+    }
+
+    /// Sets the memory of eras. Default: that of the process ([`Eras::of_the_process`]).
+    pub fn eras(mut self, eras: Eras) -> Self {
+        self.eras = Some(eras);
+        self
+    }
+
+    /// Sets whether requests of 2026-07-28 name the client (`clientInfo`). Default: yes, as servers should be told.
+    /// The handshake of older revisions always does.
+    pub const fn name_in_requests(mut self, names_itself: bool) -> Self {
+        self.names_itself = names_itself;
+        self
+    }
+
+    /// Declares an extension of the protocol with its settings (2026-07-28, basic/versioning): `{}` for none.
+    /// Default: none is declared.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where `id` is not a prefix, a slash and a name by the rules for
+    /// `_meta` keys, such as `com.example/charts`, or where the settings are no JSON object.
+    pub fn extension(mut self, id: impl Into<String>, settings: impl Serialize) -> Result<Self, Error> {
+        let id = id.into();
+        if !bowline_protocol::is_prefixed_key(&id) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("\"{}\" is no extension id; one looks like com.example/name", excerpt(&id, 80)),
+            ));
+        }
+        match serde_json::to_value(settings) {
+            Ok(settings) if settings.is_object() => {
+                self.extensions.insert(id, settings);
+                Ok(self)
+            }
+            Ok(_) => Err(Error::new(ErrorKind::Config, format!("the settings of extension {id} must be a json object"))),
+            Err(error) => {
+                Err(Error::new(ErrorKind::Config, format!("the settings of extension {id} cannot be json: {error}")))
+            }
+        }
+    }
+
+    /// Sets how often one call may be sent again because the server needs more input (2026-07-28,
+    /// basic/patterns/mrtr). Default: 16. Zero hands the first such result on as an error.
+    pub const fn max_rounds(mut self, rounds: u32) -> Self {
+        self.max_rounds = rounds;
         self
     }
 
@@ -78,7 +148,8 @@ impl ClientBuilder {
     /// Sets whether and how a lost connection is replaced.
     ///
     /// Default: [`Reconnect::default`] where the server lives on without the connection
-    /// ([`Connect::server_lives_on`]), [`Reconnect::NEVER`] where it does not, such as a child process.
+    /// ([`Connect::server_lives_on`]) or has no state to lose (2026-07-28), [`Reconnect::NEVER`] where it has and does
+    /// not, such as a child process of an older revision.
     pub const fn reconnect(mut self, policy: Reconnect) -> Self {
         self.reconnect = Some(policy);
         self
@@ -129,11 +200,26 @@ impl ClientBuilder {
     /// # Cancel safety
     /// Dropping the future closes the connection; the server is not left behind.
     pub async fn connect(self, connector: impl Connect) -> Result<Client, Error> {
+        let introduction = Introduction {
+            info: self.info,
+            declared: self.handlers.declared(),
+            extensions: self.extensions,
+            names_itself: self.names_itself,
+        };
+        let identity = connector.identity();
+        // A connector without a name of its own remembers for itself.
+        let eras = if identity.is_some() { self.eras.unwrap_or_else(Eras::of_the_process) } else { Eras::new() };
         let dialer = Dialer {
             connector: Box::new(connector),
-            info: self.info,
-            revision: self.revision,
-            settings: CallSettings { timeouts: self.timeouts, allow_undeclared: self.allow_undeclared },
+            introduction: Arc::new(introduction),
+            wanted: self.wanted,
+            eras,
+            identity: identity.unwrap_or_default(),
+            settings: CallSettings {
+                timeouts: self.timeouts,
+                allow_undeclared: self.allow_undeclared,
+                max_rounds: self.max_rounds,
+            },
             keep_alive: self.keep_alive,
             handlers: self.handlers,
         };
@@ -145,7 +231,9 @@ impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
             .field("info", &self.info)
-            .field("revision", &self.revision)
+            .field("wanted", &self.wanted)
+            .field("extensions", &self.extensions.keys().collect::<Vec<_>>())
+            .field("max_rounds", &self.max_rounds)
             .field("timeouts", &self.timeouts)
             .field("keep_alive", &self.keep_alive)
             .field("reconnect", &self.reconnect)

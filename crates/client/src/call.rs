@@ -9,12 +9,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bowline_protocol::frame::{self, Message, Notification};
-use bowline_protocol::{Meta, Payload, ProgressNotificationParams, ProgressToken, RawJson, RequestId};
+use bowline_protocol::{
+    LoggingLevel, Meta, Payload, ProgressNotificationParams, ProgressToken, RawJson, ResultKind,
+};
 use bowline_transport::{Exchange, Routing, Sent, TransportError, WireRequest};
 use tokio::time::{Instant, sleep_until};
 
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind};
+use crate::rounds;
 use crate::supervisor::Supervisor;
 use crate::timeouts::{NEVER, Timeouts};
 
@@ -32,6 +35,9 @@ pub(crate) struct Call {
     pub(crate) name: Option<String>,
     pub(crate) params: Option<RawJson>,
     pub(crate) options: CallOptions,
+    /// The parameters of the round that is under way, after the first, and how many there were.
+    pub(crate) round: Option<RawJson>,
+    pub(crate) rounds: u32,
 }
 
 /// What a caller may set on any request.
@@ -46,6 +52,10 @@ pub(crate) struct CallOptions {
     pub(crate) on_progress: Option<OnProgress>,
     /// Whether the request asks for progress even if nobody listens: progress extends the idle limit.
     pub(crate) may_take_long: bool,
+    /// Which log messages are wanted while it runs (2026-07-28).
+    pub(crate) log_level: Option<LoggingLevel>,
+    /// Whether the caller takes the rounds by hand.
+    pub(crate) by_hand: bool,
 }
 
 impl fmt::Debug for CallOptions {
@@ -82,7 +92,7 @@ impl Call {
             if epoch.is_some_and(|epoch| epoch != link.epoch) {
                 break Err(Error::new(ErrorKind::Closed, "the session was replaced while a list was read; list again"));
             }
-            match self.exchange(&link.owner.connection, &mut deadline).await {
+            match self.in_rounds(&link.owner.connection, &mut deadline).await {
                 Ok(result) => break Ok((result, link.epoch)),
                 Err(error) if moves < MAX_MOVES && supervisor.may_go_on(&error) => {
                     moves += 1;
@@ -102,10 +112,47 @@ impl Call {
         self.exchange(connection, &mut deadline).await.map_err(|error| error.with_method(&self.method))
     }
 
+    /// Sends the request as often as the server needs input for it, within one deadline.
+    async fn in_rounds(&mut self, connection: &Arc<Connection>, deadline: &mut Deadline) -> Result<Payload, Error> {
+        let mut without_questions = 0;
+        loop {
+            let result = self.exchange(connection, deadline).await?;
+            // In a session, kinds of results are unknown.
+            if connection.stamped().is_none() || self.options.by_hand {
+                return Ok(result);
+            }
+            if rounds::kind_of(&result, &self.method)? == ResultKind::Complete {
+                return Ok(result);
+            }
+            let asked = rounds::read(&result)?;
+            if self.rounds >= connection.settings.max_rounds {
+                let rounds = self.rounds + 1;
+                let what = format!("the server needs more input after {rounds} rounds; max_rounds allows more");
+                return Err(Error::new(ErrorKind::Protocol, what).with_sent(Sent::Yes));
+            }
+            self.rounds += 1;
+            let answers = match asked.input_requests {
+                Some(questions) => {
+                    without_questions = 0;
+                    let answers = pin!(rounds::answers(connection, questions));
+                    Some(deadline.within_total(answers).await.ok_or_else(|| deadline.passed(Sent::Yes))??)
+                }
+                None => {
+                    without_questions += 1;
+                    let delay = tokio::time::sleep(rounds::delay(without_questions));
+                    deadline.within_total(pin!(delay)).await.ok_or_else(|| deadline.passed(Sent::Yes))?;
+                    None
+                }
+            };
+            deadline.heard();
+            self.round = Some(rounds::params(self.params.as_ref(), answers, asked.request_state.as_deref())?);
+        }
+    }
+
     async fn exchange(&mut self, connection: &Connection, deadline: &mut Deadline) -> Result<Payload, Error> {
         connection.check(&self.method)?;
         self.check_token()?;
-        let request = self.wire_request(connection.next_id());
+        let request = self.wire_request(connection)?;
         let mut exchange = match deadline.bound(pin!(connection.transport.request(request))).await {
             Some(opened) => opened.map_err(Error::transport)?,
             None => return Err(deadline.passed(Sent::No)),
@@ -120,6 +167,9 @@ impl Call {
                     self.report(&n);
                 }
                 // What a transport received in this exchange and that is not about it alone.
+                Some(Some(Ok(Message::Notification(log)))) if self.is_unasked_log(&log, connection) => {
+                    connection.unasked(&log.method);
+                }
                 Some(Some(Ok(other))) => drop(deadline.bound(pin!(connection.hand_on(other))).await),
                 Some(Some(Err(error))) => return Err(Error::transport(connection.cause(error))),
                 Some(None) => return Err(Error::transport(TransportError::closed().with_sent(Sent::Maybe))),
@@ -143,19 +193,41 @@ impl Call {
         }
     }
 
-    fn wire_request(&mut self, id: RequestId) -> WireRequest {
+    fn wire_request(&mut self, connection: &Connection) -> Result<WireRequest, Error> {
+        let id = connection.next_id();
         let options = &mut self.options;
         if !options.own_token && (options.may_take_long || options.on_progress.is_some()) {
             // Ids are never used twice, so neither is a token that is the id.
             options.token = Some(id.clone());
         }
         let token = options.token.as_ref();
-        let frame = frame::encode_request(&id, &self.method, self.params.as_ref(), token, options.meta.as_ref());
+        let params = self.round.as_ref().or(self.params.as_ref());
         let mut routing = Routing::new(self.method.clone());
         routing.name.clone_from(&self.name);
+        let frame = match connection.stamped() {
+            None => frame::encode_request(&id, &self.method, params, token, options.meta.as_ref()),
+            Some(stamped) => {
+                routing.revision = Some(stamped.revision);
+                check_meta(options.meta.as_ref())?;
+                let with_level = options.log_level.as_ref().map(|level| {
+                    connection.logged();
+                    connection.stamp_with(stamped.revision, Some(level))
+                });
+                let stamp = with_level.as_ref().unwrap_or(&stamped.stamp);
+                frame::encode_stamped_request(&id, &self.method, params, stamp, token, options.meta.as_ref())
+            }
+        };
         let mut request = WireRequest::new(id, frame, routing);
         request.progress_token = options.token.clone();
-        request
+        Ok(request)
+    }
+
+    /// Whether a log message came inside of an exchange for which nobody asked for any (2026-07-28,
+    /// server/utilities/logging).
+    fn is_unasked_log(&self, notification: &Notification, connection: &Connection) -> bool {
+        notification.method == bowline_protocol::method::NOTIFICATIONS_MESSAGE
+            && self.options.log_level.is_none()
+            && connection.stamped().is_some_and(|stamped| !stamped.logs)
     }
 
     fn report(&mut self, notification: &Notification) {
@@ -164,6 +236,16 @@ impl Call {
             Some(Ok(progress)) => on_progress(progress),
             _ => tracing::debug!(params = ?notification.params, "ignored progress of the wrong shape"),
         }
+    }
+}
+
+/// What every request says of the client is not for the caller to say (2026-07-28, basic/index).
+fn check_meta(meta: Option<&Meta>) -> Result<(), Error> {
+    match meta.and_then(|meta| meta.iter().find(|(key, _)| frame::Stamp::has(key))) {
+        Some((key, _)) => {
+            Err(Error::new(ErrorKind::Config, format!("_meta key \"{key}\" is the client's own; leave it out")))
+        }
+        None => Ok(()),
     }
 }
 
@@ -199,6 +281,11 @@ impl Deadline {
     /// When the nearer of the two limits is reached.
     fn at(&self) -> Instant {
         (self.last_heard + self.idle.min(NEVER)).min(self.started + self.total.min(NEVER))
+    }
+
+    /// Waits for what does not count as the server's silence.
+    async fn within_total<T>(&self, work: impl Future<Output = T> + Unpin) -> Option<T> {
+        tokio::time::timeout_at(self.started + self.total.min(NEVER), work).await.ok()
     }
 
     async fn bound<T>(&self, work: impl Future<Output = T> + Unpin) -> Option<T> {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use bowline_protocol::{
-    CancelTaskRequestParams, CancelTaskResult, CompletionReference, EmptyResult, GetTaskPayloadRequestParams,
-    GetTaskRequestParams, GetTaskResult, LoggingLevel, Prompt, RawJson, Resource, ResourceTemplate, ResultType,
+    CancelTaskRequestParams, CancelTaskResult, CompletionReference, DiscoverResult, EmptyResult, GetTaskPayloadRequestParams,
+    GetTaskRequestParams, GetTaskResult, LoggingLevel, Payload, Prompt, RawJson, Resource, ResourceTemplate, ResultType,
     SetLevelRequestParams, SubscribeRequestParams, Task, Tool, UnsubscribeRequestParams, method,
 };
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::events::Events;
 use crate::pages::{Listed, Pages, page_call};
 use crate::request::{CallTool, Complete, GetPrompt, Raw, ReadResource, Request, any_params};
-use crate::session::ServerInfo;
+use crate::server_info::ServerInfo;
 use crate::supervisor::{Note, Supervisor};
 
 /// A connection to one MCP server.
@@ -138,19 +138,36 @@ impl Client {
         self.run(page_call(T::METHOD, cursor)?).await
     }
 
+    /// Asks the server once more which versions and capabilities it has (`server/discover`, 2026-07-28).
+    ///
+    /// What was agreed stays as it is; this is for showing, and for knowing whether the server lives.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] in revisions with a handshake, else as for any request.
+    pub async fn discover(&self) -> Result<DiscoverResult, Error> {
+        self.simple(method::SERVER_DISCOVER, None::<&()>).await
+    }
+
     /// Asks whether the server lives (`ping`).
     ///
     /// # Errors
-    /// A server that answers with an error lives as well; see [`ErrorKind::Server`].
+    /// [`ErrorKind::Unsupported`] in revisions without sessions, which have [`discover`](Self::discover) instead. A
+    /// server that answers with an error lives as well; see [`ErrorKind::Server`].
     pub async fn ping(&self) -> Result<(), Error> {
         self.simple::<EmptyResult>(method::PING, None::<&()>).await.map(drop)
     }
 
-    /// Asks for log messages of this level and above (`logging/setLevel`).
+    /// Asks for log messages of this level and above: by `logging/setLevel`, and in revisions without sessions
+    /// (2026-07-28) with every request from now on; see also [`Request::log_level`].
     ///
     /// # Errors
     /// As for any request.
     pub async fn set_level(&self, level: LoggingLevel) -> Result<(), Error> {
+        let link = self.supervisor.link().await?;
+        if link.owner.connection.log_from_now_on(&level) {
+            self.supervisor.remember(Note::Level(level));
+            return Ok(());
+        }
         let params = SetLevelRequestParams::new(level.clone());
         self.simple::<EmptyResult>(method::LOGGING_SET_LEVEL, Some(&params)).await?;
         self.supervisor.remember(Note::Level(level));
@@ -202,22 +219,25 @@ impl Client {
         self.simple(method::TASKS_CANCEL, Some(&CancelTaskRequestParams::new(task_id))).await
     }
 
-    /// Sends a notification of any method. `params` is anything that serialises to a JSON object; `()` and `null`
+    /// Sends a notification of any method; one of the specification only where the negotiated revision has it. `params`
+    /// is anything that serialises to a JSON object; `()` and `null`
     /// mean none.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`], [`ErrorKind::Config`] where `params` is no object, or [`ErrorKind::Timeout`] where
+    /// [`ErrorKind::Closed`], [`ErrorKind::Unsupported`], [`ErrorKind::Config`] where `params` is no object, or [`ErrorKind::Timeout`] where
     /// the server reads nothing for [`Timeouts::idle`](crate::Timeouts::idle).
     pub async fn notify(&self, method: &str, params: impl Serialize) -> Result<(), Error> {
         let params = any_params(&params)?;
         let link = self.supervisor.link().await?;
+        link.server.check_revision(method)?;
         link.owner.connection.notify(method, params.as_ref(), None).await
     }
 
     /// Tells the server that the roots changed (`notifications/roots/list_changed`).
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] where no roots were declared, else as for [`notify`](Self::notify).
+    /// [`ErrorKind::Unsupported`] where no roots were declared, and in 2026-07-28, where servers ask each time; else as
+    /// for [`notify`](Self::notify).
     pub async fn roots_changed(&self) -> Result<(), Error> {
         if !self.supervisor.declares_roots() {
             return Err(Error::new(ErrorKind::Unsupported, "no roots were declared; set them on the builder"));
@@ -259,6 +279,11 @@ impl Client {
         let (result, epoch) = call.run(&self.supervisor, epoch).await?;
         let result = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
         Ok((result, epoch))
+    }
+
+    /// Runs one round of a call.
+    pub(crate) async fn run_raw(&self, call: &mut Call) -> Result<Payload, Error> {
+        call.run(&self.supervisor, None).await.map(|(result, _)| result)
     }
 
     async fn simple<R: ResultType>(

@@ -1,14 +1,13 @@
 //! One connection: the transport, what was agreed, and the task that serves the server.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use bowline_protocol::frame::{Message, encode_notification};
-use bowline_protocol::{ErrorObject, Meta, Payload, RawJson, RequestId};
+use bowline_protocol::frame::{Message, Stamp, encode_notification};
+use bowline_protocol::{LoggingLevel, Meta, RawJson, RequestId, Revision};
 use bowline_transport::{
     Fault, Inbound, InboundEvent, Routing, Sent, Transport, TransportError, TransportErrorKind, WireMessage,
-    WireRequest,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -16,9 +15,12 @@ use tokio::time::Instant;
 use crate::error::{Error, ErrorKind};
 use crate::events::Event;
 use crate::feed::Feed;
+use crate::handshake;
+use crate::introduction::Introduction;
 use crate::keep_alive;
 use crate::serve::{Handlers, Server};
-use crate::session::{ServerInfo, Session, Step};
+use crate::server_info::ServerInfo;
+use crate::session::Session;
 use crate::task::Task;
 use crate::timeouts::Timeouts;
 
@@ -34,13 +36,24 @@ const LAST_EVENTS: Duration = Duration::from_secs(1);
 pub(crate) struct CallSettings {
     pub(crate) timeouts: Timeouts,
     pub(crate) allow_undeclared: bool,
+    /// How often one call may be sent again because the server needs more input.
+    pub(crate) max_rounds: u32,
 }
 
 /// What calls, handlers and the serving task share.
 pub(crate) struct Connection {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) settings: CallSettings,
+    /// What answers the server's questions, whether they come as requests or inside of results.
+    pub(crate) handlers: Handlers,
+    pub(crate) introduction: Arc<Introduction>,
     server: OnceLock<Arc<ServerInfo>>,
+    /// What every request says of the client, in revisions without a session.
+    stamp: RwLock<Option<Arc<Stamped>>>,
+    /// Whether any call asked for log messages itself. Where all share one stream, nobody can tell whose they are.
+    logged: AtomicBool,
+    /// How many notifications came that nobody asked for.
+    unasked: AtomicU64,
     /// Why the connection ended.
     closed: OnceLock<TransportError>,
     next_id: AtomicI64,
@@ -48,6 +61,15 @@ pub(crate) struct Connection {
     asked: Mutex<Asked>,
     events: Arc<Feed>,
     handed_on: mpsc::Sender<Message>,
+}
+
+/// What every request of a connection says of the client, written once.
+#[derive(Debug)]
+pub(crate) struct Stamped {
+    pub(crate) revision: Revision,
+    pub(crate) stamp: Stamp,
+    /// Whether it asks for log messages.
+    pub(crate) logs: bool,
 }
 
 /// The requests of the server that are being served.
@@ -78,6 +100,7 @@ pub(crate) struct Owner {
 pub(crate) fn start(
     transport: Box<dyn Transport>,
     handlers: Handlers,
+    introduction: Arc<Introduction>,
     events: Arc<Feed>,
     settings: CallSettings,
     lost: impl FnOnce(TransportError) + Send + 'static,
@@ -90,7 +113,12 @@ pub(crate) fn start(
     let connection = Arc::new(Connection {
         transport,
         settings,
+        handlers,
+        introduction,
         server: OnceLock::new(),
+        stamp: RwLock::default(),
+        logged: AtomicBool::new(false),
+        unasked: AtomicU64::new(0),
         closed: OnceLock::new(),
         next_id: AtomicI64::new(1),
         asked: Mutex::new(Asked { running: 0, last_end: None }),
@@ -100,7 +128,7 @@ pub(crate) fn start(
     let serving = Task::spawn({
         let connection = Arc::clone(&connection);
         async move {
-            let error = serve(&connection, handlers, inbound, from_calls).await;
+            let error = serve(&connection, inbound, from_calls).await;
             lost(connection.closed.get_or_init(|| error).clone());
         }
     });
@@ -110,11 +138,10 @@ pub(crate) fn start(
 /// Serves what comes unasked until the connection ends, and says why it did.
 async fn serve(
     connection: &Arc<Connection>,
-    handlers: Handlers,
     mut inbound: Inbound,
     mut from_calls: mpsc::Receiver<Message>,
 ) -> TransportError {
-    let mut server = Server::new(Arc::clone(connection), handlers);
+    let mut server = Server::new(Arc::clone(connection));
     loop {
         tokio::select! {
             event = inbound.next() => match event {
@@ -131,7 +158,7 @@ async fn serve(
                 Some(_) => {}
                 None => return TransportError::closed(),
             },
-            Some(message) = from_calls.recv() => server.message(message).await,
+            Some(message) = from_calls.recv() => server.handed_on(message).await,
             () = server.finished() => {}
         }
     }
@@ -139,21 +166,18 @@ async fn serve(
 
 impl Owner {
     /// Agrees with the server on a revision and capabilities.
-    pub(crate) async fn handshake(&self, mut session: Session) -> Result<(), Error> {
+    pub(crate) async fn handshake(&self, session: &mut Session, patience: Duration) -> Result<(), Error> {
         let connection = &self.connection;
-        let mut step = session.start();
-        loop {
-            match step {
-                Step::Request { method, params } => {
-                    let outcome = connection.handshake_request(method, &params).await?;
-                    step = session.answered(outcome);
-                }
-                Step::Ready { server, notify } => {
-                    let _ = connection.server.set(Arc::from(server));
-                    return connection.notify(notify, None, None).await;
-                }
-                Step::Fail(error) => return Err(error),
-            }
+        let (server, notify) = handshake::run(connection, session, patience).await?;
+        let stateless = server.is_stateless();
+        let revision = server.revision;
+        let _ = connection.server.set(Arc::from(server));
+        if stateless {
+            connection.stamp(revision, None);
+        }
+        match notify {
+            Some(notify) => connection.notify(notify, None, None).await,
+            None => Ok(()),
         }
     }
 
@@ -206,6 +230,62 @@ impl Connection {
         self.server.get()
     }
 
+    /// Says from now on what requests of this revision must say, and with it which log messages are wanted.
+    fn stamp(&self, revision: Revision, level: Option<&LoggingLevel>) {
+        let stamped = Stamped { revision, stamp: self.stamp_with(revision, level), logs: level.is_some() };
+        *self.stamp.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(stamped));
+    }
+
+    /// What a request says that wants log messages of its own.
+    pub(crate) fn stamp_with(&self, revision: Revision, level: Option<&LoggingLevel>) -> Stamp {
+        let mut meta = Meta::new();
+        self.introduction.write_with_level(&mut meta, revision, level);
+        Stamp::new(&meta)
+    }
+
+    /// What every request says of the client; none in a session, where that was said once.
+    pub(crate) fn stamped(&self) -> Option<Arc<Stamped>> {
+        self.stamp.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks for log messages with every request from now on (2026-07-28). `false` in a session, which has a request
+    /// for it.
+    pub(crate) fn log_from_now_on(&self, level: &LoggingLevel) -> bool {
+        match self.stamped() {
+            Some(stamped) => {
+                self.stamp(stamped.revision, Some(level));
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Notes that a call asks for log messages itself.
+    pub(crate) fn logged(&self) {
+        self.logged.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether log messages are what somebody asked for: always in a session, where the server may choose.
+    pub(crate) fn wants_logs(&self) -> bool {
+        self.logged.load(Ordering::Relaxed) || self.stamped().is_none_or(|stamped| stamped.logs)
+    }
+
+    /// Reports a message that servers of the negotiated revision do not send.
+    pub(crate) fn not_in_revision(&self, method: &str) {
+        let method = bowline_protocol::excerpt(method, 80);
+        tracing::debug!(method, "ignored a message that servers of this revision do not send");
+        self.emit(|| Event::Fault(Fault::NotInRevision { method }));
+    }
+
+    /// Reports a notification that nobody asked for.
+    pub(crate) fn unasked(&self, method: &str) {
+        let count = self.unasked.fetch_add(1, Ordering::Relaxed) + 1;
+        tracing::debug!(method = bowline_protocol::excerpt(method, 80), count, "ignored what nobody asked for");
+        if count.is_power_of_two() {
+            self.emit(|| Event::Fault(Fault::Unasked { method: bowline_protocol::excerpt(method, 80), count }));
+        }
+    }
+
     /// Whether a request may be sent.
     pub(crate) fn check(&self, method: &str) -> Result<(), Error> {
         if let Some(error) = self.closed() {
@@ -256,36 +336,13 @@ impl Connection {
         params: Option<&RawJson>,
         meta: Option<&Meta>,
     ) -> Result<(), Error> {
-        let message = WireMessage::new(encode_notification(method, params, meta), Routing::new(method.to_owned()));
+        let mut routing = Routing::new(method.to_owned());
+        routing.revision = self.stamped().map(|stamped| stamped.revision);
+        let message = WireMessage::new(encode_notification(method, params, meta), routing);
         let limit = self.settings.timeouts.idle;
         match tokio::time::timeout(limit, self.transport.send(message)).await {
             Ok(sent) => sent.map_err(|error| Error::transport(error).with_method(method)),
             Err(_) => Err(Error::timeout("the server took no messages", limit, Sent::No).with_method(method)),
-        }
-    }
-
-    /// One request of the handshake: without checks, and never cancelled (basic/utilities/cancellation).
-    async fn handshake_request(
-        &self,
-        method: &'static str,
-        params: &RawJson,
-    ) -> Result<Result<Payload, ErrorObject>, Error> {
-        let id = self.next_id();
-        let frame = bowline_protocol::frame::encode_request(&id, method, Some(params), None, None);
-        let request = WireRequest::new(id, frame, Routing::new(method)).not_cancellable();
-        let failed = |error: TransportError| {
-            let error = Error::transport(error).with_method(method);
-            // The connection never stood: it is no call that was lost.
-            if error.kind() == ErrorKind::Closed { error.with_kind(ErrorKind::Connect) } else { error }
-        };
-        let mut exchange = self.transport.request(request).await.map_err(failed)?;
-        loop {
-            match exchange.next().await {
-                Some(Ok(Message::Response(response))) => return Ok(response.outcome),
-                Some(Ok(other)) => self.hand_on(other).await,
-                Some(Err(error)) => return Err(failed(error)),
-                None => return Err(failed(TransportError::closed())),
-            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the client can do for the server: one capability for each installed handler.
 
-use bowline_protocol::{ClientCapabilities, ElicitationCapability, Revision, RootsCapability, SamplingCapability};
+use bowline_protocol::{ClientCapabilities, ElicitationCapability, Era, Revision, RootsCapability, SamplingCapability};
 
 /// Which handlers are installed, and what they take.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -94,7 +94,11 @@ impl Declared {
         let declared = self.in_revision(revision);
         let mut capabilities = ClientCapabilities::new();
         if declared.roots {
-            capabilities = capabilities.with_roots(RootsCapability::new().with_list_changed(true));
+            // Since 2026-07-28 roots are given when they are asked for, and their changes are not told.
+            let changes = (revision.era() == Era::Handshake).then_some(true);
+            let mut roots = RootsCapability::new();
+            roots.list_changed = changes;
+            capabilities = capabilities.with_roots(roots);
         }
         if let Some(support) = declared.sampling {
             let mut sampling = SamplingCapability::new();
@@ -143,6 +147,12 @@ mod tests {
             declared(ALL, Revision::V2025_11_25),
             json!({"roots": roots, "sampling": {"tools": {}}, "elicitation": {"form": {}, "url": {}}})
         );
+    }
+
+    #[test]
+    fn o_06_changes_of_roots_are_not_told_without_a_session() {
+        let all = json!({"roots": {}, "sampling": {"tools": {}}, "elicitation": {"form": {}, "url": {}}});
+        assert_eq!(declared(ALL, Revision::V2026_07_28), all);
     }
 
     #[test]

@@ -4,22 +4,28 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use bowline_protocol::{Implementation, Revision};
+use bowline_protocol::Era;
 use bowline_transport::{Connect, Sent, TransportError};
 use tokio::time::{Instant, timeout_at};
 
 use crate::connection::{self, CallSettings, Owner};
+use crate::eras::Eras;
 use crate::error::{Error, ErrorKind};
 use crate::feed::Feed;
+use crate::introduction::Introduction;
 use crate::serve::Handlers;
-use crate::session::{ServerInfo, Session};
+use crate::server_info::ServerInfo;
+use crate::session::{Session, Wanted};
 use crate::timeouts::NEVER;
 
 /// What every connection of a client is made with.
 pub(crate) struct Dialer {
     pub(crate) connector: Box<dyn Connect>,
-    pub(crate) info: Implementation,
-    pub(crate) revision: Revision,
+    pub(crate) introduction: Arc<Introduction>,
+    pub(crate) wanted: Wanted,
+    /// What is known of the eras of servers, and the name of this one there.
+    pub(crate) eras: Eras,
+    pub(crate) identity: String,
     pub(crate) settings: CallSettings,
     pub(crate) keep_alive: Option<Duration>,
     pub(crate) handlers: Handlers,
@@ -42,10 +48,41 @@ impl Dialer {
         &self,
         epoch: u64,
         events: &Arc<Feed>,
-        lost: impl FnOnce(TransportError) + Send + 'static,
+        lost: impl FnOnce(TransportError) + Clone + Send + 'static,
     ) -> Result<Link, Error> {
+        let deadline = Instant::now() + self.settings.timeouts.connect.min(NEVER);
+        let wanted = match self.wanted {
+            Wanted::Newest { known } => Wanted::Newest { known: self.eras.get(&self.identity).or(known) },
+            this => this,
+        };
+        let mut session = Session::new(Introduction::clone(&self.introduction), wanted);
+        let (owner, server) = match self.agree(&mut session, deadline, events, lost.clone()).await {
+            // Some servers end at a question that comes before `initialize`. They are asked the old way instead.
+            Err(error) if session.died_of_the_question() => {
+                tracing::debug!(%error, "the server ended at the question for its versions; asking for a session");
+                let known = Some(Era::Handshake);
+                session = Session::new(Introduction::clone(&self.introduction), Wanted::Newest { known });
+                self.agree(&mut session, deadline, events, lost).await?
+            }
+            agreed => agreed?,
+        };
+        if matches!(self.wanted, Wanted::Newest { .. }) {
+            self.eras.set(&self.identity, server.revision.era());
+        }
+        if let Some(period) = self.keep_alive {
+            owner.keep_alive(period);
+        }
+        Ok(Link { owner, server, epoch, since: Instant::now(), told: AtomicBool::new(false) })
+    }
+
+    async fn agree(
+        &self,
+        session: &mut Session,
+        deadline: Instant,
+        events: &Arc<Feed>,
+        lost: impl FnOnce(TransportError) + Send + 'static,
+    ) -> Result<(Owner, Arc<ServerInfo>), Error> {
         let limit = self.settings.timeouts.connect;
-        let deadline = Instant::now() + limit.min(NEVER);
         let transport = match timeout_at(deadline, self.connector.connect()).await {
             Ok(opened) => opened.map_err(Error::transport)?,
             Err(_) => {
@@ -53,9 +90,9 @@ impl Dialer {
                 return Err(Error::timeout(&what, limit, Sent::No));
             }
         };
-        let session = Session::new(self.info.clone(), self.handlers.declared(), self.revision);
-        let owner = connection::start(transport, self.handlers.clone(), events.clone(), self.settings, lost)?;
-        match timeout_at(deadline, owner.handshake(session)).await {
+        let (handlers, introduction) = (self.handlers.clone(), Arc::clone(&self.introduction));
+        let owner = connection::start(transport, handlers, introduction, events.clone(), self.settings, lost)?;
+        match timeout_at(deadline, owner.handshake(session, self.settings.timeouts.probe)).await {
             Ok(agreed) => agreed?,
             Err(_) => {
                 let what = format!("{} did not finish the handshake", self.connector.describe());
@@ -63,12 +100,9 @@ impl Dialer {
                     .with_last_words(owner.connection.transport.last_words().as_deref()));
             }
         }
-        let Some(server) = owner.connection.server().cloned() else {
-            return Err(Error::new(ErrorKind::Connect, "the handshake ended without an agreement; connect again"));
-        };
-        if let Some(period) = self.keep_alive {
-            owner.keep_alive(period);
+        match owner.connection.server().cloned() {
+            Some(server) => Ok((owner, server)),
+            None => Err(Error::new(ErrorKind::Connect, "the handshake ended without an agreement; connect again")),
         }
-        Ok(Link { owner, server, epoch, since: Instant::now(), told: AtomicBool::new(false) })
     }
 }

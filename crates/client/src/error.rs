@@ -33,6 +33,9 @@ pub enum ErrorKind {
     Config,
     /// A message was larger than the limit.
     TooLarge,
+    /// The server needs input before it carries the call out, and did not get it: nobody here can give it, or it was
+    /// refused (2026-07-28, basic/patterns/mrtr). The call was not carried out.
+    InputRefused,
 }
 
 /// Why a call, or a connection, failed.

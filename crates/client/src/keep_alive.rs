@@ -22,7 +22,9 @@ pub(crate) async fn run(connection: Arc<Connection>, period: Duration) {
     loop {
         ticks.tick().await;
         let options = CallOptions { idle: Some(period), total: Some(period), ..CallOptions::default() };
-        let mut ping = Call { method: method::PING.into(), options, ..Call::default() };
+        // Revisions without sessions have no ping. What every server must answer there is this.
+        let method = if connection.stamped().is_some() { method::SERVER_DISCOVER } else { method::PING };
+        let mut ping = Call { method: method.into(), options, ..Call::default() };
         let Err(error) = ping.run_once(&connection).await else { continue };
         match error.kind() {
             ErrorKind::Server if error.code() == Some(ErrorCode::METHOD_NOT_FOUND) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bowline_protocol::{
     CallToolResult, CompleteRequestParams, CompleteResult, CompletionArgument, CompletionContext, CompletionReference,
-    GetPromptRequestParams, GetPromptResult, Meta, ProgressNotificationParams, ProgressToken, RawJson,
+    GetPromptRequestParams, GetPromptResult, LoggingLevel, Meta, ProgressNotificationParams, ProgressToken, RawJson,
     ReadResourceRequestParams, ReadResourceResult, ResultType, method,
 };
 use bowline_transport::BoxFuture;
@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use crate::call::{Call, CallOptions};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
+use crate::outcome::ByHand;
 
 /// A request that is sent when it is awaited, with result type `K::Result`.
 ///
@@ -87,6 +88,54 @@ impl<K: Kind> Request<K> {
         self
     }
 
+    /// Asks for log messages of this level and above while the request runs (2026-07-28, server/utilities/logging).
+    /// They come as [`Event::Log`](crate::Event::Log). In a session it has no effect: there
+    /// [`Client::set_level`] is for all requests.
+    pub fn log_level(mut self, level: LoggingLevel) -> Self {
+        self.options.log_level = Some(level);
+        self
+    }
+
+    /// Takes what the server needs to know before it carries the request out by hand, instead of by the installed
+    /// handlers (2026-07-28, basic/patterns/mrtr). The limits of time count for each round.
+    ///
+    /// ```
+    /// use bowline_client::{Client, Error, Outcome};
+    /// use bowline_protocol::{CallToolResult, ElicitResult};
+    ///
+    /// async fn book(client: &Client) -> Result<CallToolResult, Error> {
+    ///     let mut outcome = client.call("book").arg("table", 4).by_hand().await?;
+    ///     loop {
+    ///         match outcome {
+    ///             Outcome::Complete(result) => return Ok(result),
+    ///             Outcome::InputRequired(mut pending) => {
+    ///                 for key in pending.keys() {
+    ///                     pending = pending.answer(key, ElicitResult::decline());
+    ///                 }
+    ///                 outcome = pending.send().await?;
+    ///             }
+    ///             other => panic!("{other:?}"),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn by_hand(self) -> ByHand<K> {
+        ByHand(self)
+    }
+
+    /// The call that this request is.
+    pub(crate) fn into_call(self) -> Result<(Client, Call), Error> {
+        let Parts { method, name, params, meta } = self.kind.into_parts()?;
+        let mut options = self.options;
+        options.meta = match (options.meta, meta) {
+            (Some(own), Some(in_params)) => {
+                Some(in_params.iter().chain(own.iter()).map(|(k, v)| (k.clone(), v.clone())).collect())
+            }
+            (own, in_params) => own.or(in_params),
+        };
+        Ok((self.client, Call { method, name, params, options, ..Call::default() }))
+    }
+
     /// Sets `_meta` of the request. Keys of the protocol itself are the client's.
     pub fn meta(mut self, meta: Meta) -> Self {
         self.options.meta = Some(meta);
@@ -100,15 +149,8 @@ impl<K: Kind + 'static> IntoFuture for Request<K> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let Parts { method, name, params, meta } = self.kind.into_parts()?;
-            let mut options = self.options;
-            options.meta = match (options.meta, meta) {
-                (Some(own), Some(in_params)) => {
-                    Some(in_params.iter().chain(own.iter()).map(|(k, v)| (k.clone(), v.clone())).collect())
-                }
-                (own, in_params) => own.or(in_params),
-            };
-            self.client.run(Call { method, name, params, options }).await
+            let (client, call) = self.into_call()?;
+            client.run(call).await
         })
     }
 }

@@ -47,30 +47,47 @@ impl Handlers {
 /// Runs the handlers: each request in a task of its own, so that none holds up another.
 pub(crate) struct Server {
     connection: Arc<Connection>,
-    handlers: Handlers,
-    declared: Declared,
     tasks: JoinSet<()>,
     running: HashMap<RequestId, AbortHandle>,
     ids: HashMap<Id, RequestId>,
 }
 
 impl Server {
-    pub(crate) fn new(connection: Arc<Connection>, handlers: Handlers) -> Self {
-        let declared = handlers.declared();
-        Self { connection, handlers, declared, tasks: JoinSet::new(), running: HashMap::new(), ids: HashMap::new() }
+    pub(crate) fn new(connection: Arc<Connection>) -> Self {
+        Self { connection, tasks: JoinSet::new(), running: HashMap::new(), ids: HashMap::new() }
     }
 
+    /// Handles a message that came unasked.
     pub(crate) async fn message(&mut self, message: Message) {
         match message {
+            Message::Notification(notification)
+                if notification.method == method::NOTIFICATIONS_MESSAGE && !self.connection.wants_logs() =>
+            {
+                // Specification: 2026-07-28, server/utilities/logging: only requests that ask for it are logged.
+                self.connection.unasked(&notification.method);
+            }
+            other => self.handed_on(other).await,
+        }
+    }
+
+    /// Handles a message that came inside of an exchange.
+    pub(crate) async fn handed_on(&mut self, message: Message) {
+        match message {
+            // Specification: 2026-07-28, basic/patterns: servers send no requests. This one is not served.
+            Message::Request(request) if self.is_stateless() => self.connection.not_in_revision(&request.method),
             Message::Request(request) => self.request(request).await,
             Message::Notification(notification) => self.notification(&notification),
             Message::Response(_) => tracing::debug!("ignored an answer that belongs to no exchange"),
         }
     }
 
+    fn is_stateless(&self) -> bool {
+        self.connection.server().is_some_and(|server| server.is_stateless())
+    }
+
     async fn request(&mut self, request: Request) {
         let revision = self.connection.server().map_or(Revision::LATEST_HANDSHAKE, |s| s.revision);
-        let ask = match asked::read(&request, &self.declared, revision) {
+        let ask = match asked::read(&request, &self.connection.introduction.declared, revision) {
             // Answered at once, whatever the handlers are doing (basic/utilities/ping).
             Ok(Ask::Ping) => return self.post(&request.id, Ok(RawJson::EMPTY_OBJECT)).await,
             Ok(_) if self.running.len() >= AT_ONCE => Err(ErrorObject::new(
@@ -92,14 +109,14 @@ impl Server {
         let server = self.connection.server().map(|s| Arc::new(s.info.clone()));
         let token = meta_of(&request).and_then(|m| m.progress_token());
         let context = RequestContext::new(request.id.clone(), server).reporting(token, &self.connection.transport);
-        let (connection, handlers) = (Arc::clone(&self.connection), self.handlers.clone());
+        let connection = Arc::clone(&self.connection);
         let id = request.id.clone();
         let serving = self.connection.serving();
         let task = self.tasks.spawn(async move {
             let _serving = serving;
             // Ends with the handler, also where it is aborted: no progress after the answer.
             let reports = context.reports();
-            let outcome = handle(&handlers, ask, context).await;
+            let outcome = handle(&connection.handlers, ask, context).await;
             drop(reports);
             answer(&connection, &id, outcome).await;
         });
@@ -108,6 +125,10 @@ impl Server {
     }
 
     fn notification(&self, notification: &Notification) {
+        if notification.method == method::NOTIFICATIONS_CANCELLED && self.is_stateless() {
+            // Specification: 2026-07-28, basic/patterns/cancellation: there is nothing of the server's to cancel.
+            return self.connection.not_in_revision(&notification.method);
+        }
         if notification.method == method::NOTIFICATIONS_CANCELLED
             && let Some(id) =
                 read::<CancelledNotificationParams>(notification.params.as_ref()).and_then(|c| c.request_id)
@@ -155,7 +176,7 @@ impl Server {
 }
 
 /// Runs the handler that a request is for. `asked::read` let none through that has no handler.
-async fn handle(handlers: &Handlers, ask: Ask, context: RequestContext) -> Result<RawJson, ErrorObject> {
+pub(crate) async fn handle(handlers: &Handlers, ask: Ask, context: RequestContext) -> Result<RawJson, ErrorObject> {
     let none = || ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, "not supported by this client");
     match ask {
         Ask::Ping => Ok(RawJson::EMPTY_OBJECT),

@@ -1,133 +1,372 @@
-//! The session as a state machine: what to send, what to make of what came. No I/O, no clock.
+//! Agreeing with a server, as a state machine: what to send, what to make of what came. No I/O, no clock.
 //!
-//! The four revisions with `initialize` are here. The stateless era begins at [`Session::start`] with another
-//! first step and otherwise shares the checks.
+//! There are two eras. Servers of 2026-07-28 and later answer `server/discover` and know no session; older ones begin
+//! with `initialize`. Where nothing is known, the newer question is asked first, and anything but a sign of the newer
+//! era leads to the older one (basic/versioning, backward compatibility).
 
 use std::str::FromStr;
 
 use bowline_protocol::{
-    ClientCapabilities, ErrorObject, Implementation, InitializeRequestParams, InitializeResult, Payload, RawJson,
-    Revision, ServerCapabilities,
-    method::{self, Method},
+    DiscoverResult, Era, ErrorCode, ErrorObject, Implementation, InitializeRequestParams, InitializeResult, Meta,
+    Payload, RawJson, Revision, method,
 };
+use bowline_transport::{TransportError, TransportErrorKind};
 
-use crate::declared::Declared;
 use crate::error::{Error, ErrorKind};
+use crate::introduction::Introduction;
+use crate::server_info::ServerInfo;
 
-/// What a server said of itself, and what was agreed with it.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct ServerInfo {
-    /// The negotiated revision of the protocol.
-    pub revision: Revision,
-    /// Name and version. For display and logs only: never decide by it.
-    pub info: Implementation,
-    /// What the server offers.
-    pub capabilities: ServerCapabilities,
-    /// How to use the server, for a model.
-    pub instructions: Option<String>,
+/// Which revision to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The newest that the server speaks. What is known of its era saves a question.
+    Newest { known: Option<Era> },
+    /// This one: of the era without sessions no other, of the era with them what the server offers instead.
+    This(Revision),
 }
 
 /// What is to be done next.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Send this request and tell [`Session::answered`] how it ended.
-    Request { method: &'static str, params: RawJson },
-    /// The handshake is done once this notification is sent.
-    Ready { server: Box<ServerInfo>, notify: &'static str },
+    /// Send this request, and tell how it ended. Requests sent before stay open.
+    Request(Question),
+    /// Nothing: an earlier request is still open.
+    Wait,
+    /// It is agreed, once this notification is sent.
+    Ready { server: Box<ServerInfo>, notify: Option<&'static str> },
     /// There will be no session.
     Fail(Error),
 }
 
-/// The handshake of one connection.
+/// A request on the way to an agreement.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Question {
+    pub(crate) method: &'static str,
+    pub(crate) params: RawJson,
+    /// The revision that the request itself names, where it does.
+    pub(crate) revision: Option<Revision>,
+    /// Whether silence is an answer: then [`Session::silent`] is to be called after a while.
+    pub(crate) impatient: bool,
+}
+
+/// The way to the agreement of one connection.
 #[derive(Debug)]
 pub(crate) struct Session {
-    info: Implementation,
-    declared: Declared,
-    /// The revision that is asked for.
+    introduction: Introduction,
+    wanted: Wanted,
+    /// The revision that `initialize` asks for.
     asked: Revision,
-    /// Whether another revision was tried before.
+    /// Whether another revision was tried in `initialize` before.
     retried: bool,
+    discovering: Progress,
+    initializing: Progress,
+    /// Why one of the two ways failed, while the other is open.
+    failed: Option<Error>,
+    died: bool,
+}
+
+/// How far one of the two ways is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Untried,
+    Open,
+    /// Open for the second and last time.
+    Again,
+    Done,
+}
+
+impl Progress {
+    const fn is_open(self) -> bool {
+        matches!(self, Self::Open | Self::Again)
+    }
 }
 
 impl Session {
-    pub(crate) const fn new(info: Implementation, declared: Declared, asked: Revision) -> Self {
-        Self { info, declared, asked, retried: false }
+    pub(crate) const fn new(introduction: Introduction, wanted: Wanted) -> Self {
+        let asked = match wanted {
+            Wanted::This(revision) if matches!(revision.era(), Era::Handshake) => revision,
+            _ => Revision::LATEST_HANDSHAKE,
+        };
+        Self {
+            introduction,
+            wanted,
+            asked,
+            retried: false,
+            discovering: Progress::Untried,
+            initializing: Progress::Untried,
+            failed: None,
+            died: false,
+        }
     }
 
     /// The first step.
-    pub(crate) fn start(&self) -> Step {
-        if self.asked > Revision::LATEST_HANDSHAKE {
-            return Step::Fail(Error::new(
-                ErrorKind::Unsupported,
-                format!(
-                    "revision {} has no handshake and is not spoken yet; ask for {} or older",
-                    self.asked,
-                    Revision::LATEST_HANDSHAKE
-                ),
-            ));
-        }
-        let capabilities: ClientCapabilities = self.declared.capabilities(self.asked);
-        let params = InitializeRequestParams::new(self.asked.as_str(), capabilities, self.info.clone());
-        match RawJson::from_serialize(&params) {
-            Ok(params) => Step::Request { method: method::INITIALIZE, params },
-            Err(error) => Step::Fail(Error::new(ErrorKind::Config, format!("the client info is not json: {error}"))),
+    pub(crate) fn start(&mut self) -> Step {
+        match self.wanted {
+            Wanted::Newest { known: Some(Era::Handshake) } => self.initialize(),
+            Wanted::This(revision) if revision.era() == Era::Handshake => self.initialize(),
+            Wanted::This(revision) => self.discover(revision),
+            Wanted::Newest { .. } => self.discover(Revision::LATEST),
         }
     }
 
-    /// What follows from the answer to the request of the last step.
-    pub(crate) fn answered(&mut self, outcome: Result<Payload, ErrorObject>) -> Step {
+    /// Whether the connection broke at the question for the newer era, which some older servers do not survive.
+    pub(crate) const fn died_of_the_question(&self) -> bool {
+        self.died
+    }
+
+    /// Whether only the question for the newer era was asked.
+    fn only_probed(&self) -> bool {
+        self.may_fall_back() && self.discovering.is_open() && self.initializing == Progress::Untried
+    }
+
+    /// What follows from the answer to a request of an earlier step.
+    pub(crate) fn answered(&mut self, method: &str, outcome: Result<Payload, ErrorObject>) -> Step {
+        if method == method::SERVER_DISCOVER {
+            let before = std::mem::replace(&mut self.discovering, Progress::Done);
+            return match outcome {
+                Ok(result) => self.discovered(&result),
+                Err(error) => self.not_discovered(error, before),
+            };
+        }
+        self.initializing = Progress::Done;
         match outcome {
             Ok(result) => self.agree(&result),
-            Err(error) => self.try_a_listed_revision(error),
+            Err(error) => self.not_initialized(error),
         }
     }
 
-    fn agree(&self, result: &Payload) -> Step {
+    /// What follows where a request of an earlier step got no answer of the protocol.
+    pub(crate) fn refused(&mut self, method: &str, error: TransportError) -> Step {
+        let falls_back = is_sign_of_age(&error);
+        self.died |= self.only_probed() && error.kind() == TransportErrorKind::Closed;
+        let error = not_connected(error, method);
+        if method == method::SERVER_DISCOVER {
+            self.discovering = Progress::Done;
+            return if falls_back { self.fall_back(error) } else { self.fail(error) };
+        }
+        self.initializing = Progress::Done;
+        self.fail(error)
+    }
+
+    /// What follows where the server kept silent for a while.
+    pub(crate) fn silent(&mut self) -> Step {
+        // The question stays open: a server that only starts slowly may yet answer it.
+        if self.only_probed() { self.initialize() } else { Step::Wait }
+    }
+
+    fn discover(&mut self, revision: Revision) -> Step {
+        let again = self.discovering != Progress::Untried;
+        self.discovering = if again { Progress::Again } else { Progress::Open };
+        let mut meta = Meta::new();
+        self.introduction.write(&mut meta, revision);
+        match RawJson::from_serialize(&serde_json::json!({ "_meta": meta })) {
+            Ok(params) => Step::Request(Question {
+                method: method::SERVER_DISCOVER,
+                params,
+                revision: Some(revision),
+                impatient: self.only_probed() && self.wanted == Wanted::Newest { known: None },
+            }),
+            Err(error) => not_json(&error),
+        }
+    }
+
+    fn initialize(&mut self) -> Step {
+        self.initializing = Progress::Open;
+        let Introduction { info, declared, .. } = &self.introduction;
+        let capabilities = declared.capabilities(self.asked);
+        let params = InitializeRequestParams::new(self.asked.as_str(), capabilities, info.clone());
+        match RawJson::from_serialize(&params) {
+            Ok(params) => {
+                Step::Request(Question { method: method::INITIALIZE, params, revision: None, impatient: false })
+            }
+            Err(error) => not_json(&error),
+        }
+    }
+
+    /// Fails, unless the other way is still open.
+    fn fail(&mut self, error: Error) -> Step {
+        if self.discovering.is_open() || self.initializing.is_open() {
+            self.failed.get_or_insert(error);
+            return Step::Wait;
+        }
+        // What was said to the question that the server should know best says most.
+        Step::Fail(self.failed.take().unwrap_or(error))
+    }
+
+    const fn may_fall_back(&self) -> bool {
+        matches!(self.wanted, Wanted::Newest { .. })
+    }
+
+    /// The server is of the older era, as far as the answer tells.
+    fn fall_back(&mut self, error: Error) -> Step {
+        match self.wanted {
+            Wanted::Newest { .. } if self.initializing == Progress::Untried => self.initialize(),
+            Wanted::Newest { .. } => self.fail(error),
+            Wanted::This(revision) => self.fail(
+                Error::new(
+                    ErrorKind::UnsupportedVersion,
+                    format!(
+                        "the server does not speak {revision}, and seems to know only revisions with a handshake \
+                         ({error}); ask for {} or for none in particular",
+                        Revision::LATEST_HANDSHAKE
+                    ),
+                )
+                .with_sent(error.sent()),
+            ),
+        }
+    }
+
+    fn discovered(&mut self, result: &Payload) -> Step {
+        let result: DiscoverResult = match result.decode() {
+            Ok(result) => result,
+            Err(error) => return self.fall_back(Error::shape(&error).with_method(method::SERVER_DISCOVER)),
+        };
+        if result.supported_versions.is_empty() {
+            // Some old servers answer whatever they are asked.
+            let what = "the result of server/discover names no version";
+            return self.fall_back(Error::new(ErrorKind::Protocol, what));
+        }
+        let common = common(&result.supported_versions);
+        match self.best(&common) {
+            Some(revision) if revision.era() == Era::Stateless => {
+                let info = result.meta.as_ref().and_then(Meta::server_info);
+                Step::Ready {
+                    server: Box::new(ServerInfo {
+                        revision,
+                        // Servers should name themselves and need not.
+                        info: info.unwrap_or_else(|| Implementation::new("unnamed", "")),
+                        capabilities: result.capabilities,
+                        instructions: result.instructions,
+                        supported_versions: result.supported_versions,
+                    }),
+                    notify: None,
+                }
+            }
+            Some(revision) => self.initialize_as(revision),
+            None => self.fail(self.nothing_common(&result.supported_versions)),
+        }
+    }
+
+    fn not_discovered(&mut self, error: ErrorObject, before: Progress) -> Step {
+        if !error.code.is_stateless() {
+            return self.fall_back(Error::server(error).with_method(method::SERVER_DISCOVER));
+        }
+        // A sign of the newer era: its own list of versions counts, and there is no guessing (basic/versioning).
+        let data = error.unsupported_protocol_version().filter(|_| error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION);
+        let Some(data) = data else { return self.fail(Error::server(error).with_method(method::SERVER_DISCOVER)) };
+        match self.best(&common(&data.supported)) {
+            Some(revision) if revision.era() == Era::Stateless && before == Progress::Open => self.discover(revision),
+            Some(revision) if revision.era() == Era::Handshake => self.initialize_as(revision),
+            _ => self.fail(self.nothing_common(&data.supported)),
+        }
+    }
+
+    /// The newest of these revisions that is wanted.
+    fn best(&self, common: &[Revision]) -> Option<Revision> {
+        match self.wanted {
+            Wanted::Newest { .. } => common.iter().copied().max(),
+            Wanted::This(wanted) => common.iter().copied().find(|revision| *revision == wanted),
+        }
+    }
+
+    /// Begins a session in a revision that the server has named itself.
+    fn initialize_as(&mut self, revision: Revision) -> Step {
+        if self.initializing != Progress::Untried {
+            return self.fail(Error::new(ErrorKind::UnsupportedVersion, "the server takes its own versions back"));
+        }
+        self.asked = revision;
+        self.initialize()
+    }
+
+    fn nothing_common(&self, theirs: &[String]) -> Error {
+        let ours = match self.wanted {
+            Wanted::This(revision) => revision.to_string(),
+            Wanted::Newest { .. } => list(Revision::ALL.into_iter()),
+        };
+        unsupported(&theirs.join(", "), &ours)
+    }
+
+    fn agree(&mut self, result: &Payload) -> Step {
         let result: InitializeResult = match result.decode() {
             Ok(result) => result,
-            Err(error) => return Step::Fail(Error::shape(&error).with_method(method::INITIALIZE)),
+            Err(error) => return self.fail(Error::shape(&error).with_method(method::INITIALIZE)),
         };
         // Specification: basic/lifecycle, version negotiation. A version that we do not speak ends it.
         match Revision::from_str(&result.protocol_version) {
-            Ok(revision) if revision <= Revision::LATEST_HANDSHAKE => Step::Ready {
+            Ok(revision) if revision.era() == Era::Handshake => Step::Ready {
                 server: Box::new(ServerInfo {
                     revision,
                     info: result.server_info,
                     capabilities: result.capabilities,
                     instructions: result.instructions,
+                    supported_versions: Vec::new(),
                 }),
-                notify: method::NOTIFICATIONS_INITIALIZED,
+                notify: Some(method::NOTIFICATIONS_INITIALIZED),
             },
-            _ => Step::Fail(Error::new(
-                ErrorKind::UnsupportedVersion,
-                format!(
-                    "the server speaks protocol version \"{}\", this client {}; update the older of the two",
-                    bowline_protocol::excerpt(&result.protocol_version, 64),
-                    list(handshake_revisions())
-                ),
-            )),
+            _ => self.fail(unsupported(&result.protocol_version, &list(handshake_revisions()))),
         }
     }
 
     /// Some servers refuse a version they do not know instead of offering theirs, and name theirs in the error.
-    fn try_a_listed_revision(&mut self, error: ErrorObject) -> Step {
+    fn not_initialized(&mut self, error: ErrorObject) -> Step {
         let listed: Vec<Revision> =
             handshake_revisions().filter(|r| *r != self.asked).filter(|r| mentions(&error, r.as_str())).collect();
         match listed.iter().max() {
             Some(newest) if !self.retried => {
                 self.asked = *newest;
                 self.retried = true;
-                self.start()
+                self.initialize()
             }
-            _ => Step::Fail(Error::server(error).with_method(method::INITIALIZE)),
+            // What was known of the server's era is no longer so (basic/versioning).
+            _ if self.may_fall_back() && self.discovering == Progress::Untried => {
+                self.failed = Some(Error::server(error).with_method(method::INITIALIZE));
+                self.discover(Revision::LATEST)
+            }
+            _ => self.fail(Error::server(error).with_method(method::INITIALIZE)),
         }
     }
 }
 
+fn not_json(error: &serde_json::Error) -> Step {
+    Step::Fail(Error::new(ErrorKind::Config, format!("the client info is not json: {error}")))
+}
+
+/// The error of a request without which there is no connection.
+fn not_connected(error: TransportError, method: &str) -> Error {
+    let error = Error::transport(error).with_method(method);
+    // The connection never stood: it is no call that was lost.
+    if error.kind() == ErrorKind::Closed { error.with_kind(ErrorKind::Connect) } else { error }
+}
+
+/// Whether a failure to answer is what a server may do that does not know the question: anything that it said
+/// itself, except that it wants other credentials or to be left alone.
+fn is_sign_of_age(error: &TransportError) -> bool {
+    match error.status() {
+        Some(401 | 403 | 407 | 429 | 502..=504) => false,
+        Some(_) => true,
+        None => error.kind() == TransportErrorKind::Protocol,
+    }
+}
+
+fn unsupported(theirs: &str, ours: &str) -> Error {
+    Error::new(
+        ErrorKind::UnsupportedVersion,
+        format!(
+            "the server speaks protocol version \"{}\", this client {ours}; update the older of the two",
+            bowline_protocol::excerpt(theirs, 200)
+        ),
+    )
+    .with_sent(bowline_transport::Sent::Yes)
+}
+
+/// The revisions of a list that we speak.
+fn common(versions: &[String]) -> Vec<Revision> {
+    versions.iter().filter_map(|version| version.parse().ok()).collect()
+}
+
 /// The revisions with a handshake, oldest first.
 fn handshake_revisions() -> impl Iterator<Item = Revision> {
-    Revision::ALL.iter().copied().filter(|r| *r <= Revision::LATEST_HANDSHAKE)
+    Revision::ALL.into_iter().filter(|r| r.era() == Era::Handshake)
 }
 
 fn list(revisions: impl Iterator<Item = Revision>) -> String {
@@ -141,139 +380,5 @@ fn mentions(error: &ErrorObject, version: &str) -> bool {
         && (error.message.contains(version) || error.data.as_ref().is_some_and(|d| d.as_str().contains(version)))
 }
 
-impl ServerInfo {
-    /// Whether a request may be sent: the revision has the method and the server declared what it belongs to.
-    ///
-    /// Specification: basic/lifecycle, operation: only what was negotiated may be used.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unsupported`] with the reason.
-    pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
-        let refuse = |why: String| Err(Error::new(ErrorKind::Unsupported, why).with_method(name));
-        if !Method::of(name).is_none_or(|m| m.client_may_send(self.revision)) {
-            return refuse(format!("revision {} has no such method", self.revision));
-        }
-        let capabilities = &self.capabilities;
-        let (capability, declared) = match name {
-            method::TOOLS_LIST | method::TOOLS_CALL => ("tools", capabilities.tools.is_some()),
-            method::PROMPTS_LIST | method::PROMPTS_GET => ("prompts", capabilities.prompts.is_some()),
-            method::RESOURCES_LIST | method::RESOURCES_TEMPLATES_LIST | method::RESOURCES_READ => {
-                ("resources", capabilities.resources.is_some())
-            }
-            method::RESOURCES_SUBSCRIBE | method::RESOURCES_UNSUBSCRIBE => {
-                ("resources.subscribe", capabilities.resources.as_ref().is_some_and(|r| r.subscribe()))
-            }
-            method::LOGGING_SET_LEVEL => ("logging", capabilities.logging.is_some()),
-            // 2024-11-05 has the method and no capability for it.
-            method::COMPLETION_COMPLETE => {
-                ("completions", capabilities.completions.is_some() || self.revision == Revision::V2024_11_05)
-            }
-            _ if name.starts_with("tasks/") => ("tasks", capabilities.tasks.is_some()),
-            _ => return Ok(()),
-        };
-        if declared {
-            Ok(())
-        } else {
-            refuse(format!(
-                "the server declared no capability \"{capability}\"; allow_undeclared(true) sends it all the same"
-            ))
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use bowline_protocol::ErrorCode;
-
-    fn session() -> Session {
-        Session::new(Implementation::new("t", "0"), Declared::default(), Revision::LATEST_HANDSHAKE)
-    }
-
-    fn initialized(json: &str) -> Step {
-        session().answered(Ok(json.parse::<RawJson>().unwrap().into()))
-    }
-
-    fn server(json: &str) -> ServerInfo {
-        match initialized(json) {
-            Step::Ready { server, notify } => {
-                assert_eq!(notify, "notifications/initialized");
-                *server
-            }
-            other => panic!("ready, not {other:?}"),
-        }
-    }
-
-    #[test]
-    fn l_02_the_newest_revision_with_a_handshake_is_asked_for() {
-        let Step::Request { method: "initialize", params } = session().start() else { panic!("initialize") };
-        let params = params.to_value();
-        assert_eq!(params["protocolVersion"], "2025-11-25");
-        assert_eq!(params["capabilities"], serde_json::json!({}));
-        assert_eq!(params["clientInfo"]["name"], "t");
-    }
-
-    #[test]
-    fn case_lifecycle_001_null_capabilities_are_absent() {
-        let server = server(
-            r#"{"protocolVersion":"2025-06-18","capabilities":{"logging":null,"tools":{"listChanged":null},"resources":null},"serverInfo":{"name":"f","version":"1"},"instructions":null}"#,
-        );
-        assert!(server.check("tools/list").is_ok());
-        assert_eq!(server.check("logging/setLevel").unwrap_err().kind(), ErrorKind::Unsupported);
-        assert_eq!(server.check("resources/list").unwrap_err().kind(), ErrorKind::Unsupported);
-    }
-
-    #[test]
-    fn l_06_an_older_revision_is_adopted() {
-        let server =
-            server(r#"{"protocolVersion":"2024-11-05","capabilities":{},"serverInfo":{"name":"f","version":"1"}}"#);
-        assert_eq!(server.revision, Revision::V2024_11_05);
-        assert!(server.check("completion/complete").is_ok(), "2024-11-05 has no capability for completions");
-    }
-
-    #[test]
-    fn l_05_an_unknown_version_is_an_error_that_names_both_sides() {
-        for version in [r#""2031-01-01""#, r#""1.0""#, r#""2026-07-28""#] {
-            let json = format!(
-                r#"{{"protocolVersion":{version},"capabilities":{{}},"serverInfo":{{"name":"f","version":"1"}}}}"#
-            );
-            let Step::Fail(error) = initialized(&json) else { panic!("a failure") };
-            assert_eq!(error.kind(), ErrorKind::UnsupportedVersion);
-            assert!(
-                error.to_string().contains(version.trim_matches('"')) && error.to_string().contains("2025-11-25"),
-                "{error}"
-            );
-        }
-    }
-
-    #[test]
-    fn case_lifecycle_005_a_refused_version_is_replaced_by_the_newest_that_the_error_lists() {
-        let mut session = session();
-        let refusal = || {
-            ErrorObject::new(
-                ErrorCode(-32000),
-                "Bad Request: Unsupported protocol version (supported versions: 2025-06-18, 2025-03-26, 2024-11-05)",
-            )
-        };
-        let Step::Request { params, .. } = session.answered(Err(refusal())) else { panic!("a second try") };
-        assert_eq!(params.to_value()["protocolVersion"], "2025-06-18");
-        let Step::Fail(error) = session.answered(Err(refusal())) else { panic!("one retry only") };
-        assert_eq!(error.code(), Some(ErrorCode(-32000)));
-    }
-
-    #[test]
-    fn an_error_that_is_not_about_versions_is_final() {
-        let error = ErrorObject::new(ErrorCode::INTERNAL_ERROR, "no licence since 2025-06-18");
-        assert!(matches!(session().answered(Err(error)), Step::Fail(_)));
-    }
-
-    #[test]
-    fn g_04_a_method_that_the_revision_lacks_is_refused() {
-        let server = server(
-            r#"{"protocolVersion":"2025-03-26","capabilities":{"tools":{}},"serverInfo":{"name":"f","version":"1"}}"#,
-        );
-        let error = server.check("server/discover").unwrap_err();
-        assert!(error.to_string().contains("2025-03-26"), "{error}");
-        assert!(server.check("vendor/own").is_ok(), "methods outside the specification are the caller's business");
-    }
-}
+mod tests;

@@ -65,13 +65,14 @@ impl Supervisor {
         policy: Option<Reconnect>,
         on_event: Option<OnEvent>,
     ) -> Result<Arc<Self>, Error> {
-        let lives_on = dialer.connector.server_lives_on();
-        let policy = policy.unwrap_or(if lives_on { Reconnect::default() } else { Reconnect::NEVER });
         let events = Arc::new(Feed::default());
         // Listening begins before the first message can be served.
         let telling = on_event.map(|on_event| Task::spawn(events::tell(Events::new(events.listen()), on_event)));
         let home = Home::default();
         let link = Arc::new(dialer.dial(0, &events, lost(&home, 0)).await?);
+        // Without a session nothing is lost with a connection (2026-07-28, basic/transports/stdio).
+        let lives_on = dialer.connector.server_lives_on() || link.server.is_stateless();
+        let policy = policy.unwrap_or(if lives_on { Reconnect::default() } else { Reconnect::NEVER });
         let state = State {
             link: Arc::clone(&link),
             closed: false,
@@ -274,7 +275,7 @@ pub(crate) enum Note<'a> {
 }
 
 /// What a connection is given to call when it has ended.
-fn lost(home: &Home, epoch: u64) -> impl FnOnce(TransportError) + Send + 'static {
+fn lost(home: &Home, epoch: u64) -> impl FnOnce(TransportError) + Clone + Send + 'static {
     let home = Arc::clone(home);
     move |error| {
         if let Some(supervisor) = home.get().and_then(Weak::upgrade) {
@@ -311,7 +312,9 @@ async fn redial(supervisor: Weak<Supervisor>, epoch: u64) {
 impl Remembered {
     /// Tells a fresh session. What it refuses is traced: the session itself is good.
     async fn tell(&self, link: &Link) {
-        if let Some(level) = &self.level {
+        if let Some(level) = &self.level
+            && !link.owner.connection.log_from_now_on(level)
+        {
             tell(link, method::LOGGING_SET_LEVEL, &SetLevelRequestParams::new(level.clone())).await;
         }
         for uri in &self.subscriptions {

@@ -21,6 +21,9 @@ pub(crate) const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 pub struct Timeouts {
     /// From the start of connecting to the end of the handshake. Default 30 s.
     pub connect: Duration,
+    /// From the question for the server's versions (`server/discover`) to the moment when its silence counts as a
+    /// sign that it is older than that (2025-11-25 and before), and `initialize` is sent as well. Default 3 s.
+    pub probe: Duration,
     /// From a request, or its last progress, to its answer. Default 60 s. The time in which the server itself
     /// waits for a handler of the client does not count.
     pub idle: Duration,
@@ -30,7 +33,12 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(30), idle: Duration::from_secs(60), total: Duration::from_secs(600) }
+        Self {
+            connect: Duration::from_secs(30),
+            probe: Duration::from_secs(3),
+            idle: Duration::from_secs(60),
+            total: Duration::from_secs(600),
+        }
     }
 }
 
@@ -39,6 +47,13 @@ impl Timeouts {
     #[must_use]
     pub const fn with_connect(mut self, limit: Duration) -> Self {
         self.connect = limit;
+        self
+    }
+
+    /// Sets the time after which a server that does not answer `server/discover` is taken for an older one.
+    #[must_use]
+    pub const fn with_probe(mut self, limit: Duration) -> Self {
+        self.probe = limit;
         self
     }
 

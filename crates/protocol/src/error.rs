@@ -48,6 +48,21 @@ impl ErrorCode {
     /// The user refused a sampling request.
     pub const USER_REJECTED: Self = Self(-1);
 
+    /// Whether only servers of 2026-07-28 and later say this: a sign of their era (basic/versioning).
+    ///
+    /// ```
+    /// use bowline_protocol::ErrorCode;
+    ///
+    /// assert!(ErrorCode::UNSUPPORTED_PROTOCOL_VERSION.is_stateless());
+    /// assert!(!ErrorCode::METHOD_NOT_FOUND.is_stateless());
+    /// ```
+    pub const fn is_stateless(self) -> bool {
+        matches!(
+            self,
+            Self::HEADER_MISMATCH | Self::MISSING_CLIENT_CAPABILITY | Self::UNSUPPORTED_PROTOCOL_VERSION
+        )
+    }
+
     /// What the code means, where JSON-RPC or MCP gives it a meaning.
     pub const fn name(self) -> Option<&'static str> {
         Some(match self {

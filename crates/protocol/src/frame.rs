@@ -14,7 +14,7 @@ use crate::items::for_each_item;
 use crate::meta::Meta;
 use crate::payload::Payload;
 use crate::raw::RawJson;
-use crate::text::{ByteStr, excerpt_bytes};
+use crate::text::{ByteStr, excerpt, excerpt_bytes};
 
 /// How much of a frame that could not be read is quoted in an error, in bytes.
 const EXCERPT: usize = 160;
@@ -388,6 +388,67 @@ pub fn encode_error(id: Option<&RequestId>, error: &ErrorObject) -> Bytes {
     finish(out)
 }
 
+/// Writes a request whose `_meta` says of the client what every request of 2026-07-28 must say, and all else as
+/// [`encode_request`] does.
+pub fn encode_stamped_request(
+    id: &RequestId,
+    method: &str,
+    params: Option<&RawJson>,
+    stamp: &Stamp,
+    token: Option<&ProgressToken>,
+    meta: Option<&Meta>,
+) -> Bytes {
+    let members = stamp.0.len() + params.map_or(0, |p| p.as_bytes().len());
+    let mut out = start(96 + method.len() + members);
+    out.extend_from_slice(b",\"id\":");
+    write_json(&mut out, id);
+    write_with_meta(&mut out, method, params, stamp.0.as_bytes(), token, meta);
+    finish(out)
+}
+
+/// Members of `_meta` that every request of a connection has, written once.
+///
+/// ```
+/// use bowline_protocol::{ClientCapabilities, Meta, RequestId, Revision, frame};
+///
+/// let mut meta = Meta::new();
+/// meta.set_client(Revision::V2026_07_28, &ClientCapabilities::new());
+/// let stamp = frame::Stamp::new(&meta);
+/// let line = frame::encode_stamped_request(&RequestId::from(1), "tools/list", None, &stamp, None, None);
+/// assert!(line.starts_with(br#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontext"#));
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Stamp(String);
+
+impl Stamp {
+    /// Writes down the members of an object.
+    pub fn new(meta: &Meta) -> Self {
+        let text = serde_json::to_string(meta).unwrap_or_default();
+        let members = object_members(text.as_bytes()).unwrap_or_default();
+        Self(String::from_utf8_lossy(members).into_owned())
+    }
+
+    /// Whether a key is one that only the client itself may set, wherever it has something to say there.
+    ///
+    /// ```
+    /// use bowline_protocol::frame::Stamp;
+    ///
+    /// assert!(Stamp::has("io.modelcontextprotocol/protocolVersion"));
+    /// assert!(!Stamp::has("io.modelcontextprotocol/related-task"));
+    /// ```
+    pub fn has(key: &str) -> bool {
+        key.strip_prefix("io.modelcontextprotocol/").is_some_and(|name| {
+            matches!(name, "protocolVersion" | "clientCapabilities" | "clientInfo" | "logLevel" | "subscriptionId")
+        })
+    }
+}
+
+impl fmt::Debug for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stamp").field(&excerpt(&self.0, 256)).finish()
+    }
+}
+
 fn start(capacity: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(capacity);
     out.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
@@ -406,28 +467,46 @@ fn write_method(
     token: Option<&ProgressToken>,
     meta: Option<&Meta>,
 ) {
+    let meta = meta.filter(|m| !m.is_empty());
+    if token.is_some() || meta.is_some() {
+        return write_with_meta(out, method, params, &[], token, meta);
+    }
     out.extend_from_slice(b",\"method\":");
     write_json(out, method);
-    let meta = meta.filter(|m| !m.is_empty());
-    if token.is_none() && meta.is_none() {
-        if let Some(params) = params {
-            out.extend_from_slice(b",\"params\":");
-            write_one_line(out, params.as_bytes());
-        }
-        return;
+    if let Some(params) = params {
+        out.extend_from_slice(b",\"params\":");
+        write_one_line(out, params.as_bytes());
     }
+}
+
+fn write_with_meta(
+    out: &mut Vec<u8>,
+    method: &str,
+    params: Option<&RawJson>,
+    stamp: &[u8],
+    token: Option<&ProgressToken>,
+    meta: Option<&Meta>,
+) {
+    out.extend_from_slice(b",\"method\":");
+    write_json(out, method);
     out.extend_from_slice(b",\"params\":{\"_meta\":{");
+    out.extend_from_slice(stamp);
+    let mut first = stamp.is_empty();
+    let mut separate = |out: &mut Vec<u8>| {
+        if !std::mem::take(&mut first) {
+            out.push(b',');
+        }
+    };
     if let Some(token) = token {
+        separate(out);
         out.extend_from_slice(b"\"progressToken\":");
         write_json(out, token);
     }
     // The caller's own key of that name gives way: the token has to be the one that is routed by.
     let others =
         meta.into_iter().flat_map(Meta::iter).filter(|(k, _)| token.is_none() || k.as_str() != Meta::PROGRESS_TOKEN);
-    for (at, (key, value)) in others.enumerate() {
-        if at > 0 || token.is_some() {
-            out.push(b',');
-        }
+    for (key, value) in others {
+        separate(out);
         write_json(out, key);
         out.push(b':');
         write_json(out, value);

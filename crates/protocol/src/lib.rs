@@ -77,7 +77,7 @@ pub use input::{
     InputResponses, ListRootsRequest,
 };
 pub use logging::{LoggingLevel, LoggingMessageNotificationParams, SetLevelRequestParams};
-pub use meta::{Extra, Meta};
+pub use meta::{Extra, Meta, is_meta_key, is_prefixed_key, is_reserved_key};
 pub use params::{NotificationParams, PaginatedRequestParams, RequestParams};
 pub use path::path_at;
 pub use payload::{Payload, ShapeError};

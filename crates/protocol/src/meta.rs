@@ -78,3 +78,60 @@ impl FromIterator<(String, Value)> for Meta {
         Self(iter.into_iter().collect())
     }
 }
+
+/// Whether a key may stand in `_meta`: an optional prefix and a name, by the grammar of basic/index.
+///
+/// ```
+/// use bowline_protocol::is_meta_key;
+///
+/// assert!(is_meta_key("com.example/trace") && is_meta_key("progressToken") && is_meta_key("com.example/"));
+/// assert!(!is_meta_key("com..example/x") && !is_meta_key("-x") && !is_meta_key("1a.b/x"));
+/// ```
+pub fn is_meta_key(key: &str) -> bool {
+    match key.rsplit_once('/') {
+        Some((prefix, name)) => is_prefix(prefix) && is_name(name),
+        None => is_name(key),
+    }
+}
+
+/// Whether a key has a prefix, as the ids of extensions must.
+///
+/// ```
+/// use bowline_protocol::is_prefixed_key;
+///
+/// assert!(is_prefixed_key("io.modelcontextprotocol/tasks"));
+/// assert!(!is_prefixed_key("tasks") && !is_prefixed_key("com.example/"));
+/// ```
+pub fn is_prefixed_key(key: &str) -> bool {
+    key.rsplit_once('/').is_some_and(|(prefix, name)| is_prefix(prefix) && !name.is_empty() && is_name(name))
+}
+
+/// Whether a key belongs to the protocol: its prefix has `modelcontextprotocol` or `mcp` as the second label.
+///
+/// ```
+/// use bowline_protocol::is_reserved_key;
+///
+/// assert!(is_reserved_key("dev.mcp/x") && is_reserved_key("org.modelcontextprotocol.api/x"));
+/// assert!(!is_reserved_key("com.example.mcp/x") && !is_reserved_key("mcp"));
+/// ```
+pub fn is_reserved_key(key: &str) -> bool {
+    key.split_once('/')
+        .and_then(|(prefix, _)| prefix.split('.').nth(1))
+        .is_some_and(|label| matches!(label, "modelcontextprotocol" | "mcp"))
+}
+
+fn is_prefix(prefix: &str) -> bool {
+    prefix.split('.').all(|label| {
+        label.starts_with(|c: char| c.is_ascii_alphabetic())
+            && label.ends_with(|c: char| c.is_ascii_alphanumeric())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    })
+}
+
+fn is_name(name: &str) -> bool {
+    name.is_empty()
+        || name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.ends_with(|c: char| c.is_ascii_alphanumeric())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::frame::{FrameError, Incoming, Message, decode};
 use crate::path::path_at;
 use crate::raw::RawJson;
-use crate::result::ResultType;
+use crate::result::{ResultKind, ResultType};
 use crate::text::{ByteStr, excerpt, excerpt_bytes, reason};
 
 /// How much of a result that could not be read is quoted in an error, in bytes.
@@ -94,6 +94,24 @@ impl Payload {
         R::decode(&raw).map_err(|error| ShapeError::new(raw.as_str(), &error))
     }
 
+    /// What kind of result this is, without decoding it; complete where it does not say (2026-07-28, basic/index).
+    ///
+    /// Nearly always a look at both ends of the text tells: only one that has the word elsewhere is read whole.
+    pub fn kind(&self) -> ResultKind {
+        let text = match &self.0 {
+            Repr::Checked(raw) => raw.as_bytes().as_ref(),
+            Repr::Found { frame, start } => found(frame, *start),
+        };
+        let text = text.trim_ascii();
+        if text.starts_with(br#"{"resultType":"complete","#)
+            || text.ends_with(br#","resultType":"complete"}"#)
+            || memchr::memmem::find(text, br#""resultType""#).is_none()
+        {
+            return ResultKind::Complete;
+        }
+        self.clone().into_raw().map_or(ResultKind::Complete, |raw| ResultKind::of(&raw))
+    }
+
     /// The result as raw JSON.
     ///
     /// # Errors
@@ -162,6 +180,29 @@ mod tests {
         assert!(error.reason.contains("expected a sequence at line 1"), "{error}");
         assert_eq!(error.path, "tools");
         assert!(payload(r#"{"jsonrpc":"2.0","id":1,"result":7}"#).decode::<EmptyResult>().is_err());
+    }
+
+    #[test]
+    fn l_22_the_kind_of_a_result_is_told_by_its_own_member() {
+        let kind = |result: &str| {
+            let frame = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
+            let raw: RawJson = result.parse().unwrap();
+            assert_eq!(payload(&frame).kind(), Payload::from(raw).kind(), "{result}");
+            payload(&frame).kind()
+        };
+        for complete in [
+            r#"{}"#,
+            r#"{"resultType":"complete","content":[]}"#,
+            r#"{"content":[],"resultType":"complete"}"#,
+            r#"{"structuredContent":{"resultType":"task"}}"#,
+            r#"{"content":["\"resultType\":\"task\""]}"#,
+            r#"{"resultType":null}"#,
+        ] {
+            assert_eq!(kind(complete), ResultKind::Complete, "{complete}");
+        }
+        assert_eq!(kind(r#"{"inputRequests":{}, "resultType" : "input_required"}"#), ResultKind::InputRequired);
+        assert_eq!(kind(r#"{"resultType":"complete!"}"#), ResultKind::Other("complete!".into()));
+        assert_eq!(kind(r#"{"a":{"resultType":"complete"},"resultType":"task"}"#), ResultKind::Task);
     }
 
     #[test]

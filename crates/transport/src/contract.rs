@@ -70,6 +70,12 @@ pub trait Connect: Send + Sync + 'static {
     fn server_lives_on(&self) -> bool {
         false
     }
+
+    /// What names the server for the memory of eras: what any connection to it has in common, such as an origin.
+    /// Without secrets. Default: none, and each connector remembers for itself.
+    fn identity(&self) -> Option<String> {
+        None
+    }
 }
 
 impl<T: Transport + ?Sized> Transport for Box<T> {
@@ -105,6 +111,10 @@ impl<C: Connect + ?Sized> Connect for Box<C> {
 
     fn server_lives_on(&self) -> bool {
         (**self).server_lives_on()
+    }
+
+    fn identity(&self) -> Option<String> {
+        (**self).identity()
     }
 }
 

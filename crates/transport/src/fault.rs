@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bowline_protocol::frame::FrameError;
-use bowline_protocol::{ErrorObject, RequestId};
+use bowline_protocol::{ErrorObject, RequestId, excerpt};
 
 /// Something odd that a peer sent. It is reported once and the connection goes on.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +41,20 @@ pub enum Fault {
         /// How many so far in that exchange. Reported at 1 and then at each power of two.
         count: u64,
     },
+    /// A message of a kind that the negotiated revision does not have from a server, such as a request in
+    /// 2026-07-28. It was ignored.
+    NotInRevision {
+        /// The method.
+        method: String,
+    },
+    /// A notification that nobody asked for: a log message without a level, an event of a subscription that is not
+    /// open or was not granted. It was ignored.
+    Unasked {
+        /// The method.
+        method: String,
+        /// How many so far on this connection. Reported at 1 and then at each power of two.
+        count: u64,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -58,6 +72,12 @@ impl fmt::Display for Fault {
             }
             Self::ProgressDropped { count } => {
                 write!(f, "dropped {count} progress notifications that nobody took in time")
+            }
+            Self::NotInRevision { method } => {
+                write!(f, "ignored {}, which servers of this revision do not send", excerpt(method, 80))
+            }
+            Self::Unasked { method, count } => {
+                write!(f, "ignored {} that nobody asked for ({count} so far)", excerpt(method, 80))
             }
         }
     }

@@ -1,0 +1,43 @@
+//! What the client says of itself: in the handshake, or in each request.
+
+use bowline_protocol::{ClientCapabilities, Extra, Implementation, LoggingLevel, Meta, Revision};
+
+use crate::declared::Declared;
+
+/// Who the client is, what it can do, and what it wants to be told.
+#[derive(Debug, Clone)]
+pub(crate) struct Introduction {
+    pub(crate) info: Implementation,
+    pub(crate) declared: Declared,
+    /// Extensions of the protocol that the caller speaks, with their settings.
+    pub(crate) extensions: Extra,
+    /// Whether requests of 2026-07-28 name the client.
+    pub(crate) names_itself: bool,
+}
+
+impl Introduction {
+    /// What the client can do in a revision.
+    pub(crate) fn capabilities(&self, revision: Revision) -> ClientCapabilities {
+        let capabilities = self.declared.capabilities(revision);
+        if revision < Revision::V2026_07_28 || self.extensions.is_empty() {
+            return capabilities;
+        }
+        capabilities.with_extensions(self.extensions.clone())
+    }
+
+    /// Writes what every request of 2026-07-28 must say (basic/index, per-request protocol fields).
+    pub(crate) fn write(&self, meta: &mut Meta, revision: Revision) {
+        meta.set_client(revision, &self.capabilities(revision));
+        if self.names_itself {
+            meta.set_client_info(&self.info);
+        }
+    }
+
+    /// The same, with a wish for log messages.
+    pub(crate) fn write_with_level(&self, meta: &mut Meta, revision: Revision, level: Option<&LoggingLevel>) {
+        self.write(meta, revision);
+        if let Some(level) = level {
+            meta.set_log_level(level);
+        }
+    }
+}

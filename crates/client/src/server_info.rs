@@ -1,0 +1,121 @@
+//! What a server said of itself, and what may be asked of it.
+
+use bowline_protocol::method::{self, Method};
+use bowline_protocol::{Era, Implementation, Revision, ServerCapabilities, TASKS_EXTENSION};
+
+use crate::error::{Error, ErrorKind};
+
+/// What a server said of itself, and what was agreed with it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ServerInfo {
+    /// The negotiated revision of the protocol.
+    pub revision: Revision,
+    /// Name and version. For display and logs only: never decide by it.
+    pub info: Implementation,
+    /// What the server offers.
+    pub capabilities: ServerCapabilities,
+    /// How to use the server, for a model.
+    pub instructions: Option<String>,
+    /// All revisions that the server says it speaks, as text: it may know some that this library does not. Only
+    /// servers of 2026-07-28 say so.
+    pub supported_versions: Vec<String>,
+}
+
+impl ServerInfo {
+    /// Whether the server speaks a revision without sessions (2026-07-28).
+    pub(crate) fn is_stateless(&self) -> bool {
+        self.revision.era() == Era::Stateless
+    }
+
+    /// Whether clients of the negotiated revision send this. What the specification does not know is the caller's.
+    pub(crate) fn check_revision(&self, name: &str) -> Result<(), Error> {
+        if Method::of(name).is_none_or(|m| m.client_may_send(self.revision)) {
+            return Ok(());
+        }
+        let why = format!("revision {} has no such method", self.revision);
+        Err(Error::new(ErrorKind::Unsupported, why).with_method(name))
+    }
+
+    /// Whether a request may be sent: the revision has the method and the server declared what it belongs to.
+    ///
+    /// Specification: basic/lifecycle, operation: only what was negotiated may be used.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] with the reason.
+    pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
+        self.check_revision(name)?;
+        let refuse = |why: String| Err(Error::new(ErrorKind::Unsupported, why).with_method(name));
+        let capabilities = &self.capabilities;
+        let (capability, declared) = match name {
+            method::TOOLS_LIST | method::TOOLS_CALL => ("tools", capabilities.tools.is_some()),
+            method::PROMPTS_LIST | method::PROMPTS_GET => ("prompts", capabilities.prompts.is_some()),
+            method::RESOURCES_LIST | method::RESOURCES_TEMPLATES_LIST | method::RESOURCES_READ => {
+                ("resources", capabilities.resources.is_some())
+            }
+            method::RESOURCES_SUBSCRIBE | method::RESOURCES_UNSUBSCRIBE => {
+                ("resources.subscribe", capabilities.resources.as_ref().is_some_and(|r| r.subscribe()))
+            }
+            method::LOGGING_SET_LEVEL => ("logging", capabilities.logging.is_some()),
+            // 2024-11-05 has the method and no capability for it.
+            method::COMPLETION_COMPLETE => {
+                ("completions", capabilities.completions.is_some() || self.revision == Revision::V2024_11_05)
+            }
+            _ if name.starts_with("tasks/") && self.revision.era() == Era::Stateless => {
+                (TASKS_EXTENSION, capabilities.extensions.as_ref().is_some_and(|e| e.contains_key(TASKS_EXTENSION)))
+            }
+            _ if name.starts_with("tasks/") => ("tasks", capabilities.tasks.is_some()),
+            _ => return Ok(()),
+        };
+        if declared {
+            Ok(())
+        } else {
+            refuse(format!(
+                "the server declared no capability \"{capability}\"; allow_undeclared(true) sends it all the same"
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(revision: Revision, capabilities: &str) -> ServerInfo {
+        ServerInfo {
+            revision,
+            info: Implementation::new("s", "1"),
+            capabilities: serde_json::from_str(capabilities).unwrap(),
+            instructions: None,
+            supported_versions: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn g_04_a_method_that_the_revision_lacks_is_refused() {
+        let old = server(Revision::V2025_03_26, r#"{"tools":{}}"#);
+        let error = old.check("server/discover").unwrap_err();
+        assert!(error.to_string().contains("2025-03-26"), "{error}");
+        assert!(old.check("vendor/own").is_ok(), "methods outside the specification are the caller's business");
+        let new = server(Revision::V2026_07_28, r#"{"tools":{},"resources":{"subscribe":true},"logging":{}}"#);
+        for gone in ["ping", "initialize", "logging/setLevel", "resources/subscribe", "tasks/list", "tasks/result"] {
+            assert_eq!(new.check(gone).unwrap_err().kind(), ErrorKind::Unsupported, "{gone}");
+        }
+        assert!(new.check("tools/call").is_ok() && new.check("server/discover").is_ok());
+    }
+
+    #[test]
+    fn tx_01_tasks_belong_to_the_extension_since_2026_07_28() {
+        let without = server(Revision::V2026_07_28, r#"{"tasks":{}}"#);
+        assert!(without.check("tasks/get").is_err());
+        let with = server(Revision::V2026_07_28, r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#);
+        assert!(with.check("tasks/get").is_ok());
+        assert!(server(Revision::V2025_11_25, r#"{"tasks":{}}"#).check("tasks/get").is_ok());
+    }
+
+    #[test]
+    fn l_06_the_oldest_revision_has_no_capability_for_completions() {
+        assert!(server(Revision::V2024_11_05, "{}").check("completion/complete").is_ok());
+        assert!(server(Revision::V2025_03_26, "{}").check("completion/complete").is_err());
+    }
+}
