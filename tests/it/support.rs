@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bowline::prelude::*;
-use bowline::protocol::RequestId;
+use bowline::protocol::{Era, RequestId};
 use bowline::stdio::StdioConnect;
 use bowline::transport::Fault;
 use bowline::{ClientBuilder, Events};
@@ -90,10 +90,11 @@ pub(crate) async fn connect(script: Script) -> (Client, Journal) {
     connect_with(Client::builder(), script).await
 }
 
-/// Connects to a script in memory, with the settings of a builder.
+/// Connects to a script in memory, with the settings of a builder. The scripts are servers with a handshake, so that
+/// is what they are asked for.
 pub(crate) async fn connect_with(builder: ClientBuilder, script: Script) -> (Client, Journal) {
     let (connector, journal) = script.connector();
-    (within(builder.connect(connector)).await.unwrap(), journal)
+    (within(builder.known_era(Era::Handshake).connect(connector)).await.unwrap(), journal)
 }
 
 /// Sees the events from the first on, which [`Client::events`] cannot.
