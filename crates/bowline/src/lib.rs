@@ -9,8 +9,8 @@ mod target;
 mod web;
 
 pub use bowline_client::{
-    Client, ClientBuilder, ElicitationHandler, ElicitationSupport, Error, ErrorKind, Event, Events, HandlerResult,
-    Listed, Pages, Reconnect, Request, RequestContext, RootsProvider, SamplingHandler, SamplingSupport, ServerInfo,
+    ByHand, Client, ClientBuilder, ElicitationHandler, ElicitationSupport, Eras, Error, ErrorKind, Event, Events,
+    HandlerResult, InputRequired, Listed, Outcome, Pages, Reconnect, Request, RequestContext, RootsProvider, SamplingHandler, SamplingSupport, ServerInfo,
     Supporting, Timeouts, refused, request,
 };
 #[cfg(feature = "http")]

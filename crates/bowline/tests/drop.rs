@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bowline::blocking::Client;
+use bowline::protocol::Era;
 
 /// Where the server is to write its id; set in the process that starts it.
 const ID_FILE: &str = "BOWLINE_TEST_ID_FILE";
@@ -34,7 +35,7 @@ fn server_of_another_process(test: &str) -> u32 {
 
 fn connect(id_file: PathBuf) -> Client {
     let server = bowline::stdio("sh").args(["-c", DEAF]).arg(id_file);
-    Client::connect_with(bowline::Client::builder(), server).unwrap()
+    Client::connect_with(bowline::Client::builder().known_era(Era::Handshake), server).unwrap()
 }
 
 fn lives(id: u32) -> bool {
