@@ -10,7 +10,7 @@ use bowline::{ElicitationHandler, ElicitationSupport, HandlerResult};
 use bowline_testkit::{Journal, MockServer, demo};
 use serde_json::{Value, json};
 
-use crate::support::{connect, within};
+use crate::support::{connect, with_handshake, within};
 
 const REVISIONS: [Revision; 4] =
     [Revision::V2024_11_05, Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
@@ -38,7 +38,7 @@ async fn everything(client: &Client) -> Vec<(&'static str, Error)> {
 #[tokio::test]
 async fn what_was_not_declared_fails_and_is_not_sent() {
     let server = MockServer::builder().build();
-    let client = within(Client::builder().connect(server.connector())).await.unwrap();
+    let client = within(with_handshake().connect(server.connector())).await.unwrap();
     for (method, error) in within(everything(&client)).await {
         assert_eq!((error.kind(), error.sent()), (ErrorKind::Unsupported, Sent::No), "{error}");
         assert_eq!(error.method(), Some(method));
@@ -57,7 +57,7 @@ async fn what_was_not_declared_fails_and_is_not_sent() {
 #[tokio::test]
 async fn a_subscription_needs_more_than_resources() {
     let server = MockServer::builder().capabilities(json!({ "resources": {} })).build();
-    let client = within(Client::builder().connect(server.connector())).await.unwrap();
+    let client = within(with_handshake().connect(server.connector())).await.unwrap();
     let error = within(client.subscribe("x://1")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("resources.subscribe"), "{error}");
@@ -67,7 +67,7 @@ async fn a_subscription_needs_more_than_resources() {
 #[tokio::test]
 async fn undeclared_requests_are_sent_where_that_is_allowed() {
     let server = MockServer::builder().build();
-    let client = within(Client::builder().allow_undeclared(true).connect(server.connector())).await.unwrap();
+    let client = within(with_handshake().allow_undeclared(true).connect(server.connector())).await.unwrap();
     let ends = within(everything(&client)).await;
     for (method, error) in &ends {
         assert_eq!((error.kind(), error.code()), (ErrorKind::Server, Some(ErrorCode::METHOD_NOT_FOUND)), "{method}");
@@ -84,7 +84,7 @@ async fn a_method_that_the_revision_lacks_fails_and_is_not_sent() {
         (Revision::V2025_11_25, ["server/discover", "subscriptions/listen", "tasks/update", "server/discover"]),
     ] {
         let server = demo::builder().revisions([revision]).build();
-        let client = within(Client::builder().connect(server.connector())).await.unwrap();
+        let client = within(with_handshake().connect(server.connector())).await.unwrap();
         for method in methods {
             let error = within(client.request(method)).await.unwrap_err();
             assert_eq!((error.kind(), error.sent()), (ErrorKind::Unsupported, Sent::No), "{method}");

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::time::Instant;
 
-use crate::support::{Child, connect, connect_with, everything, received, server, soon, text, within};
+use crate::support::{Child, connect, connect_with, everything, received, server, soon, text, with_handshake, within};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -99,7 +99,7 @@ async fn a_call_may_have_limits_of_its_own() {
 async fn connecting_has_a_limit_and_is_not_cancelled() {
     let (connector, journal) = Script::new().ignore_eof().expect("initialize").hang().connector();
     let started = Instant::now();
-    let error = Client::builder().connect(connector).await.unwrap_err();
+    let error = with_handshake().connect(connector).await.unwrap_err();
     assert_eq!((error.kind(), error.sent()), (ErrorKind::Timeout, Sent::Maybe));
     assert_passed(started, SECOND * 30);
     assert_eq!(journal.methods(), ["initialize"]);
@@ -233,7 +233,7 @@ async fn a_server_that_never_reads_hangs_nothing() {
             std::future::pending::<()>().await;
         });
     });
-    let client = Client::builder().connect(connector).await.unwrap();
+    let client = with_handshake().connect(connector).await.unwrap();
     let argument = "x".repeat(900 << 10);
     let call = async || client.call("big").arg("text", &argument).await.unwrap_err();
     let started = Instant::now();

@@ -85,6 +85,11 @@ pub(crate) async fn ping_times(client: &Client, count: u32) {
     }
 }
 
+/// A client that asks for a handshake at once, for peers that say literally what a script says.
+pub(crate) fn with_handshake() -> ClientBuilder {
+    Client::builder().known_era(Era::Handshake)
+}
+
 /// Connects to a script in memory.
 pub(crate) async fn connect(script: Script) -> (Client, Journal) {
     connect_with(Client::builder(), script).await
@@ -209,7 +214,7 @@ impl Child {
     }
 
     pub(crate) async fn connect(&self) -> Client {
-        within(Client::builder().connect(self.connect.clone())).await.unwrap()
+        within(with_handshake().connect(self.connect.clone())).await.unwrap()
     }
 
     /// The lines that the child received.

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use bowline_protocol::RequestId;
 use bowline_protocol::frame::{self, Message};
 
 use bowline_transport::{Exchange, Routing, TransportError, WireRequest};
@@ -15,6 +16,10 @@ use crate::error::Error;
 use crate::server_info::ServerInfo;
 use crate::session::{Question, Session, Step};
 use crate::timeouts::NEVER;
+
+/// The id of the question for the newer era, where it is only a probe: the ids of an older server's session begin
+/// behind it, with 1 for `initialize`.
+const PROBE: RequestId = RequestId::Number(0);
 
 /// An open question.
 struct Open {
@@ -67,7 +72,7 @@ pub(crate) async fn run(
 }
 
 async fn ask(connection: &Connection, question: Question) -> Result<Exchange, TransportError> {
-    let id = connection.next_id();
+    let id = if question.impatient { PROBE } else { connection.next_id() };
     let frame = frame::encode_request(&id, question.method, Some(&question.params), None, None);
     let mut routing = Routing::new(question.method);
     routing.revision = question.revision;
@@ -111,4 +116,3 @@ async fn came(
         Err(error) => session.refused(method, connection.cause(error)),
     }
 }
-

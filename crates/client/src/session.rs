@@ -145,13 +145,22 @@ impl Session {
             return if falls_back { self.fall_back(error) } else { self.fail(error) };
         }
         self.initializing = Progress::Done;
-        self.fail(error)
+        if falls_back { self.try_the_other_era(error) } else { self.fail(error) }
     }
 
     /// What follows where the server kept silent for a while.
     pub(crate) fn silent(&mut self) -> Step {
-        // The question stays open: a server that only starts slowly may yet answer it.
-        if self.only_probed() { self.initialize() } else { Step::Wait }
+        if self.only_probed() {
+            // The question stays open: a server that only starts slowly may yet answer it.
+            return self.initialize();
+        }
+        match self.failed.take() {
+            Some(error) if !self.initializing.is_open() => Step::Fail(error),
+            failed => {
+                self.failed = failed;
+                Step::Wait
+            }
+        }
     }
 
     fn discover(&mut self, revision: Revision) -> Step {
@@ -164,7 +173,7 @@ impl Session {
                 method: method::SERVER_DISCOVER,
                 params,
                 revision: Some(revision),
-                impatient: self.only_probed() && self.wanted == Wanted::Newest { known: None },
+                impatient: self.may_fall_back() && self.wanted != Wanted::Newest { known: Some(Era::Stateless) },
             }),
             Err(error) => not_json(&error),
         }
@@ -252,7 +261,8 @@ impl Session {
             return self.fall_back(Error::server(error).with_method(method::SERVER_DISCOVER));
         }
         // A sign of the newer era: its own list of versions counts, and there is no guessing (basic/versioning).
-        let data = error.unsupported_protocol_version().filter(|_| error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION);
+        let data =
+            error.unsupported_protocol_version().filter(|_| error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION);
         let Some(data) = data else { return self.fail(Error::server(error).with_method(method::SERVER_DISCOVER)) };
         match self.best(&common(&data.supported)) {
             Some(revision) if revision.era() == Era::Stateless && before == Progress::Open => self.discover(revision),
@@ -317,13 +327,17 @@ impl Session {
                 self.retried = true;
                 self.initialize()
             }
-            // What was known of the server's era is no longer so (basic/versioning).
-            _ if self.may_fall_back() && self.discovering == Progress::Untried => {
-                self.failed = Some(Error::server(error).with_method(method::INITIALIZE));
-                self.discover(Revision::LATEST)
-            }
-            _ => self.fail(Error::server(error).with_method(method::INITIALIZE)),
+            _ => self.try_the_other_era(Error::server(error).with_method(method::INITIALIZE)),
         }
+    }
+
+    /// What was known of the server's era may be no longer so (basic/versioning).
+    fn try_the_other_era(&mut self, error: Error) -> Step {
+        if self.may_fall_back() && self.discovering == Progress::Untried {
+            self.failed = Some(error);
+            return self.discover(Revision::LATEST);
+        }
+        self.fail(error)
     }
 }
 

@@ -79,7 +79,8 @@ impl Script {
         self.step(Step::SendRepeated { text: text.into(), times })
     }
 
-    /// Waits for the next message of a method; what comes before it is passed over.
+    /// Waits for the next message of a method; what comes before it is passed over, and a `server/discover` among it
+    /// is refused as servers do that know only the handshake.
     #[must_use]
     pub fn expect(self, method: impl Into<String>) -> Self {
         self.step(Step::Expect(method.into()))

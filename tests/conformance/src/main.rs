@@ -54,9 +54,7 @@ async fn run() -> Result<()> {
 async fn connect(url: &str, revision: Revision) -> Result<Client> {
     // Accepting a form with nothing filled in takes the defaults of its fields.
     let accept = |_: ElicitRequestParams, _: RequestContext| async { Ok(ElicitResult::accept_url()) };
-    let sample = |_, _: RequestContext| async {
-        Ok(CreateMessageResult::new("scripted", TextContent::new("hello")))
-    };
+    let sample = |_, _: RequestContext| async { Ok(CreateMessageResult::new("scripted", TextContent::new("hello"))) };
     let client = Client::builder()
         .revision(revision)
         .on_elicitation(accept)

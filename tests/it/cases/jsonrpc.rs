@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::support::{
     Flag, LONG, ScriptExt, answers, connect, connect_with, faults, ping_times, received, rest, server, text, watched,
-    within,
+    with_handshake, within,
 };
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn case_jsonrpc_002() {
         let (connector, journal) =
             server().pings(2).expect("tools/call").expect("notifications/cancelled").pings(1).connector();
         let connector = connector.with_limits(Limits::default().with_max_open_exchanges(1));
-        let client = Client::builder().connect(connector).await.unwrap();
+        let client = with_handshake().connect(connector).await.unwrap();
         ping_times(&client, 2).await;
         let call = client.call("slow").idle_timeout(Duration::from_millis(200));
         if by_timeout {
@@ -68,7 +68,7 @@ async fn case_jsonrpc_002() {
     for by_timeout in [true, false] {
         let (connector, journal) = Script::new().expect("initialize").hang().connector();
         let timeouts = Timeouts::default().with_connect(Duration::from_millis(200));
-        let connect = Client::builder().timeouts(timeouts).connect(connector);
+        let connect = with_handshake().timeouts(timeouts).connect(connector);
         if by_timeout {
             assert_eq!(connect.await.unwrap_err().kind(), ErrorKind::Timeout);
         } else {
@@ -94,7 +94,7 @@ async fn case_jsonrpc_003() {
         .pings(1);
     let (connector, journal) = script.connector();
     let connector = connector.with_limits(Limits::default().with_max_open_exchanges(1));
-    let client = Client::builder().connect(connector).await.unwrap();
+    let client = with_handshake().connect(connector).await.unwrap();
     let mut events = client.events();
     ping_times(&client, 7).await;
     // The notification goes to the application; the call ends with its deadline (see `Event::Cancelled`).

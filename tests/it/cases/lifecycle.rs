@@ -7,7 +7,7 @@ use bowline_testkit::Script;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Child, ScriptExt, answers, connect, connect_with, everything, received, server, text, until, within,
+    Child, ScriptExt, answers, connect, connect_with, everything, received, server, text, until, with_handshake, within,
 };
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn case_lifecycle_004() {
             result["protocolVersion"] = version.clone();
         }
         let child = Child::script(&Script::new().ignore_eof().expect("initialize").reply(result).hang());
-        let error = within(Client::builder().connect(child.connect.clone())).await.unwrap_err();
+        let error = within(with_handshake().connect(child.connect.clone())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnsupportedVersion, "{version}: {error}");
         let message = error.to_string();
         assert!(message.contains(&format!("\"{}\"", version.as_str().unwrap_or_default())), "{message}");

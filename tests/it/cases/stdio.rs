@@ -8,7 +8,9 @@ use bowline::transport::{Fault, Limits};
 use bowline_testkit::Script;
 use serde_json::json;
 
-use crate::support::{Child, ScriptExt, connect, faults, ping_times, rest, server, soon, text, until, watched, within};
+use crate::support::{
+    Child, ScriptExt, connect, faults, ping_times, rest, server, soon, text, until, watched, with_handshake, within,
+};
 
 const MINUTES: Duration = Duration::from_secs(30 * 60);
 
@@ -25,7 +27,7 @@ async fn case_stdio_001() {
             .expect("notifications/initialized")
             .pings(1);
         let child = Child::script(&script);
-        let (builder, mut events) = watched(Client::builder());
+        let (builder, mut events) = watched(with_handshake());
         let client = within(builder.connect(child.connect.clone())).await.unwrap();
         assert_eq!(client.server().info.name, "w");
         within(client.ping()).await.unwrap();
@@ -121,7 +123,7 @@ async fn case_stdio_008() {
         lines.0 += 1;
         lines.1 = line.to_owned();
     });
-    let client = within(Client::builder().connect(connector)).await.unwrap();
+    let client = within(with_handshake().connect(connector)).await.unwrap();
     assert_eq!(soon(client.call("noisy")).await.unwrap().joined_text(), "done");
     until("the application sees the last line", || lines.lock().unwrap().1 == "the last words").await;
     assert!(lines.lock().unwrap().0 > 5000);
@@ -141,7 +143,7 @@ async fn case_stdio_011() {
         .send(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"no licence"}}"#)
         .hang();
     let child = Child::script(&script);
-    let error = within(Client::builder().connect(child.connect.clone())).await.unwrap_err();
+    let error = within(with_handshake().connect(child.connect.clone())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Server);
     assert_eq!(error.code().unwrap().0, -32603);
     assert_eq!(error.server_error().unwrap().message, "no licence");
@@ -171,7 +173,7 @@ async fn case_stdio_012() {
 
 #[tokio::test]
 async fn case_stdio_014() {
-    let builder = Client::builder().timeouts(Timeouts::default().with_connect(MINUTES));
+    let builder = with_handshake().timeouts(Timeouts::default().with_connect(MINUTES));
     let error = soon(builder.connect(bowline::stdio("no-such-program-xyz"))).await.unwrap_err();
     assert_eq!((error.kind(), error.sent()), (ErrorKind::NotFound, Sent::No));
     assert!(error.to_string().contains("no-such-program-xyz"), "{error}");
@@ -231,7 +233,7 @@ async fn case_stdio_019() {
     let child = Child::script(&script);
     let limits = Limits::default().with_max_frame_bytes(8 << 20);
     let before = peak_memory();
-    let client = within(Client::builder().connect(child.connect.clone().limits(limits))).await.unwrap();
+    let client = within(with_handshake().connect(child.connect.clone().limits(limits))).await.unwrap();
     let error = within(client.call("endless")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert!(error.to_string().contains(&(8 << 20).to_string()), "{error}");
@@ -263,7 +265,7 @@ async fn case_stdio_021() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&lines);
     let connector = child.connect.clone().on_stderr(move |line| seen.lock().unwrap().push(line.to_owned()));
-    let client = within(Client::builder().connect(connector)).await.unwrap();
+    let client = within(with_handshake().connect(connector)).await.unwrap();
     let started = Instant::now();
     soon(client.close()).await.unwrap();
     assert!(started.elapsed() >= Duration::from_millis(600), "two steps of 300 ms");
@@ -301,7 +303,7 @@ async fn case_stdio_023() {
 #[cfg(unix)]
 #[tokio::test]
 async fn case_stdio_026() {
-    let builder = || Client::builder().timeouts(Timeouts::default().with_connect(MINUTES));
+    let builder = || with_handshake().timeouts(Timeouts::default().with_connect(MINUTES));
 
     let child = Child::script(&Script::new().stderr("usage: srv --port N\n").exit(2));
     let error = soon(builder().connect(child.connect.clone())).await.unwrap_err();

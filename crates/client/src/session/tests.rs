@@ -235,6 +235,11 @@ fn l_19_a_server_that_refuses_both_is_heard_on_the_first() {
     asks_for(session.answered(INITIALIZE, error(-32603, "no licence", None)), DISCOVER);
     let failed = failure(session.answered(DISCOVER, error(-32601, "unknown", None)));
     assert!(failed.to_string().contains("no licence"), "{failed}");
+
+    let mut silent = self::session(Wanted::Newest { known: Some(Era::Handshake) });
+    silent.start();
+    assert!(question(silent.answered(INITIALIZE, error(-32603, "no licence", None))).impatient);
+    assert!(failure(silent.silent()).to_string().contains("no licence"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bowline_protocol::{ErrorCode, ErrorObject, RawJson, RequestId, frame};
+use bowline_protocol::{ErrorCode, ErrorObject, RawJson, RequestId, frame, method};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
@@ -80,6 +80,11 @@ impl Eof {
     }
 }
 
+/// Whether a client asks which revisions the server speaks.
+fn is_probe(line: &Recorded) -> bool {
+    line.method() == method::SERVER_DISCOVER
+}
+
 impl<W: AsyncWrite + Unpin> Peer<W> {
     pub(crate) fn new(writer: W, journal: Journal, process: Option<Process>) -> Self {
         Self { writer: Some(writer), journal, process, seen: 0, last: None }
@@ -152,10 +157,19 @@ impl<W: AsyncWrite + Unpin> Peer<W> {
                 }
             }
             Step::Expect(method) => {
-                let wanted = |line: &Recorded| line.connection == connection && line.method() == method;
-                let (seen, line) = eof.or_end(self.journal.wait_from(self.seen, wanted)).await?;
-                self.seen = seen;
-                self.last = line.id().cloned();
+                let wanted = |line: &Recorded| {
+                    line.connection == connection && (line.method() == method || is_probe(line))
+                };
+                loop {
+                    let (seen, line) = eof.or_end(self.journal.wait_from(self.seen, wanted)).await?;
+                    self.seen = seen;
+                    self.last = line.id().cloned();
+                    if line.method() == method {
+                        break;
+                    }
+                    // As servers do that know only the handshake, so that each script need not say it.
+                    self.reply(Err(ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, "Method not found"))).await?;
+                }
             }
             Step::ExpectAnswer(id) => {
                 let id = serde_json::from_value::<RequestId>(id.clone()).ok();
