@@ -4,6 +4,8 @@
 //! `cargo xtask interop` installs the servers and runs this; without it each test says that it skipped itself.
 
 mod http;
+mod listening;
+mod websocket;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use std::time::Instant;
 
 use bowline::prelude::*;
 use bowline::protocol::{CompletionReference, ErrorCode, TextContent};
+use bowline::transport::Connect;
 use bowline::{ClientBuilder, stdio::StdioConnect};
 use serde_json::{Value, json};
 
@@ -282,7 +285,7 @@ impl Installed {
     }
 
     /// Connects, and lists all that there is.
-    async fn connect(&self, builder: ClientBuilder, connector: StdioConnect) -> (Client, Lists) {
+    async fn connect(&self, builder: ClientBuilder, connector: impl Connect + 'static) -> (Client, Lists) {
         let client = builder.connect(connector).await.unwrap_or_else(|error| panic!("{}: {error}", self.name));
         let lists = Lists {
             tools: count(client.tools().all().await),
@@ -297,6 +300,11 @@ impl Installed {
     async fn close(self, client: Client, lists: Lists, checked: &str) {
         let revision = client.server().revision.to_string();
         client.close().await.unwrap();
+        self.record(&revision, lists, checked);
+    }
+
+    /// As [`close`](Self::close), for a client that was closed.
+    fn record(self, revision: &str, lists: Lists, checked: &str) {
         assert_eq!(marked_processes(&self.mark()), [0_u32; 0], "processes are left after close");
         let result = json!({
             "revision": revision,

@@ -8,6 +8,8 @@ use bowline::transport::Connect;
 use bowline::{Client, ErrorKind, Event, Target, TargetOptions, TransportChoice};
 use bowline_testkit::MockServer;
 use bowline_testkit::http::{HttpMode, HttpServer, MockHttp};
+use bowline_testkit::socket::MockSocket;
+use bowline_testkit::websocket::MockWebSocket;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -91,16 +93,23 @@ async fn nobody_at_an_address_is_an_error_that_says_so() {
 
 #[tokio::test]
 async fn sockets_are_reached_by_their_names() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let serving = tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let (read, write) = stream.into_split();
-            tokio::spawn(async move { server().serve(read, write).await });
-        }
-    });
-    tour(Target::parse(&format!("tcp:{address}")).unwrap()).await;
-    serving.abort();
+    let listening = [
+        MockSocket::new(server()).tcp().unwrap(),
+        #[cfg(unix)]
+        MockSocket::new(server()).unix().unwrap(),
+        #[cfg(target_os = "linux")]
+        MockSocket::new(server()).unix_abstract().unwrap(),
+    ];
+    for socket in listening {
+        tour(Target::parse(socket.target()).unwrap()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_is_reached_by_its_url() {
+    let listening = MockWebSocket::new(server()).start().unwrap();
+    tour(Target::parse(&listening.url("/mcp")).unwrap()).await;
+    assert_eq!(listening.requests().len(), 1);
 }
 
 /// A listener on an address that was in use a moment ago.

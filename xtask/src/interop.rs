@@ -32,7 +32,7 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> Result<bool> {
     if args.list {
         for server in servers::ALL {
-            println!("{:12} {}", server.name, server.pins.join(" "));
+            println!("{:16} {}", server.name, server.pins.join(" "));
         }
         return Ok(true);
     }
@@ -68,10 +68,10 @@ fn scenarios(context: &Context, chosen: &[&Server], report: &mut Report) -> Resu
     let runner: &[&str] = if context.has_nextest() { &["nextest", "run"] } else { &["test"] };
     let mut command = context.command("cargo", runner);
     command.args(["--workspace", "--all-features", "--test", "it", "--no-fail-fast", "--"]);
-    // A scenario over stdio is named after its server; those over the web stand in a module of their own.
+    // A scenario over stdio is named after its server; those over the web stand in modules of their own.
     for server in &installed {
         let name = server.name.replace('-', "_");
-        command.args([format!("interop::{name}_"), format!("interop::http::{name}_")]);
+        command.args(["", "http::", "websocket::"].map(|module| format!("interop::{module}{name}_")));
     }
     command.env(DIRECTORY, &directory);
     let outcome = counts::run(command, &mut report.counts);

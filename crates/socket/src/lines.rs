@@ -1,5 +1,7 @@
 //! A connected socket as a transport: one message a line, by the mux.
 
+use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use bowline_transport::{Limits, Mux, Transport, TransportError, TransportErrorKind};
@@ -27,12 +29,15 @@ pub(crate) fn transport(
     peer: String,
 ) -> Box<dyn Transport> {
     tracing::debug!(peer, "connected");
-    let explain = move |cause: TransportError| match cause.kind() {
-        TransportErrorKind::Closed => TransportError::new(
-            TransportErrorKind::Closed,
-            format!("the server at {peer} closed the connection; it may have ended or restarted, so connect again"),
-        ),
-        _ => cause,
+    let explain = move |cause: TransportError| {
+        let what = match cause.kind() {
+            TransportErrorKind::Closed => "closed",
+            TransportErrorKind::Io if is_reset(&cause) => "reset",
+            _ => return cause,
+        };
+        let message =
+            format!("the server at {peer} {what} the connection; it may have ended or restarted, so connect again");
+        TransportError::new(TransportErrorKind::Closed, message).with_source(cause)
     };
     let mux = Mux::builder()
         .limits(settings.limits)
@@ -40,6 +45,12 @@ pub(crate) fn transport(
         .explain_end(move |cause| Box::pin(std::future::ready(explain(cause))))
         .spawn(reader, writer);
     Box::new(mux)
+}
+
+/// Whether the other side ended the connection without the usual goodbye, as a server does that is killed.
+fn is_reset(error: &TransportError) -> bool {
+    let kind = error.source().and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind);
+    matches!(kind, Some(ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset))
 }
 
 pub(crate) fn config(message: String) -> TransportError {

@@ -36,10 +36,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
 
 pub use self::mock::{HttpMode, MockHttp};
 pub use self::reply::Reply;
+use crate::listening::Accepting;
 
 /// What a server was asked.
 #[derive(Debug, Clone)]
@@ -80,7 +80,8 @@ type Handler = Arc<dyn Fn(HttpRequest) -> Pin<Box<dyn Future<Output = Reply> + S
 pub struct HttpServer {
     address: SocketAddr,
     seen: Arc<Seen>,
-    accepting: JoinHandle<()>,
+    /// Ends with the server.
+    _accepting: Accepting,
 }
 
 #[derive(Debug)]
@@ -118,8 +119,13 @@ impl HttpServer {
         let address = listener.local_addr()?;
         let seen = Arc::new(Seen { requests: Mutex::default(), count: watch::Sender::new(0) });
         let handler: Handler = Arc::new(move |request| Box::pin(handler(request)));
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&seen), handler));
-        Ok(Self { address, seen, accepting })
+        let accepting = {
+            let seen = Arc::clone(&seen);
+            Accepting::start(listener, move |stream, number| {
+                serve(stream, number, Arc::clone(&seen), Arc::clone(&handler))
+            })
+        };
+        Ok(Self { address, seen, _accepting: accepting })
     }
 
     /// Where it listens.
@@ -153,31 +159,9 @@ impl HttpServer {
     }
 }
 
-impl Drop for HttpServer {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
 impl fmt::Debug for HttpServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpServer").field("address", &self.address).finish_non_exhaustive()
-    }
-}
-
-/// Accepts connections; those end with this task.
-async fn accept(listener: TcpListener, seen: Arc<Seen>, handler: Handler) {
-    let mut connections = JoinSet::new();
-    let mut number = 0;
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => {
-                let Ok((stream, _)) = accepted else { continue };
-                number += 1;
-                connections.spawn(serve(stream, number, Arc::clone(&seen), Arc::clone(&handler)));
-            }
-            Some(_) = connections.join_next() => {}
-        }
     }
 }
 

@@ -4,9 +4,15 @@ pub mod contract;
 pub mod demo;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "socket")]
+pub mod socket;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 mod journal;
 mod lines;
+#[cfg(any(feature = "http", feature = "socket", feature = "websocket"))]
+mod listening;
 mod misbehave;
 mod script;
 mod server;

@@ -110,24 +110,30 @@ impl When {
     }
 }
 
-/// The rules of one server.
-#[derive(Debug, Default)]
-pub(crate) struct Rules(Vec<Rule>);
+/// The rules of one server, or of what stands before it.
+#[derive(Debug)]
+pub(crate) struct Rules<T = Misbehaviour>(Vec<Rule<T>>);
 
 #[derive(Debug)]
-struct Rule {
+struct Rule<T> {
     when: When,
-    what: Misbehaviour,
+    what: T,
     seen: u64,
 }
 
-impl Rules {
-    pub(crate) fn push(&mut self, when: When, what: Misbehaviour) {
+impl<T> Default for Rules<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Clone> Rules<T> {
+    pub(crate) fn push(&mut self, when: When, what: T) {
         self.0.push(Rule { when, what, seen: 0 });
     }
 
     /// Counts a request and gives what is to go wrong with it.
-    pub(crate) fn matching(&mut self, method: &str) -> Vec<Misbehaviour> {
+    pub(crate) fn matching(&mut self, method: &str) -> Vec<T> {
         let mut matching = Vec::new();
         for rule in &mut self.0 {
             if rule.when.method.as_deref().is_some_and(|wanted| wanted != method) {

@@ -1,48 +1,11 @@
 //! The same servers over the web: Streamable HTTP and HTTP+SSE, and what a kill and a restart do.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
 
-use bowline::{Event, Target};
+use bowline::Event;
 
+use super::listening::{Listening, free};
 use super::*;
-
-/// A published server that listens on a port of this machine; ended when it is dropped.
-struct Listening {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Listening {
-    /// Starts a server and waits until it listens.
-    async fn start(address: SocketAddr, command: &mut Command) -> Self {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let this = Self { child, address };
-        let started = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(60), "the server does not listen on {address}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        this
-    }
-
-    fn target(&self, path: &str) -> Target {
-        Target::parse(&format!("http://{}{path}", self.address)).unwrap()
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// An address that nobody listens on.
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
 
 async fn everything(server: &Installed, address: SocketAddr, mode: &str) -> Listening {
     let script = "servers/everything/node_modules/@modelcontextprotocol/server-everything/dist/index.js";
@@ -66,7 +29,7 @@ async fn everything_over_streamable_http_survives_a_restart() {
     let Some(server) = Installed::find_for("everything", "everything-http") else { return };
     let address = free();
     let first = everything(&server, address, "streamableHttp").await;
-    let client = Client::builder().connect(first.target("/mcp")).await.unwrap();
+    let client = Client::builder().connect(first.target("http", "/mcp")).await.unwrap();
     let mut events = client.events();
     assert!(client.tools().all().await.unwrap().len() >= 13);
     assert_eq!(echo(&client, "before").await, "Echo: before");
@@ -81,7 +44,7 @@ async fn everything_over_streamable_http_survives_a_restart() {
 async fn everything_over_http_and_sse_is_found_by_the_fall_back() {
     let Some(server) = Installed::find_for("everything", "everything-sse") else { return };
     let listening = everything(&server, free(), "sse").await;
-    let client = Client::builder().connect(listening.target("/sse")).await.unwrap();
+    let client = Client::builder().connect(listening.target("http", "/sse")).await.unwrap();
     assert!(client.tools().all().await.unwrap().len() >= 13);
     assert_eq!(echo(&client, "hi").await, "Echo: hi");
     client.close().await.unwrap();
@@ -91,7 +54,7 @@ async fn everything_over_http_and_sse_is_found_by_the_fall_back() {
 async fn fastmcp_over_streamable_http_serves_one_of_each_kind() {
     let Some(server) = Installed::find_for("fastmcp", "fastmcp-http") else { return };
     let listening = fastmcp(&server, free()).await;
-    let client = Client::builder().connect(listening.target("/mcp")).await.unwrap();
+    let client = Client::builder().connect(listening.target("http", "/mcp")).await.unwrap();
     assert_eq!(client.call("add").arg("a", 2).arg("b", 40).await.unwrap().joined_text(), "42");
     assert_eq!(read_text(&client, "demo://motto").await, "holds under load");
     assert_eq!(client.prompts().all().await.unwrap().len(), 1);

@@ -19,7 +19,7 @@ pub enum Registry {
     Pypi,
 }
 
-/// What each adds: every SDK generation, both languages, the oldest revision, noise on stdout.
+/// What each adds: every SDK generation, both languages, the oldest revision, noise on stdout, WebSocket.
 pub const ALL: &[Server] = &[
     // Every feature of 2025-11-25.
     npm("everything", &["@modelcontextprotocol/server-everything@2026.8.31"]),
@@ -40,6 +40,8 @@ pub const ALL: &[Server] = &[
     pypi("fastmcp", &["fastmcp==4.2.3"]),
     // Python SDK 1, which it does not ask for by itself.
     pypi("sqlite", &["mcp-server-sqlite==2025.4.25", "mcp<2"]),
+    // WebSocket, which that SDK has and later ones have not; the server itself is tests/servers/websocket.py.
+    pypi("python-websocket", &["mcp==1.30.0", "starlette==1.10.0", "uvicorn==0.54.0", "websockets==17.4"]),
 ];
 
 const fn npm(name: &'static str, pins: &'static [&'static str]) -> Server {

@@ -1,6 +1,6 @@
 //! The command as a person or a script runs it.
 //!
-//! The servers are shell scripts, and mock servers behind HTTP.
+//! The servers are shell scripts, and mock servers behind HTTP, WebSocket and sockets.
 #![cfg(unix)]
 
 #[cfg(test)]

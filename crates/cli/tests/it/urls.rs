@@ -1,7 +1,9 @@
 //! Servers that are named by a URL.
 
-use bowline_testkit::demo;
 use bowline_testkit::http::{HttpRequest, HttpServer, MockHttp, Reply};
+use bowline_testkit::socket::{MockSocket, SocketMisbehaviour};
+use bowline_testkit::websocket::{MockWebSocket, WebSocketMisbehaviour};
+use bowline_testkit::{When, demo};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -62,6 +64,64 @@ fn every_command_takes_a_url_as_its_first_word() {
     assert!(web.run(&["ping", "URL"]).stdout.starts_with("bowline-demo answered in "));
     let ran = web.run(&["watch", "URL", "demo://log-book", "--for", "10ms"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+#[test]
+fn list_and_call_reach_a_websocket_and_every_kind_of_socket() {
+    let runtime = Runtime::new().unwrap();
+    let _inside = runtime.enter();
+    let websocket = MockWebSocket::new(demo::server()).bearer_token("t0ken").start().unwrap();
+    let sockets = [
+        MockSocket::new(demo::server()).tcp().unwrap(),
+        MockSocket::new(demo::server()).unix().unwrap(),
+        #[cfg(target_os = "linux")]
+        MockSocket::new(demo::server()).unix_abstract().unwrap(),
+    ];
+    let mut targets = vec![websocket.url("/mcp")];
+    targets.extend(sockets.iter().map(|socket| socket.target().to_owned()));
+    for target in &targets {
+        let run = |words: &[&str]| -> Ran {
+            let words = words.iter().map(|word| if *word == "URL" { target.as_str() } else { word });
+            let mut words: Vec<_> = words.collect();
+            if target.starts_with("ws:") {
+                words.extend(["--bearer-env", "MY_TOKEN"]);
+            }
+            command(&words).env("MY_TOKEN", "t0ken").output().unwrap().into()
+        };
+        let ran = run(&["list", "URL"]);
+        assert_eq!(ran.code, Some(0), "{target}: {}", ran.stderr);
+        assert!(ran.stdout.starts_with("echo(message: string)\n"), "{target}: {}", ran.stdout);
+        assert!(ran.stderr.is_empty(), "{target}: {}", ran.stderr);
+        let ran = run(&["call", "URL", "add", "a=2", "b=3", "--json"]);
+        assert_eq!(ran.json()["structuredContent"]["sum"], 5, "{target}: {}", ran.stderr);
+        let ran = run(&["call", "URL", "echo", "message=hi"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "hi\n"), "{target}: {}", ran.stderr);
+    }
+    assert_eq!((websocket.connections(), websocket.requests().len()), (3, 3));
+    assert!(sockets.iter().all(|socket| socket.connections() == 3), "{sockets:?}");
+}
+
+#[test]
+fn a_websocket_that_wants_a_token_ends_with_exit_code_3() {
+    let runtime = Runtime::new().unwrap();
+    let _inside = runtime.enter();
+    let server = MockWebSocket::new(demo::server()).bearer_token("t0ken").start().unwrap();
+    let ran = bowline(&["list", &server.url("/mcp")]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+}
+
+#[test]
+fn a_connection_that_breaks_off_is_told_by_its_name() {
+    let runtime = Runtime::new().unwrap();
+    let _inside = runtime.enter();
+    let vanish = WebSocketMisbehaviour::Vanish;
+    let websocket = MockWebSocket::new(demo::server()).misbehave(When::method("initialize"), vanish).start().unwrap();
+    let socket = MockSocket::new(demo::server()).misbehave(SocketMisbehaviour::CutAfter(30)).tcp().unwrap();
+    for target in [websocket.url("/mcp").as_str(), socket.target()] {
+        let ran = bowline(&["list", target]);
+        assert_eq!(ran.code, Some(4), "{target}: {}", ran.stderr);
+        assert!(ran.stdout.is_empty() && ran.stderr.contains(target), "{target}: {}", ran.stderr);
+    }
 }
 
 #[test]

@@ -199,6 +199,40 @@ async fn batches_and_ids_as_text_are_understood() {
 }
 
 #[tokio::test]
+async fn case_sse_001_an_answer_with_crlf_arrives_while_its_stream_stays_open() {
+    let server = answering(|_| {
+        let answer = "event: message\r\ndata: {\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}\r\n\r\n";
+        Reply::events().data(answer).hold()
+    })
+    .await;
+    assert_eq!(result(call(&*open(&server).await, 2).await.unwrap()), "{}");
+}
+
+#[tokio::test]
+async fn case_sse_005_a_result_over_several_data_lines_is_whole() {
+    let server = answering(|_| {
+        let answer = "data: {\"jsonrpc\":\"2.0\",\"id\":2,\ndata: \"result\":{\"content\":[{\"type\":\"text\",\"text\":\"ok\"}]}}\n\n";
+        Reply::events().data(answer).hold()
+    })
+    .await;
+    let result: serde_json::Value =
+        serde_json::from_str(&result(call(&*open(&server).await, 2).await.unwrap())).unwrap();
+    assert_eq!(result["content"][0]["text"], "ok");
+}
+
+#[tokio::test]
+async fn case_sse_016_the_type_message_may_be_said_or_not_with_a_space_or_not() {
+    for before in ["data: ", "data:", "event:message\ndata: ", "event: message\ndata: "] {
+        let server = answering(move |_| {
+            let answer = format!("{before}{{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{{}}}}\n\n");
+            Reply::events().data(answer).hold()
+        })
+        .await;
+        assert_eq!(result(call(&*open(&server).await, 2).await.unwrap()), "{}", "{before:?}");
+    }
+}
+
+#[tokio::test]
 async fn case_sse_016_case_sse_017_events_without_a_type_are_messages_and_pings_are_not() {
     let server = answering(|_| {
         Reply::events()

@@ -75,6 +75,26 @@ async fn case_sse_010_h_29_a_reconnect_names_the_last_event() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn case_sse_010_a_new_session_does_not_name_an_event_of_the_old_one() {
+    let server = listening(|get| match get {
+        1 => Reply::events().data(format!("id: 7\ndata: {CHANGED}\n\n")).cut(),
+        2 => Reply::status(404),
+        _ => Reply::events().data(format!("data: {CHANGED}\n\n")).hold(),
+    })
+    .await;
+    let connect = HttpConnect::new(&server.url("/mcp")).unwrap();
+    let transport = open_with(&connect).await;
+    let mut inbound = transport.take_inbound().unwrap();
+    assert_eq!(unasked(&mut inbound).await, "notifications/tools/list_changed");
+    assert!(unasked(&mut inbound).await.starts_with("closed: "));
+    let transport = open_with(&connect).await;
+    assert_eq!(unasked(&mut transport.take_inbound().unwrap()).await, "notifications/tools/list_changed");
+    let gets: Vec<_> = server.requests().into_iter().filter(|request| request.method == "GET").collect();
+    let ids: Vec<_> = gets.iter().map(|request| request.header("last-event-id")).collect();
+    assert_eq!(ids, ["", "7", ""]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn case_sse_015_comments_keep_a_stream_alive_and_silence_ends_it() {
     let server = listening(|get| {
         let mut reply = Reply::events();

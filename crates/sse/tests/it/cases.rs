@@ -70,6 +70,30 @@ async fn case_sse_017_e_03_other_events_and_empty_ones_are_no_messages() {
 }
 
 #[tokio::test]
+async fn case_sse_013_messages_are_posted_where_the_reference_leads() {
+    for (named, path) in [
+        ("/messages?sid=1", "/messages?sid=1"),
+        ("messages?sid=1", "/app/messages?sid=1"),
+        ("?sid=1", "/app/sse?sid=1"),
+        ("//HOST/m", "/m"),
+        ("http://HOST/m", "/m"),
+    ] {
+        let server = HttpServer::start(move |request| async move {
+            if request.method == "POST" {
+                return Reply::status(202);
+            }
+            let named = named.replace("HOST", request.header("host"));
+            Reply::events().data(format!("event: endpoint\ndata: {named}\n\n")).hold()
+        })
+        .await
+        .unwrap();
+        let transport = SseConnect::new(&server.url("/app/sse")).unwrap().connect().await.unwrap();
+        let _open = ping(&*transport, 1).await.unwrap();
+        assert_eq!(server.wait_for(|request| request.method == "POST").await.path, path, "{named}");
+    }
+}
+
+#[tokio::test]
 async fn case_sse_014_a_post_that_is_refused_fails_its_request_alone() {
     let server = stream("event: endpoint\ndata: /v1/messages/42?s=SECRET\n\n").await;
     let transport = SseConnect::new(&server.url("/sse")).unwrap().connect().await.unwrap();

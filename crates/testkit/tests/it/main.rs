@@ -1,4 +1,4 @@
-//! The mock server, its misbehaviour, scripted peers and the transport contract, from the outside.
+//! The mock server, its misbehaviour, scripted peers, listeners and the transport contract, from the outside.
 
 #[cfg(test)]
 mod contract;
@@ -12,3 +12,9 @@ mod peer;
 mod script;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+#[cfg(feature = "socket")]
+mod sockets;
+#[cfg(test)]
+#[cfg(feature = "websocket")]
+mod websockets;

@@ -3,6 +3,7 @@
 
 mod connection;
 mod contract;
+mod misbehaviour;
 mod refused;
 mod secrets;
 mod support;

@@ -1,12 +1,13 @@
 //! Upgrades that lead nowhere.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
+use bowline_testkit::websocket::Upgrade;
 use bowline_transport::TransportErrorKind;
 use bowline_websocket::WebSocketConnect;
-use tokio::net::TcpStream;
 
-use crate::support::{head, listen, literal, refusal, serve_each};
+use crate::support::{literal, refusal, upgrading};
 
 #[tokio::test]
 async fn case_websocket_003_a_refused_upgrade_gives_its_status_and_what_to_do() {
@@ -50,7 +51,8 @@ async fn a_page_without_an_end_is_cut() {
 
 #[tokio::test]
 async fn case_security_001_a_redirect_is_shown_and_not_followed() {
-    let (listener, address) = listen();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap();
     let answer = format!(
         "HTTP/1.1 307 Temporary Redirect\r\nLocation: ws://u:p-SECRET@{address}/x?k=SECRET\r\nContent-Length: 0\r\n\r\n"
     );
@@ -59,7 +61,8 @@ async fn case_security_001_a_redirect_is_shown_and_not_followed() {
     let text = error.to_string();
     assert!(text.contains(&format!("ws://{address}")) && !text.contains("SECRET"), "{text}");
     // Nobody has come to the other place.
-    listener.into_std().unwrap().accept().expect_err("the redirect was followed");
+    other.set_nonblocking(true).unwrap();
+    other.accept().expect_err("the redirect was followed");
 }
 
 #[tokio::test]
@@ -71,23 +74,14 @@ async fn an_answer_that_is_no_http_is_recognised() {
 
 #[tokio::test]
 async fn a_server_that_hangs_up_is_named() {
-    let (listener, address) = listen();
-    serve_each(listener, |mut stream| async move {
-        head(&mut stream).await;
-    });
-    let error = refusal(&WebSocketConnect::new(format!("ws://{address}/"))).await;
+    let error = refusal(&WebSocketConnect::new(upgrading(Upgrade::HangUp))).await;
     assert_eq!(error.kind(), TransportErrorKind::Connect, "{error}");
     assert!(error.to_string().contains("hung up"), "{error}");
 }
 
 #[tokio::test]
 async fn a_server_that_never_answers_the_upgrade_is_a_timeout() {
-    let (listener, address) = listen();
-    serve_each(listener, |stream: TcpStream| async move {
-        let _held = stream;
-        std::future::pending::<()>().await;
-    });
-    let connect = WebSocketConnect::new(format!("ws://{address}/mcp")).connect_timeout(Duration::from_millis(200));
+    let connect = WebSocketConnect::new(upgrading(Upgrade::Never)).connect_timeout(Duration::from_millis(200));
     let error = refusal(&connect).await;
     assert_eq!(error.kind(), TransportErrorKind::Timeout);
     assert!(error.to_string().contains("within 200ms"), "{error}");
@@ -104,6 +98,13 @@ async fn a_switch_to_something_else_is_no_upgrade() {
         let error = refusal(&WebSocketConnect::new(literal(format!("HTTP/1.1 101 Switching\r\n{headers}\r\n")))).await;
         assert_eq!(error.kind(), TransportErrorKind::Protocol, "{headers}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_subprotocol_that_was_not_offered_is_no_upgrade() {
+    let error = refusal(&WebSocketConnect::new(upgrading(Upgrade::Subprotocol("graphql-ws".to_owned())))).await;
+    assert_eq!(error.kind(), TransportErrorKind::Protocol);
+    assert!(error.to_string().contains("not offered"), "{error}");
 }
 
 #[tokio::test]

@@ -4,11 +4,13 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
+use bowline_testkit::MockServer;
+use bowline_testkit::websocket::MockWebSocket;
 use bowline_transport::Connect;
 use bowline_websocket::WebSocketConnect;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{bridge, listen, literal, ping, refusal, serve_each, within};
+use crate::support::{literal, ping, refusal, within};
 
 /// Everything that is logged on this test's thread, by whichever of the two ways.
 #[derive(Clone)]
@@ -56,11 +58,10 @@ async fn case_security_010_no_secret_is_in_logs_errors_or_debug() {
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(captured.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
 
-    let (listener, address) = listen();
-    serve_each(listener, |stream| bridge(stream, bowline_testkit::MockServer::builder().build()));
+    let server = MockWebSocket::new(MockServer::builder().build()).start().unwrap();
     let with_secrets =
         |url: String| WebSocketConnect::new(url).bearer_token("tok-SECRET-1").header("x-api-key", "k-SECRET-2");
-    let connect = with_secrets(format!("ws://{address}/mcp?key=q-SECRET-5"));
+    let connect = with_secrets(server.url("/mcp?key=q-SECRET-5"));
     let transport = within(connect.connect()).await.unwrap();
     ping(&*transport, 1).await.unwrap();
     within(transport.close()).await.unwrap();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bowline_testkit::MockServer;
+use bowline_testkit::websocket::MockWebSocket;
 use bowline_transport::{Connect, TransportErrorKind};
 use bowline_websocket::WebSocketConnect;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -11,9 +12,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::{bridge, listen, ping, refusal, serve_each, within};
+use crate::support::{ping, refusal, within};
 
 /// A certificate authority that nobody knows.
 pub(crate) struct Authority {
@@ -61,18 +63,20 @@ impl Authority {
     }
 }
 
-/// A server with a certificate for `localhost`. Gives its port.
-fn server(acceptor: TlsAcceptor) -> u16 {
-    let (listener, address) = listen();
-    serve_each(listener, move |stream| {
+/// The mock server with a certificate for `localhost`. Gives its port.
+pub(crate) fn serve(acceptor: TlsAcceptor, server: MockServer) -> u16 {
+    let accept = move |tcp| {
         let acceptor = acceptor.clone();
-        async move {
-            if let Ok(stream) = acceptor.accept(stream).await {
-                bridge(stream, MockServer::builder().build()).await;
-            }
-        }
-    });
-    address.port()
+        async move { acceptor.accept(tcp).await }
+    };
+    let server = MockWebSocket::new(server).start_over(accept).unwrap();
+    let port = server.address().port();
+    server.leave_running("/");
+    port
+}
+
+fn server(acceptor: TlsAcceptor) -> u16 {
+    serve(acceptor, MockServer::builder().build())
 }
 
 #[tokio::test]
@@ -131,12 +135,14 @@ async fn what_is_no_certificate_is_a_configuration_error() {
 
 #[tokio::test]
 async fn a_server_without_tls_is_recognised() {
-    let (listener, address) = listen();
-    serve_each(listener, |mut stream| async move {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         let _ = stream.read_to_end(&mut Vec::new()).await;
     });
-    let error = refusal(&WebSocketConnect::new(format!("wss://localhost:{}/", address.port()))).await;
+    let error = refusal(&WebSocketConnect::new(format!("wss://localhost:{port}/"))).await;
     assert_eq!(error.kind(), TransportErrorKind::Protocol, "{error}");
     assert!(error.to_string().contains("speaks no TLS"), "{error}");
 }
