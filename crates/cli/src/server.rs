@@ -153,10 +153,8 @@ fn file_text(path: &str) -> Result<String, CliError> {
 /// The revision that the options ask for.
 pub(crate) fn revision(global: &Global) -> Result<Option<Revision>, CliError> {
     let Some(wanted) = &global.revision else { return Ok(None) };
-    let known: Vec<&str> =
-        Revision::ALL.iter().filter(|r| **r <= Revision::LATEST_HANDSHAKE).map(|r| r.as_str()).collect();
-    let found = Revision::ALL.iter().find(|revision| revision.as_str() == wanted && known.contains(&revision.as_str()));
-    found.copied().map(Some).ok_or_else(|| {
+    wanted.parse().map(Some).map_err(|_| {
+        let known = Revision::ALL.map(Revision::as_str);
         let hint = suggest::did_you_mean(wanted, known.iter().copied())
             .unwrap_or_else(|| format!("it may be {}", known.join(", ")));
         CliError::usage(format!("--revision `{wanted}` is none that this version speaks")).hint(hint)

@@ -52,7 +52,10 @@ impl Dialer {
     ) -> Result<Link, Error> {
         let deadline = Instant::now() + self.settings.timeouts.connect.min(NEVER);
         let wanted = match self.wanted {
-            Wanted::Newest { known } => Wanted::Newest { known: self.eras.get(&self.identity).or(known) },
+            Wanted::Newest { known } => {
+                let implied = self.connector.era();
+                Wanted::Newest { known: implied.or_else(|| self.eras.get(&self.identity)).or(known) }
+            }
             this => this,
         };
         let mut session = Session::new(Introduction::clone(&self.introduction), wanted);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bowline_protocol::frame::Message;
-use bowline_protocol::{ProgressToken, RequestId, Revision};
+use bowline_protocol::{Era, ProgressToken, RequestId, Revision};
 use bytes::Bytes;
 use futures_core::Stream;
 
@@ -71,6 +71,11 @@ pub trait Connect: Send + Sync + 'static {
         false
     }
 
+    /// The era that this way to a server implies, where it does: HTTP+SSE is of 2024-11-05. Default: any.
+    fn era(&self) -> Option<Era> {
+        None
+    }
+
     /// What names the server for the memory of eras: what any connection to it has in common, such as an origin.
     /// Without secrets. Default: none, and each connector remembers for itself.
     fn identity(&self) -> Option<String> {
@@ -111,6 +116,10 @@ impl<C: Connect + ?Sized> Connect for Box<C> {
 
     fn server_lives_on(&self) -> bool {
         (**self).server_lives_on()
+    }
+
+    fn era(&self) -> Option<Era> {
+        (**self).era()
     }
 
     fn identity(&self) -> Option<String> {

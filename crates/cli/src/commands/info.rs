@@ -1,6 +1,6 @@
 //! `bowline info`: what a server says about itself, or about one of its tools.
 
-use bowline::protocol::{RawJson, Tool};
+use bowline::protocol::{Era, RawJson, Revision, Tool};
 use bowline::{Client, ServerInfo};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -59,8 +59,11 @@ fn about_server(server: &ServerInfo, out: &mut Output) -> Result<(), Stop> {
     if out.format() == Format::Json {
         let mut document = json!({
             "protocolVersion": server.revision.as_str(),
+            "era": era(server.revision),
+            "supportedVersions": server.supported_versions,
             "serverInfo": server.info,
             "capabilities": server.capabilities,
+            "deprecated": deprecated(server),
         });
         if let (Some(instructions), Some(members)) = (&server.instructions, document.as_object_mut()) {
             members.insert("instructions".to_owned(), instructions.as_str().into());
@@ -73,13 +76,51 @@ fn about_server(server: &ServerInfo, out: &mut Output) -> Result<(), Stop> {
     if let Some(title) = &server.info.title {
         text = text.dim(format!(" ({})", sanitize::line(title)));
     }
-    text = text.line().dim("revision      ").plain(format!("{}, with a handshake", server.revision)).line();
+    let how = match server.revision.era() {
+        Era::Handshake => "with a handshake",
+        _ => "without sessions",
+    };
+    text = text.line().dim("revision      ").plain(format!("{}, {how}", server.revision)).line();
+    let others: Vec<String> = server.supported_versions.iter().map(|version| sanitize::line(version)).collect();
+    if !others.is_empty() {
+        text = text.dim("speaks        ").plain(others.join(", ")).line();
+    }
     let capabilities = serde_json::to_value(&server.capabilities).unwrap_or_default();
     text = text.dim("capabilities  ").plain(words(&capabilities)).line();
+    let deprecated = deprecated(server);
+    if !deprecated.is_empty() {
+        text = text.dim("deprecated    ").plain(deprecated.join(", ")).line();
+    }
     if let Some(instructions) = &server.instructions {
         text = text.dim("instructions").line().plain(indented(instructions)).line();
     }
     out.long_text(&text)
+}
+
+/// The era of a revision as one word.
+fn era(revision: Revision) -> &'static str {
+    match revision.era() {
+        Era::Handshake => "handshake",
+        _ => "stateless",
+    }
+}
+
+/// What is in use that the newest revision has deprecated or no longer has (2026-07-28, deprecated features).
+fn deprecated(server: &ServerInfo) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    if server.revision.era() == Era::Handshake {
+        found.push("sessions (initialize)");
+    }
+    if server.capabilities.logging.is_some() {
+        found.push("logging");
+    }
+    if server.capabilities.tasks.is_some() {
+        found.push("tasks of 2025-11-25");
+    }
+    if server.capabilities.resources.as_ref().is_some_and(|r| r.subscribe()) && server.revision.era() == Era::Handshake {
+        found.push("resources/subscribe");
+    }
+    found
 }
 
 /// Capabilities with the parts that are switched on: `tools (listChanged), logging`.

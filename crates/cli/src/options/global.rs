@@ -28,7 +28,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_enum, default_value_t, env = "BOWLINE_TRANSPORT", help_heading = "Server")]
     pub(crate) transport: TransportChoice,
 
-    /// The protocol revision to ask for, such as 2025-06-18 [default: the newest with a handshake]
+    /// The one protocol revision to speak, such as 2025-06-18 [default: the newest that the server speaks]
     #[arg(long, global = true, env = "BOWLINE_REVISION", help_heading = "Server")]
     pub(crate) revision: Option<String>,
 
