@@ -10,5 +10,6 @@ mod interop;
 mod leaks;
 mod lists;
 mod misbehaviour;
+mod stateless;
 mod support;
 mod targets;

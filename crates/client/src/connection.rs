@@ -9,7 +9,7 @@ use bowline_protocol::{LoggingLevel, Meta, RawJson, RequestId, Revision};
 use bowline_transport::{
     Fault, Inbound, InboundEvent, Routing, Sent, Transport, TransportError, TransportErrorKind, WireMessage,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind};
@@ -26,6 +26,8 @@ use crate::timeouts::Timeouts;
 
 /// How many messages that came inside an exchange wait to be served.
 const HANDED_ON: usize = 64;
+/// How many messages wait until it is known whether the server may send them.
+const EARLY: usize = 64;
 /// How long a transport may take to close; each has a shorter limit of its own.
 const CLOSE: Duration = Duration::from_secs(60);
 /// How long a close waits for what was received to be served.
@@ -48,6 +50,8 @@ pub(crate) struct Connection {
     pub(crate) handlers: Handlers,
     pub(crate) introduction: Arc<Introduction>,
     server: OnceLock<Arc<ServerInfo>>,
+    /// Whether it is settled, or asked in a way that settles it, if there is a session.
+    settled: watch::Sender<bool>,
     /// What every request says of the client, in revisions without a session.
     stamp: RwLock<Option<Arc<Stamped>>>,
     /// Whether any call asked for log messages itself. Where all share one stream, nobody can tell whose they are.
@@ -116,6 +120,7 @@ pub(crate) fn start(
         handlers,
         introduction,
         server: OnceLock::new(),
+        settled: watch::Sender::new(false),
         stamp: RwLock::default(),
         logged: AtomicBool::new(false),
         unasked: AtomicU64::new(0),
@@ -142,9 +147,20 @@ async fn serve(
     mut from_calls: mpsc::Receiver<Message>,
 ) -> TransportError {
     let mut server = Server::new(Arc::clone(connection));
+    let mut settled = connection.settled.subscribe();
+    // What came before: whether it is served depends on the era.
+    let mut early = Vec::new();
     loop {
+        let is_settled = *settled.borrow_and_update() || early.len() >= EARLY;
+        if is_settled {
+            for message in early.drain(..) {
+                server.message(message).await;
+            }
+        }
         tokio::select! {
+            _ = settled.changed(), if !is_settled => {}
             event = inbound.next() => match event {
+                Some(InboundEvent::Message(message)) if !is_settled => early.push(message),
                 Some(InboundEvent::Message(message)) => server.message(message).await,
                 // Nothing is odd about an array in the revision that has them.
                 Some(InboundEvent::Fault(Fault::Batch { .. }))
@@ -171,10 +187,11 @@ impl Owner {
         let (server, notify) = handshake::run(connection, session, patience).await?;
         let stateless = server.is_stateless();
         let revision = server.revision;
-        let _ = connection.server.set(Arc::from(server));
         if stateless {
             connection.stamp(revision, None);
         }
+        let _ = connection.server.set(Arc::from(server));
+        connection.settle();
         match notify {
             Some(notify) => connection.notify(notify, None, None).await,
             None => Ok(()),
@@ -284,6 +301,11 @@ impl Connection {
         if count.is_power_of_two() {
             self.emit(|| Event::Fault(Fault::Unasked { method: bowline_protocol::excerpt(method, 80), count }));
         }
+    }
+
+    /// Lets what the server sent of its own accord be handled: it is known whether it may.
+    pub(crate) fn settle(&self) {
+        self.settled.send_replace(true);
     }
 
     /// Whether a request may be sent.

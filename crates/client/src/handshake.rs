@@ -72,6 +72,10 @@ pub(crate) async fn run(
 }
 
 async fn ask(connection: &Connection, question: Question) -> Result<Exchange, TransportError> {
+    if question.revision.is_none() {
+        // A server with sessions may ping from now on.
+        connection.settle();
+    }
     let id = if question.impatient { PROBE } else { connection.next_id() };
     let frame = frame::encode_request(&id, question.method, Some(&question.params), None, None);
     let mut routing = Routing::new(question.method);

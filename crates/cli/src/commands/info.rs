@@ -117,7 +117,8 @@ fn deprecated(server: &ServerInfo) -> Vec<&'static str> {
     if server.capabilities.tasks.is_some() {
         found.push("tasks of 2025-11-25");
     }
-    if server.capabilities.resources.as_ref().is_some_and(|r| r.subscribe()) && server.revision.era() == Era::Handshake {
+    if server.capabilities.resources.as_ref().is_some_and(|r| r.subscribe()) && server.revision.era() == Era::Handshake
+    {
         found.push("resources/subscribe");
     }
     found

@@ -157,9 +157,8 @@ impl<W: AsyncWrite + Unpin> Peer<W> {
                 }
             }
             Step::Expect(method) => {
-                let wanted = |line: &Recorded| {
-                    line.connection == connection && (line.method() == method || is_probe(line))
-                };
+                let wanted =
+                    |line: &Recorded| line.connection == connection && (line.method() == method || is_probe(line));
                 loop {
                     let (seen, line) = eof.or_end(self.journal.wait_from(self.seen, wanted)).await?;
                     self.seen = seen;
