@@ -11,8 +11,14 @@
 //! | lifecycle-003, lifecycle-005, jsonrpc-015, jsonrpc-020: the part about HTTP | HTTP transport |
 //! | lifecycle-010, resources-005, elicitation-005 | revision 2026-07-28 |
 //! | prompts-004 | command line |
+//! | http-025, http-026: the part about retries | resilience layers |
+//! | http-027: the part about OAuth, security-004, security-011 | authorization |
+//! | security-008 | policies |
+//!
+//! Cases of HTTP that concern the transport alone are tested in `bowline-http`, `-sse`, `-websocket` and `-tls`.
 
 mod elicitation;
+mod http;
 mod jsonrpc;
 mod lifecycle;
 mod prompts;

@@ -84,7 +84,7 @@ impl TargetOptions {
         self
     }
 
-    /// Takes any certificate of this machine's own addresses.
+    /// Takes any certificate of this machine's own addresses. Any other `https` or `wss` address is refused.
     #[must_use]
     pub const fn with_accept_invalid_certs(mut self, accept: bool) -> Self {
         self.accept_invalid_certs = accept;
@@ -220,8 +220,8 @@ fn over_http(url: &str, options: &TargetOptions) -> Result<Box<dyn Connect>, Err
     return Ok(match options.transport {
         Http => Box::new(bowline_http::HttpConnect::to(endpoint)),
         Sse => Box::new(bowline_sse::SseConnect::to(endpoint)),
-        SseFirst => Box::new(crate::web::SseFirst::new(endpoint)),
-        _ => Box::new(crate::web::HttpFirst::new(endpoint)),
+        SseFirst => Box::new(crate::web::Either::new(crate::web::Order::SseFirst, endpoint)),
+        _ => Box::new(crate::web::Either::new(crate::web::Order::HttpFirst, endpoint)),
     });
     #[cfg(not(feature = "sse"))]
     match options.transport {
@@ -246,12 +246,7 @@ fn over_websocket(url: &str, options: &TargetOptions) -> Result<Box<dyn Connect>
         way = way.bearer_token(token);
     }
     if options.accept_invalid_certs {
-        #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
-        {
-            way = way.danger_accept_invalid_certs();
-        }
-        #[cfg(not(any(feature = "tls-aws-lc", feature = "tls-ring")))]
-        return Err(config("this build has no TLS; turn the feature \"tls-aws-lc\" or \"tls-ring\" of bowline on"));
+        way = way.danger_accept_invalid_certs();
     }
     Ok(Box::new(way))
 }

@@ -6,7 +6,7 @@ use bowline_transport::{TransportError, TransportErrorKind};
 use std::sync::Arc;
 
 #[cfg(feature = "sse")]
-pub(crate) use self::first::{HttpFirst, SseFirst};
+pub(crate) use self::first::{Either, Order};
 
 use crate::target::TargetOptions;
 
@@ -34,7 +34,6 @@ pub(crate) fn endpoint(url: &str, options: &TargetOptions) -> Result<Endpoint, E
 #[cfg(feature = "sse")]
 mod first {
     use std::collections::VecDeque;
-    use std::sync::atomic::{AtomicU8, Ordering};
     use std::sync::{Arc, Mutex, OnceLock, PoisonError};
     use std::task::{Context, Poll};
 
@@ -48,42 +47,72 @@ mod first {
     };
     use tokio::task::AbortHandle;
 
-    /// What a server turned out to speak.
-    const UNKNOWN: u8 = 0;
-    const HTTP: u8 = 1;
-    const SSE: u8 = 2;
-
     /// How many unasked messages wait between a chosen transport and the session.
     const QUEUED: usize = 64;
 
-    /// Streamable HTTP, then HTTP+SSE where the server refuses the first request in the way that servers of that age
-    /// do. The verdict is remembered for later connections.
-    pub(crate) struct HttpFirst {
-        http: HttpConnect,
-        sse: SseConnect,
-        verdict: Arc<AtomicU8>,
+    /// Which of the two is tried first.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Order {
+        HttpFirst,
+        SseFirst,
     }
 
-    impl HttpFirst {
-        pub(crate) fn new(endpoint: Endpoint) -> Self {
-            Self { http: HttpConnect::to(endpoint.clone()), sse: SseConnect::to(endpoint), verdict: Arc::default() }
+    /// What a server turned out to speak.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Kind {
+        Http,
+        Sse,
+    }
+
+    /// What is known of a server; said once, and remembered for later connections.
+    type Verdict = Arc<OnceLock<Kind>>;
+
+    /// A server of one of the two kinds.
+    pub(crate) struct Either {
+        order: Order,
+        http: HttpConnect,
+        sse: SseConnect,
+        verdict: Verdict,
+    }
+
+    impl Either {
+        pub(crate) fn new(order: Order, endpoint: Endpoint) -> Self {
+            let (http, sse) = (HttpConnect::to(endpoint.clone()), SseConnect::to(endpoint));
+            Self { order, http, sse, verdict: Verdict::default() }
+        }
+
+        /// Streamable HTTP, then HTTP+SSE where the server refuses the first request in the way that servers of that
+        /// age do.
+        async fn http_first(&self) -> Result<Box<dyn Transport>, TransportError> {
+            let http = self.http.connect().await?;
+            Ok(Box::new(Undecided::new(http, self.sse.clone(), Arc::clone(&self.verdict))))
+        }
+
+        /// HTTP+SSE, then Streamable HTTP where the stream cannot be opened.
+        async fn sse_first(&self) -> Result<Box<dyn Transport>, TransportError> {
+            match self.sse.connect().await {
+                Ok(transport) => {
+                    let _ = self.verdict.set(Kind::Sse);
+                    Ok(transport)
+                }
+                // Whoever cannot be reached at all is not of another age.
+                Err(error) if error.status().is_none() => Err(error),
+                Err(_) => {
+                    let _ = self.verdict.set(Kind::Http);
+                    self.http.connect().await
+                }
+            }
         }
     }
 
-    impl Connect for HttpFirst {
+    impl Connect for Either {
         fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
-            Box::pin(async move {
-                match self.verdict.load(Ordering::Relaxed) {
-                    HTTP => self.http.connect().await,
-                    SSE => self.sse.connect().await,
-                    _ => {
-                        let http = self.http.connect().await?;
-                        let transport: Box<dyn Transport> =
-                            Box::new(Undecided::new(http, self.sse.clone(), Arc::clone(&self.verdict)));
-                        Ok(transport)
-                    }
-                }
-            })
+            match (self.verdict.get(), self.order) {
+                (Some(Kind::Http), _) => self.http.connect(),
+                (Some(Kind::Sse), _) => self.sse.connect(),
+                (None, Order::HttpFirst) => Box::pin(self.http_first()),
+                (None, Order::SseFirst) => Box::pin(self.sse_first()),
+            }
         }
 
         fn describe(&self) -> String {
@@ -95,58 +124,11 @@ mod first {
         }
     }
 
-    /// HTTP+SSE, then Streamable HTTP where the stream cannot be opened. The verdict is remembered.
-    pub(crate) struct SseFirst {
-        http: HttpConnect,
-        sse: SseConnect,
-        verdict: AtomicU8,
-    }
-
-    impl SseFirst {
-        pub(crate) fn new(endpoint: Endpoint) -> Self {
-            Self {
-                http: HttpConnect::to(endpoint.clone()),
-                sse: SseConnect::to(endpoint),
-                verdict: AtomicU8::new(UNKNOWN),
-            }
-        }
-    }
-
-    impl Connect for SseFirst {
-        fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
-            Box::pin(async move {
-                if self.verdict.load(Ordering::Relaxed) == HTTP {
-                    return self.http.connect().await;
-                }
-                match self.sse.connect().await {
-                    Ok(transport) => {
-                        self.verdict.store(SSE, Ordering::Relaxed);
-                        Ok(transport)
-                    }
-                    // Whoever cannot be reached at all is not of another age.
-                    Err(error) if error.status().is_none() || self.verdict.load(Ordering::Relaxed) == SSE => Err(error),
-                    Err(_) => {
-                        self.verdict.store(HTTP, Ordering::Relaxed);
-                        self.http.connect().await
-                    }
-                }
-            })
-        }
-
-        fn describe(&self) -> String {
-            self.sse.describe()
-        }
-
-        fn server_lives_on(&self) -> bool {
-            true
-        }
-    }
-
     /// A transport whose kind the answer to the first request decides.
     struct Undecided {
         http: Arc<dyn Transport>,
         sse: SseConnect,
-        verdict: Arc<AtomicU8>,
+        verdict: Verdict,
         chosen: OnceLock<Arc<dyn Transport>>,
         inbound: Mutex<Option<Inbound>>,
         sender: Mutex<Option<InboundSender>>,
@@ -154,7 +136,7 @@ mod first {
     }
 
     impl Undecided {
-        fn new(http: Box<dyn Transport>, sse: SseConnect, verdict: Arc<AtomicU8>) -> Self {
+        fn new(http: Box<dyn Transport>, sse: SseConnect, verdict: Verdict) -> Self {
             let (sender, inbound) = Inbound::channel(QUEUED);
             Self {
                 http: Arc::from(http),
@@ -172,11 +154,11 @@ mod first {
         }
 
         /// Settles on a transport; what it receives unasked goes to the session from now on.
-        fn choose(&self, transport: &Arc<dyn Transport>, verdict: u8) {
+        fn choose(&self, transport: &Arc<dyn Transport>, kind: Kind) {
             if self.chosen.set(Arc::clone(transport)).is_err() {
                 return;
             }
-            self.verdict.store(verdict, Ordering::Relaxed);
+            let _ = self.verdict.set(kind);
             let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let (Some(sender), Some(inbound)) = (sender, transport.take_inbound()) {
                 let _ = self.forwarding.set(tokio::spawn(forward(inbound, sender)).abort_handle());
@@ -189,7 +171,7 @@ mod first {
                 Ok(mut exchange) => match exchange.next().await {
                     Some(Err(error)) => error,
                     first => {
-                        self.choose(&self.http, HTTP);
+                        self.choose(&self.http, Kind::Http);
                         return Ok(Exchange::new(Resumed { first: first.into_iter().collect(), rest: Some(exchange) }));
                     }
                 },
@@ -202,7 +184,7 @@ mod first {
             match self.sse.connect().await {
                 Ok(sse) => {
                     let sse: Arc<dyn Transport> = Arc::from(sse);
-                    self.choose(&sse, SSE);
+                    self.choose(&sse, Kind::Sse);
                     sse.request(request).await
                 }
                 // The server is of neither kind: what it said to the newer one says more.
@@ -213,13 +195,11 @@ mod first {
 
     impl Transport for Undecided {
         fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>> {
-            Box::pin(async move {
-                if self.chosen.get().is_none() && request.routing.method == method::INITIALIZE {
-                    self.first(request).await
-                } else {
-                    self.current().request(request).await
-                }
-            })
+            if self.chosen.get().is_none() && request.routing.method == method::INITIALIZE {
+                Box::pin(self.first(request))
+            } else {
+                self.current().request(request)
+            }
         }
 
         fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>> {

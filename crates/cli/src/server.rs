@@ -80,6 +80,16 @@ fn target(global: &Global, url: &str) -> Result<Target, CliError> {
         return Err(CliError::usage(format!("{option} is for servers that are programs, and this one has a URL"))
             .hint(format!("leave {option} out, or name the server by its command")));
     }
+    if is_socket(url) {
+        // Variables are defaults, and may be there for other servers.
+        return match global.stated_for_the_web() {
+            Some(option) => {
+                Err(CliError::usage(format!("{option} is for servers on the web, and this one is a socket"))
+                    .hint(format!("leave {option} out, or name the server by http: or ws:")))
+            }
+            None => Ok(Target::parse(url)?),
+        };
+    }
     let mut options =
         TargetOptions::default().with_accept_invalid_certs(global.insecure).with_transport(match global.transport {
             TransportChoice::Auto => bowline::TransportChoice::Auto,
@@ -98,6 +108,12 @@ fn target(global: &Global, url: &str) -> Result<Target, CliError> {
         options = options.with_bearer(text_variable("--bearer-env", variable)?);
     }
     Ok(Target::parse_with(url, &options)?)
+}
+
+/// Whether a URL names a socket, which takes neither headers nor certificates.
+fn is_socket(url: &str) -> bool {
+    let scheme = url.split(':').next().unwrap_or_default().trim_start();
+    scheme.eq_ignore_ascii_case("unix") || scheme.eq_ignore_ascii_case("tcp")
 }
 
 /// `K=V`, where the value may be taken from this environment or from a file. Errors never show a value.

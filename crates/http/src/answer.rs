@@ -133,7 +133,7 @@ pub(crate) fn failure(response: &HttpResponse, what: &str, body: &Bytes) -> Tran
     let (kind, hint) = match status {
         StatusCode::UNAUTHORIZED => (TransportErrorKind::Unauthorized, "; give credentials that it accepts"),
         StatusCode::FORBIDDEN => (TransportErrorKind::Unauthorized, "; the credentials do not allow this"),
-        StatusCode::NOT_FOUND => (TransportErrorKind::Protocol, "; check the address"),
+        StatusCode::NOT_FOUND | StatusCode::GONE => (TransportErrorKind::NotFound, "; check the address"),
         _ => (TransportErrorKind::Protocol, ""),
     };
     let says = match error_response(body).map(|response| response.outcome) {

@@ -3,12 +3,18 @@
 mod failure;
 #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
 mod tls;
+#[cfg(not(any(feature = "tls-aws-lc", feature = "tls-ring")))]
+#[path = "client/tls/absent.rs"]
+mod tls;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use bowline_tls::{Tls, TlsSettings};
 use bowline_transport::{TransportError, TransportErrorKind};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
@@ -34,6 +40,7 @@ pub struct HttpClient(Arc<Inner>);
 
 struct Inner {
     settings: HttpClientBuilder,
+    tls: Tls,
     /// For `http`: it never reads the system's certificates.
     plain: OnceLock<Result<reqwest::Client, TransportError>>,
     /// For `https`.
@@ -48,9 +55,7 @@ pub struct HttpClientBuilder {
     connect_timeout: Duration,
     per_host: usize,
     proxy_from_env: bool,
-    root_certificates: Vec<Bytes>,
-    identity: Option<Bytes>,
-    any_certificate_on_loopback: bool,
+    tls: TlsSettings,
 }
 
 /// An answer: its head, and its body as it comes.
@@ -68,9 +73,7 @@ impl HttpClient {
             connect_timeout: Duration::from_secs(10),
             per_host: 256,
             proxy_from_env: true,
-            root_certificates: Vec::new(),
-            identity: None,
-            any_certificate_on_loopback: false,
+            tls: TlsSettings::default(),
         }
     }
 
@@ -104,8 +107,10 @@ impl HttpClient {
                 }
                 Ok(HttpResponse { inner, shown: shown(url) })
             }
-            Err(error) => Err(failure::of_request(error, url)
-                .with_sent(handover.map_or(bowline_transport::Sent::Maybe, |h| h.sent()))),
+            Err(error) => {
+                let sent = handover.map_or(bowline_transport::Sent::Maybe, |handover| handover.sent());
+                Err(failure::of_request(error, url, sent))
+            }
         }
     }
 
@@ -129,9 +134,13 @@ impl HttpClient {
     }
 
     fn library(&self, url: &Url) -> Result<&reqwest::Client, TransportError> {
+        let settings = &self.0.settings;
         let secure = url.scheme() == "https";
+        if secure {
+            settings.tls.permits(url.host_str().unwrap_or_default(), &shown(url))?;
+        }
         let cell = if secure { &self.0.secure } else { &self.0.plain };
-        cell.get_or_init(|| self.0.settings.library(secure)).as_ref().map_err(Clone::clone)
+        cell.get_or_init(|| settings.library(&self.0.tls, secure)).as_ref().map_err(Clone::clone)
     }
 }
 
@@ -171,61 +180,77 @@ impl HttpClientBuilder {
     /// Trusts these certificate authorities as well as the system's. `pem` may hold several.
     #[must_use]
     pub fn add_root_certificate(mut self, pem: impl Into<Bytes>) -> Self {
-        self.root_certificates.push(pem.into());
+        self.tls = self.tls.add_root_certificate(pem);
+        self
+    }
+
+    /// Trusts the certificate authorities in this file as well as the system's. [`build`](Self::build) reads it.
+    #[must_use]
+    pub fn add_root_certificate_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tls = self.tls.add_root_certificate_file(path);
         self
     }
 
     /// Shows this certificate to servers that ask for one. `pem` holds the chain and its private key.
     #[must_use]
     pub fn client_certificate(mut self, pem: impl Into<Bytes>) -> Self {
-        self.identity = Some(pem.into());
+        self.tls = self.tls.client_certificate(pem);
         self
     }
 
-    /// Accepts any certificate from this machine's own addresses (`localhost`, `127.0.0.0/8`, `::1`). All others
-    /// are checked as ever.
+    /// Shows the certificate in this file, chain and private key, to servers that ask for one.
+    /// [`build`](Self::build) reads it.
     #[must_use]
-    pub const fn danger_accept_any_certificate_on_loopback(mut self) -> Self {
-        self.any_certificate_on_loopback = true;
+    pub fn client_certificate_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tls = self.tls.client_certificate_file(path);
+        self
+    }
+
+    /// Accepts any certificate from this machine's own addresses (`localhost`, `127.0.0.0/8`, `::1`).
+    ///
+    /// A request by `https` to any other then fails: give those a client of their own. Proxies are not used for
+    /// `https`, and `localhost` leads to this machine whatever the system says.
+    #[must_use]
+    pub fn danger_accept_any_certificate_on_loopback(mut self) -> Self {
+        self.tls = self.tls.danger_accept_any_certificate_on_loopback();
         self
     }
 
     /// Makes the client.
     ///
     /// # Errors
-    /// [`TransportErrorKind::Config`] when a certificate or the user agent cannot be read.
+    /// [`TransportErrorKind::Config`] when a certificate, its file or the user agent cannot be read.
     pub fn build(self) -> Result<HttpClient, TransportError> {
         if http::HeaderValue::from_str(&self.user_agent).is_err() {
             return Err(config("the user agent has characters that no header may have; use plain ASCII"));
         }
-        #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
-        tls::check(&self)?;
+        let tls = self.tls.read()?;
         Ok(HttpClient(Arc::new(Inner {
             settings: self,
+            tls,
             plain: OnceLock::new(),
             secure: OnceLock::new(),
             hosts: Mutex::default(),
         })))
     }
 
-    fn library(&self, secure: bool) -> Result<reqwest::Client, TransportError> {
+    fn library(&self, tls: &Tls, secure: bool) -> Result<reqwest::Client, TransportError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(&self.user_agent)
             .connect_timeout(self.connect_timeout)
             // Which redirects are followed is the endpoint's to say.
             .redirect(reqwest::redirect::Policy::none())
             .referer(false);
-        if !self.proxy_from_env {
+        let unchecked = secure && self.tls.accepts_any_certificate();
+        if unchecked {
+            // Nobody may stand in for this machine: no other name server, no proxy.
+            let here = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+            builder = builder.resolve_to_addrs("localhost", &here.map(|address| SocketAddr::new(address, 0)));
+        }
+        if unchecked || !self.proxy_from_env {
             builder = builder.no_proxy();
         }
-        #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
-        {
-            builder = builder.tls_backend_preconfigured(if secure { tls::config(self)? } else { tls::none()? });
-        }
-        #[cfg(not(any(feature = "tls-aws-lc", feature = "tls-ring")))]
-        if secure {
-            return Err(config("https needs the feature tls-aws-lc or tls-ring; turn one on"));
-        }
+        builder = if secure { tls::secure(builder, tls)? } else { tls::plain(builder)? };
         builder.build().map_err(|error| config("the http client cannot be set up").with_source(error.without_url()))
     }
 }
@@ -292,9 +317,7 @@ impl fmt::Debug for HttpClientBuilder {
             .field("connect_timeout", &self.connect_timeout)
             .field("max_requests_per_host", &self.per_host)
             .field("proxy_from_env", &self.proxy_from_env)
-            .field("root_certificates", &self.root_certificates.len())
-            .field("client_certificate", &self.identity.is_some())
-            .field("any_certificate_on_loopback", &self.any_certificate_on_loopback)
+            .field("tls", &self.tls)
             .finish()
     }
 }

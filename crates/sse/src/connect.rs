@@ -149,6 +149,7 @@ impl SseConnect {
         if !status.is_success() || !essence.eq_ignore_ascii_case(b"text/event-stream") {
             let kind = match status.as_u16() {
                 401 | 403 => TransportErrorKind::Unauthorized,
+                404 | 410 => TransportErrorKind::NotFound,
                 _ => TransportErrorKind::Protocol,
             };
             let essence = bowline_protocol::excerpt(&String::from_utf8_lossy(essence), 80);

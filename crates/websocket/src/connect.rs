@@ -1,18 +1,22 @@
 //! How a connection is made.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bowline_socket::TcpConnect;
+use bowline_tls::TlsSettings;
 use bowline_transport::{BoxFuture, Connect, Limits, Transport, TransportError, TransportErrorKind};
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::timeout;
 
 use crate::connection::{self, Settings};
 use crate::keep_alive::KeepAlive;
+use crate::proxy::Proxy;
 use crate::stream::{Bytestream, Watched};
 use crate::target::{Secrets, Target, config};
-use crate::tls::Tls;
+use crate::tls::Made;
 use crate::upgrade::{is_reserved, upgrade};
 
 /// Connects to a server that speaks MCP over WebSocket.
@@ -36,7 +40,9 @@ pub struct WebSocketConnect {
     headers: HeaderMap,
     /// The first thing that is wrong with the settings.
     problem: Option<TransportError>,
-    pub(crate) tls: Tls,
+    tls: TlsSettings,
+    made: Made,
+    proxy_from_env: bool,
     connect_timeout: Duration,
     grace: Duration,
     keep_alive: Option<KeepAlive>,
@@ -52,7 +58,9 @@ impl WebSocketConnect {
             target: Target::parse(url.as_ref()),
             headers: HeaderMap::new(),
             problem: None,
-            tls: Tls::default(),
+            tls: TlsSettings::default(),
+            made: Made::default(),
+            proxy_from_env: true,
             connect_timeout: Duration::from_secs(30),
             grace: Duration::from_secs(5),
             keep_alive: Some(KeepAlive { every: Duration::from_secs(30), deadline: Duration::from_secs(10) }),
@@ -108,6 +116,52 @@ impl WebSocketConnect {
         self.header("authorization", format!("Bearer {}", token.as_ref()))
     }
 
+    /// Trusts a certificate authority of your own, besides those of the system. `pem` may hold several certificates.
+    ///
+    /// What is wrong with it is said by the next connect.
+    #[must_use]
+    pub fn add_root_certificate(self, pem: impl AsRef<[u8]>) -> Self {
+        self.with_tls(|tls| tls.add_root_certificate(Bytes::copy_from_slice(pem.as_ref())))
+    }
+
+    /// Trusts the certificate authorities in this file, besides those of the system. The first connect reads it, and
+    /// says what is wrong with it.
+    #[must_use]
+    pub fn add_root_certificate_file(self, path: impl Into<PathBuf>) -> Self {
+        self.with_tls(|tls| tls.add_root_certificate_file(path))
+    }
+
+    /// Presents a certificate of the client. `pem` holds the chain, the client's own certificate first, and the key.
+    ///
+    /// What is wrong with it is said by the next connect.
+    #[must_use]
+    pub fn client_certificate(self, pem: impl AsRef<[u8]>) -> Self {
+        self.with_tls(|tls| tls.client_certificate(Bytes::copy_from_slice(pem.as_ref())))
+    }
+
+    /// Presents the certificate in this file, which holds chain and key. The first connect reads it, and says what is
+    /// wrong with it.
+    #[must_use]
+    pub fn client_certificate_file(self, path: impl Into<PathBuf>) -> Self {
+        self.with_tls(|tls| tls.client_certificate_file(path))
+    }
+
+    /// Takes whatever certificate the server has: for a server on this machine with one that nobody signed.
+    ///
+    /// A connect by `wss` to anything but `localhost` and loopback addresses then fails, and no proxy is used.
+    #[must_use]
+    pub fn danger_accept_invalid_certs(self) -> Self {
+        self.with_tls(TlsSettings::danger_accept_any_certificate_on_loopback)
+    }
+
+    /// Ignores `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, which are honoured by default, and the
+    /// proxy settings of the system.
+    #[must_use]
+    pub const fn without_proxy(mut self) -> Self {
+        self.proxy_from_env = false;
+        self
+    }
+
     /// Sets how long a connect may take, from the search for the host to the end of the upgrade. Default 30 s.
     #[must_use]
     pub const fn connect_timeout(mut self, limit: Duration) -> Self {
@@ -152,6 +206,32 @@ impl WebSocketConnect {
         self.problem.get_or_insert(problem);
     }
 
+    /// Changes what TLS is spoken with; what was made for the settings before counts no more.
+    fn with_tls(mut self, change: impl FnOnce(TlsSettings) -> TlsSettings) -> Self {
+        self.tls = change(self.tls);
+        self.made = Made::default();
+        self
+    }
+
+    /// The bytes below: a connection to the server, or through a proxy.
+    async fn reach(&self, target: &Target) -> Result<Box<dyn Bytestream>, TransportError> {
+        let unchecked = target.secure && self.tls.accepts_any_certificate();
+        // Where certificates are not checked, a proxy could be anybody.
+        if self.proxy_from_env
+            && !unchecked
+            && let Some(proxy) = Proxy::from_system(target)?
+        {
+            return proxy.tunnel(target, self.connect_timeout).await;
+        }
+        let tcp = TcpConnect::new(&target.address).connect_timeout(self.connect_timeout).open().await?;
+        if unchecked {
+            // `localhost` may lead anywhere.
+            let at = tcp.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default();
+            self.tls.permits(&at, &format!("`{target}` (at {at})"))?;
+        }
+        Ok(Box::new(tcp))
+    }
+
     async fn open(&self) -> Result<Box<dyn Transport>, TransportError> {
         if let Some(problem) = &self.problem {
             return Err(problem.clone());
@@ -159,11 +239,11 @@ impl WebSocketConnect {
         let target = self.target.as_ref().map_err(Clone::clone)?;
         let secrets = Secrets::new(target, self.headers.values().filter_map(|value| value.to_str().ok()));
         let opening = async {
-            let handshake = if target.secure { Some(self.tls.prepare(target).await?) } else { None };
-            let tcp = TcpConnect::new(&target.address).connect_timeout(self.connect_timeout).open().await?;
-            let stream: Box<dyn Bytestream> = match handshake {
-                Some(handshake) => handshake.over(tcp).await?,
-                None => Box::new(tcp),
+            let handshake = if target.secure { Some(self.made.prepare(&self.tls, target).await?) } else { None };
+            let stream = self.reach(target).await?;
+            let stream = match handshake {
+                Some(handshake) => handshake.over(stream).await?,
+                None => stream,
             };
             let config = connection::config(self.limits);
             upgrade(Watched::new(stream), target, &self.headers, &secrets, config).await
@@ -193,11 +273,11 @@ impl Connect for WebSocketConnect {
         Box::pin(self.open())
     }
 
-    /// The URL without its query, which may hold a key.
     fn server_lives_on(&self) -> bool {
         true
     }
 
+    /// The URL without its query, which may hold a key.
     fn describe(&self) -> String {
         self.target.as_ref().map_or_else(|_| "a WebSocket URL that cannot be read".to_owned(), ToString::to_string)
     }
@@ -209,6 +289,7 @@ impl fmt::Debug for WebSocketConnect {
             .field("url", &self.describe())
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
             .field("tls", &self.tls)
+            .field("proxy_from_env", &self.proxy_from_env)
             .field("connect_timeout", &self.connect_timeout)
             .field("grace", &self.grace)
             .field("keep_alive", &self.keep_alive)

@@ -4,6 +4,7 @@ mod connect;
 mod connection;
 mod end;
 mod keep_alive;
+mod proxy;
 mod stream;
 mod target;
 #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]

@@ -49,6 +49,19 @@ impl Target {
         Ok(Self { secure, address: format!("{host}:{port}"), authority, path })
     }
 
+    /// The host as it stands in the URL: an IPv6 address in brackets.
+    #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
+    pub(crate) fn host(&self) -> &str {
+        self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _)| host)
+    }
+
+    /// The host as a certificate names it: an IPv6 address without brackets.
+    #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
+    pub(crate) fn bare_host(&self) -> &str {
+        let host = self.host();
+        host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host)
+    }
+
     fn query(&self) -> Option<&str> {
         self.path.split_once('?').map(|(_, query)| query)
     }

@@ -14,6 +14,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -21,7 +22,7 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use crate::stream::Watched;
+use crate::stream::{Bytestream, Watched};
 use crate::target::{Secrets, Target};
 
 /// The subprotocol that MCP servers over WebSocket speak.
@@ -43,37 +44,52 @@ pub(crate) async fn upgrade(
 ) -> Result<WebSocketStream<Watched>, TransportError> {
     let key = generate_key();
     let request = request(target, headers, &key)?;
-    let not_http = |error: hyper::Error| not_http(target, error);
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(MAX_HEAD)
-        .title_case_headers(true)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(not_http)?;
-    let exchange = async {
-        let mut response = sender.send_request(request).await.map_err(not_http)?;
+    let judge = async |response: Response<Incoming>| {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(refused(response, target, secrets).await);
         }
         check(response.headers(), &key, target)?;
-        hyper::upgrade::on(&mut response).await.map_err(not_http)
+        Ok(response)
     };
-    let drive = async {
-        // What happens to the connection is what the exchange ends with.
-        let _ = connection.with_upgrades().await;
-        pending::<Infallible>().await
-    };
-    let upgraded = tokio::select! {
-        biased;
-        upgraded = exchange => upgraded?,
-        never = drive => match never {},
-    };
+    let upgraded = switch(stream, request, judge, |error| not_http(target, error)).await?;
     match upgraded.downcast::<TokioIo<Watched>>() {
         Ok(parts) => {
             let (stream, read) = (parts.io.into_inner(), parts.read_buf.to_vec());
             Ok(WebSocketStream::from_partially_read(stream, read, Role::Client, Some(config)).await)
         }
         Err(_) => Err(TransportError::new(TransportErrorKind::Io, "the upgraded connection is of another type")),
+    }
+}
+
+/// Sends a request whose answer turns the connection into something else, if `judge` lets it pass.
+pub(crate) async fn switch<S>(
+    stream: S,
+    request: Request<Empty<Bytes>>,
+    judge: impl AsyncFnOnce(Response<Incoming>) -> Result<Response<Incoming>, TransportError>,
+    not_http: impl Fn(hyper::Error) -> TransportError,
+) -> Result<Upgraded, TransportError>
+where
+    S: Bytestream + 'static,
+{
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(MAX_HEAD)
+        .title_case_headers(true)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(&not_http)?;
+    let exchange = async {
+        let mut response = judge(sender.send_request(request).await.map_err(&not_http)?).await?;
+        hyper::upgrade::on(&mut response).await.map_err(&not_http)
+    };
+    let drive = async {
+        // What happens to the connection is what the exchange ends with.
+        let _ = connection.with_upgrades().await;
+        pending::<Infallible>().await
+    };
+    tokio::select! {
+        biased;
+        upgraded = exchange => upgraded,
+        never = drive => match never {},
     }
 }
 

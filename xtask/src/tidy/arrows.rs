@@ -8,10 +8,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bowline-transport", &["bowline-protocol"]),
     ("bowline-stdio", &["bowline-protocol", "bowline-transport"]),
     ("bowline-socket", &["bowline-transport"]),
+    // Who is trusted is decided in one place.
+    ("bowline-tls", &["bowline-protocol", "bowline-transport"]),
     // TCP is opened, and its failures are told, in one place.
-    ("bowline-websocket", &["bowline-protocol", "bowline-socket", "bowline-transport"]),
+    ("bowline-websocket", &["bowline-protocol", "bowline-socket", "bowline-tls", "bowline-transport"]),
     ("bowline-event-stream", &[]),
-    ("bowline-http", &["bowline-event-stream", "bowline-protocol", "bowline-transport"]),
+    ("bowline-http", &["bowline-event-stream", "bowline-protocol", "bowline-tls", "bowline-transport"]),
     // Both are HTTP: client, endpoint, redirects and credentials are those of http.
     ("bowline-sse", &["bowline-event-stream", "bowline-http", "bowline-protocol", "bowline-transport"]),
     ("bowline-client", &["bowline-protocol", "bowline-transport"]),

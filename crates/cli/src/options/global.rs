@@ -151,6 +151,11 @@ impl Global {
         self.stated(OF_URLS.iter().filter(|name| !fits(name)))
     }
 
+    /// An option on the command line that does nothing for sockets.
+    pub(crate) fn stated_for_the_web(&self) -> Option<String> {
+        self.stated(OF_URLS.iter().filter(|name| **name != "transport" || self.transport != TransportChoice::Auto))
+    }
+
     /// An option on the command line that does nothing for servers with a URL.
     pub(crate) fn stated_for_programs(&self) -> Option<String> {
         self.stated(OF_PROGRAMS.iter())

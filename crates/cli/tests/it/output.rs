@@ -35,12 +35,16 @@ fn case_cli_006_json_output_is_clean_and_the_rest_goes_to_standard_error() {
 }
 
 #[test]
-fn what_a_server_sends_is_made_harmless() {
+fn case_security_007_what_a_server_sends_is_made_harmless() {
     let text = r"a\u001b[31mred\u001b]0;title\u0007 \u202egnp.exe";
+    let more = r"\u001b[2J\u001b]8;;https://evil.example\u001b\\link\u001b]8;;\u001b\\ \u200b\udb40\udc41";
     let server = Server::new()
         .answer(
             "tools/list",
-            &format!(r#"{{"tools":[{{"name":"t","description":"{text}","inputSchema":{{"type":"object"}}}}]}}"#),
+            &format!(
+                r#"{{"tools":[{{"name":"t","description":"{text}","inputSchema":{{"type":"object"}}}},
+                {{"name":"x{more}","title":"{more}","inputSchema":{{"type":"object"}}}}]}}"#
+            ),
         )
         .answer("tools/call", &format!(r#"{{"content":[{{"type":"text","text":"{text}"}}]}}"#));
     for words in [&["call", "t"][..], &["list"], &["info", "t"], &["call", "t", "--output", "md"]] {
@@ -49,6 +53,13 @@ fn what_a_server_sends_is_made_harmless() {
         assert!(ran.stdout.contains("ared \\u{202e}gnp.exe"), "{}", ran.stdout);
         assert!(!ran.stdout.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{:?}", ran.stdout);
     }
+    let ran = server.run(&["list"]);
+    assert!(!ran.stdout.contains(['\u{1b}', '\u{200b}', '\u{e0041}']), "{:?}", ran.stdout);
+    assert!(!ran.stdout.contains("evil.example"), "{:?}", ran.stdout);
+    // JSON keeps the value and escapes controls; what only turns text is escaped where a terminal shows it.
+    let ran = server.run(&["call", "t", "--json"]);
+    assert_eq!(ran.json()["content"][0]["text"], "a\u{1b}[31mred\u{1b}]0;title\u{7} \u{202e}gnp.exe");
+    assert!(!ran.stdout.contains(['\u{1b}', '\u{7}']), "{:?}", ran.stdout);
     let ran = server.run(&["call", "t", "--output", "raw"]);
     assert_eq!(ran.stdout, "a\u{1b}[31mred\u{1b}]0;title\u{7} \u{202e}gnp.exe");
 

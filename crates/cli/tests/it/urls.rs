@@ -202,7 +202,7 @@ fn a_refused_connection_ends_with_exit_code_4_and_advice() {
 fn a_wrong_path_is_told_with_the_usual_ones() {
     let web = Web::answering(|_| Reply::status(404));
     let ran = web.run(&["list", "URL"]);
-    assert_ne!(ran.code, Some(0));
+    assert_eq!(ran.code, Some(4), "there is nothing to connect to: {}", ran.stderr);
     assert!(ran.stderr.contains("404") && ran.stderr.contains("/mcp, older ones at /sse"), "{}", ran.stderr);
 }
 
@@ -223,6 +223,26 @@ fn a_url_wins_over_the_default_and_not_over_a_command() {
     }
     let ran: Ran = command(&["list", "--", "true"]).env("BOWLINE_HEADER", "X: hunter2").output().unwrap().into();
     assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn defaults_for_the_web_are_nothing_to_other_servers_and_options_for_it_are_a_usage_error() {
+    for url in [format!("tcp:{}", refused()), "unix:/no/such/socket".to_owned()] {
+        let ran: Ran = command(&["list", &url])
+            .envs([("BOWLINE_HEADER", "X: hunter2"), ("BOWLINE_BEARER_ENV", "NO_SUCH_VARIABLE_HERE")])
+            .envs([("BOWLINE_INSECURE", "1"), ("BOWLINE_TRANSPORT", "http")])
+            .output()
+            .unwrap()
+            .into();
+        assert_eq!(ran.code, Some(4), "{url}: {}", ran.stderr);
+        for option in [&["-H", "A: hunter2"][..], &["--insecure"], &["--bearer-env", "HOME"], &["--transport", "http"]]
+        {
+            let ran = bowline(&[&["list", &url], option].concat());
+            assert_eq!(ran.code, Some(2), "{url} {option:?}: {}", ran.stderr);
+            assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+        }
+    }
 }
 
 #[test]

@@ -6,14 +6,15 @@ use bowline_protocol::excerpt;
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
 use url::Url;
 
-/// Why a request got no answer.
-pub(super) fn of_request(error: reqwest::Error, url: &Url) -> TransportError {
+/// Why a request got no answer. `sent` is what its body says.
+pub(super) fn of_request(error: reqwest::Error, url: &Url, sent: Sent) -> TransportError {
     let error = error.without_url();
     let (chain, at) = (chain(&error), super::shown(url));
-    let (kind, message) = if chain.contains("certificate") {
-        let why = format!("the certificate of {at} is not trusted ({})", cause(&error));
-        (TransportErrorKind::Connect, format!("{why}; if it should be, add its authority with add_root_certificate"))
-    } else if error.is_timeout() {
+    if let Some(explained) = super::tls::explain(&error, &at) {
+        // What a handshake that failed would have carried was read by nobody, whoever had begun to write.
+        return explained.clone().with_sent(sent.min(explained.sent())).with_source(error);
+    }
+    let (kind, message) = if error.is_timeout() {
         (TransportErrorKind::Timeout, format!("{at} did not take the connection in time; check the address"))
     } else if error.is_connect() {
         let kind = if chain.contains("dns error") { TransportErrorKind::NotFound } else { TransportErrorKind::Connect };
@@ -25,7 +26,7 @@ pub(super) fn of_request(error: reqwest::Error, url: &Url) -> TransportError {
         let why = format!("{at} closed the connection before it answered: {}", cause(&error));
         (TransportErrorKind::Closed, why)
     };
-    TransportError::new(kind, message).with_source(error)
+    TransportError::new(kind, message).with_sent(sent).with_source(error)
 }
 
 /// Why a body came to no end. Its head came, so the request was read.

@@ -45,11 +45,14 @@ async fn h_07_a_method_that_is_not_found_is_no_lost_session() {
 }
 
 #[tokio::test]
-async fn a_404_without_a_session_is_an_ordinary_error_that_shows_the_status() {
-    let server = HttpServer::start(|_| async { Reply::status(404) }).await.unwrap();
-    let transport = connect(&bowline_http::HttpConnect::new(&server.url("/wrong")).unwrap()).await;
-    let error = shake(&*transport).await.unwrap_err();
-    assert_eq!((error.kind(), error.status()), (TransportErrorKind::Protocol, Some(404)));
+async fn a_404_without_a_session_says_that_no_server_is_at_this_address() {
+    for status in [404, 410] {
+        let server = HttpServer::start(move |_| async move { Reply::status(status) }).await.unwrap();
+        let transport = connect(&bowline_http::HttpConnect::new(&server.url("/wrong")).unwrap()).await;
+        let error = shake(&*transport).await.unwrap_err();
+        assert_eq!((error.kind(), error.status()), (TransportErrorKind::NotFound, Some(status)));
+        assert!(error.to_string().contains("/wrong"), "{error}");
+    }
 }
 
 #[tokio::test]

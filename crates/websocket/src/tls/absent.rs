@@ -1,21 +1,21 @@
 //! A build without TLS.
 
+use bowline_tls::TlsSettings;
 use bowline_transport::TransportError;
-use tokio::net::TcpStream;
 
 use crate::stream::Bytestream;
 use crate::target::{Target, config};
 
-/// Nothing to set.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Tls {}
+/// Nothing is ever set up.
+#[derive(Clone, Default)]
+pub(crate) struct Made {}
 
 /// What leads from a TCP connection to TLS: never made.
 pub(crate) enum Handshake {}
 
-impl Tls {
+impl Made {
     #[expect(clippy::unused_async, reason = "has the signature of the real one")]
-    pub(crate) async fn prepare(&self, target: &Target) -> Result<Handshake, TransportError> {
+    pub(crate) async fn prepare(&self, _: &TlsSettings, target: &Target) -> Result<Handshake, TransportError> {
         let message =
             format!("`{target}` needs TLS, which this build lacks; turn on the feature tls-aws-lc or tls-ring");
         Err(config(message))
@@ -23,7 +23,7 @@ impl Tls {
 }
 
 impl Handshake {
-    pub(crate) async fn over(self, _: TcpStream) -> Result<Box<dyn Bytestream>, TransportError> {
+    pub(crate) async fn over(self, _: Box<dyn Bytestream>) -> Result<Box<dyn Bytestream>, TransportError> {
         match self {}
     }
 }

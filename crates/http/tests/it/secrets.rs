@@ -1,0 +1,90 @@
+//! What was given in confidence stays so, in logs too.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use bowline_http::HttpConnect;
+use bowline_testkit::http::{HttpServer, Reply};
+use bowline_transport::Connect;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::peer::{answering, call, connect, dull, open_with, shake};
+
+/// All that is logged on this test's thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// All that was given in confidence, and the session id, which the tests' server gives as a secret too.
+fn with_secrets(url: &str) -> HttpConnect {
+    let url = format!("{url}?key=q-SECRET-5").replace("http://", "http://u:pw-SECRET-4@");
+    let settings = HttpConnect::new(&url).unwrap().bearer("tok-SECRET-1").unwrap();
+    settings.header("x-api-key".parse().unwrap(), "k-SECRET-2".parse().unwrap())
+}
+
+#[tokio::test]
+async fn case_security_010_h_36_no_secret_is_in_logs_errors_or_debug() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    // A session with an answer, a stream that breaks and is resumed, a stream of its own, and an end.
+    let server = HttpServer::start(|request| async move {
+        match (request.method.as_str(), request.header("last-event-id"), request.json()["id"].as_i64()) {
+            ("GET", "e1", _) => Reply::events().data("data: {\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}\n\n"),
+            ("GET", ..) => Reply::events().hold(),
+            ("POST", _, Some(3)) => Reply::events().data("retry: 1\nid: e1\ndata:\n\n").cut(),
+            _ => dull(&request).unwrap_or_else(|| Reply::result(&request, "{}")),
+        }
+    })
+    .await
+    .unwrap();
+    let settings = with_secrets(&server.url("/mcp"));
+    let transport = open_with(&settings).await;
+    server.wait_for(|request| request.method == "GET").await;
+    call(&*transport, 2).await.unwrap();
+    call(&*transport, 3).await.unwrap();
+    transport.close().await.unwrap();
+    let mut shown = vec![format!("{settings:?} {}", settings.describe())];
+
+    // Servers that refuse, forget, redirect and vanish.
+    for status in [307, 401, 404, 429, 500] {
+        let server = answering(move |_| Reply::status(status).with("location", "/x?key=SECRET").body("no")).await;
+        let transport = open_with(&with_secrets(&server.url("/mcp"))).await;
+        let error = call(&*transport, 2).await.unwrap_err();
+        shown.push(format!("{error} {error:?}"));
+        transport.close().await.unwrap();
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    drop(listener);
+    let error = shake(&*connect(&with_secrets(&url)).await).await.unwrap_err();
+    shown.push(format!("{error} {error:?}"));
+
+    for text in shown {
+        assert!(!text.contains("SECRET"), "{text}");
+    }
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    // The log is not just empty.
+    assert!(log.contains("bowline_http"), "{log}");
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("SECRET")).collect();
+    assert!(lines.is_empty(), "{lines:#?}");
+}
