@@ -4,3 +4,4 @@
 
 mod reconnect;
 mod requests;
+mod tasks;
