@@ -4,4 +4,5 @@
 
 mod reconnect;
 mod requests;
+#[cfg(test)]
 mod tasks;

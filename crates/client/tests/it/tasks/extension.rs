@@ -55,10 +55,7 @@ async fn case_tasks_004_and_tx_05_a_call_becomes_a_task_and_its_question_is_answ
     let updates = log.of("tasks/update");
     assert_eq!(updates.len(), 1);
     assert_eq!(updates[0]["params"]["taskId"], "t1");
-    assert_eq!(
-        updates[0]["params"]["inputResponses"],
-        json!({"k": {"action": "accept", "content": {"name": "Ada"}}})
-    );
+    assert_eq!(updates[0]["params"]["inputResponses"], json!({"k": {"action": "accept", "content": {"name": "Ada"}}}));
     let looks = log.timed("tasks/get");
     assert_eq!(looks.len(), 6);
     for pair in looks.windows(2) {

@@ -166,8 +166,11 @@ async fn what_is_shown_of_a_task_is_too_little_to_ask_for_it() {
 async fn what_a_server_suggests_to_tell_a_model_is_there() {
     let serve = |message: &Value| match message["method"].as_str().unwrap_or_default() {
         "tools/list" => vec![ok(message, tools("required"))],
-        "tools/call" => vec![ok(message, json!({"task": task("working", json!({"ttl": null})),
-            "_meta": {"io.modelcontextprotocol/model-immediate-response": "It is cooking."}}))],
+        "tools/call" => vec![ok(
+            message,
+            json!({"task": task("working", json!({"ttl": null})),
+            "_meta": {"io.modelcontextprotocol/model-immediate-response": "It is cooking."}}),
+        )],
         _ => Vec::new(),
     };
     let (client, _) = session(serve).connect().await;

@@ -63,7 +63,9 @@ async fn case_tasks_003_an_unknown_status_is_no_end_and_no_limit_is_none() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_vanishes_is_gone_at_once() {
-    for (code, message) in [(-32602, "Task not found"), (-32602, "nope"), (-32603, "unknown task"), (-32000, "Task expired")] {
+    for (code, message) in
+        [(-32602, "Task not found"), (-32602, "nope"), (-32603, "unknown task"), (-32000, "Task expired")]
+    {
         let serve = move |message_in: &Value| match message_in["method"].as_str().unwrap_or_default() {
             "tools/call" => {
                 vec![ok(message_in, json!({"resultType": "task", "taskId": "t1", "status": "working", "ttlMs": 1}))]

@@ -1,5 +1,7 @@
 //! A server of a few lines: what it answers is a closure of the test's.
 
+#![expect(clippy::needless_pass_by_value, reason = "values are written down where they are used")]
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 

@@ -97,9 +97,9 @@ async fn tk_02_and_tk_04_looks_follow_the_interval_as_it_changes_and_need_no_not
 async fn tk_04_a_notification_of_a_change_may_save_a_wait() {
     let mut looks = 0;
     let serve = move |message: &Value| match message["method"].as_str().unwrap_or_default() {
-        "tools/call" => vec![
-            ok(message, json!({"task": task("working", json!({"ttl": null, "pollInterval": 300_000}))})),
-        ],
+        "tools/call" => {
+            vec![ok(message, json!({"task": task("working", json!({"ttl": null, "pollInterval": 300_000}))}))]
+        }
         "ping" => vec![
             ok(message, json!({})),
             json!({"jsonrpc": "2.0", "method": "notifications/tasks/status",
@@ -128,9 +128,9 @@ async fn tk_04_a_notification_of_a_change_may_save_a_wait() {
 async fn tk_04_a_flood_of_notifications_makes_no_flood_of_looks() {
     let mut looks = 0;
     let flood: Vec<Value> = (0..200)
-        .map(|_| {
-            json!({"jsonrpc": "2.0", "method": "notifications/tasks/status", "params": task("working", json!({}))})
-        })
+        .map(
+            |_| json!({"jsonrpc": "2.0", "method": "notifications/tasks/status", "params": task("working", json!({}))}),
+        )
         .collect();
     let serve = move |message: &Value| match message["method"].as_str().unwrap_or_default() {
         "tools/call" => vec![ok(message, json!({"task": task("working", json!({"ttl": null}))}))],
@@ -209,9 +209,10 @@ async fn tk_03_a_person_may_take_longer_than_a_server_may_be_silent() {
 #[tokio::test(start_paused = true)]
 async fn tk_03_a_result_that_is_long_in_coming_is_asked_for_again_after_a_look() {
     let mut fetched = 0;
-    let mut states = States::new(["input_required", "working", "working", "completed"].map(|s| {
-        task(s, json!({"ttl": null, "pollInterval": 1000}))
-    }));
+    let mut states = States::new(
+        ["input_required", "working", "working", "completed"]
+            .map(|s| task(s, json!({"ttl": null, "pollInterval": 1000}))),
+    );
     let serve = move |message: &Value| match message["method"].as_str().unwrap_or_default() {
         "tools/call" => vec![ok(message, json!({"task": task("working", json!({"ttl": null}))}))],
         "tasks/get" => vec![ok(message, states.next())],
