@@ -12,3 +12,4 @@ mod lists;
 mod misbehaviour;
 mod support;
 mod targets;
+mod tasks;
