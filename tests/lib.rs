@@ -17,6 +17,8 @@ pub mod book {
     pub struct Errors;
     #[doc = include_str!("../docs/src/handlers.md")]
     pub struct Handlers;
+    #[doc = include_str!("../docs/src/tasks.md")]
+    pub struct Tasks;
     #[doc = include_str!("../docs/src/testing.md")]
     pub struct Testing;
 }

@@ -13,3 +13,4 @@ mod misbehaviour;
 mod stateless;
 mod support;
 mod targets;
+mod tasks;

@@ -13,6 +13,7 @@ pub use bowline_client::{
     HandlerResult, InputRequired, Listed, Outcome, Pages, Reconnect, Request, RequestContext, RootsProvider,
     SamplingHandler, SamplingSupport, ServerInfo, Supporting, Timeouts, refused, request,
 };
+pub use bowline_client::{Started, TaskCall, TaskHandle, TaskStates, TaskTicket};
 #[cfg(feature = "http")]
 pub use bowline_http as http;
 pub use bowline_protocol as protocol;

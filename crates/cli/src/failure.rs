@@ -15,7 +15,9 @@ impl From<Error> for CliError {
             | ErrorKind::Protocol
             | ErrorKind::Unsupported
             | ErrorKind::UnsupportedVersion
-            | ErrorKind::TooLarge => Code::Protocol,
+            | ErrorKind::TooLarge
+            | ErrorKind::TaskGone => Code::Protocol,
+            ErrorKind::TaskCancelled => Code::Tool,
             _ => Code::Unexpected,
         };
         // The messages say what to do about the failure itself; this is what the command can do.

@@ -165,6 +165,9 @@ pub(crate) struct Call {
     /// Takes every key=value as a string as it stands
     #[arg(long, env = "BOWLINE_RAW_STRINGS", value_parser = FalseyValueParser::new())]
     pub(crate) raw_strings: bool,
+    /// Lets the call go on as a task, where the server has tasks, and shows how it stands
+    #[arg(long, env = "BOWLINE_TASK", value_parser = FalseyValueParser::new())]
+    pub(crate) task: bool,
     #[command(flatten)]
     pub(crate) save: Save,
     #[command(flatten)]

@@ -121,7 +121,7 @@ impl Run {
             timeouts = timeouts.with_connect(limit);
         }
         if let Some(limit) = self.global.max_time {
-            timeouts = timeouts.with_total(limit);
+            timeouts = timeouts.with_total(limit).with_task(limit);
         }
         match self.global.timeout {
             Some(limit) => timeouts.with_idle(limit),

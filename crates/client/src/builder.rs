@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::{Era, Extra, Implementation, Revision, excerpt};
+use bowline_protocol::{Era, Extra, Implementation, Revision, TASKS_EXTENSION, excerpt};
 use bowline_transport::Connect;
 use serde::Serialize;
 
@@ -34,6 +34,7 @@ pub struct ClientBuilder {
     eras: Option<Eras>,
     extensions: Extra,
     max_rounds: u32,
+    tasks: bool,
     timeouts: Timeouts,
     keep_alive: Option<Duration>,
     reconnect: Option<Reconnect>,
@@ -51,6 +52,7 @@ impl Default for ClientBuilder {
             eras: None,
             extensions: Extra::new(),
             max_rounds: crate::rounds::MAX_ROUNDS,
+            tasks: false,
             timeouts: Timeouts::default(),
             keep_alive: None,
             reconnect: None,
@@ -115,6 +117,7 @@ impl ClientBuilder {
         }
         match serde_json::to_value(settings) {
             Ok(settings) if settings.is_object() => {
+                self.tasks |= id == TASKS_EXTENSION;
                 self.extensions.insert(id, settings);
                 Ok(self)
             }
@@ -131,6 +134,18 @@ impl ClientBuilder {
     /// basic/patterns/mrtr). Default: 16. Zero hands the first such result on as an error.
     pub const fn max_rounds(mut self, rounds: u32) -> Self {
         self.max_rounds = rounds;
+        self
+    }
+
+    /// Sets whether any call of a tool may go on as a task (extension `io.modelcontextprotocol/tasks` of 2026-07-28).
+    /// Default: no, and the extension is declared only where a call asks for it by
+    /// [`Request::as_task`](crate::Request::as_task).
+    ///
+    /// Calls read the same either way: they end with the tool's result. A server without the extension is called as
+    /// ever. In 2025-11-25 this changes nothing: there the client asks for a task where a call wants one, or where the
+    /// tool was listed as one that must be called so.
+    pub const fn tasks(mut self, tasks: bool) -> Self {
+        self.tasks = tasks;
         self
     }
 
@@ -221,6 +236,7 @@ impl ClientBuilder {
                 timeouts: self.timeouts,
                 allow_undeclared: self.allow_undeclared,
                 max_rounds: self.max_rounds,
+                tasks: self.tasks,
             },
             keep_alive: self.keep_alive,
             handlers: self.handlers,
@@ -236,6 +252,7 @@ impl fmt::Debug for ClientBuilder {
             .field("wanted", &self.wanted)
             .field("extensions", &self.extensions.keys().collect::<Vec<_>>())
             .field("max_rounds", &self.max_rounds)
+            .field("tasks", &self.tasks)
             .field("timeouts", &self.timeouts)
             .field("keep_alive", &self.keep_alive)
             .field("reconnect", &self.reconnect)

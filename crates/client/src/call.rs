@@ -17,6 +17,7 @@ use crate::connection::Connection;
 use crate::error::{Error, ErrorKind};
 use crate::rounds;
 use crate::supervisor::Supervisor;
+use crate::tasks::{self, Asked, Kept, TaskOptions, Watch};
 use crate::timeouts::{NEVER, Timeouts};
 
 /// How often one call goes on over a fresh connection.
@@ -36,6 +37,9 @@ pub(crate) struct Call {
     /// The parameters of the round that is under way, after the first, and how many there were.
     pub(crate) round: Option<RawJson>,
     pub(crate) rounds: u32,
+    /// What the request said of tasks, and what comes in for one that it may become.
+    pub(crate) asked: Asked,
+    pub(crate) watch: Option<Watch>,
 }
 
 /// What a caller may set on any request.
@@ -54,6 +58,7 @@ pub(crate) struct CallOptions {
     pub(crate) log_level: Option<LoggingLevel>,
     /// Whether the caller takes the rounds by hand.
     pub(crate) by_hand: bool,
+    pub(crate) task: TaskOptions,
 }
 
 impl fmt::Debug for CallOptions {
@@ -119,7 +124,7 @@ impl Call {
             if connection.stamped().is_none() || self.options.by_hand {
                 return Ok(result);
             }
-            if rounds::kind_of(&result, &self.method)? == ResultKind::Complete {
+            if rounds::kind_of(&result, &self.method, self.asked)? != ResultKind::InputRequired {
                 return Ok(result);
             }
             let asked = rounds::read(&result)?;
@@ -151,14 +156,19 @@ impl Call {
         connection.check(&self.method)?;
         self.check_token()?;
         let request = self.wire_request(connection)?;
-        let mut exchange = match deadline.bound(pin!(connection.transport.request(request))).await {
+        let exchange = match deadline.bound(pin!(connection.transport.request(request))).await {
             Some(opened) => opened.map_err(Error::transport)?,
             None => return Err(deadline.passed(Sent::No)),
         };
+        let desk = (self.asked == Asked::ForTask).then(|| Arc::clone(&connection.tasks));
+        let mut exchange = Kept::new(exchange, desk);
         let mut heard = false;
         loop {
             match deadline.bound_message(&mut exchange, connection).await {
-                Some(Some(Ok(Message::Response(response)))) => return response.outcome.map_err(Error::server),
+                Some(Some(Ok(Message::Response(response)))) => {
+                    exchange.answered();
+                    return response.outcome.map_err(Error::server);
+                }
                 Some(Some(Ok(Message::Notification(n)))) if is_progress_of(&n, &self.options.token) => {
                     heard = true;
                     deadline.heard();
@@ -198,8 +208,11 @@ impl Call {
             // Ids are never used twice, so neither is a token that is the id.
             options.token = Some(id.clone());
         }
+        self.asked = tasks::asked(self, connection);
+        let with_task = self.params_for_task()?;
+        let options = &self.options;
         let token = options.token.as_ref();
-        let params = self.round.as_ref().or(self.params.as_ref());
+        let params = with_task.as_ref().or(self.round.as_ref()).or(self.params.as_ref());
         let mut routing = Routing::new(self.method.clone());
         routing.name.clone_from(&self.name);
         let frame = match connection.stamped() {
@@ -207,17 +220,30 @@ impl Call {
             Some(stamped) => {
                 routing.revision = Some(stamped.revision);
                 check_meta(options.meta.as_ref())?;
+                let takes_tasks = self.asked == Asked::Declared;
                 let with_level = options.log_level.as_ref().map(|level| {
                     connection.logged();
-                    connection.stamp_with(stamped.revision, Some(level))
+                    connection.stamp_with(stamped.revision, Some(level), takes_tasks)
                 });
-                let stamp = with_level.as_ref().unwrap_or(&stamped.stamp);
+                let stamp = with_level.as_ref().unwrap_or_else(|| stamped.saying(takes_tasks));
                 frame::encode_stamped_request(&id, &self.method, params, stamp, token, options.meta.as_ref())
             }
         };
         let mut request = WireRequest::new(id, frame, routing);
         request.progress_token = options.token.clone();
+        if self.asked == Asked::ForTask {
+            // From now on, so that nothing is missed between the end of the exchange and the task.
+            self.watch = options.token.clone().map(|token| connection.tasks.watch(token));
+            // Specification: 2025-11-25, basic/utilities/cancellation: a task is not cancelled by the notification.
+            request = request.not_cancellable();
+        }
         Ok(request)
+    }
+
+    /// The parameters of a request that asks for a task (2025-11-25).
+    fn params_for_task(&self) -> Result<Option<RawJson>, Error> {
+        let asks = self.asked == Asked::ForTask;
+        asks.then(|| tasks::with_task(self.params.as_ref(), self.options.task.ttl)).transpose()
     }
 
     /// Whether a log message came inside of an exchange for which nobody asked for any (2026-07-28,

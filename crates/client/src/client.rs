@@ -6,19 +6,23 @@ use std::sync::Arc;
 use bowline_protocol::{
     CancelTaskRequestParams, CancelTaskResult, CompletionReference, DiscoverResult, EmptyResult,
     GetTaskPayloadRequestParams, GetTaskRequestParams, GetTaskResult, LoggingLevel, Payload, Prompt, RawJson, Resource,
-    ResourceTemplate, ResultType, SetLevelRequestParams, SubscribeRequestParams, Task, Tool, UnsubscribeRequestParams,
-    method,
+    ResourceTemplate, ResultType, SetLevelRequestParams, SubscribeRequestParams, Task, TaskSupport, Tool,
+    UnsubscribeRequestParams, method,
 };
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::builder::ClientBuilder;
 use crate::call::Call;
+use crate::dial::Link;
 use crate::error::{Error, ErrorKind};
 use crate::events::Events;
 use crate::pages::{Listed, Pages, page_call};
 use crate::request::{CallTool, Complete, GetPrompt, Raw, ReadResource, Request, any_params};
 use crate::server_info::ServerInfo;
 use crate::supervisor::{Note, Supervisor};
+use crate::tasks::{self, Supports, TaskHandle, TaskTicket};
+use crate::timeouts::Timeouts;
 
 /// A connection to one MCP server.
 ///
@@ -53,11 +57,13 @@ use crate::supervisor::{Note, Supervisor};
 #[derive(Clone)]
 pub struct Client {
     supervisor: Arc<Supervisor>,
+    /// Which tools may be called as tasks, as far as they were listed.
+    supports: Arc<Supports>,
 }
 
 impl Client {
-    pub(crate) const fn new(supervisor: Arc<Supervisor>) -> Self {
-        Self { supervisor }
+    pub(crate) fn new(supervisor: Arc<Supervisor>) -> Self {
+        Self { supervisor, supports: Arc::default() }
     }
 
     /// Settings, to be ended with [`ClientBuilder::connect`].
@@ -136,7 +142,9 @@ impl Client {
     /// # Errors
     /// As for any request.
     pub async fn list_page<T: Listed>(&self, cursor: Option<&str>) -> Result<T::Page, Error> {
-        self.run(page_call(T::METHOD, cursor)?).await
+        let page = self.run(page_call(T::METHOD, cursor)?).await?;
+        T::seen(&page, self);
+        Ok(page)
     }
 
     /// Asks the server once more which versions and capabilities it has (`server/discover`, 2026-07-28).
@@ -196,12 +204,13 @@ impl Client {
         self.simple::<EmptyResult>(method::RESOURCES_UNSUBSCRIBE, Some(&params)).await.map(drop)
     }
 
-    /// The state of a task (`tasks/get`, 2025-11-25).
+    /// The state of a task (`tasks/get`). [`resume_task`](Self::resume_task) follows one to its end.
     ///
     /// # Errors
     /// As for any request.
     pub async fn task(&self, task_id: impl Into<String>) -> Result<GetTaskResult, Error> {
-        self.simple(method::TASKS_GET, Some(&GetTaskRequestParams::new(task_id))).await
+        let params = GetTaskRequestParams::new(task_id);
+        self.about_task(method::TASKS_GET, &params.task_id, &params).await
     }
 
     /// The result of a task, undecoded; waits until there is one (`tasks/result`, 2025-11-25).
@@ -209,15 +218,52 @@ impl Client {
     /// # Errors
     /// As for any request.
     pub async fn task_result(&self, task_id: impl Into<String>) -> Result<RawJson, Error> {
-        self.simple(method::TASKS_RESULT, Some(&GetTaskPayloadRequestParams::new(task_id))).await
+        let params = GetTaskPayloadRequestParams::new(task_id);
+        self.about_task(method::TASKS_RESULT, &params.task_id, &params).await
     }
 
-    /// Ends a task (`tasks/cancel`, 2025-11-25).
+    /// Ends a task (`tasks/cancel`).
     ///
     /// # Errors
     /// As for any request.
     pub async fn cancel_task(&self, task_id: impl Into<String>) -> Result<CancelTaskResult, Error> {
-        self.simple(method::TASKS_CANCEL, Some(&CancelTaskRequestParams::new(task_id))).await
+        let params = CancelTaskRequestParams::new(task_id);
+        self.about_task(method::TASKS_CANCEL, &params.task_id, &params).await
+    }
+
+    /// Takes up a task that was made before, perhaps by another process. Nothing is sent yet.
+    ///
+    /// ```
+    /// use bowline_client::{Client, TaskTicket};
+    /// use bowline_protocol::CallToolResult;
+    ///
+    /// async fn go_on(client: &Client, written: &str) -> Result<CallToolResult, Box<dyn std::error::Error>> {
+    ///     let ticket: TaskTicket = serde_json::from_str(written)?;
+    ///     Ok(client.resume_task(ticket)?.result().await?)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] where the task is of another revision than the connection, or the server has no
+    /// tasks; [`ErrorKind::Config`] where it is not of a tool's call.
+    pub fn resume_task(&self, ticket: TaskTicket) -> Result<TaskHandle, Error> {
+        let server = self.server();
+        if ticket.method != method::TOOLS_CALL || ticket.task_id.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "the ticket is for no task of a tool; keep tickets as they come",
+            ));
+        }
+        if ticket.revision != server.revision {
+            let (theirs, ours) = (ticket.revision, server.revision);
+            let what =
+                format!("the task was made in revision {theirs}, and the server speaks {ours}; set revision({theirs})");
+            return Err(Error::new(ErrorKind::Unsupported, what).with_method(method::TASKS_GET));
+        }
+        if !self.link_now().owner.connection.settings.allow_undeclared {
+            server.check(method::TASKS_GET)?;
+        }
+        Ok(TaskHandle::taken_up(self.clone(), ticket))
     }
 
     /// Sends a notification of any method; one of the specification only where the negotiated revision has it. `params`
@@ -277,7 +323,11 @@ impl Client {
 
     /// As [`run`](Self::run), in one session if one is named; tells which it was.
     pub(crate) async fn run_in<R: ResultType>(&self, mut call: Call, epoch: Option<u64>) -> Result<(R, u64), Error> {
-        let (result, epoch) = call.run(&self.supervisor, epoch).await?;
+        let started = Instant::now();
+        let (mut result, epoch) = call.run(&self.supervisor, epoch).await?;
+        if let Some(created) = tasks::created(&call, &result)? {
+            result = Box::pin(tasks::finish(self, &mut call, &created, started)).await?;
+        }
         let result = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
         Ok((result, epoch))
     }
@@ -285,6 +335,55 @@ impl Client {
     /// Runs one round of a call.
     pub(crate) async fn run_raw(&self, call: &mut Call) -> Result<Payload, Error> {
         call.run(&self.supervisor, None).await.map(|(result, _)| result)
+    }
+
+    /// The limits of calls that set none.
+    pub(crate) fn timeouts(&self) -> &Timeouts {
+        self.supervisor.timeouts()
+    }
+
+    /// The connection of this moment, which may be lost.
+    pub(crate) fn link_now(&self) -> Arc<Link> {
+        self.supervisor.current()
+    }
+
+    /// A connection that is not known to be lost.
+    pub(crate) async fn link(&self) -> Result<Arc<Link>, Error> {
+        self.supervisor.link().await
+    }
+
+    /// Notes which tools may be called as tasks.
+    pub(crate) fn note_tools(&self, tools: &[Tool]) {
+        if self.server().revision.has_tasks() {
+            self.supports.note(tools);
+        }
+    }
+
+    /// Whether a tool may be called as a task, as far as it was listed.
+    pub(crate) fn known_task_support(&self, tool: &str) -> Option<TaskSupport> {
+        self.supports.of(tool)
+    }
+
+    /// Whether a tool may be called as a task; lists the tools until it is found.
+    pub(crate) async fn task_support(&self, tool: &str) -> Result<Option<TaskSupport>, Error> {
+        let mut tools = self.tools();
+        while let Some(listed) = tools.next().await {
+            if listed?.name == tool {
+                break;
+            }
+        }
+        Ok(self.known_task_support(tool))
+    }
+
+    async fn about_task<R: ResultType>(
+        &self,
+        method: &'static str,
+        task_id: &str,
+        params: &(impl Serialize + Sync),
+    ) -> Result<R, Error> {
+        // Specification: SEP-2663, routing headers: the id is what the request is applied to.
+        let name = Some(task_id.to_owned());
+        self.run(Call { method: method.into(), name, params: encode(Some(params))?, ..Call::default() }).await
     }
 
     async fn simple<R: ResultType>(

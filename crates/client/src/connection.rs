@@ -10,6 +10,7 @@ use bowline_transport::{
     Fault, Inbound, InboundEvent, Routing, Sent, Transport, TransportError, TransportErrorKind, WireMessage,
 };
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind};
@@ -22,6 +23,7 @@ use crate::serve::{Handlers, Server};
 use crate::server_info::ServerInfo;
 use crate::session::Session;
 use crate::task::Task;
+use crate::tasks::{self, Abandoned, Desk};
 use crate::timeouts::Timeouts;
 
 /// How many messages that came inside an exchange wait to be served.
@@ -32,6 +34,10 @@ const EARLY: usize = 64;
 const CLOSE: Duration = Duration::from_secs(60);
 /// How long a close waits for what was received to be served.
 const LAST_EVENTS: Duration = Duration::from_secs(1);
+/// How long a close waits for tasks to be cancelled that nobody waits for.
+const FAREWELLS: Duration = Duration::from_secs(2);
+/// How many such tasks are cancelled at once.
+const FAREWELLS_AT_ONCE: usize = 16;
 
 /// What a client sets for all its calls.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +46,8 @@ pub(crate) struct CallSettings {
     pub(crate) allow_undeclared: bool,
     /// How often one call may be sent again because the server needs more input.
     pub(crate) max_rounds: u32,
+    /// Whether calls of tools may go on as tasks without their caller saying so (2026-07-28).
+    pub(crate) tasks: bool,
 }
 
 /// What calls, handlers and the serving task share.
@@ -49,6 +57,8 @@ pub(crate) struct Connection {
     /// What answers the server's questions, whether they come as requests or inside of results.
     pub(crate) handlers: Handlers,
     pub(crate) introduction: Arc<Introduction>,
+    /// What is kept for the tasks of this connection.
+    pub(crate) tasks: Arc<Desk>,
     server: OnceLock<Arc<ServerInfo>>,
     /// Whether it is settled, or asked in a way that settles it, if there is a session.
     settled: watch::Sender<bool>,
@@ -72,8 +82,17 @@ pub(crate) struct Connection {
 pub(crate) struct Stamped {
     pub(crate) revision: Revision,
     pub(crate) stamp: Stamp,
+    /// The same for a request whose answer may be a task.
+    with_tasks: Stamp,
     /// Whether it asks for log messages.
     pub(crate) logs: bool,
+}
+
+impl Stamped {
+    /// What a request says, by whether its answer may be a task.
+    pub(crate) const fn saying(&self, takes_tasks: bool) -> &Stamp {
+        if takes_tasks { &self.with_tasks } else { &self.stamp }
+    }
 }
 
 /// The requests of the server that are being served.
@@ -114,11 +133,13 @@ pub(crate) fn start(
         return Err(Error::new(ErrorKind::Config, "the transport's inbound stream is taken; connect a fresh one"));
     };
     let (handed_on, from_calls) = mpsc::channel(HANDED_ON);
+    let (tasks, abandoned) = Desk::new();
     let connection = Arc::new(Connection {
         transport,
         settings,
         handlers,
         introduction,
+        tasks,
         server: OnceLock::new(),
         settled: watch::Sender::new(false),
         stamp: RwLock::default(),
@@ -133,7 +154,7 @@ pub(crate) fn start(
     let serving = Task::spawn({
         let connection = Arc::clone(&connection);
         async move {
-            let error = serve(&connection, inbound, from_calls).await;
+            let error = serve(&connection, inbound, from_calls, abandoned).await;
             lost(connection.closed.get_or_init(|| error).clone());
         }
     });
@@ -145,11 +166,13 @@ async fn serve(
     connection: &Arc<Connection>,
     mut inbound: Inbound,
     mut from_calls: mpsc::Receiver<Message>,
+    mut abandoned: mpsc::Receiver<Abandoned>,
 ) -> TransportError {
     let mut server = Server::new(Arc::clone(connection));
     let mut settled = connection.settled.subscribe();
     // What came before: whether it is served depends on the era.
     let mut early = Vec::new();
+    let mut farewells = JoinSet::new();
     loop {
         let is_settled = *settled.borrow_and_update() || early.len() >= EARLY;
         if is_settled {
@@ -176,6 +199,10 @@ async fn serve(
             },
             Some(message) = from_calls.recv() => server.handed_on(message).await,
             () = server.finished() => {}
+            Some(left) = abandoned.recv(), if farewells.len() < FAREWELLS_AT_ONCE => {
+                farewells.spawn(tasks::farewell(Arc::clone(connection), left));
+            }
+            Some(_) = farewells.join_next(), if !farewells.is_empty() => {}
         }
     }
 }
@@ -208,6 +235,7 @@ impl Owner {
         if let Some(pings) = self.keep_alive.get() {
             pings.abort();
         }
+        self.connection.tasks.settled(FAREWELLS).await;
         let _ = self.connection.closed.set(TransportError::closed());
         let closing = self.connection.transport.close();
         let closed = match tokio::time::timeout(CLOSE, closing).await {
@@ -249,14 +277,19 @@ impl Connection {
 
     /// Says from now on what requests of this revision must say, and with it which log messages are wanted.
     fn stamp(&self, revision: Revision, level: Option<&LoggingLevel>) {
-        let stamped = Stamped { revision, stamp: self.stamp_with(revision, level), logs: level.is_some() };
+        let stamped = Stamped {
+            revision,
+            stamp: self.stamp_with(revision, level, false),
+            with_tasks: self.stamp_with(revision, level, true),
+            logs: level.is_some(),
+        };
         *self.stamp.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(stamped));
     }
 
-    /// What a request says that wants log messages of its own.
-    pub(crate) fn stamp_with(&self, revision: Revision, level: Option<&LoggingLevel>) -> Stamp {
+    /// What a request says that wants log messages of its own, or whose answer may be a task.
+    pub(crate) fn stamp_with(&self, revision: Revision, level: Option<&LoggingLevel>, takes_tasks: bool) -> Stamp {
         let mut meta = Meta::new();
-        self.introduction.write_with_level(&mut meta, revision, level);
+        self.introduction.write_for(&mut meta, revision, level, takes_tasks);
         Stamp::new(&meta)
     }
 

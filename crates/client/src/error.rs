@@ -36,6 +36,10 @@ pub enum ErrorKind {
     /// The server needs input before it carries the call out, and did not get it: nobody here can give it, or it was
     /// refused (2026-07-28, basic/patterns/mrtr). The call was not carried out.
     InputRefused,
+    /// The task that a call became was cancelled, by whomever. What it had done until then stays done.
+    TaskCancelled,
+    /// The server has no such task, or has it no more: tasks are kept for a limited time. There is no result to be had.
+    TaskGone,
 }
 
 /// Why a call, or a connection, failed.
@@ -154,6 +158,32 @@ impl Error {
     #[must_use]
     pub(crate) fn with_method(mut self, method: &str) -> Self {
         self.0.method = Some(method.to_owned());
+        self
+    }
+
+    /// Names the method, unless the error is about a request that has been named.
+    #[must_use]
+    pub(crate) fn with_method_unless_set(mut self, method: &str) -> Self {
+        self.0.method.get_or_insert_with(|| method.to_owned());
+        self
+    }
+
+    /// The answer of a server that has no such task, or has it no more.
+    #[must_use]
+    pub(crate) fn task_gone(mut self) -> Self {
+        self.0.kind = ErrorKind::TaskGone;
+        let answer = std::mem::take(&mut self.0.message);
+        self.0.message =
+            format!("the task is gone: {answer}; tasks are kept for a limited time, so call the tool again");
+        self
+    }
+
+    /// Adds what the server said of a task, if it did.
+    #[must_use]
+    pub(crate) fn about_task(mut self, what: &str, message: &str) -> Self {
+        if !message.is_empty() && !self.0.message.contains(message) {
+            self.0.message.push_str(&format!("; {what}: {message}"));
+        }
         self
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 
 use bowline_protocol::{
     CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams, ElicitResult, ErrorCode, ErrorObject,
-    Implementation, ProgressNotificationParams, ProgressToken, RawJson, RequestId, Root, frame, method,
+    Implementation, Meta, ProgressNotificationParams, ProgressToken, RawJson, RequestId, Root, frame, method,
 };
 use bowline_transport::{BoxFuture, Routing, Transport, WireMessage};
 
@@ -182,6 +182,8 @@ pub struct RequestContext {
 
 struct ProgressReporter {
     token: ProgressToken,
+    /// Says which task the reports belong to.
+    meta: Option<Meta>,
     /// Weak: a context that outlives its request keeps no connection alive.
     transport: Weak<dyn Transport>,
     ended: AtomicBool,
@@ -206,11 +208,17 @@ impl RequestContext {
     }
 
     /// Lets the handler report progress under the token that the server gave.
-    pub(crate) fn reporting(mut self, token: Option<ProgressToken>, transport: &Arc<dyn Transport>) -> Self {
+    pub(crate) fn reporting(
+        mut self,
+        token: Option<ProgressToken>,
+        meta: Option<Meta>,
+        transport: &Arc<dyn Transport>,
+    ) -> Self {
         self.progress = token.map(|token| {
             let last = AtomicU64::new(f64::NEG_INFINITY.to_bits());
             Arc::new(ProgressReporter {
                 token,
+                meta,
                 transport: Arc::downgrade(transport),
                 ended: AtomicBool::new(false),
                 last,
@@ -254,7 +262,8 @@ impl RequestContext {
         let mut params = ProgressNotificationParams::new(reporter.token.clone(), progress);
         params.total = total.filter(|total| total.is_finite());
         if let Ok(params) = RawJson::from_serialize(&params) {
-            let frame = frame::encode_notification(method::NOTIFICATIONS_PROGRESS, Some(&params), None);
+            let frame =
+                frame::encode_notification(method::NOTIFICATIONS_PROGRESS, Some(&params), reporter.meta.as_ref());
             // A connection that ended has nobody to tell.
             let _ = transport.send(WireMessage::new(frame, Routing::new(method::NOTIFICATIONS_PROGRESS))).await;
         }

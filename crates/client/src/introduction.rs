@@ -1,6 +1,6 @@
 //! What the client says of itself: in the handshake, or in each request.
 
-use bowline_protocol::{ClientCapabilities, Extra, Implementation, LoggingLevel, Meta, Revision};
+use bowline_protocol::{ClientCapabilities, Extra, Implementation, LoggingLevel, Meta, Revision, TASKS_EXTENSION};
 
 use crate::declared::Declared;
 
@@ -27,15 +27,26 @@ impl Introduction {
 
     /// Writes what every request of 2026-07-28 must say (basic/index, per-request protocol fields).
     pub(crate) fn write(&self, meta: &mut Meta, revision: Revision) {
-        meta.set_client(revision, &self.capabilities(revision));
+        self.write_for(meta, revision, None, false);
+    }
+
+    /// The same, with a wish for log messages, and for a request whose answer may be a task.
+    pub(crate) fn write_for(
+        &self,
+        meta: &mut Meta,
+        revision: Revision,
+        level: Option<&LoggingLevel>,
+        takes_tasks: bool,
+    ) {
+        let mut capabilities = self.capabilities(revision);
+        if takes_tasks {
+            let extensions = capabilities.extensions.get_or_insert_default();
+            extensions.entry(TASKS_EXTENSION).or_insert_with(|| serde_json::Map::new().into());
+        }
+        meta.set_client(revision, &capabilities);
         if self.names_itself {
             meta.set_client_info(&self.info);
         }
-    }
-
-    /// The same, with a wish for log messages.
-    pub(crate) fn write_with_level(&self, meta: &mut Meta, revision: Revision, level: Option<&LoggingLevel>) {
-        self.write(meta, revision);
         if let Some(level) = level {
             meta.set_log_level(level);
         }

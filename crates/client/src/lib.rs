@@ -26,6 +26,7 @@ mod server_info;
 mod session;
 mod supervisor;
 mod task;
+mod tasks;
 mod timeouts;
 
 pub use builder::ClientBuilder;
@@ -42,4 +43,5 @@ pub use pages::{Listed, Pages};
 pub use reconnect::Reconnect;
 pub use request::Request;
 pub use server_info::ServerInfo;
+pub use tasks::{Started, TaskCall, TaskHandle, TaskStates, TaskTicket};
 pub use timeouts::Timeouts;

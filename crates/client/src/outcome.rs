@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Kind, Request};
 use crate::rounds;
+use crate::tasks::{TaskHandle, created};
 
 /// What came of one round of a request.
 #[derive(Debug)]
@@ -22,6 +23,9 @@ pub enum Outcome<R> {
     Complete(R),
     /// The server needs to know more first.
     InputRequired(InputRequired<R>),
+    /// The request goes on as a task. Only a call that takes tasks ends so: see
+    /// [`Request::as_task`] and [`ClientBuilder::tasks`](crate::ClientBuilder::tasks).
+    Task(TaskHandle),
 }
 
 /// A request whose rounds are taken by hand; made by [`Request::by_hand`].
@@ -109,9 +113,9 @@ async fn run<R: ResultType>(client: Client, mut call: Call) -> Result<Outcome<R>
     open(client, call, &result)
 }
 
-fn open<R: ResultType>(client: Client, call: Call, result: &Payload) -> Result<Outcome<R>, Error> {
+fn open<R: ResultType>(client: Client, mut call: Call, result: &Payload) -> Result<Outcome<R>, Error> {
     let kind = if client.server().is_stateless() {
-        rounds::kind_of(result, &call.method).map_err(|error| error.with_method(&call.method))?
+        rounds::kind_of(result, &call.method, call.asked).map_err(|error| error.with_method(&call.method))?
     } else {
         ResultKind::Complete
     };
@@ -125,6 +129,9 @@ fn open<R: ResultType>(client: Client, call: Call, result: &Payload) -> Result<O
             answers: BTreeMap::new(),
             result: PhantomData,
         }));
+    }
+    if let Some(created) = created(&call, result)? {
+        return TaskHandle::created(client, &mut call, &created).map(Outcome::Task);
     }
     let result = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
     Ok(Outcome::Complete(result))

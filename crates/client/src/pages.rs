@@ -36,10 +36,13 @@ pub trait Listed: Sized + Send + Unpin + 'static {
     const OPTIONAL: bool;
     #[doc(hidden)]
     fn open(page: Self::Page) -> (Vec<Self>, Option<String>, Vec<ItemProblem>);
+    /// Takes note of what a page tells beside its items.
+    #[doc(hidden)]
+    fn seen(_page: &Self::Page, _client: &Client) {}
 }
 
 macro_rules! listed {
-    ($($item:ident in $page:ident.$field:ident by $method:ident $(, optional $optional:literal)?;)+) => {
+    ($($item:ident in $page:ident.$field:ident by $method:ident $(, optional $optional:literal)? $(, seen $seen:ident)?;)+) => {
         $(
             impl Listed for $item {
                 type Page = $page;
@@ -49,13 +52,19 @@ macro_rules! listed {
                 fn open(page: $page) -> (Vec<Self>, Option<String>, Vec<ItemProblem>) {
                     (page.$field, page.next_cursor, page.problems)
                 }
+
+                $(
+                    fn seen(page: &$page, client: &Client) {
+                        client.$seen(&page.$field);
+                    }
+                )?
             }
         )+
     };
 }
 
 listed! {
-    Tool in ListToolsResult.tools by TOOLS_LIST;
+    Tool in ListToolsResult.tools by TOOLS_LIST, seen note_tools;
     Resource in ListResourcesResult.resources by RESOURCES_LIST;
     ResourceTemplate in ListResourceTemplatesResult.resource_templates by RESOURCES_TEMPLATES_LIST, optional true;
     Prompt in ListPromptsResult.prompts by PROMPTS_LIST;
@@ -154,6 +163,7 @@ impl<T: Listed> Pages<T> {
                     match page {
                         Ok((page, epoch)) => {
                             self.epoch = Some(epoch);
+                            T::seen(&page, &self.client);
                             if let Err(error) = self.take(page) {
                                 return Poll::Ready(Some(Err(error)));
                             }

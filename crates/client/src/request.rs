@@ -17,6 +17,7 @@ use crate::call::{Call, CallOptions};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::outcome::ByHand;
+use crate::tasks::TaskOptions;
 
 /// A request that is sent when it is awaited, with result type `K::Result`.
 ///
@@ -133,6 +134,10 @@ impl<K: Kind> Request<K> {
             }
             (own, in_params) => own.or(in_params),
         };
+        if let Some(name) = name.as_deref().filter(|_| method == method::TOOLS_CALL) {
+            // What was listed as to be called as a task is called so (2025-11-25), whoever calls it.
+            options.task.support = options.task.support.or_else(|| self.client.known_task_support(name));
+        }
         Ok((self.client, Call { method, name, params, options, ..Call::default() }))
     }
 
@@ -268,6 +273,10 @@ impl CallTool {
 }
 
 impl Request<CallTool> {
+    pub(crate) const fn task_options(&mut self) -> &mut TaskOptions {
+        &mut self.options.task
+    }
+
     /// Sets one argument. It wins over one of the same name in [`args`](Self::args).
     pub fn arg(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
         self.kind.arguments.set(name.into(), &value);

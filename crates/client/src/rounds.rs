@@ -22,11 +22,12 @@ use crate::connection::Connection;
 use crate::error::{Error, ErrorKind};
 use crate::handlers::RequestContext;
 use crate::serve;
+use crate::tasks::Asked;
 
 /// How often one call is sent again, unless the caller sets something else.
 pub(crate) const MAX_ROUNDS: u32 = 16;
 /// How many questions one result may have.
-const MAX_QUESTIONS: usize = 64;
+pub(crate) const MAX_QUESTIONS: usize = 64;
 /// How long to wait before the next round where the server asks nothing; it doubles with each such round.
 const BASE_DELAY: Duration = Duration::from_millis(100);
 /// What that delay never exceeds.
@@ -41,7 +42,7 @@ pub(crate) fn may_ask(method: &str) -> bool {
 ///
 /// # Errors
 /// [`ErrorKind::Protocol`]: such a result says nothing that could be relied on.
-pub(crate) fn kind_of(result: &Payload, method: &str) -> Result<ResultKind, Error> {
+pub(crate) fn kind_of(result: &Payload, method: &str, asked: Asked) -> Result<ResultKind, Error> {
     let invalid = |what: String| {
         Err(Error::new(ErrorKind::Protocol, format!("the result is of kind {what}; report it to the server's makers"))
             .with_sent(Sent::Yes))
@@ -49,6 +50,8 @@ pub(crate) fn kind_of(result: &Payload, method: &str) -> Result<ResultKind, Erro
     match result.kind() {
         ResultKind::Complete => Ok(ResultKind::Complete),
         ResultKind::InputRequired if may_ask(method) => Ok(ResultKind::InputRequired),
+        // Specification: SEP-2663: a task only where the request said that the client knows them.
+        ResultKind::Task if method == method::TOOLS_CALL && asked == Asked::Declared => Ok(ResultKind::Task),
         ResultKind::InputRequired => invalid(String::from("\"input_required\", which this method does not have")),
         kind => invalid(format!("\"{}\", which was not agreed on", excerpt(kind.as_str(), 40))),
     }
@@ -184,10 +187,26 @@ mod tests {
     #[test]
     fn l_23_and_mr_06_results_of_another_kind_are_invalid() {
         let asks = payload(r#"{"resultType":"input_required","requestState":"s"}"#);
-        assert_eq!(kind_of(&asks, "tools/call").unwrap(), ResultKind::InputRequired);
-        assert_eq!(kind_of(&asks, "tools/list").unwrap_err().kind(), ErrorKind::Protocol);
-        let other = kind_of(&payload(r#"{"resultType":"banana"}"#), "tools/call").unwrap_err();
+        let kind = |result: &Payload, method: &str| kind_of(result, method, Asked::Plain);
+        assert_eq!(kind(&asks, "tools/call").unwrap(), ResultKind::InputRequired);
+        assert_eq!(kind(&asks, "tools/list").unwrap_err().kind(), ErrorKind::Protocol);
+        let other = kind(&payload(r#"{"resultType":"banana"}"#), "tools/call").unwrap_err();
         assert!(other.to_string().contains("banana") && other.sent() == Sent::Yes, "{other}");
+    }
+
+    #[test]
+    fn tx_01_and_tx_02_a_task_is_an_answer_to_calls_of_tools_that_declared_it_alone() {
+        let task = payload(r#"{"resultType":"task","taskId":"1","status":"working"}"#);
+        assert_eq!(kind_of(&task, "tools/call", Asked::Declared).unwrap(), ResultKind::Task);
+        for (method, asked) in [
+            ("tools/call", Asked::Plain),
+            ("tools/call", Asked::ForTask),
+            ("prompts/get", Asked::Declared),
+            ("tasks/get", Asked::Declared),
+        ] {
+            let error = kind_of(&task, method, asked).unwrap_err();
+            assert!(error.kind() == ErrorKind::Protocol && error.to_string().contains("\"task\""), "{error}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::connection::Connection;
 use crate::declared::Declared;
 use crate::events::Event;
 use crate::handlers::{ElicitationHandler, RequestContext, RootsProvider, SamplingHandler};
+use crate::tasks;
 
 /// How many requests of the server are served at once. Further ones are refused with an error.
 const AT_ONCE: usize = 64;
@@ -107,8 +108,11 @@ impl Server {
             }
         };
         let server = self.connection.server().map(|s| Arc::new(s.info.clone()));
-        let token = meta_of(&request).and_then(|m| m.progress_token());
-        let context = RequestContext::new(request.id.clone(), server).reporting(token, &self.connection.transport);
+        let meta = meta_of(&request);
+        let token = meta.as_ref().and_then(Meta::progress_token);
+        let task = if revision.has_tasks() { tasks::related(meta.as_ref()) } else { None };
+        let context =
+            RequestContext::new(request.id.clone(), server).reporting(token, task.clone(), &self.connection.transport);
         let connection = Arc::clone(&self.connection);
         let id = request.id.clone();
         let serving = self.connection.serving();
@@ -118,6 +122,7 @@ impl Server {
             let reports = context.reports();
             let outcome = handle(&connection.handlers, ask, context).await;
             drop(reports);
+            let outcome = outcome.map(|result| tasks::relate(result, task.as_ref()));
             answer(&connection, &id, outcome).await;
         });
         self.ids.insert(task.id(), request.id.clone());
@@ -125,6 +130,9 @@ impl Server {
     }
 
     fn notification(&self, notification: &Notification) {
+        if self.connection.tasks.take(notification) {
+            return;
+        }
         if notification.method == method::NOTIFICATIONS_CANCELLED && self.is_stateless() {
             // Specification: 2026-07-28, basic/patterns/cancellation: there is nothing of the server's to cancel.
             return self.connection.not_in_revision(&notification.method);

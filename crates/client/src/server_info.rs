@@ -64,6 +64,8 @@ impl ServerInfo {
             _ if name.starts_with("tasks/") && self.revision.era() == Era::Stateless => {
                 (TASKS_EXTENSION, capabilities.extensions.as_ref().is_some_and(|e| e.contains_key(TASKS_EXTENSION)))
             }
+            method::TASKS_LIST => ("tasks.list", capabilities.tasks.as_ref().is_some_and(|t| t.list.is_some())),
+            method::TASKS_CANCEL => ("tasks.cancel", capabilities.tasks.as_ref().is_some_and(|t| t.cancel.is_some())),
             _ if name.starts_with("tasks/") => ("tasks", capabilities.tasks.is_some()),
             _ => return Ok(()),
         };

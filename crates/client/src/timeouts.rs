@@ -29,6 +29,9 @@ pub struct Timeouts {
     pub idle: Duration,
     /// From a request to its answer, whatever progress there is. Default 10 min.
     pub total: Duration,
+    /// From the call of a tool that became a task to the end of the task. Default 1 h. The limits above are for each
+    /// request on the way.
+    pub task: Duration,
 }
 
 impl Default for Timeouts {
@@ -38,6 +41,7 @@ impl Default for Timeouts {
             probe: Duration::from_secs(3),
             idle: Duration::from_secs(60),
             total: Duration::from_secs(600),
+            task: Duration::from_secs(3600),
         }
     }
 }
@@ -68,6 +72,13 @@ impl Timeouts {
     #[must_use]
     pub const fn with_total(mut self, limit: Duration) -> Self {
         self.total = limit;
+        self
+    }
+
+    /// Sets the limit from a call that became a task to the end of the task.
+    #[must_use]
+    pub const fn with_task(mut self, limit: Duration) -> Self {
+        self.task = limit;
         self
     }
 }

@@ -71,6 +71,7 @@ object! {
             /// `form`, or not said; revisions before 2025-11-25 have no such member.
             mode: ElicitMode => with_mode,
             /// Asks for the request to be run as a task (2025-11-25).
+            #[serde(deserialize_with = "crate::tasks::metadata")]
             task: TaskMetadata => with_task,
         }
     }
@@ -91,6 +92,7 @@ object! {
             /// What `notifications/elicitation/complete` will name (2025-11-25).
             elicitation_id: String => with_elicitation_id,
             /// Asks for the request to be run as a task (2025-11-25).
+            #[serde(deserialize_with = "crate::tasks::metadata")]
             task: TaskMetadata => with_task,
         }
     }

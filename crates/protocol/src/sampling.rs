@@ -42,6 +42,7 @@ object! {
             /// Whether it must use them (since 2025-11-25).
             tool_choice: ToolChoice => with_tool_choice,
             /// Asks for the request to be run as a task (2025-11-25).
+            #[serde(deserialize_with = "crate::tasks::metadata")]
             task: TaskMetadata => with_task,
         }
         counts {

@@ -131,6 +131,12 @@ object! {
     }
 }
 
+/// Reads what asks for a task; of another shape it asks for none. Whoever declares no tasks must not mind it (2025-11-25,
+/// basic/utilities/tasks).
+pub(crate) fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TaskMetadata>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
+}
+
 object! {
     /// The task that a message belongs to, at `io.modelcontextprotocol/related-task` in `_meta` (2025-11-25).
     pub struct RelatedTaskMetadata {

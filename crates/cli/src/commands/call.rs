@@ -1,7 +1,7 @@
 //! `bowline call`: calls a tool.
 
 use bowline::Client;
-use bowline::protocol::{CallToolResult, ErrorCode, Tool};
+use bowline::protocol::{CallToolResult, ErrorCode, Task, Tool};
 
 use super::info::unknown_tool;
 use super::{find, renderer};
@@ -38,7 +38,8 @@ pub(crate) async fn run(options: Call, run: &Run, out: &mut Output) -> Result<()
             run.console
                 .note("standard input is open, but nothing came: no arguments are sent (--args-file - waits for them)");
         }
-        let result = call(client, run, name, built).await.map_err(|error| told(name, tool.is_some(), error))?;
+        let result =
+            call(client, run, name, built, options.task).await.map_err(|error| told(name, tool.is_some(), error))?;
         finish(name, &result, &options.save, run, out)
     })
     .await
@@ -75,15 +76,35 @@ async fn listed_tool(client: &Client, name: &str) -> Result<Tool, Stop> {
     found.map_err(|known| unknown_tool(name, &known, client).into())
 }
 
-async fn call(client: &Client, run: &Run, name: &str, built: Built) -> Result<CallToolResult, bowline::Error> {
+async fn call(
+    client: &Client,
+    run: &Run,
+    name: &str,
+    built: Built,
+    as_task: bool,
+) -> Result<CallToolResult, bowline::Error> {
     for warning in &built.warnings {
         run.console.warn(warning.as_str());
     }
     let progress = ProgressView::new(&run.console, name);
     let view = progress.clone();
-    let result = client.call(name).args(&built.members).on_progress(move |report| view.update(&report)).await;
+    let request = client.call(name).args(&built.members).on_progress(move |report| view.update(&report));
+    let result = if as_task {
+        let console = run.console.clone();
+        request.as_task().on_status(move |task| console.note(task_line(task))).await
+    } else {
+        request.await
+    };
     progress.finish();
     result
+}
+
+/// How a task stands, on one line.
+fn task_line(task: &Task) -> String {
+    let status = sanitize::excerpt(task.status.as_str(), 40).replace('_', " ");
+    let message = task.status_message.as_deref().filter(|message| !message.trim().is_empty());
+    let message = message.map(|message| format!(": {}", sanitize::excerpt(message, 200))).unwrap_or_default();
+    format!("task {status}{message}")
 }
 
 /// The error of a call. Servers say "unknown tool" with the code for invalid parameters.

@@ -16,4 +16,6 @@ mod questions;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod tasks;
+#[cfg(test)]
 mod urls;

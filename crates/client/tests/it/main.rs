@@ -4,3 +4,5 @@
 
 mod reconnect;
 mod requests;
+#[cfg(test)]
+mod tasks;
