@@ -17,8 +17,10 @@
 //! ```
 
 mod body;
+mod headers;
 mod log;
 mod mock;
+mod modern;
 mod reply;
 
 use std::fmt;

@@ -21,5 +21,6 @@ pub use journal::{Journal, Recorded};
 pub use misbehave::{Misbehaviour, Named, Quirk, UnknownMisbehaviour, When};
 pub use script::{Script, Step};
 pub use server::{
-    Call, CompletionCall, Context, HandlerResult, MockServer, MockServerBuilder, PromptCall, ResourceRead, ToolCall,
+    Call, CompletionCall, Context, HandlerResult, MethodCall, MockServer, MockServerBuilder, PromptCall, ResourceRead,
+    ToolCall,
 };

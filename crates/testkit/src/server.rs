@@ -1,13 +1,19 @@
 //! A server that tests and demonstrations program.
 
+#[cfg(feature = "http")]
+mod alone;
 mod builder;
 mod call;
 mod catalog;
 mod context;
 mod dispatch;
+mod modern;
 mod output;
 mod revise;
+mod rounds;
 mod session;
+mod subscriptions;
+mod tasks;
 
 use std::fmt;
 use std::io;
@@ -23,22 +29,28 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::sync::watch;
 
 pub use self::builder::MockServerBuilder;
-pub use self::call::{Call, CompletionCall, PromptCall, ResourceRead, ToolCall};
+pub use self::call::{Call, CompletionCall, MethodCall, PromptCall, ResourceRead, ToolCall};
 pub use self::catalog::HandlerResult;
 pub use self::context::Context;
 
 use self::builder::Config;
 use self::catalog::{Catalog, Kind};
 pub(crate) use self::output::{Out, flood_stderr};
+use self::rounds::Seals;
 use self::session::Session;
 pub(crate) use self::session::encode;
+use self::subscriptions::End;
+pub(crate) use self::subscriptions::tag;
+use self::tasks::Tasks;
+#[cfg(feature = "http")]
+pub(crate) use self::{alone::is_modern, modern::meta_of};
 use crate::journal::{Journal, Recorded};
 use crate::misbehave::{Misbehaviour, Rules, When};
 
 /// An MCP server whose tools, resources and prompts are closures, and which misbehaves on demand.
 ///
-/// It serves every revision with a handshake, any number of connections at once, and keeps a [`Journal`] of what it
-/// received. Clones are handles to the same server.
+/// It serves every revision, those with a handshake and 2026-07-28, any number of connections at once, and keeps a
+/// [`Journal`] of what it received. Clones are handles to the same server.
 ///
 /// ```
 /// use bowline_protocol::{CallToolResult, Tool};
@@ -72,6 +84,8 @@ pub(crate) struct Shared {
     sessions: Mutex<Vec<Weak<Session>>>,
     /// Counts the calls of `disconnect`.
     disconnects: watch::Sender<u64>,
+    seals: Seals,
+    tasks: Tasks,
 }
 
 impl MockServer {
@@ -221,15 +235,35 @@ impl MockServer {
             if session.is_subscribed(uri) {
                 session.notify("notifications/resources/updated", Some(&params)).await;
             }
+            session.publish_update(uri, &params).await;
         }
     }
 
-    /// Sends a notification to every client that has finished its handshake.
+    /// Ends all subscriptions of 2026-07-28 in order: with their results.
+    pub fn end_subscriptions(&self) {
+        for session in self.0.sessions() {
+            session.end_listening(End::Done);
+        }
+    }
+
+    /// Ends all subscriptions of 2026-07-28 with `notifications/cancelled`, and no result.
+    pub fn cancel_subscriptions(&self) {
+        for session in self.0.sessions() {
+            session.end_listening(End::Cancelled);
+        }
+    }
+
+    /// Ends and forgets all tasks, as a server does that was started anew.
+    pub fn forget_tasks(&self) {
+        self.0.tasks.forget();
+    }
+
+    /// Sends a notification, as it is, to every client that has finished its handshake or has a subscription.
     ///
     /// # Cancel safety
     /// Dropping the future leaves some clients untold.
     pub async fn notify(&self, method: &str, params: Option<RawJson>) {
-        for session in self.0.sessions().into_iter().filter(|s| s.is_ready()) {
+        for session in self.0.sessions().into_iter().filter(|s| s.is_ready() || !s.listening().is_empty()) {
             session.notify(method, params.as_ref()).await;
         }
     }
@@ -269,6 +303,7 @@ impl MockServer {
             if session.is_ready() && session.declared(kind.capability()) {
                 session.notify(kind.changed(), None).await;
             }
+            session.publish_change(kind).await;
         }
     }
 }

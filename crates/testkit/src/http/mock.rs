@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bowline_protocol::frame::{self, Incoming, Message};
-use bowline_protocol::{ProgressToken, RawJson, RequestId};
+use bowline_protocol::{Era, ProgressToken, RawJson, RequestId};
 use bytes::Bytes;
 use http::Method;
 use serde_json::Value;
@@ -18,11 +18,12 @@ use tokio::task::AbortHandle;
 
 use super::body::{Piece, Written};
 use super::log::{End, Log};
+use super::modern::{self, Guard};
 use super::{HttpRequest, HttpServer, Reply};
 use crate::server::MockServer;
 
 /// How many bytes wait between the HTTP side and the session, in each direction.
-const PIPE_BYTES: usize = 64 << 10;
+pub(crate) const PIPE_BYTES: usize = 64 << 10;
 
 /// How requests are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,13 +58,13 @@ pub struct MockHttp {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Options {
-    mode: HttpMode,
+pub(crate) struct Options {
+    pub(crate) mode: HttpMode,
     sessions: bool,
     listening: bool,
     resumable: bool,
-    cut_after: Option<usize>,
-    slow: Option<(usize, Duration)>,
+    pub(crate) cut_after: Option<usize>,
+    pub(crate) slow: Option<(usize, Duration)>,
 }
 
 impl MockHttp {
@@ -151,9 +152,9 @@ impl MockHttp {
     }
 }
 
-struct Front {
-    server: MockServer,
-    options: Options,
+pub(crate) struct Front {
+    pub(crate) server: MockServer,
+    pub(crate) options: Options,
     sessions: Mutex<HashMap<String, Arc<Session>>>,
     next: AtomicU64,
 }
@@ -262,11 +263,19 @@ impl Session {
 
 impl Front {
     async fn handle(self: Arc<Self>, request: HttpRequest) -> Reply {
+        if modern::is_foreign(&request) {
+            return Reply::status(403).body("this server is for clients on this machine");
+        }
         let path = request.path.split('?').next().unwrap_or_default();
         match (path, request.method.clone()) {
             ("/moved", _) => Reply::status(307).with("location", "/mcp"),
             ("/loop", _) => Reply::status(307).with("location", "/loop"),
-            ("/mcp", Method::POST) => self.post(request).await,
+            ("/mcp", Method::POST) => match self.stateless(&request) {
+                Some(message) => self.post_stateless(request, message).await,
+                None => self.post(request).await,
+            },
+            // Specification: basic/transports/streamable-http of 2026-07-28. It knows nothing but POST.
+            ("/mcp" | "/sse", _) if !self.server.speaks(Era::Handshake) => Reply::status(405).with("allow", "POST"),
             ("/mcp", Method::GET) => self.get(&request),
             ("/mcp", Method::DELETE) => self.delete(&request),
             ("/sse", Method::GET) => self.begin_sse(),
@@ -359,7 +368,7 @@ impl Front {
         }
     }
 
-    fn json(&self, body: Bytes) -> Reply {
+    pub(crate) fn json(&self, body: Bytes) -> Reply {
         let reply = Reply::status(200).with("content-type", "application/json");
         let Some((bytes, pause)) = self.options.slow else { return reply.body(body) };
         let length = body.len() as u64;
@@ -370,36 +379,9 @@ impl Front {
 
     /// A stream from a place on.
     fn stream(&self, number: usize, log: Arc<Log>, from: usize, answers: bool) -> Reply {
-        let options = self.options;
-        let body = Written::new(None, move |out| async move {
-            let mut place = from;
-            loop {
-                if answers && options.cut_after.is_some_and(|events| place - from >= events) {
-                    let _ = out.send(Err(io::Error::other("cut on purpose"))).await;
-                    return;
-                }
-                let message = match log.at(place).await {
-                    Ok(message) => message,
-                    Err(End::Done) => return,
-                    Err(End::Cut) => {
-                        let _ = out.send(Err(io::Error::other("the server went away"))).await;
-                        return;
-                    }
-                };
-                place += 1;
-                let mut event = Vec::with_capacity(message.len() + 48);
-                if options.resumable {
-                    event.extend_from_slice(format!("id: {number}-{place}\n").as_bytes());
-                }
-                event.extend_from_slice(b"event: message\ndata: ");
-                event.extend_from_slice(&message);
-                event.extend_from_slice(b"\n\n");
-                if send(&out, event.into(), options.slow).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Reply::events().with("cache-control", "no-store").written(body)
+        let Options { resumable, cut_after, slow, .. } = self.options;
+        let cut_after = cut_after.filter(|_| answers);
+        Events { ids: resumable.then_some(number), from, cut_after, slow }.reply(log, None)
     }
 
     fn get(&self, request: &HttpRequest) -> Reply {
@@ -457,6 +439,55 @@ impl Front {
             Some(session) if session.write(&request.body).await.is_ok() => Reply::status(202).body("Accepted"),
             _ => Reply::status(404).body("no such session"),
         }
+    }
+}
+
+/// A log as a stream of events.
+pub(crate) struct Events {
+    /// The number that begins the ids of the events, if they have ids.
+    pub(crate) ids: Option<usize>,
+    /// The place of the first message.
+    pub(crate) from: usize,
+    /// After how many events the connection is cut.
+    pub(crate) cut_after: Option<usize>,
+    /// How many bytes are sent at a time, and the pause before each piece.
+    pub(crate) slow: Option<(usize, Duration)>,
+}
+
+impl Events {
+    /// The answer; the guard is dropped with its body.
+    pub(crate) fn reply(self, log: Arc<Log>, guard: Option<Guard>) -> Reply {
+        let Self { ids, from, cut_after, slow } = self;
+        let body = Written::new(None, move |out| async move {
+            let _guard = guard;
+            let mut place = from;
+            loop {
+                if cut_after.is_some_and(|events| place - from >= events) {
+                    let _ = out.send(Err(io::Error::other("cut on purpose"))).await;
+                    return;
+                }
+                let message = match log.at(place).await {
+                    Ok(message) => message,
+                    Err(End::Done) => return,
+                    Err(End::Cut) => {
+                        let _ = out.send(Err(io::Error::other("the server went away"))).await;
+                        return;
+                    }
+                };
+                place += 1;
+                let mut event = Vec::with_capacity(message.len() + 48);
+                if let Some(number) = ids {
+                    event.extend_from_slice(format!("id: {number}-{place}\n").as_bytes());
+                }
+                event.extend_from_slice(b"event: message\ndata: ");
+                event.extend_from_slice(&message);
+                event.extend_from_slice(b"\n\n");
+                if send(&out, event.into(), slow).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Reply::events().with("cache-control", "no-store").written(body)
     }
 }
 

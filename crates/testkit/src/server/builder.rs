@@ -1,17 +1,21 @@
 //! What a server is made of.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bowline_protocol::{
-    CallToolResult, CompleteResult, Era, GetPromptResult, Implementation, Prompt, ReadResourceResult, Resource,
-    ResourceContents, ResourceTemplate, Revision, Tool,
+    CacheScope, CallToolResult, CompleteResult, Era, GetPromptResult, Implementation, Prompt, RawJson,
+    ReadResourceResult, Resource, ResourceContents, ResourceTemplate, Revision, TASKS_EXTENSION, Tool,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::call::{CompletionCall, PromptCall, ResourceRead, ToolCall};
+use super::call::{CompletionCall, MethodCall, PromptCall, ResourceRead, ToolCall};
 use super::catalog::{Catalog, Handler, HandlerResult, fixed, handler};
+use super::rounds::Seals;
+use super::tasks::{Tasks, Times};
 use super::{MockServer, Shared};
 use crate::journal::Journal;
 use crate::misbehave::{Misbehaviour, Named, Quirk, Rules, UnknownMisbehaviour, When};
@@ -38,9 +42,32 @@ pub(crate) struct Config {
     pub(crate) completion: Option<Handler<CompletionCall, CompleteResult>>,
     pub(crate) max_running: usize,
     pub(crate) quirks: Vec<Quirk>,
+    /// For how many milliseconds, and by whom, results of 2026-07-28 may be kept.
+    pub(crate) cache: (u64, CacheScope),
+    /// The extensions to declare, by name.
+    pub(crate) extensions: serde_json::Map<String, Value>,
+    /// Methods beside those of the protocol.
+    pub(crate) methods: HashMap<String, Handler<MethodCall, RawJson>>,
+    pub(crate) tasks: Times,
 }
 
 impl Config {
+    /// What the first quirk of a kind says.
+    pub(crate) fn quirk<T>(&self, what: impl Fn(&Quirk) -> Option<T>) -> Option<T> {
+        self.quirks.iter().find_map(what)
+    }
+
+    /// Whether a revision of an era is served.
+    pub(crate) fn speaks(&self, era: Era) -> bool {
+        self.revisions.iter().any(|revision| revision.era() == era)
+    }
+
+    /// The newest revision without a handshake that is served.
+    pub(crate) fn newest_stateless(&self) -> Revision {
+        let newest = self.revisions.iter().rev().find(|revision| revision.era() == Era::Stateless);
+        newest.copied().unwrap_or(Revision::LATEST)
+    }
+
     pub(crate) fn has_quirk(&self, quirk: &Quirk) -> bool {
         self.quirks.contains(quirk)
     }
@@ -66,6 +93,17 @@ impl Config {
         if self.completion.is_some() && revision.has_completions_capability() {
             declared.insert("completions".to_owned(), json!({}));
         }
+        let mut extensions = self.extensions.clone();
+        if catalog.has_tasks() {
+            if revision.has_tasks() {
+                let tasks = json!({ "list": {}, "cancel": {}, "requests": { "tools": { "call": {} } } });
+                declared.insert("tasks".to_owned(), tasks);
+            }
+            extensions.entry(TASKS_EXTENSION).or_insert_with(|| json!({}));
+        }
+        if !extensions.is_empty() && revision.has_extensions() {
+            declared.insert("extensions".to_owned(), Value::Object(extensions));
+        }
         Value::Object(declared)
     }
 }
@@ -75,7 +113,7 @@ impl MockServerBuilder {
         Self {
             config: Config {
                 info: Implementation::new("mock-server", env!("CARGO_PKG_VERSION")),
-                revisions: Revision::ALL.into_iter().filter(|r| r.era() == Era::Handshake).collect(),
+                revisions: Revision::ALL.to_vec(),
                 instructions: None,
                 page_size: usize::MAX,
                 logging: false,
@@ -84,6 +122,10 @@ impl MockServerBuilder {
                 completion: None,
                 max_running: 1024,
                 quirks: Vec::new(),
+                cache: (0, CacheScope::Private),
+                extensions: serde_json::Map::new(),
+                methods: HashMap::new(),
+                tasks: Times::default(),
             },
             catalog: Catalog::default(),
             rules: Rules::default(),
@@ -97,14 +139,16 @@ impl MockServerBuilder {
         self
     }
 
-    /// Sets the revisions that are served. Default: all that have a handshake.
+    /// Sets the revisions that are served. Default: all, those with a handshake and 2026-07-28.
     ///
-    /// A client that asks for one of them gets it, any other gets the newest. Revisions without a handshake, and an
-    /// empty list, are ignored.
+    /// A client that shakes hands and asks for one of them gets it, any other the newest that has a handshake. A
+    /// request that says that it is one of 2026-07-28 is served by itself, on the same connection too. An empty list
+    /// is ignored.
     #[must_use]
     pub fn revisions(mut self, revisions: impl IntoIterator<Item = Revision>) -> Self {
-        let mut revisions: Vec<_> = revisions.into_iter().filter(|r| r.era() == Era::Handshake).collect();
+        let mut revisions: Vec<_> = revisions.into_iter().collect();
         revisions.sort();
+        revisions.dedup();
         if !revisions.is_empty() {
             self.config.revisions = revisions;
         }
@@ -119,6 +163,9 @@ impl MockServerBuilder {
     }
 
     /// Adds or replaces a tool.
+    ///
+    /// Where its `execution` says that it may, or must, be called as a task, it is run as one: in 2025-11-25 for those
+    /// who ask for it, in 2026-07-28 for all who declare the extension `io.modelcontextprotocol/tasks`.
     #[must_use]
     pub fn tool<F, R>(mut self, tool: Tool, run: F) -> Self
     where
@@ -179,6 +226,44 @@ impl MockServerBuilder {
         R: HandlerResult<CompleteResult>,
     {
         self.config.completion = Some(handler(complete));
+        self
+    }
+
+    /// Adds or replaces a method that no specification has, or another answer to one that has: it needs no capability.
+    ///
+    /// Methods that the server answers without a handler, such as lists, stay as they are.
+    #[must_use]
+    pub fn method<F, R>(mut self, name: impl Into<String>, run: F) -> Self
+    where
+        F: Fn(MethodCall) -> R + Send + Sync + 'static,
+        R: HandlerResult<RawJson>,
+    {
+        self.config.methods.insert(name.into(), handler(run));
+        self
+    }
+
+    /// Declares an extension with its settings, in revisions that have extensions.
+    #[must_use]
+    pub fn extension(mut self, name: impl Into<String>, settings: Value) -> Self {
+        self.config.extensions.insert(name.into(), settings);
+        self
+    }
+
+    /// Sets for how many milliseconds, and by whom, results of 2026-07-28 may be kept: those of lists, of
+    /// `resources/read` and `server/discover`, where they do not say it themselves. Default: 0, private.
+    #[must_use]
+    pub fn cache(mut self, ttl_ms: u64, scope: CacheScope) -> Self {
+        self.config.cache = (ttl_ms, scope);
+        self
+    }
+
+    /// Sets for how long tasks are kept from their beginning, without limit where there is no `ttl`, and how often
+    /// clients are told to look at them. Default: 10 minutes, 50 milliseconds.
+    ///
+    /// A task that runs is ended with its time, and with the server: one without limit keeps the server alive.
+    #[must_use]
+    pub fn task_times(mut self, ttl: Option<Duration>, poll: Duration) -> Self {
+        self.config.tasks = Times { ttl, poll };
         self
     }
 
@@ -250,6 +335,8 @@ impl MockServerBuilder {
             rules: Mutex::new(self.rules),
             journal: Journal::default(),
             sessions: Mutex::default(),
+            seals: Seals::default(),
+            tasks: Tasks::default(),
             disconnects: watch::Sender::new(0),
         }))
     }

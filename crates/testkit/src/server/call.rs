@@ -46,6 +46,8 @@ pub type ResourceRead = Call<ReadResourceRequestParams>;
 pub type PromptCall = Call<GetPromptRequestParams>;
 /// A request to complete an argument.
 pub type CompletionCall = Call<CompleteRequestParams>;
+/// A request of a method that the server adds; its parameters as they came, `{}` where none came.
+pub type MethodCall = Call<RawJson>;
 
 impl<P> Call<P> {
     pub(crate) const fn new(params: P, context: Context) -> Self {

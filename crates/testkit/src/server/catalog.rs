@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bowline_protocol::{
     CallToolResult, ErrorObject, GetPromptResult, Prompt, ReadResourceResult, Resource, ResourceContents,
-    ResourceTemplate, Tool,
+    ResourceTemplate, TaskSupport, Tool,
 };
 use bowline_transport::BoxFuture;
 
@@ -102,8 +102,14 @@ impl Catalog {
         remove(&mut self.prompts, |prompt| prompt.name == name)
     }
 
-    pub(crate) fn tool(&self, name: &str) -> Option<Handler<ToolCall, CallToolResult>> {
-        self.tools.iter().find(|(tool, _)| tool.name == name).map(|(_, handler)| Arc::clone(handler))
+    pub(crate) fn tool(&self, name: &str) -> Option<(Tool, Handler<ToolCall, CallToolResult>)> {
+        self.tools.iter().find(|(tool, _)| tool.name == name).cloned()
+    }
+
+    /// Whether a tool may be called as a task.
+    pub(crate) fn has_tasks(&self) -> bool {
+        let support = |tool: &Tool| tool.execution.as_ref().and_then(|execution| execution.task_support.clone());
+        self.tools.iter().any(|(tool, _)| matches!(support(tool), Some(TaskSupport::Optional | TaskSupport::Required)))
     }
 
     pub(crate) fn prompt(&self, name: &str) -> Option<(Prompt, Handler<PromptCall, GetPromptResult>)> {

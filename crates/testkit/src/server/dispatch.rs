@@ -1,10 +1,11 @@
 //! From a method to its answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bowline_protocol::frame::Request;
 use bowline_protocol::{
-    CallToolRequestParams, CompleteRequestParams, ErrorCode, ErrorObject, GetPromptRequestParams,
+    CallToolRequestParams, CompleteRequestParams, Era, ErrorCode, ErrorObject, GetPromptRequestParams,
     InitializeRequestParams, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
     PaginatedRequestParams, RawJson, ReadResourceRequestParams, Revision, SetLevelRequestParams,
     SubscribeRequestParams,
@@ -18,7 +19,8 @@ use super::session::{Agreed, Session};
 use super::{revise, to_raw};
 use crate::misbehave::Quirk;
 
-type Answer = Result<RawJson, ErrorObject>;
+/// What a request is answered with.
+pub(crate) type Answer = Result<RawJson, ErrorObject>;
 
 impl Session {
     /// The answer of a request that needs no handler; `None` where a handler has to give it.
@@ -36,11 +38,10 @@ impl Session {
         if let Err(error) = self.allowed(method, agreed.revision) {
             return Some(Err(error));
         }
+        if let Some(page) = self.list(request, agreed.revision) {
+            return Some(page);
+        }
         Some(match method {
-            "tools/list" => self.list_tools(request, agreed.revision),
-            "resources/list" => self.list_resources(request, agreed.revision),
-            "resources/templates/list" => self.list_templates(request, agreed.revision),
-            "prompts/list" => self.list_prompts(request, agreed.revision),
             "logging/setLevel" => params::<SetLevelRequestParams>(request).map(|params| {
                 self.set_level(params.level);
                 RawJson::EMPTY_OBJECT
@@ -57,20 +58,41 @@ impl Session {
         })
     }
 
+    /// A page of a list, if the request asks for one.
+    pub(crate) fn list(&self, request: &Request, revision: Revision) -> Option<Answer> {
+        Some(match request.method.as_str() {
+            "tools/list" => self.list_tools(request, revision),
+            "resources/list" => self.list_resources(request, revision),
+            "resources/templates/list" => self.list_templates(request, revision),
+            "prompts/list" => self.list_prompts(request, revision),
+            _ => return None,
+        })
+    }
+
     /// The answer of a handler.
     pub(crate) async fn handle(&self, request: &Request, context: Context) -> Answer {
         let revision = context.revision();
         match request.method.as_str() {
             "tools/call" => {
                 let params: CallToolRequestParams = params(request)?;
-                let run = self.server.catalog().tool(&params.name).ok_or_else(|| unknown("tool", &params.name))?;
+                let found = self.server.catalog().tool(&params.name);
+                let (tool, run) = found.ok_or_else(|| unknown("tool", &params.name))?;
+                let support = tool.execution.as_ref().and_then(|execution| execution.task_support.as_ref());
+                if self.server.is_task(&context, support, params.task.is_some())? {
+                    let ttl = params.task.as_ref().and_then(|task| task.ttl).map(Duration::from_millis);
+                    return self.server.begin_task(&context, ttl, |context| run(Call::new(params, context))).await;
+                }
                 to_raw(&revise::call_result(revision, run(Call::new(params, context)).await?))
             }
             "resources/read" => {
                 let params: ReadResourceRequestParams = params(request)?;
                 let (read, variables) = self.server.catalog().contents(&params.uri).ok_or_else(|| {
-                    ErrorObject::new(ErrorCode::RESOURCE_NOT_FOUND, "Resource not found")
-                        .with_data(RawJson::from(json!({ "uri": params.uri })))
+                    // Specification: basic/index, section on error codes.
+                    let code = match revision.era() {
+                        Era::Handshake => ErrorCode::RESOURCE_NOT_FOUND,
+                        _ => ErrorCode::INVALID_PARAMS,
+                    };
+                    ErrorObject::new(code, "Resource not found").with_data(RawJson::from(json!({ "uri": params.uri })))
                 })?;
                 to_raw(&read(Call::new(params, context.with_variables(variables))).await?)
             }
@@ -92,7 +114,13 @@ impl Session {
                 let complete = complete.ok_or_else(|| not_found("completion/complete"))?;
                 to_raw(&complete(Call::new(params, context)).await?)
             }
-            method => Err(not_found(method)),
+            method if method.starts_with("tasks/") && !self.server.config.methods.contains_key(method) => {
+                self.handle_task(request, &context).await
+            }
+            method => {
+                let run = self.server.config.methods.get(method).map(Arc::clone).ok_or_else(|| not_found(method))?;
+                run(Call::new(request.params.clone().unwrap_or(RawJson::EMPTY_OBJECT), context)).await
+            }
         }
     }
 
@@ -103,8 +131,9 @@ impl Session {
         let params: InitializeRequestParams = params(request)?;
         let config = &self.server.config;
         let asked = params.protocol_version.parse::<Revision>().ok();
-        let newest = config.revisions.last().copied().unwrap_or(Revision::LATEST_HANDSHAKE);
-        let revision = asked.filter(|asked| config.revisions.contains(asked)).unwrap_or(newest);
+        let served: Vec<_> = config.revisions.iter().filter(|revision| revision.era() == Era::Handshake).collect();
+        let newest = served.last().copied().copied().unwrap_or(Revision::LATEST_HANDSHAKE);
+        let revision = asked.filter(|asked| served.contains(&asked)).unwrap_or(newest);
         let declared = config.capabilities(&self.server.catalog(), revision);
         let mut result = json!({
             "protocolVersion": revision,
@@ -120,10 +149,13 @@ impl Session {
 
     /// Whether the capability that a method needs was declared.
     fn allowed(&self, method: &str, revision: Revision) -> Result<(), ErrorObject> {
+        if self.server.config.methods.contains_key(method) {
+            return Ok(());
+        }
         let capability = match method.split_once('/').map(|(area, _)| area) {
             Some("completion") if revision.has_completions_capability() => "completions",
             Some("completion") => return Ok(()),
-            Some(area @ ("tools" | "resources" | "prompts" | "logging")) => area,
+            Some(area @ ("tools" | "resources" | "prompts" | "logging" | "tasks")) => area,
             _ => return Err(not_found(method)),
         };
         let subscribing = matches!(method, "resources/subscribe" | "resources/unsubscribe");
@@ -174,7 +206,11 @@ impl Session {
     }
 
     /// The page that a request asks for, and the cursor of the next.
-    fn page<'a, T>(&self, request: &Request, items: &'a [T]) -> Result<(&'a [T], Option<String>), ErrorObject> {
+    pub(crate) fn page<'a, T>(
+        &self,
+        request: &Request,
+        items: &'a [T],
+    ) -> Result<(&'a [T], Option<String>), ErrorObject> {
         let params = match &request.params {
             Some(_) => params::<PaginatedRequestParams>(request)?,
             None => PaginatedRequestParams::new(),
@@ -199,14 +235,14 @@ impl Session {
     }
 }
 
-fn params<T: DeserializeOwned>(request: &Request) -> Result<T, ErrorObject> {
+pub(crate) fn params<T: DeserializeOwned>(request: &Request) -> Result<T, ErrorObject> {
     let params = request.params.clone().unwrap_or(RawJson::EMPTY_OBJECT);
     params.parse().map_err(|error| {
         ErrorObject::new(ErrorCode::INVALID_PARAMS, format!("the parameters of {}: {error}", request.method))
     })
 }
 
-fn not_found(method: &str) -> ErrorObject {
+pub(crate) fn not_found(method: &str) -> ErrorObject {
     ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, format!("no method {method}"))
 }
 

@@ -53,7 +53,8 @@ impl Style {
                 Quirk::CarriageReturns => style.carriage_returns = true,
                 Quirk::Chunks(bytes) => style.chunks = Some((*bytes).max(1)),
                 Quirk::Coalesce(messages) => style.coalesce = *messages,
-                Quirk::AnswersCancelled | Quirk::CursorLoop => {}
+                // The others are none of the writer's.
+                _ => {}
             }
         }
         style

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use bowline_protocol::frame::{self, FrameError, Incoming, Message, Notification, Request, Response};
 use bowline_protocol::{
-    CancelledNotificationParams, ClientCapabilities, ErrorCode, ErrorObject, LoggingLevel, RawJson, RequestId, Revision,
+    CancelledNotificationParams, ClientCapabilities, ErrorCode, ErrorObject, LoggingLevel, RawJson, RequestId,
+    Revision, method,
 };
+use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -18,34 +20,39 @@ use tokio::task::JoinSet;
 
 use super::Shared;
 use super::context::Context;
+use super::dispatch::Answer;
+use super::modern::{self, Way};
 use super::output::{self, Out, Style};
+use super::subscriptions::Subscription;
 use crate::lines::Lines;
-use crate::misbehave::{self, Quirk};
+use crate::misbehave::{self, Misbehaviour, Quirk};
 
 /// How long handlers that are about to answer get when the client has closed its side.
 const DRAIN: Duration = Duration::from_millis(100);
-
-type Answer = Result<RawJson, ErrorObject>;
 
 /// One connection.
 pub(crate) struct Session {
     pub(crate) server: Arc<Shared>,
     /// Its number in the journal.
     pub(crate) connection: u64,
+    /// Whether it is there for one request of 2026-07-28 alone.
+    pub(crate) alone: bool,
     out: mpsc::Sender<Out>,
     state: Mutex<State>,
     next_id: AtomicI64,
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// What the handshake brought; none before it.
     agreed: Option<Agreed>,
     ready: bool,
     level: Option<LoggingLevel>,
     subscriptions: HashSet<String>,
+    /// The subscriptions of 2026-07-28.
+    listening: Vec<Arc<Subscription>>,
     /// Requests of the client that run.
-    running: HashMap<RequestId, Arc<watch::Sender<bool>>>,
+    pub(super) running: HashMap<RequestId, Arc<watch::Sender<bool>>>,
     /// Requests of ours that wait for their answer.
     asked: HashMap<RequestId, oneshot::Sender<Answer>>,
 }
@@ -65,30 +72,49 @@ pub(crate) async fn serve(
     writer: impl AsyncWrite + Send + Unpin,
     stdio: bool,
 ) -> io::Result<u8> {
-    let (out, queue) = mpsc::channel(output::QUEUE);
     let style = Style::new(&server.config.quirks, stdio);
-    let mut disconnected = server.disconnects.subscribe();
-    let journal = server.journal.clone();
-    let connection = journal.begin();
-    let session = Arc::new(Session { server, connection, out, state: Mutex::default(), next_id: AtomicI64::new(1) });
-    session.server.sessions.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&session));
-    let end = tokio::select! {
-        end = output::write(queue, writer, &style) => match end {
-            // A client that no longer reads has gone.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
-            end => end,
-        },
-        _ = disconnected.changed() => Ok(0),
-        error = session.read(reader) => Err(error),
-    };
-    // Whoever waits for an answer of the client learns that none will come.
-    session.state().asked.clear();
-    journal.end();
-    end
+    let (session, queue) = Session::begin(server, false);
+    let reading = session.read(reader);
+    session.run(queue, writer, &style, reading).await
 }
 
 impl Session {
-    fn state(&self) -> MutexGuard<'_, State> {
+    /// Begins a connection; gives it with what is to be written on it.
+    pub(super) fn begin(server: Arc<Shared>, alone: bool) -> (Arc<Self>, mpsc::Receiver<Out>) {
+        let (out, queue) = mpsc::channel(output::QUEUE);
+        let connection = server.journal.begin();
+        let next_id = AtomicI64::new(1);
+        let session = Arc::new(Self { server, connection, alone, out, state: Mutex::default(), next_id });
+        session.server.sessions.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&session));
+        (session, queue)
+    }
+
+    /// Writes while `work` is done, until the connection ends; gives the exit code.
+    pub(super) async fn run(
+        &self,
+        queue: mpsc::Receiver<Out>,
+        writer: impl AsyncWrite + Send + Unpin,
+        style: &Style,
+        work: impl Future<Output = io::Error>,
+    ) -> io::Result<u8> {
+        let mut disconnected = self.server.disconnects.subscribe();
+        let end = tokio::select! {
+            end = output::write(queue, writer, style) => match end {
+                // A client that no longer reads has gone.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+                end => end,
+            },
+            _ = disconnected.changed() => Ok(0),
+            error = work => Err(error),
+        };
+        // Whoever waits for an answer of the client learns that none will come.
+        self.state().asked.clear();
+        self.server.tasks.forget_of(self.connection);
+        self.server.journal.end();
+        end
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -111,7 +137,8 @@ impl Session {
                 Err(error) => return error,
             }
         }
-        let _ = tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await;
+        self.abandon_subscriptions();
+        drain(&mut tasks).await;
         self.write(Out::Close(0)).await;
         std::future::pending().await
     }
@@ -145,16 +172,31 @@ impl Session {
 
     async fn message(self: &Arc<Self>, message: Message, tasks: &mut JoinSet<()>) {
         match message {
-            Message::Request(request) => self.start(request, tasks).await,
+            Message::Request(request) => self.start(request, None, tasks).await,
             Message::Notification(notification) => self.notified(&notification),
             Message::Response(response) => self.answered(response),
         }
     }
 
     /// Answers a request at once where that needs no handler, or starts the task that will.
-    async fn start(self: &Arc<Self>, request: Request, tasks: &mut JoinSet<()>) {
+    ///
+    /// A refusal is the answer, whatever the request says.
+    pub(super) async fn start(
+        self: &Arc<Self>,
+        request: Request,
+        refusal: Option<ErrorObject>,
+        tasks: &mut JoinSet<()>,
+    ) {
         let faults = self.server.rules().matching(&request.method);
-        let at_once = self.at_once(&request);
+        let meta = modern::meta_of(request.params.as_ref());
+        let (terms, at_once) = match (refusal, self.way(&request, meta.as_ref())) {
+            (Some(error), _) | (None, Way::Stateless(Err(error))) => (None, Some(Err(error))),
+            (None, Way::Handshake) => (None, self.at_once(&request)),
+            (None, Way::Stateless(Ok(terms))) => {
+                let at_once = self.at_once_stateless(&request, &terms);
+                (Some(terms), at_once)
+            }
+        };
         if let (Some(answer), true) = (&at_once, faults.is_empty()) {
             return self.write(Out::Line(encode(&request.id, answer))).await;
         }
@@ -167,24 +209,37 @@ impl Session {
         self.state().running.insert(request.id.clone(), Arc::clone(&cancel));
         let session = Arc::clone(self);
         tasks.spawn(async move {
-            let context =
-                Context::new(Arc::clone(&session), request.id.clone(), request.params.as_ref(), Arc::clone(&cancel));
+            let token = meta.and_then(|meta| meta.progress_token());
+            let context = Context::new(Arc::clone(&session), &request, token, terms, Arc::clone(&cancel));
             misbehave::before(&context, &faults).await;
             let answer = match at_once {
                 Some(answer) => answer,
-                None => AssertUnwindSafe(session.handle(&request, context.clone()))
-                    .catch_unwind()
-                    .await
-                    .unwrap_or_else(|_| Err(ErrorObject::new(ErrorCode::INTERNAL_ERROR, "the handler panicked"))),
+                None => session.answer(&request, &context, &faults).await,
             };
             session.state().running.remove(&request.id);
             // Specification: basic/utilities/cancellation. A cancelled request gets no answer.
             if !context.is_cancelled() || session.server.config.has_quirk(&Quirk::AnswersCancelled) {
-                for out in misbehave::answer(&request.id, answer, &faults) {
+                for out in misbehave::answer(&context, answer, &faults) {
                     session.write(out).await;
                 }
             }
         });
+    }
+
+    /// What the handler of a request answers.
+    async fn answer(&self, request: &Request, context: &Context, faults: &[Misbehaviour]) -> Answer {
+        let panicked = || ErrorObject::new(ErrorCode::INTERNAL_ERROR, "the handler panicked");
+        if context.terms().is_none() {
+            let handled = AssertUnwindSafe(self.handle(request, context.clone())).catch_unwind().await;
+            return handled.unwrap_or_else(|_| Err(panicked()));
+        }
+        if request.method.as_str() == method::SUBSCRIPTIONS_LISTEN {
+            let ended = self.listen(request, context, faults).await?;
+            return Ok(self.server.finish(&request.method, &ended));
+        }
+        let handled = AssertUnwindSafe(self.handle(request, context.clone())).catch_unwind().await;
+        let answer = context.settle(handled.unwrap_or_else(|_| Err(panicked())));
+        answer.map(|result| self.server.finish(&request.method, &result))
     }
 
     fn notified(&self, notification: &Notification) {
@@ -243,6 +298,33 @@ impl Session {
         self.state().agreed.clone()
     }
 
+    /// Adds a subscription; what comes first on it is sent before anything else can be.
+    pub(crate) async fn begin_listening(&self, subscription: Arc<Subscription>, first: Option<Bytes>) {
+        // Nothing is lost where the connection has ended: there is nobody to listen.
+        let Ok(permit) = self.out.reserve().await else { return };
+        let mut state = self.state();
+        state.listening.push(subscription);
+        if let Some(first) = first {
+            permit.send(Out::Line(first));
+        }
+    }
+
+    pub(crate) fn unlisten(&self, id: &RequestId) {
+        self.state().listening.retain(|subscription| subscription.id != *id);
+    }
+
+    pub(crate) fn listening(&self) -> Vec<Arc<Subscription>> {
+        self.state().listening.clone()
+    }
+
+    /// Gives up the subscriptions of a client that has closed its side.
+    fn abandon_subscriptions(&self) {
+        let state = self.state();
+        for cancel in state.listening.iter().filter_map(|subscription| state.running.get(&subscription.id)) {
+            cancel.send_replace(true);
+        }
+    }
+
     /// The revision that was agreed on, or the newest one before that.
     pub(crate) fn revision(&self) -> Revision {
         self.state().agreed.as_ref().map_or(Revision::LATEST_HANDSHAKE, |agreed| agreed.revision)
@@ -288,8 +370,13 @@ impl Session {
     }
 }
 
+/// Lets handlers that are about to end do so.
+pub(super) async fn drain(tasks: &mut JoinSet<()>) {
+    let _ = tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await;
+}
+
 /// Writes an answer.
-pub(crate) fn encode(id: &RequestId, answer: &Answer) -> bytes::Bytes {
+pub(crate) fn encode(id: &RequestId, answer: &Answer) -> Bytes {
     match answer {
         Ok(result) => frame::encode_result(id, result),
         Err(error) => frame::encode_error(Some(id), error),

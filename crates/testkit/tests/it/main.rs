@@ -7,6 +7,10 @@ mod demo;
 #[cfg(test)]
 mod misbehaviour;
 #[cfg(test)]
+mod modern;
+#[cfg(all(test, feature = "http"))]
+mod modern_http;
+#[cfg(test)]
 mod peer;
 #[cfg(test)]
 mod script;
