@@ -13,9 +13,13 @@ pub use bowline_client::{
     Listed, Pages, Reconnect, Request, RequestContext, RootsProvider, SamplingHandler, SamplingSupport, ServerInfo,
     Supporting, Timeouts, refused, request,
 };
+#[cfg(feature = "schema")]
+pub use bowline_client::{OutputSchema, OutputSchemas};
 #[cfg(feature = "http")]
 pub use bowline_http as http;
 pub use bowline_protocol as protocol;
+#[cfg(feature = "schema")]
+pub use bowline_schema as schema;
 #[cfg(feature = "socket")]
 pub use bowline_socket as socket;
 #[cfg(feature = "sse")]

@@ -15,7 +15,8 @@ impl From<Error> for CliError {
             | ErrorKind::Protocol
             | ErrorKind::Unsupported
             | ErrorKind::UnsupportedVersion
-            | ErrorKind::TooLarge => Code::Protocol,
+            | ErrorKind::TooLarge
+            | ErrorKind::Output => Code::Protocol,
             _ => Code::Unexpected,
         };
         // The messages say what to do about the failure itself; this is what the command can do.

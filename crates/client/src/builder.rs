@@ -13,6 +13,7 @@ use crate::dial::Dialer;
 use crate::error::Error;
 use crate::events::{Event, OnEvent};
 use crate::handlers::{ElicitationHandler, RootsProvider, SamplingHandler};
+use crate::output::{OutputSchemas, Outputs};
 use crate::reconnect::Reconnect;
 use crate::serve::Handlers;
 use crate::supervisor::Supervisor;
@@ -32,6 +33,7 @@ pub struct ClientBuilder {
     allow_undeclared: bool,
     handlers: Handlers,
     on_event: Option<OnEvent>,
+    output: OutputSchemas,
 }
 
 impl Default for ClientBuilder {
@@ -45,6 +47,7 @@ impl Default for ClientBuilder {
             allow_undeclared: false,
             handlers: Handlers::default(),
             on_event: None,
+            output: OutputSchemas::default(),
         }
     }
 }
@@ -90,6 +93,14 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets what becomes of structured results that do not fit the tool's `outputSchema`. Default:
+    /// [`OutputSchemas::Warn`](crate::OutputSchemas::Warn).
+    #[cfg(feature = "schema")]
+    pub fn output_schemas(mut self, policy: OutputSchemas) -> Self {
+        self.output = policy;
+        self
+    }
+
     /// Lets the server ask a model, and declares `sampling`.
     pub fn on_sampling(mut self, handler: impl SamplingHandler) -> Self {
         self.handlers.sampling = Some(Arc::new(handler));
@@ -129,13 +140,14 @@ impl ClientBuilder {
     /// # Cancel safety
     /// Dropping the future closes the connection; the server is not left behind.
     pub async fn connect(self, connector: impl Connect) -> Result<Client, Error> {
+        let outputs = Arc::new(Outputs::new(self.output));
         let dialer = Dialer {
             connector: Box::new(connector),
             info: self.info,
             revision: self.revision,
             settings: CallSettings { timeouts: self.timeouts, allow_undeclared: self.allow_undeclared },
             keep_alive: self.keep_alive,
-            handlers: self.handlers,
+            handlers: Handlers { outputs, ..self.handlers },
         };
         Supervisor::start(dialer, self.reconnect, self.on_event).await.map(Client::new)
     }

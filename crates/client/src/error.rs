@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use bowline_protocol::{ErrorCode, ErrorObject, ShapeError, excerpt};
+use bowline_protocol::{CallToolResult, ErrorCode, ErrorObject, ShapeError, excerpt};
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
 
 /// What kind of failure an [`Error`] is.
@@ -33,6 +33,8 @@ pub enum ErrorKind {
     Config,
     /// A message was larger than the limit.
     TooLarge,
+    /// A tool's structured result does not fit its `outputSchema`; the result is in [`Error::tool_result`].
+    Output,
 }
 
 /// Why a call, or a connection, failed.
@@ -57,6 +59,7 @@ struct Inner {
     server: Option<ErrorObject>,
     transport: Option<TransportError>,
     stderr: Option<String>,
+    result: Option<CallToolResult>,
 }
 
 impl Error {
@@ -69,6 +72,7 @@ impl Error {
             server: None,
             transport: None,
             stderr: None,
+            result: None,
         }))
     }
 
@@ -111,6 +115,7 @@ impl Error {
             server: server.clone(),
             transport: transport.clone(),
             stderr: stderr.clone(),
+            result: None,
         }))
     }
 
@@ -145,6 +150,14 @@ impl Error {
     pub(crate) fn shape(error: &ShapeError) -> Self {
         let mut this = Self::new(ErrorKind::Protocol, format!("the result has the {error}"));
         this.0.sent = Sent::Yes;
+        this
+    }
+
+    /// A tool's result that is good but for its structured part.
+    pub(crate) fn output(message: String, result: CallToolResult) -> Self {
+        let mut this = Self::new(ErrorKind::Output, message);
+        this.0.sent = Sent::Yes;
+        this.0.result = Some(result);
         this
     }
 
@@ -211,6 +224,11 @@ impl Error {
     /// The last lines of a child's standard error, where there is a child that wrote some.
     pub fn stderr(&self) -> Option<&str> {
         self.0.stderr.as_deref()
+    }
+
+    /// The whole result of a tool, where its structured part was refused ([`ErrorKind::Output`]).
+    pub fn tool_result(&self) -> Option<&CallToolResult> {
+        self.0.result.as_ref()
     }
 
     /// The HTTP status of the answer, where there was one.

@@ -13,6 +13,7 @@ mod feed;
 mod form;
 mod handlers;
 mod keep_alive;
+mod output;
 mod pages;
 mod reconnect;
 pub mod request;
@@ -30,6 +31,8 @@ pub use events::{Event, Events};
 pub use handlers::{
     ElicitationHandler, HandlerResult, RequestContext, RootsProvider, SamplingHandler, Supporting, refused,
 };
+#[cfg(feature = "schema")]
+pub use output::{OutputSchema, OutputSchemas};
 pub use pages::{Listed, Pages};
 pub use reconnect::Reconnect;
 pub use request::Request;

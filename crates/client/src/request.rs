@@ -39,6 +39,17 @@ pub trait Kind: Send {
     /// The method, what it is applied to, and the parameters.
     #[doc(hidden)]
     fn into_parts(self) -> Result<Parts, Error>;
+
+    /// What is made of a result before the caller gets it.
+    #[doc(hidden)]
+    fn judge(
+        client: &Client,
+        subject: Option<String>,
+        result: Self::Result,
+    ) -> impl Future<Output = Result<Self::Result, Error>> + Send {
+        let _ = (client, subject);
+        async move { Ok(result) }
+    }
 }
 
 /// What makes a request.
@@ -108,7 +119,9 @@ impl<K: Kind + 'static> IntoFuture for Request<K> {
                 }
                 (own, in_params) => own.or(in_params),
             };
-            self.client.run(Call { method, name, params, options }).await
+            let subject = name.clone();
+            let result = self.client.run(Call { method, name, params, options }).await?;
+            K::judge(&self.client, subject, result).await
         })
     }
 }
@@ -253,6 +266,10 @@ impl Kind for CallTool {
 
         let params = encode(&Params { name: &self.name, arguments: self.arguments.finish()? })?;
         Ok(Parts { method: method::TOOLS_CALL.into(), name: Some(self.name), params, meta: None })
+    }
+
+    async fn judge(client: &Client, tool: Option<String>, result: CallToolResult) -> Result<CallToolResult, Error> {
+        crate::output::judge(client, tool.unwrap_or_default(), result).await
     }
 }
 

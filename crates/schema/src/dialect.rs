@@ -43,7 +43,7 @@ impl Dialect {
     /// The dialect that a value of `$schema` names, with or without the empty fragment, over http or https: both are
     /// seen, and neither is ever fetched.
     pub(crate) fn named(value: &Value) -> Result<Self, SchemaError> {
-        let unsupported = |text: &str| SchemaError::UnsupportedDialect(excerpt(text, 200).to_string());
+        let unsupported = |text: &str| SchemaError::UnsupportedDialect(excerpt(text, 200));
         let Value::String(uri) = value else { return Err(unsupported(&value.to_string())) };
         let bare = |uri: &str| {
             let uri = uri.strip_suffix('#').unwrap_or(uri);

@@ -136,8 +136,8 @@ fn told(error: &ValidationError<'_>) -> Violation {
         _ => bounded(&error.masked_with("the value"), MAX_MESSAGE),
     };
     Violation {
-        path: excerpt(error.instance_path().as_str(), MAX_PATH).to_string(),
-        keyword: excerpt(error.kind().keyword(), 100).to_string(),
+        path: excerpt(error.instance_path().as_str(), MAX_PATH),
+        keyword: excerpt(error.kind().keyword(), 100),
         message,
     }
 }
@@ -147,12 +147,12 @@ fn refused(error: &ValidationError<'_>) -> SchemaError {
     match error.kind() {
         ValidationErrorKind::Referencing(error) => unresolved(error),
         ValidationErrorKind::Format { format } if format == "regex" => SchemaError::Invalid {
-            path: excerpt(error.instance_path().as_str(), MAX_PATH).to_string(),
+            path: excerpt(error.instance_path().as_str(), MAX_PATH),
             message: "a regular expression that cannot be read, is too large, or has look-around or back-references"
                 .to_owned(),
         },
         _ => SchemaError::Invalid {
-            path: excerpt(error.instance_path().as_str(), MAX_PATH).to_string(),
+            path: excerpt(error.instance_path().as_str(), MAX_PATH),
             message: bounded(&error.masked_with("the schema's value"), MAX_MESSAGE),
         },
     }
@@ -167,11 +167,11 @@ fn unresolved(error: &ReferencingError) -> SchemaError {
         | ReferencingError::InvalidArrayIndex { pointer, .. } => pointer,
         ReferencingError::NoSuchAnchor { anchor } | ReferencingError::InvalidAnchor { anchor } => anchor,
         ReferencingError::UnknownSpecification { specification } => {
-            return SchemaError::UnsupportedDialect(excerpt(specification, 200).to_string());
+            return SchemaError::UnsupportedDialect(excerpt(specification, 200));
         }
         other => return SchemaError::Unresolved(bounded(other, 200)),
     };
-    SchemaError::Unresolved(excerpt(name, 200).to_string())
+    SchemaError::Unresolved(excerpt(name, 200))
 }
 
 /// At most `limit` bytes of a text on one line; what is longer is never made.

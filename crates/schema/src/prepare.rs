@@ -202,7 +202,7 @@ impl Preparing<'_> {
             let Some(Value::String(reference)) = members.get(keyword) else { continue };
             counts.references += 1;
             if leads_into_data(reference, dialect) {
-                return Err(SchemaError::NoSchemaThere(excerpt(reference, 200).to_string()));
+                return Err(SchemaError::NoSchemaThere(excerpt(reference, 200)));
             }
         }
         Ok(())

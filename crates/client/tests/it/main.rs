@@ -2,5 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
+#[cfg(feature = "schema")]
+mod output;
 mod reconnect;
 mod requests;

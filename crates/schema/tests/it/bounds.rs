@@ -22,10 +22,10 @@ fn chained(length: usize, hop: impl Fn(Value) -> Value, last: &Value) -> Value {
 
 #[test]
 fn js_06_work_that_doubles_with_each_reference_is_ended() {
-    let twice = |keyword: &'static str| move |next: Value| json!({keyword: [next.clone(), next]});
-    let guarded = |next: Value| json!({"if": next.clone(), "then": next.clone(), "else": next});
-    let negated = |next: Value| json!({"not": {"anyOf": [next.clone(), {"not": next}]}});
-    let names = |next: Value| json!({"propertyNames": {"anyOf": [next.clone(), next]}});
+    let twice = |keyword: &'static str| move |next: Value| json!({keyword: [next, next]});
+    let guarded = |next: Value| json!({"if": next, "then": next, "else": next});
+    let negated = |next: Value| json!({"not": {"anyOf": [next, {"not": next}]}});
+    let names = |next: Value| json!({"propertyNames": {"anyOf": [next, next]}});
     let failing = json!({"type": "string"});
     for (name, schema) in [
         ("anyOf", chained(64, twice("anyOf"), &failing)),
@@ -37,11 +37,7 @@ fn js_06_work_that_doubles_with_each_reference_is_ended() {
         ("names of names", chained(64, names, &json!({"maxLength": 0}))),
         (
             "properties",
-            chained(
-                64,
-                |next| json!({"anyOf": [{"properties": {"a": next.clone()}}, {"properties": {"a": next}}]}),
-                &failing,
-            ),
+            chained(64, |next| json!({"anyOf": [{"properties": {"a": next}}, {"properties": {"a": next}}]}), &failing),
         ),
     ] {
         for dialect in ["https://json-schema.org/draft/2020-12/schema", "https://json-schema.org/draft/2019-09/schema"]
@@ -67,7 +63,7 @@ fn js_06_work_that_doubles_with_each_reference_is_ended() {
 
 #[test]
 fn js_06_old_dialects_count_as_well() {
-    let twice = |next: Value| json!({"anyOf": [next.clone(), next]});
+    let twice = |next: Value| json!({"anyOf": [next, next]});
     for draft in ["04", "06", "07"] {
         let mut schema = chained(64, twice, &json!({"type": "string"}));
         schema["$schema"] = format!("http://json-schema.org/draft-{draft}/schema#").into();
@@ -130,7 +126,7 @@ fn js_06_schemas_beyond_the_limits_are_refused() {
     assert_eq!(compile(&many).unwrap_err(), SchemaError::TooComplex { what: "subschemas", limit: 5_000 });
     let patterns = json!({"anyOf": vec![json!({"pattern": "a"}); 257]});
     assert_eq!(compile(&patterns).unwrap_err(), SchemaError::TooComplex { what: "regular expressions", limit: 256 });
-    let twice = |next: Value| json!({"allOf": [next.clone(), next]});
+    let twice = |next: Value| json!({"allOf": [next, next]});
     let mut unevaluated = chained(40, twice, &json!(true));
     unevaluated["unevaluatedProperties"] = false.into();
     assert!(matches!(compile(&unevaluated), Err(SchemaError::TooComplex { limit: 24, .. })));
