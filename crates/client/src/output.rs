@@ -31,7 +31,7 @@ pub(crate) use unchecked::Outputs;
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "schema", expect(clippy::exhaustive_enums, reason = "one may refuse, tell or do nothing"))]
-#[cfg_attr(not(feature = "schema"), expect(dead_code, unreachable_pub, reason = "set with the feature `schema`"))]
+#[cfg_attr(not(feature = "schema"), expect(unreachable_pub, reason = "set with the feature `schema`"))]
 pub enum OutputSchemas {
     /// The call fails with [`ErrorKind::Output`](crate::ErrorKind::Output); the result is in the error. A schema that
     /// cannot be used, and a check that comes to no verdict, are told as with [`Warn`](Self::Warn).
