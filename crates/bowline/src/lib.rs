@@ -13,10 +13,14 @@ pub use bowline_client::{
     HandlerResult, InputRequired, Listed, Outcome, Pages, Reconnect, Request, RequestContext, RootsProvider,
     SamplingHandler, SamplingSupport, ServerInfo, Supporting, Timeouts, refused, request,
 };
+#[cfg(feature = "schema")]
+pub use bowline_client::{OutputSchema, OutputSchemas};
 pub use bowline_client::{Started, TaskCall, TaskHandle, TaskStates, TaskTicket};
 #[cfg(feature = "http")]
 pub use bowline_http as http;
 pub use bowline_protocol as protocol;
+#[cfg(feature = "schema")]
+pub use bowline_schema as schema;
 #[cfg(feature = "socket")]
 pub use bowline_socket as socket;
 #[cfg(feature = "sse")]

@@ -16,8 +16,9 @@ impl From<Error> for CliError {
             | ErrorKind::Unsupported
             | ErrorKind::UnsupportedVersion
             | ErrorKind::TooLarge
-            | ErrorKind::TaskGone => Code::Protocol,
-            ErrorKind::TaskCancelled => Code::Tool,
+            | ErrorKind::TaskGone
+            | ErrorKind::Output => Code::Protocol,
+            ErrorKind::TaskCancelled | ErrorKind::InputRefused => Code::Tool,
             _ => Code::Unexpected,
         };
         // The messages say what to do about the failure itself; this is what the command can do.

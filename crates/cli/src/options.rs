@@ -7,8 +7,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bowline::OutputSchemas;
 use clap::builder::FalseyValueParser;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::global::{Format, Global, InheritEnv, TransportChoice};
 use crate::duration;
@@ -168,10 +169,34 @@ pub(crate) struct Call {
     /// Lets the call go on as a task, where the server has tasks, and shows how it stands
     #[arg(long, env = "BOWLINE_TASK", value_parser = FalseyValueParser::new())]
     pub(crate) task: bool,
+    /// What to do with a structured result that does not fit the tool's output schema [default: warn]
+    #[arg(long, value_name = "POLICY", value_enum, env = "BOWLINE_CALL_OUTPUT_SCHEMA")]
+    pub(crate) output_schema: Option<OutputSchemaChoice>,
     #[command(flatten)]
     pub(crate) save: Save,
     #[command(flatten)]
     pub(crate) server: Server,
+}
+
+/// What to do with a structured result that does not fit the tool's output schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputSchemaChoice {
+    /// Fail, and show the result as part of the error
+    Reject,
+    /// Show the result, and say so on standard error
+    Warn,
+    /// Show the result
+    Ignore,
+}
+
+impl From<OutputSchemaChoice> for OutputSchemas {
+    fn from(choice: OutputSchemaChoice) -> Self {
+        match choice {
+            OutputSchemaChoice::Reject => Self::Reject,
+            OutputSchemaChoice::Warn => Self::Warn,
+            OutputSchemaChoice::Ignore => Self::Ignore,
+        }
+    }
 }
 
 /// Where binary content goes.

@@ -51,8 +51,17 @@ impl Run {
         logs: Logs,
         body: impl AsyncFnOnce(&Client) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
+        self.with_server_as(server, self.builder(logs)?, body).await
+    }
+
+    /// As [`with_server`](Self::with_server), with a client of the command's own making.
+    pub(crate) async fn with_server_as(
+        &self,
+        server: &Server,
+        builder: ClientBuilder,
+        body: impl AsyncFnOnce(&Client) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         let named = server::named(&self.global, server, &self.console)?;
-        let builder = self.builder(logs)?;
         match named {
             Named::Program(connect) => self.with_client(builder, connect, body).await,
             Named::Url(target) => match self.with_client(builder, target, body).await {
@@ -110,6 +119,9 @@ impl Run {
         Ok(builder.on_event(move |event| match event {
             Event::Log(log) if logs == Logs::Console => show_log(&console, &log),
             Event::Fault(fault) => console.detail(format!("the server did something odd: {fault}")),
+            Event::Output { tool, problem } => {
+                console.warn(sanitize::excerpt(&format!("the tool `{tool}` broke its promise: {problem}"), 1_000));
+            }
             Event::Lagged(count) => console.warn(format!("{count} notifications came faster than they could be read")),
             _ => {}
         }))

@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::events::{Event, OnEvent};
 use crate::handlers::{ElicitationHandler, RootsProvider, SamplingHandler};
 use crate::introduction::Introduction;
+use crate::output::{OutputSchemas, Outputs};
 use crate::reconnect::Reconnect;
 use crate::serve::Handlers;
 use crate::session::Wanted;
@@ -41,6 +42,7 @@ pub struct ClientBuilder {
     allow_undeclared: bool,
     handlers: Handlers,
     on_event: Option<OnEvent>,
+    output: OutputSchemas,
 }
 
 impl Default for ClientBuilder {
@@ -59,6 +61,7 @@ impl Default for ClientBuilder {
             allow_undeclared: false,
             handlers: Handlers::default(),
             on_event: None,
+            output: OutputSchemas::default(),
         }
     }
 }
@@ -178,6 +181,14 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets what becomes of structured results that do not fit the tool's `outputSchema`. Default:
+    /// [`OutputSchemas::Warn`](crate::OutputSchemas::Warn).
+    #[cfg(feature = "schema")]
+    pub fn output_schemas(mut self, policy: OutputSchemas) -> Self {
+        self.output = policy;
+        self
+    }
+
     /// Lets the server ask a model, and declares `sampling`.
     pub fn on_sampling(mut self, handler: impl SamplingHandler) -> Self {
         self.handlers.sampling = Some(Arc::new(handler));
@@ -226,6 +237,7 @@ impl ClientBuilder {
         let identity = connector.identity();
         // A connector without a name of its own remembers for itself.
         let eras = if identity.is_some() { self.eras.unwrap_or_else(Eras::of_the_process) } else { Eras::new() };
+        let outputs = Arc::new(Outputs::new(self.output));
         let dialer = Dialer {
             connector: Box::new(connector),
             introduction: Arc::new(introduction),
@@ -239,7 +251,7 @@ impl ClientBuilder {
                 tasks: self.tasks,
             },
             keep_alive: self.keep_alive,
-            handlers: self.handlers,
+            handlers: Handlers { outputs, ..self.handlers },
         };
         Supervisor::start(dialer, self.reconnect, self.on_event).await.map(Client::new)
     }

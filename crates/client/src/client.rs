@@ -143,7 +143,7 @@ impl Client {
     /// As for any request.
     pub async fn list_page<T: Listed>(&self, cursor: Option<&str>) -> Result<T::Page, Error> {
         let page = self.run(page_call(T::METHOD, cursor)?).await?;
-        T::seen(&page, self);
+        T::note(&page, cursor.is_none(), self);
         Ok(page)
     }
 
@@ -290,6 +290,29 @@ impl Client {
             return Err(Error::new(ErrorKind::Unsupported, "no roots were declared; set them on the builder"));
         }
         self.notify(method::NOTIFICATIONS_ROOTS_LIST_CHANGED, ()).await
+    }
+
+    /// The `outputSchema` of a tool, to check a structured result by hand.
+    ///
+    /// It is known once the tools were listed, until the server says that they changed.
+    ///
+    /// ```
+    /// # async fn check(client: bowline_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// client.tools().all().await?;
+    /// let result = client.call("add").arg("a", 2).arg("b", 3).await?;
+    /// if let Some(schema) = client.output_schema("add") {
+    ///     schema.check(&result).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "schema")]
+    pub fn output_schema(&self, tool: &str) -> Option<crate::OutputSchema> {
+        self.supervisor.outputs().find(tool)
+    }
+
+    pub(crate) const fn supervisor(&self) -> &Arc<Supervisor> {
+        &self.supervisor
     }
 
     /// What the server tells without being asked, from now on.

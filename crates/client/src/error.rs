@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use bowline_protocol::{ErrorCode, ErrorObject, ShapeError, excerpt};
+use bowline_protocol::{CallToolResult, ErrorCode, ErrorObject, ShapeError, excerpt};
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
 
 /// What kind of failure an [`Error`] is.
@@ -40,6 +40,8 @@ pub enum ErrorKind {
     TaskCancelled,
     /// The server has no such task, or has it no more: tasks are kept for a limited time. There is no result to be had.
     TaskGone,
+    /// A tool's structured result does not fit its `outputSchema`; the result is in [`Error::tool_result`].
+    Output,
 }
 
 /// Why a call, or a connection, failed.
@@ -64,6 +66,7 @@ struct Inner {
     server: Option<ErrorObject>,
     transport: Option<TransportError>,
     stderr: Option<String>,
+    result: Option<CallToolResult>,
 }
 
 impl Error {
@@ -76,6 +79,7 @@ impl Error {
             server: None,
             transport: None,
             stderr: None,
+            result: None,
         }))
     }
 
@@ -118,6 +122,7 @@ impl Error {
             server: server.clone(),
             transport: transport.clone(),
             stderr: stderr.clone(),
+            result: None,
         }))
     }
 
@@ -152,6 +157,14 @@ impl Error {
     pub(crate) fn shape(error: &ShapeError) -> Self {
         let mut this = Self::new(ErrorKind::Protocol, format!("the result has the {error}"));
         this.0.sent = Sent::Yes;
+        this
+    }
+
+    /// A tool's result that is good but for its structured part.
+    pub(crate) fn output(message: String, result: CallToolResult) -> Self {
+        let mut this = Self::new(ErrorKind::Output, message);
+        this.0.sent = Sent::Yes;
+        this.0.result = Some(result);
         this
     }
 
@@ -244,6 +257,11 @@ impl Error {
     /// The last lines of a child's standard error, where there is a child that wrote some.
     pub fn stderr(&self) -> Option<&str> {
         self.0.stderr.as_deref()
+    }
+
+    /// The whole result of a tool, where its structured part was refused ([`ErrorKind::Output`]).
+    pub fn tool_result(&self) -> Option<&CallToolResult> {
+        self.0.result.as_ref()
     }
 
     /// The HTTP status of the answer, where there was one.

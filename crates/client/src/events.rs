@@ -45,6 +45,14 @@ pub enum Event {
     },
     /// The server did something odd, and the connection goes on.
     Fault(Fault),
+    /// A tool's structured result is not what it should be, or could not be checked. The caller has the result all
+    /// the same; see `ClientBuilder::output_schemas` of the feature `schema`.
+    Output {
+        /// The tool.
+        tool: String,
+        /// What is wrong, on one line without the result.
+        problem: String,
+    },
     /// This reader was too slow and lost so many events.
     Lagged(u64),
     /// The connection was lost. A fresh one is opened when it is needed.
@@ -76,6 +84,7 @@ impl Event {
             Self::Log(log) => log.data.as_bytes().len(),
             Self::Notification { params: Some(params), .. } => params.as_bytes().len(),
             Self::ResourceUpdated { uri } => uri.len(),
+            Self::Output { tool, problem } => tool.len() + problem.len(),
             _ => 0,
         };
         size_of::<Self>() + payload

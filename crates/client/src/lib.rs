@@ -17,6 +17,7 @@ mod handshake;
 mod introduction;
 mod keep_alive;
 mod outcome;
+mod output;
 mod pages;
 mod reconnect;
 pub mod request;
@@ -39,6 +40,8 @@ pub use handlers::{
     ElicitationHandler, HandlerResult, RequestContext, RootsProvider, SamplingHandler, Supporting, refused,
 };
 pub use outcome::{ByHand, InputRequired, Outcome};
+#[cfg(feature = "schema")]
+pub use output::{OutputSchema, OutputSchemas};
 pub use pages::{Listed, Pages};
 pub use reconnect::Reconnect;
 pub use request::Request;

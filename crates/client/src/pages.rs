@@ -34,41 +34,47 @@ pub trait Listed: Sized + Send + Unpin + 'static {
     /// Whether a server that declares the capability may yet lack the method: then the list is empty.
     #[doc(hidden)]
     const OPTIONAL: bool;
+    /// What the client remembers of a page; `is_first` of a list that starts anew.
+    #[doc(hidden)]
+    fn note(page: &Self::Page, is_first: bool, client: &Client) {
+        let _ = (page, is_first, client);
+    }
     #[doc(hidden)]
     fn open(page: Self::Page) -> (Vec<Self>, Option<String>, Vec<ItemProblem>);
-    /// Takes note of what a page tells beside its items.
-    #[doc(hidden)]
-    fn seen(_page: &Self::Page, _client: &Client) {}
 }
 
 macro_rules! listed {
-    ($($item:ident in $page:ident.$field:ident by $method:ident $(, optional $optional:literal)? $(, seen $seen:ident)?;)+) => {
+    ($($item:ident in $page:ident.$field:ident by $method:ident $(, optional $optional:literal)? $(, noted by $note:expr)?;)+) => {
         $(
             impl Listed for $item {
                 type Page = $page;
                 const METHOD: &'static str = method::$method;
                 const OPTIONAL: bool = false $(|| $optional)?;
 
+                $(fn note(page: &$page, is_first: bool, client: &Client) {
+                    $note(page, is_first, client);
+                })?
+
                 fn open(page: $page) -> (Vec<Self>, Option<String>, Vec<ItemProblem>) {
                     (page.$field, page.next_cursor, page.problems)
                 }
-
-                $(
-                    fn seen(page: &$page, client: &Client) {
-                        client.$seen(&page.$field);
-                    }
-                )?
             }
         )+
     };
 }
 
 listed! {
-    Tool in ListToolsResult.tools by TOOLS_LIST, seen note_tools;
+    Tool in ListToolsResult.tools by TOOLS_LIST, noted by note_tools;
     Resource in ListResourcesResult.resources by RESOURCES_LIST;
     ResourceTemplate in ListResourceTemplatesResult.resource_templates by RESOURCES_TEMPLATES_LIST, optional true;
     Prompt in ListPromptsResult.prompts by PROMPTS_LIST;
     Task in ListTasksResult.tasks by TASKS_LIST;
+}
+
+/// What is remembered of a page of tools.
+fn note_tools(page: &ListToolsResult, is_first: bool, client: &Client) {
+    client.note_tools(&page.tools);
+    crate::output::note_page(page, is_first, client);
 }
 
 /// The call for one page. Cursors are sent back as they came, and an empty one is a cursor like others.
@@ -154,7 +160,9 @@ impl<T: Listed> Pages<T> {
                 State::Before(cursor) => {
                     let (client, cursor, epoch) = (self.client.clone(), cursor.take(), self.epoch);
                     self.state = State::Fetching(Box::pin(async move {
-                        client.run_in(page_call(T::METHOD, cursor.as_deref())?, epoch).await
+                        let (page, epoch) = client.run_in(page_call(T::METHOD, cursor.as_deref())?, epoch).await?;
+                        T::note(&page, cursor.is_none(), &client);
+                        Ok((page, epoch))
                     }));
                 }
                 State::Fetching(page) => {
@@ -163,7 +171,6 @@ impl<T: Listed> Pages<T> {
                     match page {
                         Ok((page, epoch)) => {
                             self.epoch = Some(epoch);
-                            T::seen(&page, &self.client);
                             if let Err(error) = self.take(page) {
                                 return Poll::Ready(Some(Err(error)));
                             }

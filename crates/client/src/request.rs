@@ -41,6 +41,17 @@ pub trait Kind: Send {
     /// The method, what it is applied to, and the parameters.
     #[doc(hidden)]
     fn into_parts(self) -> Result<Parts, Error>;
+
+    /// What is made of a result before the caller gets it.
+    #[doc(hidden)]
+    fn judge(
+        client: &Client,
+        subject: Option<String>,
+        result: Self::Result,
+    ) -> impl Future<Output = Result<Self::Result, Error>> + Send {
+        let _ = (client, subject);
+        async move { Ok(result) }
+    }
 }
 
 /// What makes a request.
@@ -155,7 +166,9 @@ impl<K: Kind + 'static> IntoFuture for Request<K> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let (client, call) = self.into_call()?;
-            client.run(call).await
+            let subject = call.name.clone();
+            let result = client.run(call).await?;
+            K::judge(&client, subject, result).await
         })
     }
 }
@@ -304,6 +317,10 @@ impl Kind for CallTool {
 
         let params = encode(&Params { name: &self.name, arguments: self.arguments.finish()? })?;
         Ok(Parts { method: method::TOOLS_CALL.into(), name: Some(self.name), params, meta: None })
+    }
+
+    async fn judge(client: &Client, tool: Option<String>, result: CallToolResult) -> Result<CallToolResult, Error> {
+        crate::output::judge(client, tool.unwrap_or_default(), result).await
     }
 }
 

@@ -20,6 +20,7 @@ use crate::connection::Connection;
 use crate::declared::Declared;
 use crate::events::Event;
 use crate::handlers::{ElicitationHandler, RequestContext, RootsProvider, SamplingHandler};
+use crate::output::Outputs;
 use crate::tasks;
 
 /// How many requests of the server are served at once. Further ones are refused with an error.
@@ -33,6 +34,7 @@ pub(crate) struct Handlers {
     pub(crate) roots: Option<Arc<dyn RootsProvider>>,
     pub(crate) sampling: Option<Arc<dyn SamplingHandler>>,
     pub(crate) elicitation: Option<Arc<dyn ElicitationHandler>>,
+    pub(crate) outputs: Arc<Outputs>,
 }
 
 impl Handlers {
@@ -144,6 +146,9 @@ impl Server {
         {
             // The handler stops where it is, and nothing is answered (basic/utilities/cancellation).
             return task.abort();
+        }
+        if notification.method == method::NOTIFICATIONS_TOOLS_LIST_CHANGED {
+            self.connection.handlers.outputs.forget();
         }
         self.connection.emit(|| Event::from_notification(notification));
     }

@@ -16,6 +16,7 @@ use crate::dial::{Dialer, Link};
 use crate::error::Error;
 use crate::events::{self, Event, Events, OnEvent};
 use crate::feed::Feed;
+use crate::output::Outputs;
 use crate::reconnect::{Reconnect, random};
 use crate::task::Task;
 use crate::timeouts::Timeouts;
@@ -124,6 +125,16 @@ impl Supervisor {
         self.dialer.handlers.roots.is_some()
     }
 
+    /// What is known of the structured results of tools.
+    pub(crate) const fn outputs(&self) -> &Arc<Outputs> {
+        &self.dialer.handlers.outputs
+    }
+
+    /// Tells an event to those who listen, if any.
+    pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
+        self.events.emit(event);
+    }
+
     /// Whether no call can succeed any more.
     pub(crate) fn is_closed(&self) -> bool {
         self.ended().is_some()
@@ -221,6 +232,8 @@ impl Supervisor {
         state.link = Arc::clone(&link);
         state.redialing = None;
         drop(state);
+        // Another session may be one with another server behind it.
+        self.outputs().forget();
         self.events.emit(|| Event::Reconnected);
         self.changed.send_replace(());
         if let Some(error) = link.owner.connection.closed() {

@@ -5,6 +5,7 @@ use crate::context::Package;
 /// What each crate may depend on outside its tests. A crate that is not here is asked to be added.
 const ARROWS: &[(&str, &[&str])] = &[
     ("bowline-protocol", &[]),
+    ("bowline-schema", &["bowline-protocol"]),
     ("bowline-transport", &["bowline-protocol"]),
     ("bowline-stdio", &["bowline-protocol", "bowline-transport"]),
     ("bowline-socket", &["bowline-transport"]),
@@ -16,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bowline-http", &["bowline-event-stream", "bowline-protocol", "bowline-tls", "bowline-transport"]),
     // Both are HTTP: client, endpoint, redirects and credentials are those of http.
     ("bowline-sse", &["bowline-event-stream", "bowline-http", "bowline-protocol", "bowline-transport"]),
-    ("bowline-client", &["bowline-protocol", "bowline-transport"]),
+    ("bowline-client", &["bowline-protocol", "bowline-schema", "bowline-transport"]),
     ("bowline-testkit", &["bowline-protocol", "bowline-transport"]),
     (
         "bowline",
@@ -24,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "bowline-client",
             "bowline-http",
             "bowline-protocol",
+            "bowline-schema",
             "bowline-socket",
             "bowline-sse",
             "bowline-stdio",

@@ -1,7 +1,7 @@
 //! `bowline call`: calls a tool.
 
-use bowline::Client;
 use bowline::protocol::{CallToolResult, ErrorCode, Task, Tool};
+use bowline::{Client, OutputSchemas};
 
 use super::info::unknown_tool;
 use super::{find, renderer};
@@ -19,9 +19,13 @@ use crate::stdin::{self, Offer};
 pub(crate) async fn run(options: Call, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let mut given = given(&options)?;
     let name = options.tool.as_str();
-    run.with_server(&options.server, Logs::Console, async |client| {
+    let policy = options.output_schema.map(OutputSchemas::from);
+    let builder = run.builder(Logs::Console)?.output_schemas(policy.unwrap_or_default());
+    // The schema of the result comes with the list of tools.
+    let wants_schema = policy.is_some_and(|policy| policy != OutputSchemas::Ignore);
+    run.with_server_as(&options.server, builder, async |client| {
         // Whoever writes JSON says exactly what to send: no schema is needed, and the tool need not be listed.
-        let tool = if given.is_json_alone() { None } else { Some(listed_tool(client, name).await?) };
+        let tool = if given.is_json_alone() && !wants_schema { None } else { Some(listed_tool(client, name).await?) };
         let schema =
             tool.as_ref().map(|tool| serde_json::to_value(&tool.input_schema).unwrap_or_default()).unwrap_or_default();
         let schema = Schema::new(&schema);
@@ -38,8 +42,10 @@ pub(crate) async fn run(options: Call, run: &Run, out: &mut Output) -> Result<()
             run.console
                 .note("standard input is open, but nothing came: no arguments are sent (--args-file - waits for them)");
         }
-        let result =
-            call(client, run, name, built, options.task).await.map_err(|error| told(name, tool.is_some(), error))?;
+        let result = match call(client, run, name, built, options.task).await {
+            Ok(result) => result,
+            Err(error) => return Err(refused(name, tool.is_some(), error, &options.save, out)?),
+        };
         finish(name, &result, &options.save, run, out)
     })
     .await
@@ -105,6 +111,17 @@ fn task_line(task: &Task) -> String {
     let message = task.status_message.as_deref().filter(|message| !message.trim().is_empty());
     let message = message.map(|message| format!(": {}", sanitize::excerpt(message, 200))).unwrap_or_default();
     format!("task {status}{message}")
+}
+
+/// The error of a call, with the result where there is one that was refused: it is not lost.
+fn refused(name: &str, listed: bool, error: bowline::Error, save: &Save, out: &mut Output) -> Result<Stop, Stop> {
+    let Some(result) = error.tool_result().cloned() else { return Ok(told(name, listed, error)) };
+    if out.format() == Format::Json {
+        out.json(&result)?;
+    }
+    let text = renderer(out, save).call(name, &result)?.render(false);
+    let error = CliError::from(error).detail(Some(text)).hint("--output-schema warn shows the result all the same");
+    Ok(error.into())
 }
 
 /// The error of a call. Servers say "unknown tool" with the code for invalid parameters.

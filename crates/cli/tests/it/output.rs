@@ -140,3 +140,30 @@ fn variables_and_folders_reach_the_server_and_secrets_no_message() {
     let ran: crate::run::Ran = server.command(&words).env("SECRET_HERE", "hunter2").output().unwrap().into();
     assert_eq!(ran.stdout, format!("hunter2  {}\n", folder.display()), "{}", ran.stderr);
 }
+
+#[test]
+fn t_03_the_verdict_on_a_structured_result_is_told() {
+    let tools = r#"{"tools":[{"name":"t","inputSchema":{"type":"object"},"outputSchema":{"type":"object","properties":{"n":{"type":"number"}}}}]}"#;
+    let answered = |structured: &str| {
+        let result = format!(r#"{{"content":[{{"type":"text","text":"kept"}}],"structuredContent":{structured}}}"#);
+        Server::new().answer("tools/list", tools).answer("tools/call", &result)
+    };
+    let ran = answered(r#"{"n":1}"#).run(&["call", "t", "--output-schema", "reject"]);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(0), "kept\n", ""));
+
+    let server = answered(r#"{"n":"one"}"#);
+    let ran = server.run(&["call", "t"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "kept\n"));
+    assert!(ran.stderr.contains("at /n: the value is not of type \"number\""), "{}", ran.stderr);
+
+    let ran = server.run(&["call", "t", "--output-schema", "ignore"]);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(0), "kept\n", ""));
+
+    // Asked for, the schema is looked up also where JSON says what to send.
+    let ran = server.run(&["call", "t", "--args-json", "{}", "--output-schema", "reject"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(9), ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("at /n") && ran.stderr.contains("kept"), "{}", ran.stderr);
+
+    let ran = server.run(&["call", "t", "--json", "--output-schema", "reject"]);
+    assert_eq!((ran.code, &ran.json()["structuredContent"]), (Some(9), &json!({"n": "one"})), "{}", ran.stderr);
+}

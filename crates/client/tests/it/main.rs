@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
+#[cfg(feature = "schema")]
+mod output;
 mod reconnect;
 mod requests;
 #[cfg(test)]

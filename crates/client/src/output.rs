@@ -1,0 +1,115 @@
+//! What becomes of the structured results of tools.
+
+#[cfg(feature = "schema")]
+mod schemas;
+#[cfg(not(feature = "schema"))]
+mod unchecked;
+
+use bowline_protocol::{CallToolResult, JsonKind, ListToolsResult, Revision, excerpt, method};
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::events::Event;
+
+#[cfg(feature = "schema")]
+pub use schemas::OutputSchema;
+#[cfg(feature = "schema")]
+pub(crate) use schemas::Outputs;
+#[cfg(not(feature = "schema"))]
+pub(crate) use unchecked::Outputs;
+
+/// What becomes of a tool's structured result that does not fit the tool's `outputSchema` (server/tools: clients
+/// SHOULD validate).
+///
+/// A result with `is_error` is never checked, and a tool that was not listed has no schema here. Text and other
+/// content is never looked at.
+///
+/// ```
+/// use bowline_client::{Client, OutputSchemas};
+///
+/// let strict = Client::builder().output_schemas(OutputSchemas::Reject);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "schema", expect(clippy::exhaustive_enums, reason = "one may refuse, tell or do nothing"))]
+#[cfg_attr(not(feature = "schema"), expect(unreachable_pub, reason = "set with the feature `schema`"))]
+pub enum OutputSchemas {
+    /// The call fails with [`ErrorKind::Output`](crate::ErrorKind::Output); the result is in the error. A schema that
+    /// cannot be used, and a check that comes to no verdict, are told as with [`Warn`](Self::Warn).
+    Reject,
+    /// The caller gets the result, and a warning is logged and told as [`Event::Output`](crate::Event::Output).
+    #[default]
+    Warn,
+    /// The caller gets the result.
+    Ignore,
+}
+
+/// What is wrong with a structured result.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// It is not what it should be.
+    Unfit(String),
+    /// Nobody knows whether it is what it should be.
+    #[cfg_attr(not(feature = "schema"), expect(dead_code, reason = "comes of checks"))]
+    Unknown(String),
+}
+
+/// What the client remembers of a page of tools.
+pub(crate) fn note_page(page: &ListToolsResult, is_first: bool, client: &Client) {
+    client.supervisor().outputs().note(&page.tools, is_first);
+}
+
+/// Looks at the structured part of a result before the caller gets it.
+pub(crate) async fn judge(client: &Client, tool: String, result: CallToolResult) -> Result<CallToolResult, Error> {
+    let outputs = client.supervisor().outputs();
+    let policy = outputs.policy();
+    // What failed has other things to tell than what its schema promises.
+    if policy == OutputSchemas::Ignore || result.is_error() {
+        return Ok(result);
+    }
+    let problem = match kind_problem(&result, client.server().revision) {
+        None => outputs.check(&tool, &result).await,
+        problem => problem,
+    };
+    let problem = match problem {
+        None => return Ok(result),
+        Some(Problem::Unfit(problem)) if policy == OutputSchemas::Reject => {
+            let message = format!("the tool \"{}\" broke its promise: {problem}", excerpt(&tool, 80));
+            return Err(Error::output(message, result).with_method(method::TOOLS_CALL));
+        }
+        Some(Problem::Unfit(problem) | Problem::Unknown(problem)) => problem,
+    };
+    tracing::warn!(tool = %excerpt(&tool, 80), problem, "a structured result is not what it should be");
+    client.supervisor().emit(|| Event::Output { tool, problem });
+    Ok(result)
+}
+
+/// Until 2025-11-25 structured content is an object; since 2026-07-28 it is any value (schema, CallToolResult).
+fn kind_problem(result: &CallToolResult, revision: Revision) -> Option<Problem> {
+    let kind = result.structured_content.as_ref()?.kind();
+    (kind != JsonKind::Object && !revision.has_any_structured_content())
+        .then(|| Problem::Unfit(format!("structuredContent is {kind}, and {revision} has objects alone there")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t_04_t_05_structured_content_is_an_object_until_2025_11_25() {
+        for (json, kind) in [("null", "null"), ("[1]", "an array"), ("7", "a number"), ("\"x\"", "a string")] {
+            let result: CallToolResult =
+                serde_json::from_str(&format!(r#"{{"content":[],"structuredContent":{json}}}"#)).unwrap();
+            assert_eq!(result.structured_content.as_ref().unwrap().as_str(), json);
+            for revision in [Revision::V2025_06_18, Revision::V2025_11_25] {
+                let Some(Problem::Unfit(problem)) = kind_problem(&result, revision) else { panic!("{json}") };
+                assert!(problem.contains(kind) && problem.contains(revision.as_str()), "{problem}");
+            }
+            assert_eq!(kind_problem(&result, Revision::V2026_07_28), None);
+        }
+        let absent: CallToolResult = serde_json::from_str(r#"{"content":[]}"#).unwrap();
+        assert_eq!(absent.structured_content, None);
+        assert_eq!(kind_problem(&absent, Revision::V2025_06_18), None);
+        let object: CallToolResult = serde_json::from_str(r#"{"structuredContent":{}}"#).unwrap();
+        assert_eq!(kind_problem(&object, Revision::V2025_06_18), None);
+    }
+}
