@@ -7,6 +7,7 @@ use std::time::Duration;
 use bowline_protocol::{Implementation, Revision};
 use bowline_transport::Connect;
 
+use crate::asks::{AskLimits, Asks};
 use crate::client::Client;
 use crate::connection::CallSettings;
 use crate::dial::Dialer;
@@ -32,6 +33,7 @@ pub struct ClientBuilder {
     allow_undeclared: bool,
     handlers: Handlers,
     on_event: Option<OnEvent>,
+    ask_limits: AskLimits,
 }
 
 impl Default for ClientBuilder {
@@ -45,6 +47,7 @@ impl Default for ClientBuilder {
             allow_undeclared: false,
             handlers: Handlers::default(),
             on_event: None,
+            ask_limits: AskLimits::default(),
         }
     }
 }
@@ -102,6 +105,24 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets how often the server may ask the user or the model: so many times at once, and as many in each minute.
+    /// Default: 60. 0 refuses all, `u32::MAX` sets no limit. What is beyond it is answered with an error that says so.
+    ///
+    /// It counts for all connections of the client together (client/elicitation, client/sampling: rate limits).
+    pub const fn asks_per_minute(mut self, limit: u32) -> Self {
+        self.ask_limits.per_minute = limit;
+        self
+    }
+
+    /// Sets how many rounds of tools a conversation may have had when the server asks the model to go on with it
+    /// (2025-11-25, client/sampling). Default: 50.
+    ///
+    /// The rounds are counted in what the server sends of the conversation; nothing of it is kept between requests.
+    pub const fn max_tool_rounds(mut self, rounds: u32) -> Self {
+        self.ask_limits.tool_rounds = rounds;
+        self
+    }
+
     /// Tells the server where it may work, and declares `roots`.
     pub fn roots(mut self, provider: impl RootsProvider) -> Self {
         self.handlers.roots = Some(Arc::new(provider));
@@ -135,7 +156,7 @@ impl ClientBuilder {
             revision: self.revision,
             settings: CallSettings { timeouts: self.timeouts, allow_undeclared: self.allow_undeclared },
             keep_alive: self.keep_alive,
-            handlers: self.handlers,
+            handlers: Handlers { asks: Arc::new(Asks::new(self.ask_limits)), ..self.handlers },
         };
         Supervisor::start(dialer, self.reconnect, self.on_event).await.map(Client::new)
     }
@@ -151,6 +172,7 @@ impl fmt::Debug for ClientBuilder {
             .field("reconnect", &self.reconnect)
             .field("allow_undeclared", &self.allow_undeclared)
             .field("declared", &self.handlers.declared())
+            .field("ask_limits", &self.ask_limits)
             .finish_non_exhaustive()
     }
 }

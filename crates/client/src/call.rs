@@ -46,6 +46,8 @@ pub(crate) struct CallOptions {
     pub(crate) on_progress: Option<OnProgress>,
     /// Whether the request asks for progress even if nobody listens: progress extends the idle limit.
     pub(crate) may_take_long: bool,
+    /// Whether the caller sees to visits to URLs itself.
+    pub(crate) no_visits: bool,
 }
 
 impl fmt::Debug for CallOptions {

@@ -7,8 +7,8 @@ use std::task::Poll;
 
 use bowline_protocol::frame::{self, Message, Notification, Request};
 use bowline_protocol::{
-    CancelledNotificationParams, ErrorCode, ErrorObject, ListRootsResult, Meta, RawJson, RequestId, Revision, excerpt,
-    method,
+    CancelledNotificationParams, ElicitationCompleteNotificationParams, ErrorCode, ErrorObject, ListRootsResult, Meta,
+    RawJson, RequestId, Revision, excerpt, method,
 };
 use bowline_transport::{BoxFuture, Routing, WireMessage};
 use serde::Serialize;
@@ -16,10 +16,13 @@ use serde::de::DeserializeOwned;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
 use crate::asked::{self, Ask};
+use crate::asks::Asks;
 use crate::connection::Connection;
 use crate::declared::Declared;
+use crate::elicitation;
 use crate::events::Event;
 use crate::handlers::{ElicitationHandler, RequestContext, RootsProvider, SamplingHandler};
+use crate::sampling;
 
 /// How many requests of the server are served at once. Further ones are refused with an error.
 const AT_ONCE: usize = 64;
@@ -32,6 +35,8 @@ pub(crate) struct Handlers {
     pub(crate) roots: Option<Arc<dyn RootsProvider>>,
     pub(crate) sampling: Option<Arc<dyn SamplingHandler>>,
     pub(crate) elicitation: Option<Arc<dyn ElicitationHandler>>,
+    /// What all connections of a client share; each client has its own.
+    pub(crate) asks: Arc<Asks>,
 }
 
 impl Handlers {
@@ -116,6 +121,15 @@ impl Server {
             // The handler stops where it is, and nothing is answered (basic/utilities/cancellation).
             return task.abort();
         }
+        if notification.method == method::NOTIFICATIONS_ELICITATION_COMPLETE
+            && let Some(complete) = read::<ElicitationCompleteNotificationParams>(notification.params.as_ref())
+        {
+            // Unknown visits, and those that are over, are ignored (client/elicitation).
+            if self.handlers.asks.visits.finish(&complete.elicitation_id) {
+                self.connection.emit(|| Event::ElicitationComplete { elicitation_id: complete.elicitation_id });
+            }
+            return;
+        }
         self.connection.emit(|| Event::from_notification(notification));
     }
 
@@ -165,15 +179,8 @@ async fn handle(handlers: &Handlers, ask: Ask, context: RequestContext) -> Resul
             asked::check_roots(&roots)?;
             encode(&ListRootsResult::new(roots))
         }
-        Ask::Sample(params) => {
-            let handler = handlers.sampling.as_ref().ok_or_else(none)?;
-            encode(&handler.create_message(*params, context).await?)
-        }
-        Ask::Elicit(params) => {
-            let handler = handlers.elicitation.as_ref().ok_or_else(none)?;
-            let result = handler.elicit((*params).clone(), context).await?;
-            encode(&asked::check_elicited(&params, result)?)
-        }
+        Ask::Sample(asked) => encode(&sampling::run(handlers, *asked, context).await?),
+        Ask::Elicit(asked) => encode(&elicitation::run(handlers, *asked, context).await?),
     }
 }
 
