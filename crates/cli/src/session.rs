@@ -109,6 +109,7 @@ impl Run {
         let console = self.console.clone();
         Ok(builder.on_event(move |event| match event {
             Event::Log(log) if logs == Logs::Console => show_log(&console, &log),
+            Event::ElicitationComplete { .. } => console.note("the server says that the visit to its url is over"),
             Event::Fault(fault) => console.detail(format!("the server did something odd: {fault}")),
             Event::Lagged(count) => console.warn(format!("{count} notifications came faster than they could be read")),
             _ => {}

@@ -66,6 +66,10 @@ async fn visit_all(
     urls: Vec<ElicitRequestUrlParams>,
 ) -> bool {
     let Some(support) = handlers.elicitation.as_ref().map(|handler| handler.support()) else { return false };
+    // Nobody is asked in vain: where one of them may not be visited, none is.
+    if urls.iter().any(|url| url.visit().is_err()) {
+        return false;
+    }
     let mut open: Vec<Visit> = Vec::with_capacity(urls.len());
     for url in urls {
         let id = url.elicitation_id.clone();
