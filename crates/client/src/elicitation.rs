@@ -101,18 +101,18 @@ mod tests {
 
     use super::*;
 
-    fn form(schema: Value) -> ElicitRequestFormParams {
+    fn form(schema: &Value) -> ElicitRequestFormParams {
         serde_json::from_value(json!({"message": "m", "requestedSchema": schema})).unwrap()
     }
 
-    fn answer(schema: Value, result: ElicitResult) -> Value {
+    fn answer(schema: &Value, result: ElicitResult) -> Value {
         serde_json::to_value(check_form(&form(schema), result, true)).unwrap()
     }
 
     #[test]
     fn case_elicitation_001_content_is_checked_for_accept_alone() {
         let schema = json!({"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]});
-        let answer = |result| answer(schema.clone(), result);
+        let answer = |result| answer(&schema, result);
         assert_eq!(answer(ElicitResult::cancel()), json!({"action": "cancel"}));
         assert_eq!(answer(ElicitResult::decline()), json!({"action": "decline"}));
         let named = ElicitResult::accept([("name", "x".into())]);
@@ -125,9 +125,9 @@ mod tests {
     fn d_08_an_accept_without_content_is_one_with_the_defaults() {
         let schema =
             json!({"type": "object", "properties": {"n": {"type": "integer", "default": 30}, "s": {"type": "string"}}});
-        let filled = answer(schema.clone(), ElicitResult::accept_url());
+        let filled = answer(&schema, ElicitResult::accept_url());
         assert_eq!(filled, json!({"action": "accept", "content": {"n": 30}}));
-        let kept = serde_json::to_value(check_form(&form(schema), ElicitResult::accept_url(), false)).unwrap();
+        let kept = serde_json::to_value(check_form(&form(&schema), ElicitResult::accept_url(), false)).unwrap();
         assert_eq!(kept, json!({"action": "accept", "content": {}}));
     }
 

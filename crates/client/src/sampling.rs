@@ -130,12 +130,12 @@ mod tests {
 
     use super::*;
 
-    fn admitted(messages: Value, revision: Revision) -> Result<Ask, ErrorObject> {
+    fn admitted(messages: &Value, revision: Revision) -> Result<Ask, ErrorObject> {
         let params = serde_json::from_value(json!({"messages": messages, "maxTokens": 9})).unwrap();
         admit(params, SamplingSupport::default().with_tools(), revision)
     }
 
-    fn answer(content: Value) -> CreateMessageResult {
+    fn answer(content: &Value) -> CreateMessageResult {
         serde_json::from_value(json!({"model": "m", "role": "assistant", "content": content})).unwrap()
     }
 
@@ -143,13 +143,13 @@ mod tests {
     fn q_08_an_array_of_content_is_refused_before_2025_11_25_and_read_since() {
         let array =
             json!([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]);
-        let error = admitted(array.clone(), Revision::V2025_06_18).unwrap_err();
+        let error = admitted(&array, Revision::V2025_06_18).unwrap_err();
         assert_eq!(error.code, ErrorCode::INVALID_PARAMS);
         assert!(error.message.starts_with("messages[0].content"), "{}", error.message);
-        let Ok(Ask::Sample(asked)) = admitted(array, Revision::V2025_11_25) else { panic!("a request") };
+        let Ok(Ask::Sample(asked)) = admitted(&array, Revision::V2025_11_25) else { panic!("a request") };
         assert_eq!(asked.params.messages[0].content.blocks().len(), 2);
         let one = json!([{"role": "user", "content": {"type": "text", "text": "a"}}]);
-        assert!(admitted(one.clone(), Revision::V2025_06_18).is_ok() && admitted(one, Revision::V2025_11_25).is_ok());
+        assert!(admitted(&one, Revision::V2025_06_18).is_ok() && admitted(&one, Revision::V2025_11_25).is_ok());
     }
 
     #[test]
@@ -168,12 +168,12 @@ mod tests {
 
     #[test]
     fn q_03_an_answer_uses_tools_only_where_some_were_offered() {
-        let used = || answer(json!([{"type": "tool_use", "id": "a", "name": "t", "input": {}}]));
+        let used = || answer(&json!([{"type": "tool_use", "id": "a", "name": "t", "input": {}}]));
         assert!(check_answer(used(), true, Revision::V2025_11_25).is_ok());
         assert!(check_answer(used(), false, Revision::V2025_11_25).is_err());
-        let result = answer(json!({"type": "tool_result", "toolUseId": "a", "content": []}));
+        let result = answer(&json!({"type": "tool_result", "toolUseId": "a", "content": []}));
         assert!(check_answer(result, true, Revision::V2025_11_25).is_err());
-        let audio = || answer(json!({"type": "audio", "data": "", "mimeType": "audio/wav"}));
+        let audio = || answer(&json!({"type": "audio", "data": "", "mimeType": "audio/wav"}));
         assert!(check_answer(audio(), false, Revision::V2024_11_05).is_err());
         assert!(check_answer(audio(), false, Revision::V2025_03_26).is_ok());
     }
@@ -185,7 +185,7 @@ mod tests {
             {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "t", "input": {}, "_meta": {"k": 1}}]},
             {"role": "user", "content": [{"type": "tool_result", "toolUseId": "a", "content": [], "_meta": {"k": 2}}]},
         ]);
-        let Ok(Ask::Sample(asked)) = admitted(messages.clone(), Revision::V2025_11_25) else { panic!("a request") };
+        let Ok(Ask::Sample(asked)) = admitted(&messages, Revision::V2025_11_25) else { panic!("a request") };
         assert_eq!(serde_json::to_value(&asked.params.messages).unwrap(), messages);
         assert_eq!(rounds(&asked.params.messages), 1);
     }
