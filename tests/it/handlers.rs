@@ -210,7 +210,7 @@ async fn sixty_four_requests_are_served_at_once_and_pings_beside_them() {
         .expect_answer(json!(64))
         .message(sampling(&json!("more"), None));
     let permits = Arc::new(Semaphore::new(0));
-    let builder = Client::builder().on_sampling({
+    let builder = Client::builder().asks_per_minute(1000).on_sampling({
         let permits = Arc::clone(&permits);
         move |_: CreateMessageRequestParams, _: RequestContext| {
             let permits = Arc::clone(&permits);

@@ -5,6 +5,7 @@ mod capabilities;
 mod cases;
 mod contract;
 mod deadlines;
+mod elicitation;
 mod handlers;
 mod interop;
 mod leaks;

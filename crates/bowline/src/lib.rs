@@ -10,8 +10,8 @@ mod web;
 
 pub use bowline_client::{
     ByHand, Client, ClientBuilder, ElicitationHandler, ElicitationSupport, Eras, Error, ErrorKind, Event, Events,
-    HandlerResult, InputRequired, Listed, Outcome, Pages, Reconnect, Request, RequestContext, RootsProvider,
-    SamplingHandler, SamplingSupport, ServerInfo, Supporting, Timeouts, refused, request,
+    Folders, HandlerResult, InputRequired, Listed, Outcome, Pages, Reconnect, Request, RequestContext, RootsProvider,
+    SamplingHandler, SamplingSupport, ServerInfo, Supporting, Timeouts, form, refused, request,
 };
 #[cfg(feature = "schema")]
 pub use bowline_client::{OutputSchema, OutputSchemas};

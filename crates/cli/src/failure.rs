@@ -4,6 +4,9 @@ use bowline::{Error, ErrorKind};
 
 use crate::exit::{CliError, Code, Stop};
 
+/// URLs that one hint shows.
+const MOST_URLS: usize = 3;
+
 impl From<Error> for CliError {
     fn from(error: Error) -> Self {
         let code = match error.kind() {
@@ -40,11 +43,22 @@ impl From<Error> for CliError {
         // The message ends with the last lines; the whole of them is worth showing when there is more.
         let stderr = error.stderr().filter(|text| text.lines().filter(|line| !line.trim().is_empty()).count() > 3);
         let stderr = stderr.map(str::to_owned);
-        let mut this = Self::new(code, error.to_string()).hint_if(hint.map(str::to_owned)).detail(stderr);
+        let hint = visits(&error).or_else(|| hint.map(str::to_owned));
+        let mut this = Self::new(code, error.to_string()).hint_if(hint).detail(stderr);
         this.http_status = error.status();
         this.server_error = error.server_error().and_then(|object| serde_json::to_value(object).ok()).map(Box::new);
         this
     }
+}
+
+/// What to visit before the server runs the command. A URL that may not be opened is not shown.
+fn visits(error: &Error) -> Option<String> {
+    let urls = error.url_elicitations();
+    let urls: Vec<String> = urls.iter().filter_map(|url| url.visit().ok()).map(|url| url.as_str().to_owned()).collect();
+    let more = urls.len().saturating_sub(MOST_URLS);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let shown = urls.get(..MOST_URLS).unwrap_or(&urls).join(" ");
+    (!urls.is_empty()).then(|| format!("visit {shown}{more}, if you trust the server, and run this again"))
 }
 
 impl From<Error> for Stop {

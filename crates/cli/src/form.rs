@@ -1,273 +1,230 @@
-//! Forms that a server asks to be filled in.
+//! A form on the terminal.
 
-mod ask;
+use bowline::form::{Field, FieldKind, Form};
+use bowline::protocol::Extra;
+use inquire::InquireError;
+use serde_json::Value;
 
-pub(crate) use self::ask::{Answer, ask};
-
-use bowline::protocol::{ElicitationSchema, NumberType, PrimitiveSchemaDefinition as Definition, StringFormat};
-use serde_json::{Number, Value};
-
+use crate::prompts::Prompts;
 use crate::sanitize;
 
-/// Fields of one form; a person fills in no more.
-const MOST_FIELDS: usize = 50;
-/// Choices of one field.
-const MOST_CHOICES: usize = 1_000;
-
-/// A flat form, as 2025-06-18 and later allow it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Form {
-    pub(crate) fields: Vec<Field>,
+/// What a person did with a form.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Answer {
+    /// Filled in, looked over and sent.
+    Accept(Extra),
+    /// Said no.
+    Decline,
+    /// Went away without an answer.
+    Cancel,
+    /// Pressed Ctrl-C: the whole run is to end.
+    Interrupted,
 }
 
-/// One field. All text in it is harmless.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Field {
-    /// The key in the answer, as the server spelled it.
-    pub(crate) name: String,
-    pub(crate) label: String,
-    pub(crate) description: Option<String>,
-    pub(crate) required: bool,
-    pub(crate) kind: Kind,
-    pub(crate) default: Option<Value>,
+const SEND: &str = "send it";
+const CHANGE: &str = "change it";
+const DECLINE: &str = "decline";
+const CANCEL: &str = "cancel";
+
+/// Asks each field in turn, shows the answers, and sends nothing before the person said so. Blocks.
+///
+/// `show` prints one line.
+pub(crate) fn ask(form: Form, prompts: &mut impl Prompts, show: impl Fn(&str)) -> Answer {
+    converse(form, prompts, show).unwrap_or_else(|stop| match stop {
+        InquireError::OperationInterrupted => Answer::Interrupted,
+        _ => Answer::Cancel,
+    })
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Kind {
-    Text { min: u64, max: Option<u64>, format: Option<StringFormat> },
-    Number { whole: bool, min: Option<f64>, max: Option<f64> },
-    Bool,
-    One(Vec<Choice>),
-    Many { choices: Vec<Choice>, min: u64, max: Option<u64> },
-}
-
-/// A value to choose, and what a person reads for it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Choice {
-    pub(crate) value: String,
-    pub(crate) title: String,
-}
-
-impl Form {
-    /// Reads a requested schema, or tells in words why no form can be made of it.
-    pub(crate) fn new(schema: &ElicitationSchema) -> Result<Self, String> {
-        if schema.properties.len() > MOST_FIELDS {
-            return Err(format!("it has {} fields, more than {MOST_FIELDS}", schema.properties.len()));
+fn converse(mut form: Form, prompts: &mut impl Prompts, show: impl Fn(&str)) -> Result<Answer, InquireError> {
+    loop {
+        for field in form.fields().to_vec() {
+            while let Err(words) = ask_field(&mut form, &field, prompts)? {
+                show(&format!("  {}, please", sanitize::line(&words)));
+            }
         }
-        let fields = schema.properties.iter().map(|(name, field)| Field::new(name, field, schema.is_required(name)));
-        Ok(Self { fields: fields.collect::<Result<_, _>>()? })
-    }
-}
-
-impl Field {
-    fn new(name: &str, definition: &Definition, required: bool) -> Result<Self, String> {
-        let choices: Vec<Choice> = definition
-            .options()
+        for field in form.fields() {
+            let value = form.value(&field.name).map_or_else(|| "(nothing)".to_owned(), ToString::to_string);
+            show(&format!("  {}: {}", label(field), sanitize::line(&value)));
+        }
+        let options: Vec<String> = [SEND, CHANGE, DECLINE, CANCEL]
             .into_iter()
-            .map(|(value, title)| Choice {
-                value: value.to_owned(),
-                title: sanitize::excerpt(if title.is_empty() { value } else { title }, 120),
-            })
+            .filter(|option| *option != CHANGE || !form.fields().is_empty())
+            .map(str::to_owned)
             .collect();
-        if choices.len() > MOST_CHOICES {
-            return Err(format!("a field has {} choices, more than {MOST_CHOICES}", choices.len()));
-        }
-        let text = |default: &Option<String>| default.as_deref().map(Value::from);
-        let several = |default: &Option<Vec<String>>| default.clone().map(Value::from);
-        let (title, description, default, kind) = match definition {
-            Definition::String(s) => {
-                let kind = Kind::Text { min: s.min_length.unwrap_or(0), max: s.max_length, format: s.format.clone() };
-                (&s.title, &s.description, text(&s.default), kind)
-            }
-            Definition::Number(n) => {
-                let whole = n.schema_type == NumberType::Integer;
-                let kind = Kind::Number { whole, min: n.minimum, max: n.maximum };
-                (&n.title, &n.description, n.default.and_then(number), kind)
-            }
-            Definition::Boolean(b) => (&b.title, &b.description, b.default.map(Value::from), Kind::Bool),
-            Definition::UntitledSingleSelect(s) => (&s.title, &s.description, text(&s.default), Kind::One(choices)),
-            Definition::TitledSingleSelect(s) => (&s.title, &s.description, text(&s.default), Kind::One(choices)),
-            Definition::LegacyTitled(s) => (&s.title, &s.description, text(&s.default), Kind::One(choices)),
-            Definition::UntitledMultiSelect(s) => {
-                let kind = Kind::Many { choices, min: s.min_items.unwrap_or(0), max: s.max_items };
-                (&s.title, &s.description, several(&s.default), kind)
-            }
-            Definition::TitledMultiSelect(s) => {
-                let kind = Kind::Many { choices, min: s.min_items.unwrap_or(0), max: s.max_items };
-                (&s.title, &s.description, several(&s.default), kind)
-            }
-            _ => {
-                return Err(format!(
-                    "its field `{}` is of a kind that no form can ask for",
-                    sanitize::excerpt(name, 80)
-                ));
-            }
-        };
-        Ok(Self {
-            name: name.to_owned(),
-            label: sanitize::excerpt(title.as_deref().unwrap_or(name), 80),
-            description: description.as_deref().map(|text| sanitize::excerpt(text, 300)),
-            required,
-            kind,
-            default,
-        })
-    }
-
-    /// The value that a typed text stands for; none where an optional field stays empty. The error is for the person.
-    pub(crate) fn check(&self, text: &str) -> Result<Option<Value>, String> {
-        if text.is_empty() && !(self.required && matches!(self.kind, Kind::Text { min: 0, .. })) {
-            return if self.required { Err("this field must be filled in".to_owned()) } else { Ok(None) };
-        }
-        match &self.kind {
-            Kind::Text { min, max, format } => {
-                let length = text.chars().count() as u64;
-                if length < *min {
-                    return Err(format!("at least {min} characters, please"));
-                }
-                if let Some(max) = max.filter(|max| length > *max) {
-                    return Err(format!("at most {max} characters, please"));
-                }
-                check_format(text, format.as_ref())?;
-                Ok(Some(text.into()))
-            }
-            Kind::Number { whole, min, max } => {
-                let typed = text.trim();
-                let value = match (typed.parse::<i64>(), typed.parse::<f64>().ok().and_then(number)) {
-                    (Ok(exact), _) => Value::from(exact),
-                    (_, Some(value)) if !whole => value,
-                    _ => return Err(if *whole { "a whole number, please" } else { "a number, please" }.to_owned()),
-                };
-                let amount = value.as_f64().unwrap_or_default();
-                if let Some(min) = min.filter(|min| amount < *min) {
-                    return Err(format!("not less than {min}, please"));
-                }
-                if let Some(max) = max.filter(|max| amount > *max) {
-                    return Err(format!("not more than {max}, please"));
-                }
-                Ok(Some(value))
-            }
-            // Asked by other means than text.
-            Kind::Bool | Kind::One(_) | Kind::Many { .. } => Ok(None),
-        }
-    }
-
-    /// Whether so many choices may be taken. The error is for the person.
-    pub(crate) fn check_count(&self, taken: usize) -> Result<(), String> {
-        let Kind::Many { min, max, .. } = &self.kind else { return Ok(()) };
-        let least = (*min).max(u64::from(self.required));
-        if (taken as u64) < least && (self.required || taken > 0) {
-            return Err(format!("at least {least}, please"));
-        }
-        match max.filter(|max| taken as u64 > *max) {
-            Some(max) => Err(format!("at most {max}, please")),
-            None => Ok(()),
+        let picked = prompts.one("Send this to the server?", None, &options, 0)?;
+        match options.get(picked).map(String::as_str) {
+            Some(SEND) => match form.finish() {
+                Ok(content) => return Ok(Answer::Accept(content)),
+                Err(error) => show(&format!("  {}", sanitize::line(&error.to_string()))),
+            },
+            Some(DECLINE) => return Ok(Answer::Decline),
+            Some(CHANGE) => {}
+            _ => return Ok(Answer::Cancel),
         }
     }
 }
 
-/// A number as JSON, whole ones without a fraction.
-fn number(n: f64) -> Option<Value> {
-    if n.fract() == 0.0 && n.abs() < 9e15 {
-        return Some((n as i64).into());
-    }
-    Number::from_f64(n).map(Value::Number)
+/// Asks one field. Escape leaves an optional field out and cancels at a required one. The inner error is what is wanted
+/// instead of what was answered.
+fn ask_field(form: &mut Form, field: &Field, prompts: &mut impl Prompts) -> Result<Result<(), String>, InquireError> {
+    let asked = label(field);
+    let asked = if field.required { asked } else { format!("{asked} (optional)") };
+    let help = field.description.as_deref().map(|text| sanitize::excerpt(text, 300));
+    let help = help.as_deref();
+    let earlier = form.value(&field.name).cloned();
+    let titles: Vec<String> = field.choices().iter().map(|choice| sanitize::excerpt(&choice.title, 120)).collect();
+    let answered = match &field.kind {
+        FieldKind::Boolean => {
+            prompts.yes(&asked, help, earlier.as_ref().and_then(Value::as_bool)).map(|yes| Some(Value::from(yes)))
+        }
+        FieldKind::Choice(choices) => {
+            let start = places(field, earlier.as_ref()).first().copied().unwrap_or(0);
+            let picked = prompts.one(&asked, help, &titles, start);
+            picked.map(|n| choices.get(n).map(|choice| Value::from(choice.value.as_str())))
+        }
+        FieldKind::Choices { choices, .. } => {
+            let picked = prompts.some(field, &asked, help, &titles, &places(field, earlier.as_ref()));
+            picked.map(|picked| {
+                let chosen = picked.into_iter().filter_map(|n| choices.get(n)).map(|choice| choice.value.as_str());
+                let values: Vec<Value> = chosen.map(Value::from).collect();
+                (field.required || !values.is_empty()).then(|| Value::from(values))
+            })
+        }
+        _ => {
+            let start = match &earlier {
+                Some(Value::String(text)) => sanitize::line(text),
+                Some(value) => value.to_string(),
+                None => String::new(),
+            };
+            match prompts.line(field, &asked, help, &start) {
+                Ok(typed) => return Ok(form.set_text(&field.name, &typed).map_err(|e| e.wanted.unwrap_or_default())),
+                Err(error) => Err(error),
+            }
+        }
+    };
+    let set = match answered {
+        Ok(Some(value)) => form.set(&field.name, value),
+        Ok(None) => form.leave_out(&field.name),
+        Err(InquireError::OperationCanceled) if !field.required => form.leave_out(&field.name),
+        Err(error) => return Err(error),
+    };
+    Ok(set.map_err(|error| error.wanted.clone().unwrap_or_else(|| error.to_string())))
 }
 
-/// Catches slips of the finger; the server decides.
-fn check_format(text: &str, format: Option<&StringFormat>) -> Result<(), String> {
-    let digits = |part: &str, n: usize| part.len() == n && part.bytes().all(|b| b.is_ascii_digit());
-    let is_date = |text: &str| {
-        let parts: Vec<&str> = text.split('-').collect();
-        matches!(parts.as_slice(), [y, m, d] if digits(y, 4) && digits(m, 2) && digits(d, 2))
+fn label(field: &Field) -> String {
+    sanitize::excerpt(field.label(), 80)
+}
+
+/// Where the chosen values stand among the choices.
+fn places(field: &Field, chosen: Option<&Value>) -> Vec<usize> {
+    let is_chosen = |value: &String| match chosen {
+        Some(Value::Array(values)) => values.iter().any(|chosen| chosen == value),
+        Some(chosen) => chosen == value,
+        None => false,
     };
-    let parted =
-        |mark: char| text.split_once(mark).is_some_and(|(a, b)| !a.is_empty() && !b.is_empty() && !text.contains(' '));
-    let (fits, words) = match format {
-        Some(StringFormat::Email) => (parted('@'), "an address like name@example.com, please"),
-        Some(StringFormat::Uri) => (parted(':'), "a URI like https://example.com, please"),
-        Some(StringFormat::Date) => (is_date(text), "a date like 2025-11-25, please"),
-        Some(StringFormat::DateTime) => (
-            text.split_once(['T', 't']).is_some_and(|(date, time)| is_date(date) && time.len() >= 6),
-            "a date and time like 2025-11-25T14:30:00Z, please",
-        ),
-        _ => (true, ""),
-    };
-    if fits { Ok(()) } else { Err(words.to_owned()) }
+    field.choices().iter().enumerate().filter(|(_, choice)| is_chosen(&choice.value)).map(|(n, _)| n).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use serde_json::json;
 
     use super::*;
+    use crate::prompts::tests::{Said, Scripted};
 
-    fn form(schema: Value) -> Result<Form, String> {
-        Form::new(&serde_json::from_value(schema).unwrap())
+    /// Fills in a form by a script; gives the answer, what was shown, and what was asked with its start.
+    fn fill(schema: &Value, said: Vec<Said>) -> (Answer, Vec<String>, Vec<String>) {
+        let form = Form::new(&serde_json::from_value(schema.clone()).unwrap()).unwrap();
+        let (mut prompts, shown) = (Scripted::new(said), RefCell::new(Vec::<String>::new()));
+        let answer = ask(form, &mut prompts, |line: &str| RefCell::borrow_mut(&shown).push(line.to_owned()));
+        (answer, shown.into_inner(), std::mem::take(&mut prompts.asked))
     }
 
-    fn field(schema: &Value, required: bool) -> Field {
-        let required = if required { json!(["x"]) } else { json!([]) };
-        let schema = json!({"type": "object", "properties": {"x": schema}, "required": required});
-        form(schema).unwrap().fields.into_iter().next().unwrap()
-    }
-
-    #[test]
-    fn d_07_all_enum_spellings_are_choices() {
-        let titles = |schema: Value| match field(&schema, true).kind {
-            Kind::One(choices) | Kind::Many { choices, .. } => {
-                choices.iter().map(|c| format!("{}={}", c.value, c.title)).collect::<Vec<_>>().join(" ")
-            }
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(titles(json!({"type": "string", "enum": ["a", "b"]})), "a=a b=b");
-        assert_eq!(titles(json!({"type": "string", "enum": ["a", "b"], "enumNames": ["A", "B"]})), "a=A b=B");
-        assert_eq!(titles(json!({"type": "string", "oneOf": [{"const": "a", "title": "A"}]})), "a=A");
-        assert_eq!(titles(json!({"type": "array", "items": {"type": "string", "enum": ["a"]}})), "a=a");
-        assert_eq!(titles(json!({"type": "array", "items": {"anyOf": [{"const": "a", "title": "A"}]}})), "a=A");
+    fn every_kind() -> Value {
+        json!({"type": "object", "required": ["name", "terms"], "properties": {
+            "name": {"type": "string", "title": "Na\u{1b}[31mme", "minLength": 2},
+            "age": {"type": "integer", "default": 30},
+            "ratio": {"type": "number"},
+            "terms": {"type": "boolean", "default": true},
+            "colour": {"type": "string", "enum": ["r", "g"], "enumNames": ["Red", "Green"], "default": "g"},
+            "size": {"type": "string", "oneOf": [{"const": "s", "title": "Small"}]},
+            "tags": {"type": "array", "items": {"anyOf": [{"const": "a", "title": "A"}, {"const": "b", "title": "B"}]},
+                "default": ["b"]},
+        }})
     }
 
     #[test]
-    fn d_07_what_is_not_flat_is_refused_in_words() {
-        let nested = json!({"properties": {"o": {"type": "object", "properties": {}}}});
-        assert_eq!(form(nested).unwrap_err(), "its field `o` is of a kind that no form can ask for");
-        let list = json!({"properties": {"l": {"type": "array", "items": {"type": "string"}}}});
-        assert!(form(list).is_err());
-    }
-
-    #[test]
-    fn d_06_answers_are_checked_against_the_field() {
-        let number = field(&json!({"type": "integer", "minimum": 1, "maximum": 9}), true);
-        assert_eq!(number.check("5"), Ok(Some(json!(5))));
-        assert_eq!(number.check("0").unwrap_err(), "not less than 1, please");
-        assert_eq!(number.check("10").unwrap_err(), "not more than 9, please");
-        assert!(number.check("1.5").is_err() && number.check("").is_err() && number.check("x").is_err());
-        assert_eq!(field(&json!({"type": "number"}), false).check("1.5"), Ok(Some(json!(1.5))));
-        assert_eq!(field(&json!({"type": "number"}), false).check("2"), Ok(Some(json!(2))));
-
-        let text = field(&json!({"type": "string", "minLength": 2, "maxLength": 3}), false);
-        assert_eq!(text.check("äb"), Ok(Some(json!("äb"))));
-        assert_eq!(text.check(""), Ok(None));
-        assert!(text.check("a").is_err() && text.check("abcd").is_err());
-        assert_eq!(field(&json!({"type": "string"}), true).check(""), Ok(Some(json!(""))));
-
-        let email = field(&json!({"type": "string", "format": "email"}), true);
-        assert!(email.check("a@b").is_ok() && email.check("a").is_err());
-        let date = field(&json!({"type": "string", "format": "date"}), true);
-        assert!(date.check("2025-11-25").is_ok() && date.check("25.11.2025").is_err());
-    }
-
-    #[test]
-    fn multiple_choices_are_counted() {
-        let many = field(
-            &json!({"type": "array", "items": {"type": "string", "enum": ["a", "b", "c"]}, "minItems": 1, "maxItems": 2}),
-            true,
+    fn d_05_every_kind_is_asked_and_the_answers_are_shown_before_they_are_sent() {
+        let (answer, shown, asked) = fill(
+            &every_kind(),
+            vec![
+                Said::Line("A"),
+                Said::Line("Ada"),
+                Said::Line("42"),
+                Said::Line("0.5"),
+                Said::Yes(false),
+                Said::One(0),
+                Said::One(0),
+                Said::Some(vec![0, 1]),
+                Said::One(0),
+            ],
         );
-        assert!(many.check_count(0).is_err() && many.check_count(1).is_ok() && many.check_count(3).is_err());
+        let content = json!({
+            "name": "Ada", "age": 42, "ratio": 0.5, "terms": false, "colour": "r", "size": "s", "tags": ["a", "b"],
+        });
+        assert_eq!(answer, Answer::Accept(content.as_object().unwrap().clone()));
+        assert_eq!(shown[0], "  text of at least 2 characters, please");
+        assert!(shown.contains(&"  Name: \"Ada\"".to_owned()) && shown.contains(&"  tags: [\"a\",\"b\"]".to_owned()));
+        assert_eq!(asked[0], "Name [] ", "the escape sequence is gone");
+        assert_eq!(asked.last().unwrap(), "Send this to the server? [0] send it|change it|decline|cancel");
     }
 
     #[test]
-    fn labels_are_harmless() {
-        let field = field(&json!({"type": "string", "title": "a\u{1b}[31m\nb", "description": "\u{202e}"}), false);
-        assert_eq!((field.label.as_str(), field.description.as_deref()), ("a b", Some("\\u{202e}")));
+    fn d_08_defaults_stand_in_the_fields_and_escape_leaves_an_optional_one_out() {
+        let (answer, shown, asked) = fill(
+            &every_kind(),
+            vec![
+                Said::Line("Ada"),
+                Said::Line(""),
+                Said::Escape,
+                Said::Yes(true),
+                Said::Escape,
+                Said::Escape,
+                Said::Some(vec![]),
+                Said::One(0),
+            ],
+        );
+        let content = json!({"name": "Ada", "terms": true});
+        assert_eq!(answer, Answer::Accept(content.as_object().unwrap().clone()), "a cleared default is not sent");
+        assert_eq!(asked[1], "age (optional) [30] ");
+        assert_eq!(asked[3], "terms [true] ");
+        assert_eq!(asked[4], "colour (optional) [1] Red|Green");
+        assert_eq!(asked[6], "tags (optional) [1] A|B");
+        assert!(shown.contains(&"  age: (nothing)".to_owned()), "{shown:?}");
+    }
+
+    #[test]
+    fn d_05_answers_can_be_changed_before_they_are_sent() {
+        let schema = json!({"properties": {"name": {"type": "string"}}});
+        let said = vec![Said::Line("Ada"), Said::One(1), Said::Line("Eve"), Said::One(0)];
+        let (answer, _, asked) = fill(&schema, said);
+        assert_eq!(answer, Answer::Accept(json!({"name": "Eve"}).as_object().unwrap().clone()));
+        assert_eq!(asked[2], "name (optional) [Ada] ", "the earlier answer stands there");
+    }
+
+    #[test]
+    fn d_04_a_form_can_be_declined_and_cancelled() {
+        let schema = json!({"properties": {"n": {"type": "string"}}, "required": ["n"]});
+        assert_eq!(fill(&schema, vec![Said::Line("x"), Said::One(2)]).0, Answer::Decline);
+        assert_eq!(fill(&schema, vec![Said::Line("x"), Said::One(3)]).0, Answer::Cancel);
+        assert_eq!(fill(&schema, vec![Said::Escape]).0, Answer::Cancel);
+        assert_eq!(fill(&schema, vec![Said::CtrlC]).0, Answer::Interrupted);
+        // A form without fields is a question to be answered with yes or no.
+        let (answer, _, asked) = fill(&json!({"properties": {}}), vec![Said::One(0)]);
+        assert_eq!(answer, Answer::Accept(Extra::new()));
+        assert_eq!(asked, ["Send this to the server? [0] send it|decline|cancel"]);
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod args;
+mod browser;
 mod commands;
 mod console;
 mod duration;
@@ -12,6 +13,7 @@ mod json;
 mod options;
 mod output;
 mod progress;
+mod prompts;
 mod render;
 mod sanitize;
 mod schema;
@@ -21,6 +23,7 @@ mod signature;
 mod stdin;
 mod styled;
 mod suggest;
+mod visit;
 
 use std::process::ExitCode;
 

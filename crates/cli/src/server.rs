@@ -3,9 +3,9 @@
 use std::env::VarError;
 use std::ffi::OsString;
 
-use bowline::protocol::{Revision, Root};
+use bowline::protocol::Revision;
 use bowline::stdio::{self, StdioConnect};
-use bowline::{Target, TargetOptions};
+use bowline::{Folders, Target, TargetOptions};
 
 use crate::args::read_file;
 use crate::console::Console;
@@ -178,11 +178,8 @@ pub(crate) fn revision(global: &Global) -> Result<Option<Revision>, CliError> {
 }
 
 /// The folders that the options permit the server to know about.
-pub(crate) fn roots(global: &Global) -> Result<Vec<Root>, CliError> {
-    let root = |path: &std::path::PathBuf| {
-        Root::from_path(path).map_err(|error| CliError::usage(format!("--roots {}: {error}", path.display())))
-    };
-    global.roots.iter().map(root).collect()
+pub(crate) fn roots(global: &Global) -> Result<Folders, CliError> {
+    Folders::new(&global.roots).map_err(|error| CliError::usage(format!("--roots {}: {error}", error.path.display())))
 }
 
 #[cfg(test)]

@@ -118,6 +118,7 @@ impl Run {
         let console = self.console.clone();
         Ok(builder.on_event(move |event| match event {
             Event::Log(log) if logs == Logs::Console => show_log(&console, &log),
+            Event::ElicitationComplete { .. } => console.note("the server says that the visit to its url is over"),
             Event::Fault(fault) => console.detail(format!("the server did something odd: {fault}")),
             Event::Output { tool, problem } => {
                 console.warn(sanitize::excerpt(&format!("the tool `{tool}` broke its promise: {problem}"), 1_000));

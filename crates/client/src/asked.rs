@@ -2,21 +2,21 @@
 
 use bowline_protocol::frame::Request;
 use bowline_protocol::{
-    CreateMessageRequestParams, ElicitAction, ElicitRequestParams, ElicitResult, ErrorCode, ErrorObject, InputRequest,
-    RawJson, Revision, Role, Root, SamplingContent, SamplingMessage, SamplingMessageContentBlock, excerpt, method,
-    path_at,
+    CreateMessageRequestParams, ElicitRequestParams, ErrorCode, ErrorObject, InputRequest, RawJson, Revision, Root,
+    excerpt, method, path_at,
 };
 use serde::de::DeserializeOwned;
 
 use crate::declared::Declared;
-use crate::form;
+use crate::elicitation;
+use crate::sampling::{self, Sampling};
 
 /// A request of the server that this client serves.
 #[derive(Debug)]
 pub(crate) enum Ask {
     Ping,
     Roots,
-    Sample(Box<CreateMessageRequestParams>),
+    Sample(Box<Sampling>),
     Elicit(Box<ElicitRequestParams>),
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn read(request: &Request, declared: &Declared, revision: Revision) -
         method::SAMPLING_CREATE_MESSAGE => {
             sample(&declared, revision, || params::<CreateMessageRequestParams>(request))
         }
-        method::ELICITATION_CREATE => elicit(&declared, || params::<ElicitRequestParams>(request)),
+        method::ELICITATION_CREATE => elicit(&declared, revision, || params::<ElicitRequestParams>(request)),
         other => Err(unknown(other)),
     }
 }
@@ -42,7 +42,7 @@ pub(crate) fn read_input(request: InputRequest, declared: &Declared, revision: R
     match request {
         InputRequest::ListRoots(_) => roots(&declared),
         InputRequest::CreateMessage(request) => sample(&declared, revision, || Ok(request.params)),
-        InputRequest::Elicit(request) => elicit(&declared, || Ok(request.params)),
+        InputRequest::Elicit(request) => elicit(&declared, revision, || Ok(request.params)),
         _ => Err(invalid("a request of an unknown kind")),
     }
 }
@@ -57,29 +57,16 @@ fn sample(
     params: impl FnOnce() -> Result<CreateMessageRequestParams, ErrorObject>,
 ) -> Result<Ask, ErrorObject> {
     let support = declared.sampling.ok_or_else(|| unsupported("sampling is"))?;
-    let params = params()?;
-    if !support.tools && (params.tools.is_some() || params.tool_choice.is_some()) {
-        return Err(invalid("this client did not declare sampling.tools"));
-    }
-    if revision >= Revision::V2025_11_25 {
-        check_tool_results(&params.messages)?;
-    }
-    Ok(Ask::Sample(Box::new(params)))
+    sampling::admit(params()?, support, revision)
 }
 
 fn elicit(
     declared: &Declared,
+    revision: Revision,
     params: impl FnOnce() -> Result<ElicitRequestParams, ErrorObject>,
 ) -> Result<Ask, ErrorObject> {
     let support = declared.elicitation.ok_or_else(|| unsupported("elicitation is"))?;
-    let params = params()?;
-    match &params {
-        ElicitRequestParams::Form(_) if support.form => Ok(Ask::Elicit(Box::new(params))),
-        ElicitRequestParams::Url(_) if support.url => Ok(Ask::Elicit(Box::new(params))),
-        ElicitRequestParams::Form(_) => Err(invalid("this client did not declare elicitation.form")),
-        ElicitRequestParams::Url(_) => Err(invalid("this client did not declare elicitation.url")),
-        _ => Err(invalid("unknown elicitation mode")),
-    }
+    elicitation::admit(params()?, support, revision)
 }
 
 fn unknown(method: &str) -> ErrorObject {
@@ -90,7 +77,7 @@ fn unsupported(what: &str) -> ErrorObject {
     ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, format!("{what} not supported by this client"))
 }
 
-fn invalid(message: impl Into<String>) -> ErrorObject {
+pub(crate) fn invalid(message: impl Into<String>) -> ErrorObject {
     ErrorObject::new(ErrorCode::INVALID_PARAMS, message)
 }
 
@@ -103,41 +90,6 @@ fn params<T: DeserializeOwned>(request: &Request) -> Result<T, ErrorObject> {
     })
 }
 
-/// Specification: client/sampling of 2025-11-25. A message with tool results holds nothing else, and each use of
-/// a tool is answered, by its id, in the next message.
-fn check_tool_results(messages: &[SamplingMessage]) -> Result<(), ErrorObject> {
-    let mut open: Vec<&str> = Vec::new();
-    for (at, message) in messages.iter().enumerate() {
-        let blocks = message.content.blocks();
-        let results = tool_results(&message.content);
-        if !results.is_empty() && (results.len() != blocks.len() || message.role != Role::User) {
-            return Err(invalid(format!("messages[{at}]: tool results must stand alone in a message of the user")));
-        }
-        if !open.is_empty() && open.iter().any(|id| !results.contains(id)) {
-            return Err(invalid(format!("messages[{at}]: a tool use of the message before has no result")));
-        }
-        if let Some(unasked) = results.iter().find(|id| !open.contains(id)) {
-            return Err(invalid(format!("messages[{at}]: no tool use {} in the message before", excerpt(unasked, 80))));
-        }
-        open = blocks
-            .iter()
-            .filter_map(|block| match block {
-                SamplingMessageContentBlock::ToolUse(tool_use) => Some(tool_use.id.as_str()),
-                _ => None,
-            })
-            .collect();
-    }
-    if open.is_empty() { Ok(()) } else { Err(invalid("the last message uses a tool and has no result after it")) }
-}
-
-fn tool_results(content: &SamplingContent) -> Vec<&str> {
-    let ids = content.blocks().iter().filter_map(|block| match block {
-        SamplingMessageContentBlock::ToolResult(result) => Some(result.tool_use_id.as_str()),
-        _ => None,
-    });
-    ids.collect()
-}
-
 /// Roots are `file://` URIs without a way out of them (client/roots).
 pub(crate) fn check_roots(roots: &[Root]) -> Result<(), ErrorObject> {
     for root in roots {
@@ -148,25 +100,6 @@ pub(crate) fn check_roots(roots: &[Root]) -> Result<(), ErrorObject> {
         }
     }
     Ok(())
-}
-
-/// Specification: client/elicitation. Content goes with accept alone, and fits the requested schema.
-pub(crate) fn check_elicited(
-    asked: &ElicitRequestParams,
-    mut result: ElicitResult,
-) -> Result<ElicitResult, ErrorObject> {
-    match (asked, &result.action) {
-        (ElicitRequestParams::Form(form), ElicitAction::Accept) => {
-            let content = result.content.get_or_insert_default();
-            if let Err(problem) = form::check(&form.requested_schema, content) {
-                // Invalid content never leaves. To the server it is as if the user had closed the form.
-                tracing::error!(%problem, "the elicitation handler accepted with content that does not fit the form; cancelled instead");
-                return Ok(ElicitResult::cancel());
-            }
-        }
-        _ => result.content = None,
-    }
-    Ok(result)
 }
 
 #[cfg(test)]
@@ -207,8 +140,8 @@ mod tests {
     #[test]
     fn case_sampling_001_a_request_without_max_tokens_reaches_the_handler() {
         let json = r#"{"id":3,"method":"sampling/createMessage","params":{"messages":[{"role":"user","content":{"type":"text","text":"route?"}}]}}"#;
-        let Ok(Ask::Sample(params)) = asked(json, &ALL) else { panic!("a sampling request") };
-        assert_eq!(params.max_tokens, None);
+        let Ok(Ask::Sample(asked)) = asked(json, &ALL) else { panic!("a sampling request") };
+        assert_eq!(asked.params.max_tokens, None);
     }
 
     #[test]
@@ -261,22 +194,5 @@ mod tests {
         for bad in ["http://x/", "/home", "file:///a/../b", "file:///a/%2E%2e/b", "file:///a/.%2e/b"] {
             assert!(check_roots(&[Root::new(bad)]).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn case_elicitation_001_content_is_checked_for_accept_alone() {
-        let params: ElicitRequestParams = serde_json::from_str(
-            r#"{"message":"m","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]}}"#,
-        )
-        .unwrap();
-        let answer = |result| serde_json::to_string(&check_elicited(&params, result).unwrap()).unwrap();
-        assert_eq!(answer(ElicitResult::cancel()), r#"{"action":"cancel"}"#);
-        assert_eq!(answer(ElicitResult::decline()), r#"{"action":"decline"}"#);
-        assert_eq!(
-            answer(ElicitResult::accept([("name", "x".into())])),
-            r#"{"action":"accept","content":{"name":"x"}}"#
-        );
-        assert_eq!(answer(ElicitResult::accept([("name", 7.into())])), r#"{"action":"cancel"}"#);
-        assert_eq!(answer(ElicitResult::accept_url()), r#"{"action":"cancel"}"#);
     }
 }

@@ -8,6 +8,7 @@ use bowline_protocol::{Era, Extra, Implementation, Revision, TASKS_EXTENSION, ex
 use bowline_transport::Connect;
 use serde::Serialize;
 
+use crate::asks::{AskLimits, Asks};
 use crate::client::Client;
 use crate::connection::CallSettings;
 use crate::dial::Dialer;
@@ -43,6 +44,7 @@ pub struct ClientBuilder {
     handlers: Handlers,
     on_event: Option<OnEvent>,
     output: OutputSchemas,
+    ask_limits: AskLimits,
 }
 
 impl Default for ClientBuilder {
@@ -62,6 +64,7 @@ impl Default for ClientBuilder {
             handlers: Handlers::default(),
             on_event: None,
             output: OutputSchemas::default(),
+            ask_limits: AskLimits::default(),
         }
     }
 }
@@ -201,6 +204,24 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets how often the server may ask the user or the model: so many times at once, and as many in each minute.
+    /// Default: 60. 0 refuses all, `u32::MAX` sets no limit. What is beyond it is answered with an error that says so.
+    ///
+    /// It counts for all connections of the client together (client/elicitation, client/sampling: rate limits).
+    pub const fn asks_per_minute(mut self, limit: u32) -> Self {
+        self.ask_limits.per_minute = limit;
+        self
+    }
+
+    /// Sets how many rounds of tools a conversation may have had when the server asks the model to go on with it
+    /// (2025-11-25, client/sampling). Default: 50.
+    ///
+    /// The rounds are counted in what the server sends of the conversation; nothing of it is kept between requests.
+    pub const fn max_tool_rounds(mut self, rounds: u32) -> Self {
+        self.ask_limits.tool_rounds = rounds;
+        self
+    }
+
     /// Tells the server where it may work, and declares `roots`.
     pub fn roots(mut self, provider: impl RootsProvider) -> Self {
         self.handlers.roots = Some(Arc::new(provider));
@@ -251,7 +272,7 @@ impl ClientBuilder {
                 tasks: self.tasks,
             },
             keep_alive: self.keep_alive,
-            handlers: Handlers { outputs, ..self.handlers },
+            handlers: Handlers { outputs, asks: Arc::new(Asks::new(self.ask_limits)), ..self.handlers },
         };
         Supervisor::start(dialer, self.reconnect, self.on_event).await.map(Client::new)
     }
@@ -270,6 +291,7 @@ impl fmt::Debug for ClientBuilder {
             .field("reconnect", &self.reconnect)
             .field("allow_undeclared", &self.allow_undeclared)
             .field("declared", &self.handlers.declared())
+            .field("ask_limits", &self.ask_limits)
             .finish_non_exhaustive()
     }
 }

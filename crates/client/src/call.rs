@@ -59,6 +59,8 @@ pub(crate) struct CallOptions {
     /// Whether the caller takes the rounds by hand.
     pub(crate) by_hand: bool,
     pub(crate) task: TaskOptions,
+    /// Whether the caller sees to visits to URLs itself.
+    pub(crate) no_visits: bool,
 }
 
 impl fmt::Debug for CallOptions {

@@ -7,8 +7,9 @@ use bowline_protocol::{
     CancelTaskRequestParams, CancelTaskResult, CompletionReference, DiscoverResult, EmptyResult,
     GetTaskPayloadRequestParams, GetTaskRequestParams, GetTaskResult, LoggingLevel, Payload, Prompt, RawJson, Resource,
     ResourceTemplate, ResultType, SetLevelRequestParams, SubscribeRequestParams, Task, TaskSupport, Tool,
-    UnsubscribeRequestParams, method,
+    UnsubscribeRequestParams, excerpt, method,
 };
+use bowline_transport::Sent;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -16,13 +17,14 @@ use crate::builder::ClientBuilder;
 use crate::call::Call;
 use crate::dial::Link;
 use crate::error::{Error, ErrorKind};
-use crate::events::Events;
+use crate::events::{Event, Events};
 use crate::pages::{Listed, Pages, page_call};
 use crate::request::{CallTool, Complete, GetPrompt, Raw, ReadResource, Request, any_params};
+use crate::required;
 use crate::server_info::ServerInfo;
 use crate::supervisor::{Note, Supervisor};
 use crate::tasks::{self, Supports, TaskHandle, TaskTicket};
-use crate::timeouts::Timeouts;
+use crate::timeouts::{NEVER, Timeouts};
 
 /// A connection to one MCP server.
 ///
@@ -315,6 +317,39 @@ impl Client {
         &self.supervisor
     }
 
+    /// Waits until the server tells that a visit to a URL is over (`notifications/elicitation/complete`, 2025-11-25),
+    /// or [`finish_elicitation`](Self::finish_elicitation) says so. At once where that was told before.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] where no visit of that id is known, [`ErrorKind::Closed`] where the connection ends for
+    /// good, [`ErrorKind::Timeout`] after [`Timeouts::total`](crate::Timeouts::total): servers need not tell.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn elicitation_completed(&self, elicitation_id: &str) -> Result<(), Error> {
+        let Some(visit) = self.supervisor.handlers().asks.visits.get(elicitation_id) else {
+            let id = excerpt(elicitation_id, 80);
+            return Err(Error::new(ErrorKind::Config, format!("no visit with the id \"{id}\" was asked for")));
+        };
+        let mut events = self.events();
+        let ended = async { while !matches!(events.next().await, Some(Event::Closed(_)) | None) {} };
+        let limit = self.supervisor.timeouts().total.min(NEVER);
+        tokio::select! {
+            biased;
+            () = visit.over() => Ok(()),
+            () = ended => Err(Error::closed()),
+            () = tokio::time::sleep(limit) => {
+                Err(Error::timeout("the server did not tell that the visit is over", limit, Sent::No))
+            }
+        }
+    }
+
+    /// Says, in the server's place, that a visit to a URL is over: servers need not tell. Whoever waits for it goes on.
+    /// `false` where no visit of that id is open.
+    pub fn finish_elicitation(&self, elicitation_id: &str) -> bool {
+        self.supervisor.handlers().asks.visits.finish(elicitation_id)
+    }
+
     /// What the server tells without being asked, from now on.
     pub fn events(&self) -> Events {
         self.supervisor.events()
@@ -347,7 +382,7 @@ impl Client {
     /// As [`run`](Self::run), in one session if one is named; tells which it was.
     pub(crate) async fn run_in<R: ResultType>(&self, mut call: Call, epoch: Option<u64>) -> Result<(R, u64), Error> {
         let started = Instant::now();
-        let (mut result, epoch) = call.run(&self.supervisor, epoch).await?;
+        let (mut result, epoch) = required::run(&self.supervisor, &mut call, epoch).await?;
         if let Some(created) = tasks::created(&call, &result)? {
             result = Box::pin(tasks::finish(self, &mut call, &created, started)).await?;
         }

@@ -4,7 +4,9 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use bowline_protocol::{CallToolResult, ErrorCode, ErrorObject, ShapeError, excerpt};
+use bowline_protocol::{
+    CallToolResult, ElicitRequestParams, ElicitRequestUrlParams, ErrorCode, ErrorObject, ShapeError, excerpt,
+};
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
 
 /// What kind of failure an [`Error`] is.
@@ -247,6 +249,18 @@ impl Error {
     /// The code of the error that the server answered with.
     pub fn code(&self) -> Option<ErrorCode> {
         self.server_error().map(|e| e.code)
+    }
+
+    /// The URLs that the person must visit before the server runs the call (-32042, 2025-11-25); none where the error
+    /// is another. They are as they came: see [`ElicitRequestUrlParams::visit`] before one is opened.
+    pub fn url_elicitations(&self) -> Vec<ElicitRequestUrlParams> {
+        let data = self.server_error().and_then(ErrorObject::url_elicitation_required);
+        let elicitations = data.map(|data| data.elicitations).unwrap_or_default().into_iter();
+        let urls = elicitations.filter_map(|elicitation| match elicitation {
+            ElicitRequestParams::Url(url) => Some(url),
+            _ => None,
+        });
+        urls.collect()
     }
 
     /// The transport's error, where it failed.

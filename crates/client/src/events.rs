@@ -32,6 +32,12 @@ pub enum Event {
         /// Which one.
         uri: String,
     },
+    /// A visit to a URL that the server asked for is over (`notifications/elicitation/complete`, 2025-11-25). Told once
+    /// for each id, and for none that is unknown.
+    ElicitationComplete {
+        /// Which one.
+        elicitation_id: String,
+    },
     /// Progress of nothing that is open: late, or under a token that nobody gave out.
     StrayProgress(ProgressNotificationParams),
     /// The server gave up a request of ours. Its answer may never come; the deadline still counts.
@@ -85,6 +91,7 @@ impl Event {
             Self::Notification { params: Some(params), .. } => params.as_bytes().len(),
             Self::ResourceUpdated { uri } => uri.len(),
             Self::Output { tool, problem } => tool.len() + problem.len(),
+            Self::ElicitationComplete { elicitation_id } => elicitation_id.len(),
             _ => 0,
         };
         size_of::<Self>() + payload

@@ -1,148 +1,236 @@
-//! Whether the content of a form fits the schema that was requested.
+//! Forms that a server asks to be filled in: a model to ask a person by, and to check what was filled in.
+//!
+//! Specification: client/elicitation, section on the requested schema. It allows flat objects with text, numbers, yes or
+//! no, and choices. A schema beyond that is refused by the client itself, before any handler sees it.
 
-use bowline_protocol::{
-    ElicitationSchema, Extra, NumberType, PrimitiveSchemaDefinition as Field, StringFormat, excerpt,
-};
+mod error;
+mod field;
+mod format;
+mod read;
+mod value;
+
+use bowline_protocol::{ElicitationSchema, Extra};
 use serde_json::Value;
 
-/// Checks accepted content against the requested schema (client/elicitation).
+pub use self::error::FormError;
+pub use self::field::{Choice, Field, FieldKind};
+pub(crate) use self::read::check_revision;
+
+/// A form in the making: its fields in the server's order, and what stands in each.
 ///
-/// Members that the schema does not name are left alone, as JSON Schema has it. The error names the field.
-pub(crate) fn check(schema: &ElicitationSchema, content: &Extra) -> Result<(), String> {
-    for name in schema.required.iter().flatten() {
-        if !content.contains_key(name) {
-            return Err(format!("\"{}\" is required", excerpt(name, 80)));
-        }
-    }
-    for (name, value) in content {
-        if let Some(field) = schema.properties.get(name) {
-            check_field(field, value).map_err(|what| format!("\"{}\" must be {what}", excerpt(name, 80)))?;
-        }
-    }
-    Ok(())
+/// A field that nothing was set in has its default, and is sent with it. [`leave_out`](Self::leave_out) is how a person
+/// clears a field.
+///
+/// ```
+/// use bowline_client::form::Form;
+/// use bowline_protocol::ElicitationSchema;
+///
+/// let schema: ElicitationSchema = serde_json::from_str(
+///     r#"{"type": "object", "required": ["age"], "properties": {
+///         "age": {"type": "integer", "minimum": 18},
+///         "colour": {"type": "string", "oneOf": [{"const": "r", "title": "Red"}], "default": "r"}
+///     }}"#,
+/// )?;
+/// let mut form = Form::new(&schema)?;
+/// assert_eq!(form.defaults(), serde_json::Map::from_iter([("colour".to_owned(), "r".into())]));
+///
+/// let error = form.set_text("age", "17").unwrap_err();
+/// assert_eq!(error.to_string(), "field \"age\" must be a whole number of at least 18");
+/// form.set_text("age", "42")?;
+/// form.set_text("colour", "Red")?;
+/// assert_eq!(serde_json::to_string(&form.finish()?)?, r#"{"age":42,"colour":"r"}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Form {
+    fields: Vec<Field>,
+    /// What was done to each field.
+    answers: Vec<Answer>,
 }
 
-fn check_field(field: &Field, value: &Value) -> Result<(), String> {
-    let options: Vec<&str> = field.options().into_iter().map(|(value, _)| value).collect();
-    let one_of = |value: &Value| value.as_str().is_some_and(|v| options.contains(&v));
-    let expect = |fits: bool, what: &str| if fits { Ok(()) } else { Err(what.to_owned()) };
-    match field {
-        Field::String(schema) => {
-            let length = value.as_str().map(|v| v.chars().count() as u64);
-            let fits = |n| n >= schema.min_length.unwrap_or(0) && n <= schema.max_length.unwrap_or(u64::MAX);
-            expect(length.is_some(), "a string")?;
-            expect(length.is_some_and(fits), "of another length")?;
-            let text = value.as_str().unwrap_or_default();
-            match &schema.format {
-                Some(StringFormat::Email) => expect(is_email(text), "an email address"),
-                Some(StringFormat::Uri) => expect(is_uri(text), "a URI"),
-                Some(StringFormat::Date) => expect(is_date(text), "a date such as 2025-11-25"),
-                Some(StringFormat::DateTime) => {
-                    expect(is_date_time(text), "a date and time such as 2025-11-25T12:00:00Z")
-                }
-                _ => Ok(()),
+#[derive(Debug, Clone, PartialEq)]
+enum Answer {
+    Untouched,
+    Given(Value),
+    LeftOut,
+}
+
+impl Form {
+    /// Reads the schema of a form.
+    ///
+    /// # Errors
+    /// Where it is not one that the specification allows, or is larger than a person fills in: more than 100 fields,
+    /// 1,000 choices in one of them, or names and texts of more than 10,000 bytes. The error names the field.
+    pub fn new(schema: &ElicitationSchema) -> Result<Self, FormError> {
+        let fields = read::fields(schema)?;
+        let answers = vec![Answer::Untouched; fields.len()];
+        Ok(Self { fields, answers })
+    }
+
+    /// The fields, in the server's order.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// The default of each field that has one.
+    pub fn defaults(&self) -> Extra {
+        let defaults = self.fields.iter().filter_map(|field| Some((field.name.clone(), field.default.clone()?)));
+        defaults.collect()
+    }
+
+    /// What stands in a field now: what was set, or its default.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        let (field, answer) = self.fields.iter().zip(&self.answers).find(|(field, _)| field.name == name)?;
+        match answer {
+            Answer::Untouched => field.default.as_ref(),
+            Answer::Given(value) => Some(value),
+            Answer::LeftOut => None,
+        }
+    }
+
+    /// Sets a field.
+    ///
+    /// # Errors
+    /// Where there is no such field, or the value is not one for it. What stood there before stays.
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) -> Result<(), FormError> {
+        let (field, answer) = self.entry(name)?;
+        *answer = Answer::Given(field.check(value.into())?);
+        Ok(())
+    }
+
+    /// Sets a field to what a person typed: see [`Field::parse`]. No text leaves an optional field out.
+    ///
+    /// # Errors
+    /// As for [`set`](Self::set).
+    pub fn set_text(&mut self, name: &str, typed: &str) -> Result<(), FormError> {
+        let (field, answer) = self.entry(name)?;
+        *answer = field.parse(typed)?.map_or(Answer::LeftOut, Answer::Given);
+        Ok(())
+    }
+
+    /// Clears a field: it is not sent, not even its default.
+    ///
+    /// # Errors
+    /// Where there is no such field, or it must be filled in.
+    pub fn leave_out(&mut self, name: &str) -> Result<(), FormError> {
+        let (field, answer) = self.entry(name)?;
+        if field.required {
+            return Err(FormError::value(field, "filled in"));
+        }
+        *answer = Answer::LeftOut;
+        Ok(())
+    }
+
+    /// The content of the filled-in form, for [`ElicitResult::accept`](bowline_protocol::ElicitResult::accept): what
+    /// was set, and the default of each field that was not touched.
+    ///
+    /// # Errors
+    /// Where a field that must be filled in is not. The error names the first one.
+    pub fn finish(&self) -> Result<Extra, FormError> {
+        let mut content = Extra::new();
+        for field in &self.fields {
+            match self.value(&field.name) {
+                Some(value) => drop(content.insert(field.name.clone(), value.clone())),
+                None if field.required => return Err(FormError::value(field, "filled in")),
+                None => {}
             }
         }
-        Field::Number(schema) => {
-            let number = value.as_f64();
-            let integer = schema.schema_type == NumberType::Integer;
-            expect(
-                number.is_some_and(|n| !integer || n.fract() == 0.0),
-                if integer { "an integer" } else { "a number" },
-            )?;
-            let fits = |n| n >= schema.minimum.unwrap_or(f64::MIN) && n <= schema.maximum.unwrap_or(f64::MAX);
-            expect(number.is_some_and(fits), "within its bounds")
-        }
-        Field::Boolean(_) => expect(value.is_boolean(), "true or false"),
-        Field::UntitledSingleSelect(_) | Field::TitledSingleSelect(_) | Field::LegacyTitled(_) => {
-            expect(one_of(value), "one of the listed values")
-        }
-        Field::UntitledMultiSelect(schema) => check_selection(value, one_of, schema.min_items, schema.max_items),
-        Field::TitledMultiSelect(schema) => check_selection(value, one_of, schema.min_items, schema.max_items),
-        // A field outside the schema's subset: the server will judge.
-        _ => Ok(()),
+        Ok(content)
     }
-}
 
-/// Rough checks of the four formats: what passes them may still be refused by the server.
-fn is_email(text: &str) -> bool {
-    text.rsplit_once('@')
-        .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !text.contains(char::is_whitespace))
-}
-
-fn is_uri(text: &str) -> bool {
-    let scheme = text.split_once(':').map(|(scheme, _)| scheme);
-    scheme.is_some_and(|s| {
-        s.starts_with(|c: char| c.is_ascii_alphabetic())
-            && s.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-    }) && !text.contains(char::is_whitespace)
-}
-
-fn is_date(text: &str) -> bool {
-    let parts: Vec<Option<u32>> = text.split('-').map(|part| part.parse().ok()).collect();
-    let [Some(_), Some(month), Some(day)] = parts.as_slice() else { return false };
-    text.len() == 10 && (1..=12).contains(month) && (1..=31).contains(day)
-}
-
-fn is_date_time(text: &str) -> bool {
-    let Some((date, time)) = text.split_once(['T', 't']) else { return false };
-    let clock: Vec<&str> = time.get(..8).unwrap_or_default().split(':').collect();
-    let zone = time.get(8..).unwrap_or_default();
-    is_date(date)
-        && clock.len() == 3
-        && clock.iter().all(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()))
-        && (zone.ends_with(['Z', 'z']) || zone.contains(['+', '-']))
-}
-
-fn check_selection(
-    value: &Value,
-    one_of: impl Fn(&Value) -> bool,
-    min: Option<u64>,
-    max: Option<u64>,
-) -> Result<(), String> {
-    match value.as_array() {
-        None => Err("an array of listed values".into()),
-        Some(values) if !values.iter().all(one_of) => Err("an array of listed values".into()),
-        Some(values) if (values.len() as u64) < min.unwrap_or(0) || (values.len() as u64) > max.unwrap_or(u64::MAX) => {
-            Err("another number of values".into())
+    /// Takes over what a handler accepted with. Without `defaults`, what it left out stays out.
+    ///
+    /// Members that the form does not have are kept, as JSON Schema has it.
+    pub(crate) fn complete(mut self, content: Extra, defaults: bool) -> Result<Extra, FormError> {
+        let mut others = Extra::new();
+        if !defaults {
+            self.answers.fill(Answer::LeftOut);
         }
-        Some(_) => Ok(()),
+        for (name, value) in content {
+            if self.fields.iter().any(|field| field.name == name) {
+                self.set(&name, value)?;
+            } else {
+                value::check_other(&name, &value)?;
+                others.insert(name, value);
+            }
+        }
+        let mut content = self.finish()?;
+        content.extend(others);
+        Ok(content)
+    }
+
+    fn entry(&mut self, name: &str) -> Result<(&Field, &mut Answer), FormError> {
+        let mut entries = self.fields.iter().zip(&mut self.answers);
+        entries.find(|(field, _)| field.name == name).ok_or_else(|| FormError::unknown(name))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn verdict(field: &str, value: &str) -> Result<(), String> {
-        let schema: ElicitationSchema =
-            serde_json::from_str(&format!(r#"{{"type":"object","properties":{{"f":{field}}}}}"#)).unwrap();
-        check(&schema, &serde_json::from_str(&format!(r#"{{"f":{value},"other":[]}}"#)).unwrap())
+    fn form(schema: Value) -> Form {
+        Form::new(&serde_json::from_value(schema).unwrap()).unwrap()
+    }
+
+    /// The form of the official scenario `elicitation-sep1034-client-defaults`.
+    fn sep_1034() -> Form {
+        form(json!({"type": "object", "properties": {
+            "name": {"type": "string", "default": "John Doe"},
+            "age": {"type": "integer", "default": 30},
+            "score": {"type": "number", "default": 95.5},
+            "status": {"type": "string", "enum": ["active", "inactive"], "default": "active"},
+            "verified": {"type": "boolean", "default": true},
+            "tags": {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}, "default": ["b"]},
+        }, "required": ["name"]}))
     }
 
     #[test]
-    fn d_06_every_kind_of_field_is_checked() {
-        let multi =
-            r#"{"type":"array","items":{"anyOf":[{"const":"a","title":"A"},{"const":"b","title":"B"}]},"maxItems":1}"#;
-        for (field, good, bad) in [
-            (r#"{"type":"string"}"#, r#""x""#, "1"),
-            (r#"{"type":"string","minLength":2}"#, r#""é🐙""#, r#""x""#),
-            (r#"{"type":"string","maxLength":2}"#, r#""é🐙""#, r#""abc""#),
-            (r#"{"type":"string","format":"email"}"#, r#""a@b.c""#, r#""a b@c""#),
-            (r#"{"type":"string","format":"uri"}"#, r#""https://x/y""#, r#""/x""#),
-            (r#"{"type":"string","format":"date"}"#, r#""2025-11-25""#, r#""2025-13-25""#),
-            (r#"{"type":"string","format":"date-time"}"#, r#""2025-11-25T10:00:00.5+02:00""#, r#""2025-11-25""#),
-            (r#"{"type":"integer"}"#, "3", "3.5"),
-            (r#"{"type":"number","minimum":0}"#, "1.5", "-1"),
-            (r#"{"type":"boolean"}"#, "false", r#""false""#),
-            (r#"{"type":"string","enum":["a","b"]}"#, r#""b""#, r#""c""#),
-            (r#"{"type":"string","enum":["a"],"enumNames":["A"]}"#, r#""a""#, r#""A""#),
-            (r#"{"type":"string","oneOf":[{"const":"a","title":"A"}]}"#, r#""a""#, "null"),
-            (r#"{"type":"array","items":{"type":"string","enum":["a"]}}"#, r#"["a"]"#, r#"["b"]"#),
-            (multi, r#"["a"]"#, r#"["a","b"]"#),
-        ] {
-            assert_eq!(verdict(field, good), Ok(()), "{field} {good}");
-            assert!(verdict(field, bad).unwrap_err().starts_with("\"f\" must be"), "{field} {bad}");
+    fn d_08_an_untouched_form_is_its_defaults() {
+        let defaults = json!({
+            "name": "John Doe", "age": 30, "score": 95.5, "status": "active", "verified": true, "tags": ["b"],
+        });
+        assert_eq!(Value::Object(sep_1034().defaults()), defaults);
+        assert_eq!(Value::Object(sep_1034().finish().unwrap()), defaults);
+        assert_eq!(Value::Object(sep_1034().complete(Extra::new(), true).unwrap()), defaults);
+    }
+
+    #[test]
+    fn d_08_what_was_set_wins_over_its_default_and_what_was_cleared_stays_out() {
+        let mut form = sep_1034();
+        form.set("age", 31).unwrap();
+        form.set_text("tags", "").unwrap();
+        form.leave_out("score").unwrap();
+        assert!(form.leave_out("name").is_err());
+        let expected = json!({"name": "John Doe", "age": 31, "status": "active", "verified": true});
+        assert_eq!(Value::Object(form.finish().unwrap()), expected);
+    }
+
+    #[test]
+    fn without_defaults_what_was_left_out_stays_out() {
+        let content = Extra::from_iter([("name".to_owned(), json!("x"))]);
+        assert_eq!(Value::Object(sep_1034().complete(content, false).unwrap()), json!({"name": "x"}));
+        let error = sep_1034().complete(Extra::new(), false).unwrap_err();
+        assert_eq!(error.to_string(), "field \"name\" must be filled in");
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_changes_nothing() {
+        let mut form = sep_1034();
+        form.set("age", 31).unwrap();
+        assert!(form.set("age", "x").is_err() && form.set_text("age", "x").is_err());
+        assert_eq!(form.value("age"), Some(&json!(31)));
+        assert_eq!(form.set("nobody", 1).unwrap_err().to_string(), "the form has no field \"nobody\"");
+    }
+
+    #[test]
+    fn d_06_members_beside_the_form_are_kept_if_content_may_hold_them() {
+        let kept = Extra::from_iter([("other".to_owned(), json!(["x"]))]);
+        assert_eq!(sep_1034().complete(kept, true).unwrap()["other"], json!(["x"]));
+        for bad in [json!({}), json!(null), json!([1]), json!([["x"]])] {
+            assert!(sep_1034().complete(Extra::from_iter([("other".to_owned(), bad)]), true).is_err());
         }
     }
 }

@@ -12,6 +12,7 @@ use bowline_protocol::{
 use bowline_transport::{BoxFuture, Routing, Transport, WireMessage};
 
 use crate::declared::{ElicitationSupport, SamplingSupport};
+use crate::visits::Visit;
 
 /// What a handler answers with: a result, or an error for the server.
 pub type HandlerResult<T> = Result<T, ErrorObject>;
@@ -49,7 +50,15 @@ pub trait SamplingHandler: Send + Sync + 'static {
 /// Asks the user on behalf of the server (`elicitation/create`).
 ///
 /// Say which server asks, and let the user decline or cancel. Specification: client/elicitation.
-/// Content of an accepted form is checked against the requested schema before it is sent.
+///
+/// A handler sees no form but flat ones of the allowed kinds, and no URL but those that may be opened; the client
+/// refuses others. [`Form`](crate::form::Form) is a model of a form to ask by, and
+/// [`ElicitRequestUrlParams::visit`](bowline_protocol::ElicitRequestUrlParams::visit) tells the host of a URL and what
+/// to warn of. Content of an accepted form is checked against the requested schema before it is sent; fields that it
+/// leaves out get their defaults, so `ElicitResult::accept_url()` accepts a form as it stands
+/// ([`fills_in_defaults`](Self::fills_in_defaults)).
+///
+/// To accept a URL says that the person agrees to visit it, and that it was opened, not that the visit is over.
 ///
 /// Dropping the future means that the server took its request back. A closure will do:
 ///
@@ -71,6 +80,12 @@ pub trait ElicitationHandler: Send + Sync + 'static {
     /// Which modes the handler takes. It is declared to the server.
     fn support(&self) -> ElicitationSupport {
         ElicitationSupport::default()
+    }
+
+    /// Whether fields that accepted content leaves out are sent with the defaults of the schema (SEP-1034). Default:
+    /// yes. Say no where a person can clear a field: then what is left out stays out.
+    fn fills_in_defaults(&self) -> bool {
+        true
     }
 }
 
@@ -149,6 +164,10 @@ impl<H: ElicitationHandler> ElicitationHandler for Supporting<H, ElicitationSupp
     fn support(&self) -> ElicitationSupport {
         self.1
     }
+
+    fn fills_in_defaults(&self) -> bool {
+        self.0.fills_in_defaults()
+    }
 }
 
 impl RootsProvider for Vec<Root> {
@@ -178,6 +197,8 @@ pub struct RequestContext {
     id: RequestId,
     server: Option<Arc<Implementation>>,
     progress: Option<Arc<ProgressReporter>>,
+    visit: Option<Visit>,
+    awaited: bool,
 }
 
 struct ProgressReporter {
@@ -204,7 +225,19 @@ impl Drop for Reports {
 
 impl RequestContext {
     pub(crate) fn new(id: RequestId, server: Option<Arc<Implementation>>) -> Self {
-        Self { id, server, progress: None }
+        Self { id, server, progress: None, visit: None, awaited: false }
+    }
+
+    /// The visit that the request asks for, if it has an id.
+    pub(crate) fn with_visit(mut self, visit: Option<Visit>) -> Self {
+        self.visit = visit;
+        self
+    }
+
+    /// A call waits for the visit.
+    pub(crate) const fn awaited(mut self) -> Self {
+        self.awaited = true;
+        self
     }
 
     /// Lets the handler report progress under the token that the server gave.
@@ -232,7 +265,35 @@ impl RequestContext {
         Reports(self.progress.clone())
     }
 
-    /// The id of the server's request.
+    /// Waits until the server tells that the visit to the URL of this request is over (2025-11-25), or
+    /// [`go_on`](Self::go_on) was called. Never ready where the request has no `elicitationId`: wait for the person
+    /// beside it, as servers need not tell.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn visited(&self) {
+        match &self.visit {
+            Some(visit) => visit.over().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Says, for the person, that the visit to the URL of this request is over.
+    pub fn go_on(&self) {
+        if let Some(visit) = &self.visit {
+            visit.finish();
+        }
+    }
+
+    /// Whether a call of the client waits for the visit, as the server refused to run it before (-32042, 2025-11-25).
+    ///
+    /// Then the handler may return when the person is through: with [`visited`](Self::visited), or after the person
+    /// said so and [`go_on`](Self::go_on). The call goes on when all visits are over.
+    pub const fn is_awaited(&self) -> bool {
+        self.awaited
+    }
+
+    /// The id of the server's request; where a call waits for a visit, the id of the elicitation.
     pub const fn id(&self) -> &RequestId {
         &self.id
     }

@@ -1,17 +1,20 @@
 #![doc = include_str!("../README.md")]
 
 mod asked;
+mod asks;
 mod builder;
 mod call;
 mod client;
 mod connection;
 mod declared;
 mod dial;
+mod elicitation;
 mod eras;
 mod error;
 mod events;
 mod feed;
-mod form;
+mod folders;
+pub mod form;
 mod handlers;
 mod handshake;
 mod introduction;
@@ -21,7 +24,9 @@ mod output;
 mod pages;
 mod reconnect;
 pub mod request;
+mod required;
 mod rounds;
+mod sampling;
 mod serve;
 mod server_info;
 mod session;
@@ -29,6 +34,7 @@ mod supervisor;
 mod task;
 mod tasks;
 mod timeouts;
+mod visits;
 
 pub use builder::ClientBuilder;
 pub use client::Client;
@@ -36,6 +42,7 @@ pub use declared::{ElicitationSupport, SamplingSupport};
 pub use eras::Eras;
 pub use error::{Error, ErrorKind};
 pub use events::{Event, Events};
+pub use folders::Folders;
 pub use handlers::{
     ElicitationHandler, HandlerResult, RequestContext, RootsProvider, SamplingHandler, Supporting, refused,
 };

@@ -152,6 +152,20 @@ impl<K: Kind> Request<K> {
         Ok((self.client, Call { method, name, params, options, ..Call::default() }))
     }
 
+    /// Sets whether URLs that the server wants visited first (-32042, 2025-11-25) are taken to the elicitation handler,
+    /// and the request is then sent once more. Default: yes, where the installed handler takes URLs
+    /// ([`ElicitationSupport::with_url`](crate::ElicitationSupport::with_url)). Otherwise the error is the result, see
+    /// [`Error::url_elicitations`].
+    ///
+    /// The error means that the server did not run the request, so none runs twice. The person is asked for each URL
+    /// (up to 8 of one error). It is sent again once the server has told that all visits are over, or the handler has
+    /// said so ([`RequestContext::go_on`](crate::RequestContext::go_on)); if neither happens within the request's total
+    /// limit, or the person refuses, the error is the result. A second error of the kind always is.
+    pub fn visit_urls(mut self, visit: bool) -> Self {
+        self.options.no_visits = !visit;
+        self
+    }
+
     /// Sets `_meta` of the request. Keys of the protocol itself are the client's.
     pub fn meta(mut self, meta: Meta) -> Self {
         self.options.meta = Some(meta);

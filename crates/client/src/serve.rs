@@ -7,8 +7,8 @@ use std::task::Poll;
 
 use bowline_protocol::frame::{self, Message, Notification, Request};
 use bowline_protocol::{
-    CancelledNotificationParams, ErrorCode, ErrorObject, ListRootsResult, Meta, RawJson, RequestId, Revision, excerpt,
-    method,
+    CancelledNotificationParams, ElicitationCompleteNotificationParams, ErrorCode, ErrorObject, ListRootsResult, Meta,
+    RawJson, RequestId, Revision, excerpt, method,
 };
 use bowline_transport::{BoxFuture, Routing, WireMessage};
 use serde::Serialize;
@@ -16,11 +16,14 @@ use serde::de::DeserializeOwned;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
 use crate::asked::{self, Ask};
+use crate::asks::Asks;
 use crate::connection::Connection;
 use crate::declared::Declared;
+use crate::elicitation;
 use crate::events::Event;
 use crate::handlers::{ElicitationHandler, RequestContext, RootsProvider, SamplingHandler};
 use crate::output::Outputs;
+use crate::sampling;
 use crate::tasks;
 
 /// How many requests of the server are served at once. Further ones are refused with an error.
@@ -35,6 +38,8 @@ pub(crate) struct Handlers {
     pub(crate) sampling: Option<Arc<dyn SamplingHandler>>,
     pub(crate) elicitation: Option<Arc<dyn ElicitationHandler>>,
     pub(crate) outputs: Arc<Outputs>,
+    /// What all connections of a client share; each client has its own.
+    pub(crate) asks: Arc<Asks>,
 }
 
 impl Handlers {
@@ -150,6 +155,15 @@ impl Server {
         if notification.method == method::NOTIFICATIONS_TOOLS_LIST_CHANGED {
             self.connection.handlers.outputs.forget();
         }
+        if notification.method == method::NOTIFICATIONS_ELICITATION_COMPLETE
+            && let Some(complete) = read::<ElicitationCompleteNotificationParams>(notification.params.as_ref())
+        {
+            // Unknown visits, and those that are over, are ignored (client/elicitation).
+            if self.connection.handlers.asks.visits.finish(&complete.elicitation_id) {
+                self.connection.emit(|| Event::ElicitationComplete { elicitation_id: complete.elicitation_id });
+            }
+            return;
+        }
         self.connection.emit(|| Event::from_notification(notification));
     }
 
@@ -199,15 +213,8 @@ pub(crate) async fn handle(handlers: &Handlers, ask: Ask, context: RequestContex
             asked::check_roots(&roots)?;
             encode(&ListRootsResult::new(roots))
         }
-        Ask::Sample(params) => {
-            let handler = handlers.sampling.as_ref().ok_or_else(none)?;
-            encode(&handler.create_message(*params, context).await?)
-        }
-        Ask::Elicit(params) => {
-            let handler = handlers.elicitation.as_ref().ok_or_else(none)?;
-            let result = handler.elicit((*params).clone(), context).await?;
-            encode(&asked::check_elicited(&params, result)?)
-        }
+        Ask::Sample(asked) => encode(&sampling::run(handlers, *asked, context).await?),
+        Ask::Elicit(asked) => encode(&elicitation::run(handlers, *asked, context).await?),
     }
 }
 

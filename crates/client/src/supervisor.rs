@@ -18,6 +18,7 @@ use crate::events::{self, Event, Events, OnEvent};
 use crate::feed::Feed;
 use crate::output::Outputs;
 use crate::reconnect::{Reconnect, random};
+use crate::serve::Handlers;
 use crate::task::Task;
 use crate::timeouts::Timeouts;
 
@@ -119,6 +120,10 @@ impl Supervisor {
         } else {
             closed.filter(|_| self.policy.attempts == 0)
         }
+    }
+
+    pub(crate) const fn handlers(&self) -> &Handlers {
+        &self.dialer.handlers
     }
 
     pub(crate) fn declares_roots(&self) -> bool {

@@ -40,6 +40,7 @@ mod tasks;
 mod text;
 mod tools;
 mod uri_template;
+mod visit;
 mod wire;
 
 pub use annotations::{Annotations, Role};
@@ -110,3 +111,4 @@ pub use tools::{
     CallToolRequestParams, CallToolResult, ListToolsResult, TaskSupport, Tool, ToolAnnotations, ToolExecution,
 };
 pub use uri_template::{TemplateValue, UriTemplate, UriTemplateError};
+pub use visit::{UrlWarning, VisitHost, VisitUrl, VisitUrlError};

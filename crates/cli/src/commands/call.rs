@@ -136,7 +136,7 @@ fn told(name: &str, listed: bool, error: bowline::Error) -> Stop {
     if is_unknown {
         error.code = Code::Tool;
         error = error.hint("`bowline list` shows the server's tools");
-    } else if error.server_error.is_some() {
+    } else if error.server_error.is_some() && error.hint.is_none() {
         error = error.hint(sanitize::line(&format!("`bowline info {name}` shows what the tool takes")));
     }
     error.into()

@@ -5,3 +5,4 @@
 mod leniency;
 mod round_trip;
 mod schema;
+mod visit;
