@@ -3,7 +3,8 @@
 use bowline_protocol::frame::Request;
 use bowline_protocol::{
     CreateMessageRequestParams, ElicitAction, ElicitRequestParams, ElicitResult, ErrorCode, ErrorObject, InputRequest,
-    RawJson, Revision, Role, Root, SamplingContent, SamplingMessage, SamplingMessageContentBlock, excerpt, method, path_at,
+    RawJson, Revision, Role, Root, SamplingContent, SamplingMessage, SamplingMessageContentBlock, excerpt, method,
+    path_at,
 };
 use serde::de::DeserializeOwned;
 

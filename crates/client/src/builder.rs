@@ -118,7 +118,9 @@ impl ClientBuilder {
                 self.extensions.insert(id, settings);
                 Ok(self)
             }
-            Ok(_) => Err(Error::new(ErrorKind::Config, format!("the settings of extension {id} must be a json object"))),
+            Ok(_) => {
+                Err(Error::new(ErrorKind::Config, format!("the settings of extension {id} must be a json object")))
+            }
             Err(error) => {
                 Err(Error::new(ErrorKind::Config, format!("the settings of extension {id} cannot be json: {error}")))
             }

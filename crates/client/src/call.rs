@@ -9,9 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bowline_protocol::frame::{self, Message, Notification};
-use bowline_protocol::{
-    LoggingLevel, Meta, Payload, ProgressNotificationParams, ProgressToken, RawJson, ResultKind,
-};
+use bowline_protocol::{LoggingLevel, Meta, Payload, ProgressNotificationParams, ProgressToken, RawJson, ResultKind};
 use bowline_transport::{Exchange, Routing, Sent, TransportError, WireRequest};
 use tokio::time::{Instant, sleep_until};
 

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use bowline_protocol::{
-    CancelTaskRequestParams, CancelTaskResult, CompletionReference, DiscoverResult, EmptyResult, GetTaskPayloadRequestParams,
-    GetTaskRequestParams, GetTaskResult, LoggingLevel, Payload, Prompt, RawJson, Resource, ResourceTemplate, ResultType,
-    SetLevelRequestParams, SubscribeRequestParams, Task, Tool, UnsubscribeRequestParams, method,
+    CancelTaskRequestParams, CancelTaskResult, CompletionReference, DiscoverResult, EmptyResult,
+    GetTaskPayloadRequestParams, GetTaskRequestParams, GetTaskResult, LoggingLevel, Payload, Prompt, RawJson, Resource,
+    ResourceTemplate, ResultType, SetLevelRequestParams, SubscribeRequestParams, Task, Tool, UnsubscribeRequestParams,
+    method,
 };
 use serde::Serialize;
 

@@ -111,4 +111,3 @@ async fn came(
         Err(error) => session.refused(method, connection.cause(error)),
     }
 }
-

@@ -91,10 +91,13 @@ pub(crate) async fn answers(
         let what = name(&question);
         let ask = asked::read_input(question, declared, revision).map_err(|error| refused(&what, &error.message))?;
         let context = RequestContext::new(RequestId::String(key.as_str().into()), server.clone());
-        open.push((key, Box::pin(async move {
-            let answer = serve::handle(&connection.handlers, ask, context).await;
-            answer.map_err(|error| refused(&what, &error.message))
-        })));
+        open.push((
+            key,
+            Box::pin(async move {
+                let answer = serve::handle(&connection.handlers, ask, context).await;
+                answer.map_err(|error| refused(&what, &error.message))
+            }),
+        ));
     }
     // For as long as handlers run it is the server that waits for us.
     let _serving = connection.serving();

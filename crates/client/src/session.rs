@@ -252,7 +252,8 @@ impl Session {
             return self.fall_back(Error::server(error).with_method(method::SERVER_DISCOVER));
         }
         // A sign of the newer era: its own list of versions counts, and there is no guessing (basic/versioning).
-        let data = error.unsupported_protocol_version().filter(|_| error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION);
+        let data =
+            error.unsupported_protocol_version().filter(|_| error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION);
         let Some(data) = data else { return self.fail(Error::server(error).with_method(method::SERVER_DISCOVER)) };
         match self.best(&common(&data.supported)) {
             Some(revision) if revision.era() == Era::Stateless && before == Progress::Open => self.discover(revision),

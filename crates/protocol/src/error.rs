@@ -57,10 +57,7 @@ impl ErrorCode {
     /// assert!(!ErrorCode::METHOD_NOT_FOUND.is_stateless());
     /// ```
     pub const fn is_stateless(self) -> bool {
-        matches!(
-            self,
-            Self::HEADER_MISMATCH | Self::MISSING_CLIENT_CAPABILITY | Self::UNSUPPORTED_PROTOCOL_VERSION
-        )
+        matches!(self, Self::HEADER_MISMATCH | Self::MISSING_CLIENT_CAPABILITY | Self::UNSUPPORTED_PROTOCOL_VERSION)
     }
 
     /// What the code means, where JSON-RPC or MCP gives it a meaning.

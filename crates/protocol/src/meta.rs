@@ -134,4 +134,3 @@ fn is_name(name: &str) -> bool {
             && name.ends_with(|c: char| c.is_ascii_alphanumeric())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
-
