@@ -8,8 +8,10 @@ mod target;
 #[cfg(feature = "http")]
 mod web;
 
+#[cfg(feature = "trace-context")]
+pub use bowline_client::TraceContextProvider;
 pub use bowline_client::{
-    Client, ClientBuilder, ElicitationHandler, ElicitationSupport, Error, ErrorKind, Event, Events, HandlerResult,
+    Cache, CacheStats, Client, ClientBuilder, ElicitationHandler, ElicitationSupport, Error, ErrorKind, Event, Events, HandlerResult,
     Listed, Pages, Reconnect, Request, RequestContext, RootsProvider, SamplingHandler, SamplingSupport, ServerInfo,
     Supporting, Timeouts, refused, request,
 };

@@ -12,9 +12,11 @@ use bowline_protocol::{
 use serde::Serialize;
 
 use crate::builder::ClientBuilder;
+use crate::cache::{self, CacheStats, Fetched, Store};
 use crate::call::Call;
 use crate::error::{Error, ErrorKind};
 use crate::events::Events;
+use crate::kept::Kept;
 use crate::pages::{Listed, Pages, page_call};
 use crate::request::{CallTool, Complete, GetPrompt, Raw, ReadResource, Request, any_params};
 use crate::server_info::ServerInfo;
@@ -133,15 +135,21 @@ impl Client {
     /// One page of a list as it came: `client.list_page::<Tool>(None)`. The cursor is the `next_cursor` of the
     /// page before.
     ///
+    /// It is always asked for, also where pages are kept ([`ClientBuilder::cache`]). Tools that must not be used are
+    /// left out, as in [`Pages`].
+    ///
     /// # Errors
     /// As for any request.
     pub async fn list_page<T: Listed>(&self, cursor: Option<&str>) -> Result<T::Page, Error> {
-        self.run(page_call(T::METHOD, cursor)?).await
+        let mut call = page_call(T::METHOD, cursor)?;
+        call.options.fresh = true;
+        self.page::<T>(call, None).await.map(|fetched| fetched.result)
     }
 
     /// Asks the server once more which versions and capabilities it has (`server/discover`, 2026-07-28).
     ///
-    /// What was agreed stays as it is; this is for showing, and for knowing whether the server lives.
+    /// What was agreed stays as it is; this is for showing, and for knowing whether the server lives. So it is always
+    /// sent, whatever the answer before said of its life.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] in revisions with a handshake, else as for any request.
@@ -246,6 +254,19 @@ impl Client {
         self.notify(method::NOTIFICATIONS_ROOTS_LIST_CHANGED, ()).await
     }
 
+    /// What the cache did so far; none without one ([`ClientBuilder::cache`]).
+    pub fn cache_stats(&self) -> Option<CacheStats> {
+        self.supervisor.kept().cache.as_ref().map(Store::stats)
+    }
+
+    /// Drops all kept results, and with them those of requests that are under way. For whoever changes the credentials
+    /// to those of another user, or knows of a change that the server does not tell.
+    pub fn clear_cache(&self) {
+        if let Some(cache) = &self.supervisor.kept().cache {
+            cache.clear();
+        }
+    }
+
     /// What the server tells without being asked, from now on.
     pub fn events(&self) -> Events {
         self.supervisor.events()
@@ -271,15 +292,29 @@ impl Client {
     }
 
     /// Runs one call and decodes its result.
-    pub(crate) async fn run<R: ResultType>(&self, call: Call) -> Result<R, Error> {
-        self.run_in(call, None).await.map(|(result, _)| result)
+    pub(crate) async fn run<R: ResultType>(&self, mut call: Call) -> Result<R, Error> {
+        cache::run(&self.supervisor, &mut call, None).await.map(|fetched| fetched.result)
     }
 
-    /// As [`run`](Self::run), in one session if one is named; tells which it was.
-    pub(crate) async fn run_in<R: ResultType>(&self, mut call: Call, epoch: Option<u64>) -> Result<(R, u64), Error> {
-        let (result, epoch) = call.run(&self.supervisor, epoch).await?;
-        let result = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
-        Ok((result, epoch))
+    /// One page of a list, in one session if one is named, without what must not be used.
+    pub(crate) async fn page<T: Listed>(
+        &self,
+        mut call: Call,
+        session: Option<u64>,
+    ) -> Result<Fetched<T::Page>, Error> {
+        let mut fetched = cache::run(&self.supervisor, &mut call, session).await?;
+        let connection = &self.supervisor.current().owner.connection;
+        if connection.mirrors_arguments()
+            && let Some(tools) = T::as_tools(&mut fetched.result)
+        {
+            connection.kept.mirrors.screen(tools);
+        }
+        Ok(fetched)
+    }
+
+    /// What is kept of what the server told.
+    pub(crate) fn kept(&self) -> &Kept {
+        self.supervisor.kept()
     }
 
     /// Runs one round of a call.

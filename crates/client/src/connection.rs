@@ -18,6 +18,7 @@ use crate::feed::Feed;
 use crate::handshake;
 use crate::introduction::Introduction;
 use crate::keep_alive;
+use crate::kept::Kept;
 use crate::serve::{Handlers, Server};
 use crate::server_info::ServerInfo;
 use crate::session::Session;
@@ -47,6 +48,7 @@ pub(crate) struct Connection {
     /// What answers the server's questions, whether they come as requests or inside of results.
     pub(crate) handlers: Handlers,
     pub(crate) introduction: Arc<Introduction>,
+    pub(crate) kept: Arc<Kept>,
     server: OnceLock<Arc<ServerInfo>>,
     /// What every request says of the client, in revisions without a session.
     stamp: RwLock<Option<Arc<Stamped>>>,
@@ -101,6 +103,7 @@ pub(crate) fn start(
     transport: Box<dyn Transport>,
     handlers: Handlers,
     introduction: Arc<Introduction>,
+    kept: Arc<Kept>,
     events: Arc<Feed>,
     settings: CallSettings,
     lost: impl FnOnce(TransportError) + Send + 'static,
@@ -115,6 +118,7 @@ pub(crate) fn start(
         settings,
         handlers,
         introduction,
+        kept,
         server: OnceLock::new(),
         stamp: RwLock::default(),
         logged: AtomicBool::new(false),
@@ -284,6 +288,11 @@ impl Connection {
         if count.is_power_of_two() {
             self.emit(|| Event::Fault(Fault::Unasked { method: bowline_protocol::excerpt(method, 80), count }));
         }
+    }
+
+    /// Whether arguments that a tool's annotations name go out in headers as well (2026-07-28, over HTTP).
+    pub(crate) fn mirrors_arguments(&self) -> bool {
+        self.transport.mirrors_arguments() && self.server().is_some_and(|server| server.is_stateless())
     }
 
     /// Whether a request may be sent.

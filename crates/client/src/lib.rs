@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod asked;
+mod bounded;
 mod builder;
+mod cache;
 mod call;
 mod client;
 mod connection;
@@ -16,6 +18,8 @@ mod handlers;
 mod handshake;
 mod introduction;
 mod keep_alive;
+mod kept;
+mod mirrors;
 mod outcome;
 mod pages;
 mod reconnect;
@@ -27,8 +31,14 @@ mod session;
 mod supervisor;
 mod task;
 mod timeouts;
+#[cfg(feature = "trace-context")]
+mod trace;
+#[cfg(not(feature = "trace-context"))]
+#[path = "trace/absent.rs"]
+mod trace;
 
 pub use builder::ClientBuilder;
+pub use cache::{Cache, CacheStats};
 pub use client::Client;
 pub use declared::{ElicitationSupport, SamplingSupport};
 pub use eras::Eras;
@@ -43,3 +53,5 @@ pub use reconnect::Reconnect;
 pub use request::Request;
 pub use server_info::ServerInfo;
 pub use timeouts::Timeouts;
+#[cfg(feature = "trace-context")]
+pub use trace::TraceContextProvider;

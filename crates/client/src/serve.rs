@@ -137,6 +137,7 @@ impl Server {
             // The handler stops where it is, and nothing is answered (basic/utilities/cancellation).
             return task.abort();
         }
+        self.connection.kept.heard(notification);
         self.connection.emit(|| Event::from_notification(notification));
     }
 

@@ -16,6 +16,7 @@ use crate::dial::{Dialer, Link};
 use crate::error::Error;
 use crate::events::{self, Event, Events, OnEvent};
 use crate::feed::Feed;
+use crate::kept::Kept;
 use crate::reconnect::{Reconnect, random};
 use crate::task::Task;
 use crate::timeouts::Timeouts;
@@ -118,6 +119,16 @@ impl Supervisor {
         } else {
             closed.filter(|_| self.policy.attempts == 0)
         }
+    }
+
+    /// What is kept of what the server told.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.dialer.kept
+    }
+
+    /// Whether the caller closed the client.
+    pub(crate) fn was_closed(&self) -> bool {
+        self.state().closed
     }
 
     pub(crate) fn declares_roots(&self) -> bool {

@@ -5,6 +5,7 @@ pub mod method;
 
 mod annotations;
 mod base64;
+mod cache_hints;
 mod capabilities;
 mod completion;
 mod content;
@@ -40,11 +41,13 @@ mod tagged;
 mod tasks;
 mod text;
 mod tools;
+mod trace_context;
 mod uri_template;
 mod wire;
 
 pub use annotations::{Annotations, Role};
 pub use base64::Base64Error;
+pub use cache_hints::CacheHints;
 pub use capabilities::{
     ClientCapabilities, ClientTaskRequests, ClientTasksCapability, ElicitationCapability, ElicitationTasks,
     PromptsCapability, ResourcesCapability, RootsCapability, SamplingCapability, SamplingTasks, ServerCapabilities,
@@ -111,4 +114,5 @@ pub use text::{ByteStr, excerpt};
 pub use tools::{
     CallToolRequestParams, CallToolResult, ListToolsResult, TaskSupport, Tool, ToolAnnotations, ToolExecution,
 };
+pub use trace_context::TraceContext;
 pub use uri_template::{TemplateValue, UriTemplate, UriTemplateError};

@@ -293,7 +293,7 @@ impl Scan {
 }
 
 /// A character of a token (RFC 9110, section 5.6.2).
-const fn is_token(byte: u8) -> bool {
+pub(crate) const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,

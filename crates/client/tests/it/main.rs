@@ -2,5 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
+mod caching;
+mod peer;
 mod reconnect;
 mod requests;
+#[cfg(feature = "trace-context")]
+mod trace;
