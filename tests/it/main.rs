@@ -9,6 +9,7 @@ mod handlers;
 mod interop;
 mod leaks;
 mod lists;
+mod mirrors;
 mod misbehaviour;
 mod support;
 mod targets;

@@ -91,7 +91,7 @@ mod tests {
         json!({"name": name, "inputSchema": {"type": "object", "properties": properties}})
     }
 
-    fn page(tools: serde_json::Value) -> ListToolsResult {
+    fn page(tools: &serde_json::Value) -> ListToolsResult {
         ListToolsResult::decode(&RawJson::from(json!({ "tools": tools }))).unwrap()
     }
 
@@ -99,7 +99,7 @@ mod tests {
     fn h_17_a_tool_with_a_bad_annotation_is_left_out_and_the_others_stay() {
         let mirrors = Mirrors::default();
         let mut page =
-            page(json!([tool("a", "A"), {"title": "unreadable"}, tool("b", "b d"), tool("c", "C"), 7, tool("d", "")]));
+            page(&json!([tool("a", "A"), {"title": "unreadable"}, tool("b", "b d"), tool("c", "C"), 7, tool("d", "")]));
         mirrors.screen(&mut page);
         assert_eq!(page.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(), ["a", "c"]);
         let mut problems: Vec<_> =
@@ -122,8 +122,40 @@ mod tests {
             (json!([tool("a", "Three")]), Some(vec![String::from("Three")])),
             (json!([tool("a", "not valid")]), None),
         ] {
-            mirrors.screen(&mut page(tools));
+            mirrors.screen(&mut page(&tools));
             assert_eq!(header(), wanted);
         }
+    }
+
+    /// A log that the test reads.
+    #[derive(Clone, Default)]
+    struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn h_19_the_log_names_the_tool_and_the_reason() {
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::WARN)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            Mirrors::default().screen(&mut page(&json!([tool("fine", "A"), tool("broken", "a b")])));
+        });
+        let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+        assert!(log.contains("WARN") && log.contains("broken") && log.contains("no header name"), "{log}");
+        assert!(!log.contains("fine"), "{log}");
     }
 }

@@ -73,7 +73,7 @@ pub use form::{
     PrimitiveSchemaDefinition, StringFormat, StringSchema, TitledItems, TitledMultiSelectEnumSchema,
     TitledSingleSelectEnumSchema, UntitledItems, UntitledMultiSelectEnumSchema, UntitledSingleSelectEnumSchema,
 };
-pub use icons::{Icon, IconTheme};
+pub use icons::{Icon, IconError, IconFormat, IconLimits, IconSource, IconTheme};
 pub use id::{ProgressToken, RequestId};
 pub use initialize::{Implementation, InitializeRequestParams, InitializeResult};
 pub use input::{

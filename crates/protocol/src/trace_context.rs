@@ -130,12 +130,15 @@ impl Meta {
     /// assert_eq!(Meta::new().with("com.example/trace", 7).malformed_trace_key(), None);
     /// ```
     pub fn malformed_trace_key(&self) -> Option<&'static str> {
-        let checks: [(&'static str, fn(&str) -> bool); 3] =
-            [(TRACEPARENT, is_traceparent), (TRACESTATE, is_tracestate), (BAGGAGE, is_baggage)];
-        checks
-            .into_iter()
-            .find(|(key, is_valid)| self.get(key).is_some_and(|value| !value.as_str().is_some_and(is_valid)))
-            .map(|(key, _)| key)
+        let has_form =
+            |key, is_valid: fn(&str) -> bool| self.get(key).is_none_or(|value| value.as_str().is_some_and(is_valid));
+        if !has_form(TRACEPARENT, is_traceparent) {
+            Some(TRACEPARENT)
+        } else if !has_form(TRACESTATE, is_tracestate) {
+            Some(TRACESTATE)
+        } else {
+            (!has_form(BAGGAGE, is_baggage)).then_some(BAGGAGE)
+        }
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) async fn run<R: ResultType>(
             store.doubt(&call.method, &error);
             let open = !supervisor.was_closed();
             let stale = open.then(|| store.in_place_of(&ticket, &error, Instant::now())).flatten();
-            match stale.and_then(decode) {
+            match stale.as_ref().and_then(decode) {
                 Some(fetched) => {
                     tracing::warn!(%error, "the server cannot be reached; a kept result that is no longer fresh stands in");
                     Ok(fetched)
@@ -78,10 +78,10 @@ fn look_up<R: ResultType>(
     if supervisor.is_closed() || !told || session.is_some_and(|session| session != link.session()) {
         return None;
     }
-    store.fresh(ticket, link.session(), Instant::now()).and_then(decode)
+    store.fresh(ticket, link.session(), Instant::now()).as_ref().and_then(decode)
 }
 
-fn decode<R: ResultType>(found: Found) -> Option<Fetched<R>> {
+fn decode<R: ResultType>(found: &Found) -> Option<Fetched<R>> {
     let result = R::decode(&found.result).ok()?;
     Some(Fetched { result, session: found.session, was_kept: true })
 }

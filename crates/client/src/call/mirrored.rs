@@ -56,16 +56,18 @@ impl Call {
         let Some(tool) = self.name.clone().filter(|_| is_due && !self.listed_again) else { return false };
         self.listed_again = true;
         tracing::debug!(%refusal, "the server wants other headers; listing its tools again");
-        if let Err(error) = list_again(&tool, connection, deadline).await {
-            tracing::debug!(%error, "the tools could not be listed again");
-            return false;
+        match list_again(&tool, connection, deadline).await {
+            Ok(is_listed) => is_listed && connection.kept.mirrors.of(&tool) != self.mirrors,
+            Err(error) => {
+                tracing::debug!(%error, "the tools could not be listed again");
+                false
+            }
         }
-        connection.kept.mirrors.of(&tool) != self.mirrors
     }
 }
 
-/// Lists the tools up to the one that is wanted.
-async fn list_again(tool: &str, connection: &Connection, deadline: &mut Deadline) -> Result<(), Error> {
+/// Lists the tools up to the one that is wanted; tells whether it is there, with annotations that are valid.
+async fn list_again(tool: &str, connection: &Connection, deadline: &mut Deadline) -> Result<bool, Error> {
     connection.kept.forget(method::TOOLS_LIST);
     let mut cursor: Option<String> = None;
     let mut seen = HashSet::new();
@@ -73,12 +75,16 @@ async fn list_again(tool: &str, connection: &Connection, deadline: &mut Deadline
         let mut call = page_call(method::TOOLS_LIST, cursor.as_deref())?;
         let page = Box::pin(call.exchange(connection, deadline)).await?;
         let mut page: ListToolsResult = page.decode().map_err(|error| Error::shape(&error))?;
-        let found = page.tools.iter().any(|listed| listed.name == tool);
+        let is_there = |page: &ListToolsResult| page.tools.iter().any(|listed| listed.name == tool);
+        let found = is_there(&page);
         connection.kept.mirrors.screen(&mut page);
+        if found {
+            return Ok(is_there(&page));
+        }
         match page.next_cursor {
-            Some(next) if !found && seen.insert(next.clone()) => cursor = Some(next),
+            Some(next) if seen.insert(next.clone()) => cursor = Some(next),
             _ => break,
         }
     }
-    Ok(())
+    Ok(false)
 }

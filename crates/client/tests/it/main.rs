@@ -1,6 +1,6 @@
 //! The client against the mock server.
 
-#![expect(clippy::unwrap_used, reason = "tests may panic")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod caching;
 mod peer;

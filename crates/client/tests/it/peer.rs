@@ -31,17 +31,17 @@ impl Asked {
 pub(crate) struct Answer {
     /// Lines that come first.
     before: Vec<Value>,
-    /// `result` or `error`, or neither: then the connection ends.
-    body: Option<Value>,
+    /// `result` or `error`, and what it is; neither ends the connection.
+    body: Option<(&'static str, Value)>,
 }
 
 impl Answer {
     pub(crate) fn result(result: Value) -> Self {
-        Self { before: Vec::new(), body: Some(json!({ "result": result })) }
+        Self { before: Vec::new(), body: Some(("result", result)) }
     }
 
     pub(crate) fn error(code: i64) -> Self {
-        Self { before: Vec::new(), body: Some(json!({ "error": { "code": code, "message": "no" } })) }
+        Self { before: Vec::new(), body: Some(("error", json!({ "code": code, "message": "no" }))) }
     }
 
     /// The end of the connection.
@@ -107,9 +107,8 @@ fn serve(
                     }
                     asked.0.lock().unwrap().push(request.clone());
                     let Answer { before, body } = answer(&request);
-                    let Some(mut body) = body else { return };
-                    body["jsonrpc"] = json!("2.0");
-                    body["id"] = request["id"].clone();
+                    let Some((member, value)) = body else { return };
+                    let body = json!({ "jsonrpc": "2.0", "id": request["id"], member: value });
                     for line in before.into_iter().chain([body]) {
                         if write.write_all(format!("{line}\n").as_bytes()).await.is_err() {
                             return;

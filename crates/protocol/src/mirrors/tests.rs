@@ -7,7 +7,7 @@ fn of(schema: Value) -> Result<HeaderMirrors, HeaderMirrorError> {
 }
 
 /// A schema with one property.
-fn with(property: Value) -> Result<HeaderMirrors, HeaderMirrorError> {
+fn with(property: &Value) -> Result<HeaderMirrors, HeaderMirrorError> {
     of(json!({"type": "object", "properties": {"p": property}}))
 }
 
@@ -22,19 +22,19 @@ fn pair(name: &str, value: &str) -> (String, String) {
 #[test]
 fn h_18_names_follow_the_rules_of_tokens() {
     for good in ["Region", "x", "a-b_c.d", "!#$%&'*+-.^_`|~09", "Method"] {
-        let mirrors = with(json!({"type": "string", "x-mcp-header": good})).unwrap();
+        let mirrors = with(&json!({"type": "string", "x-mcp-header": good})).unwrap();
         assert_eq!(mirrors.iter().map(|m| m.header.as_str()).collect::<Vec<_>>(), [good]);
     }
-    assert!(matches!(with(json!({"type": "string", "x-mcp-header": ""})), Err(HeaderMirrorError::Empty { .. })));
+    assert!(matches!(with(&json!({"type": "string", "x-mcp-header": ""})), Err(HeaderMirrorError::Empty { .. })));
     for bad in
         ["a b", "a:b", "R\u{e9}gion", "bad name\r\n", "a\n", "a\u{0}", "a\t", "a\u{7f}", "(a)", "a/b", "\u{4e16}"]
     {
-        let error = with(json!({"type": "string", "x-mcp-header": bad})).unwrap_err();
+        let error = with(&json!({"type": "string", "x-mcp-header": bad})).unwrap_err();
         assert!(matches!(error, HeaderMirrorError::NotToken { .. }), "{bad:?}: {error}");
         assert!(!error.to_string().contains(['\r', '\n', '\u{0}']), "{error:?}");
     }
     for other in [json!(7), json!(null), json!(["a"]), json!({"a": 1}), json!(true)] {
-        let error = with(json!({"type": "string", "x-mcp-header": other})).unwrap_err();
+        let error = with(&json!({"type": "string", "x-mcp-header": other})).unwrap_err();
         assert!(matches!(error, HeaderMirrorError::NotText { .. }), "{error}");
     }
 }
@@ -54,7 +54,7 @@ fn h_18_names_are_unique_without_regard_to_case() {
 #[test]
 fn h_18_only_strings_integers_and_booleans_have_headers() {
     for good in [json!("string"), json!("integer"), json!("boolean"), json!(["string"]), json!(["null", "integer"])] {
-        assert!(with(json!({"type": good, "x-mcp-header": "H"})).is_ok(), "{good}");
+        assert!(with(&json!({"type": good, "x-mcp-header": "H"})).is_ok(), "{good}");
     }
     for bad in [
         json!("number"),
@@ -69,10 +69,10 @@ fn h_18_only_strings_integers_and_booleans_have_headers() {
         json!(1),
         json!(null),
     ] {
-        let error = with(json!({"type": bad, "x-mcp-header": "H"})).unwrap_err();
+        let error = with(&json!({"type": bad, "x-mcp-header": "H"})).unwrap_err();
         assert!(matches!(error, HeaderMirrorError::Type { .. }), "{bad}: {error}");
     }
-    let untyped = with(json!({"x-mcp-header": "H"})).unwrap_err();
+    let untyped = with(&json!({"x-mcp-header": "H"})).unwrap_err();
     assert!(matches!(untyped, HeaderMirrorError::Type { .. }), "{untyped}");
 }
 
@@ -84,7 +84,7 @@ fn h_18_only_a_chain_of_properties_leads_to_an_annotation() {
         ["items", "contains", "additionalProperties", "unevaluatedProperties", "not", "if", "then", "else", "x-own"]
     {
         for schema in [annotated.clone(), inside.clone()] {
-            let error = with(json!({"type": "object", keyword: schema})).unwrap_err();
+            let error = with(&json!({"type": "object", keyword: schema})).unwrap_err();
             let HeaderMirrorError::Unreachable { under } = &error else { panic!("{keyword}: {error}") };
             assert_eq!(under, keyword);
         }
@@ -134,7 +134,7 @@ fn h_18_what_is_nested_without_end_or_asks_for_everything_is_refused() {
     };
     assert_eq!(of(many(MAX_HEADERS)).unwrap().iter().count(), MAX_HEADERS);
     assert_eq!(of(many(MAX_HEADERS + 1)).unwrap_err(), HeaderMirrorError::TooMany);
-    let long = with(json!({"type": "string", "x-mcp-header": "a".repeat(MAX_BYTES)})).unwrap_err();
+    let long = with(&json!({"type": "string", "x-mcp-header": "a".repeat(MAX_BYTES)})).unwrap_err();
     assert_eq!(long, HeaderMirrorError::TooMany);
 }
 
@@ -162,7 +162,7 @@ fn h_14_the_value_is_read_at_the_exact_path_and_absence_has_no_header() {
 
 #[test]
 fn h_15_strings_stay_integers_are_decimal_booleans_lower_case() {
-    let mirrors = with(json!({"type": "integer", "x-mcp-header": "H"})).unwrap();
+    let mirrors = with(&json!({"type": "integer", "x-mcp-header": "H"})).unwrap();
     for (argument, header) in [
         (r#""us-west1""#, "us-west1"),
         (r#"" padded \n\u4e16""#, " padded \n\u{4e16}"),
@@ -182,7 +182,7 @@ fn h_15_strings_stay_integers_are_decimal_booleans_lower_case() {
 
 #[test]
 fn h_18_values_that_have_no_such_form_are_refused_without_their_text() {
-    let mirrors = with(json!({"type": "integer", "x-mcp-header": "H"})).unwrap();
+    let mirrors = with(&json!({"type": "integer", "x-mcp-header": "H"})).unwrap();
     for argument in [
         "9007199254740992",
         "-9007199254740992",
