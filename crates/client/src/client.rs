@@ -36,12 +36,11 @@ use crate::supervisor::{Note, Supervisor};
 /// # let connector = MemoryConnect::new(|pipe| { tokio::spawn(async move {
 /// #     let (read, mut write) = tokio::io::split(pipe);
 /// #     let mut lines = BufReader::new(read).lines();
-/// #     for answer in [r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}"#,
-/// #         "", r#"{"content":[{"type":"text","text":"hi"}]}"#].iter() {
-/// #         let line = lines.next_line().await.unwrap().unwrap();
-/// #         if answer.is_empty() { continue; }
-/// #         let id = if line.contains("\"id\":1,") { 1 } else { 2 };
-/// #         write.write_all(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{answer}}}\n").as_bytes()).await.unwrap();
+/// #     for (id, answer) in [r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#,
+/// #         r#"{"resultType":"complete","content":[{"type":"text","text":"hi"}]}"#].iter().enumerate() {
+/// #         lines.next_line().await.unwrap().unwrap();
+/// #         let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":{answer}}}\n", id + 1);
+/// #         write.write_all(line.as_bytes()).await.unwrap();
 /// #     }
 /// # }); });
 /// let client = Client::builder().connect(connector).await?;

@@ -4,7 +4,7 @@ use bowline_protocol::Meta;
 
 /// Nobody knows a trace.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Trace;
+pub(crate) struct Trace(());
 
 impl Trace {
     /// Nothing.
