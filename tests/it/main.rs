@@ -10,6 +10,7 @@ mod handlers;
 mod interop;
 mod leaks;
 mod lists;
+mod mirrors;
 mod misbehaviour;
 mod stateless;
 mod support;

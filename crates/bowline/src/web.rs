@@ -222,6 +222,10 @@ mod first {
         fn last_words(&self) -> Option<Arc<str>> {
             self.current().last_words()
         }
+
+        fn mirrors_arguments(&self) -> bool {
+            self.current().mirrors_arguments()
+        }
     }
 
     impl Drop for Undecided {

@@ -9,6 +9,7 @@ use bowline_transport::Connect;
 use serde::Serialize;
 
 use crate::asks::{AskLimits, Asks};
+use crate::cache::Cache;
 use crate::client::Client;
 use crate::connection::CallSettings;
 use crate::dial::Dialer;
@@ -17,12 +18,14 @@ use crate::error::{Error, ErrorKind};
 use crate::events::{Event, OnEvent};
 use crate::handlers::{ElicitationHandler, RootsProvider, SamplingHandler};
 use crate::introduction::Introduction;
+use crate::kept::Kept;
 use crate::output::{OutputSchemas, Outputs};
 use crate::reconnect::Reconnect;
 use crate::serve::Handlers;
 use crate::session::Wanted;
 use crate::supervisor::Supervisor;
 use crate::timeouts::Timeouts;
+use crate::trace::Trace;
 
 /// Settings of a [`Client`]; made by [`Client::builder`].
 ///
@@ -41,6 +44,8 @@ pub struct ClientBuilder {
     keep_alive: Option<Duration>,
     reconnect: Option<Reconnect>,
     allow_undeclared: bool,
+    cache: Option<Cache>,
+    pub(crate) trace: Trace,
     handlers: Handlers,
     on_event: Option<OnEvent>,
     output: OutputSchemas,
@@ -61,6 +66,8 @@ impl Default for ClientBuilder {
             keep_alive: None,
             reconnect: None,
             allow_undeclared: false,
+            cache: None,
+            trace: Trace::default(),
             handlers: Handlers::default(),
             on_event: None,
             output: OutputSchemas::default(),
@@ -192,6 +199,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Keeps lists and contents of resources for as long as the server says. Default: every request goes out.
+    pub const fn cache(mut self, cache: Cache) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
     /// Lets the server ask a model, and declares `sampling`.
     pub fn on_sampling(mut self, handler: impl SamplingHandler) -> Self {
         self.handlers.sampling = Some(Arc::new(handler));
@@ -254,6 +267,7 @@ impl ClientBuilder {
             declared: self.handlers.declared(),
             extensions: self.extensions,
             names_itself: self.names_itself,
+            trace: self.trace,
         };
         let identity = connector.identity();
         // A connector without a name of its own remembers for itself.
@@ -273,6 +287,7 @@ impl ClientBuilder {
             },
             keep_alive: self.keep_alive,
             handlers: Handlers { outputs, asks: Arc::new(Asks::new(self.ask_limits)), ..self.handlers },
+            kept: Arc::new(Kept::new(self.cache)),
         };
         Supervisor::start(dialer, self.reconnect, self.on_event).await.map(Client::new)
     }
@@ -290,6 +305,7 @@ impl fmt::Debug for ClientBuilder {
             .field("keep_alive", &self.keep_alive)
             .field("reconnect", &self.reconnect)
             .field("allow_undeclared", &self.allow_undeclared)
+            .field("cache", &self.cache)
             .field("declared", &self.handlers.declared())
             .field("ask_limits", &self.ask_limits)
             .finish_non_exhaustive()

@@ -1,5 +1,7 @@
 //! The call plane: what a caller wants, what came back, and the deadlines between.
 
+mod mirrored;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -9,7 +11,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bowline_protocol::frame::{self, Message, Notification};
-use bowline_protocol::{LoggingLevel, Meta, Payload, ProgressNotificationParams, ProgressToken, RawJson, ResultKind};
+use bowline_protocol::{
+    HeaderMirrors, LoggingLevel, Meta, Payload, ProgressNotificationParams, ProgressToken, RawJson, ResultKind,
+};
 use bowline_transport::{Exchange, Routing, Sent, TransportError, WireRequest};
 use tokio::time::{Instant, sleep_until};
 
@@ -40,6 +44,10 @@ pub(crate) struct Call {
     /// What the request said of tasks, and what comes in for one that it may become.
     pub(crate) asked: Asked,
     pub(crate) watch: Option<Watch>,
+    /// What was mirrored of the arguments when it was sent last.
+    pub(crate) mirrors: Option<Arc<HeaderMirrors>>,
+    /// Whether the tools were listed again for its sake.
+    pub(crate) listed_again: bool,
 }
 
 /// What a caller may set on any request.
@@ -61,6 +69,10 @@ pub(crate) struct CallOptions {
     pub(crate) task: TaskOptions,
     /// Whether the caller sees to visits to URLs itself.
     pub(crate) no_visits: bool,
+    /// Whether the result may be kept, where results are.
+    pub(crate) keep: bool,
+    /// Whether a kept result will not do.
+    pub(crate) fresh: bool,
 }
 
 impl fmt::Debug for CallOptions {
@@ -77,11 +89,11 @@ impl Call {
     /// Sends the request and waits for its answer, handing on progress on the way.
     ///
     /// Where the connection was lost before anything left, it goes on over a fresh one, within the same limits.
-    /// Dropping the future cancels the request.
+    /// Goes out in one session if one is named, and tells which it was. Dropping the future cancels the request.
     pub(crate) async fn run(
         &mut self,
         supervisor: &Arc<Supervisor>,
-        epoch: Option<u64>,
+        session: Option<u64>,
     ) -> Result<(Payload, u64), Error> {
         let mut deadline = Deadline::start(supervisor.timeouts(), &self.options);
         let mut moves = 0;
@@ -94,11 +106,11 @@ impl Call {
                     None => break Err(deadline.passed(Sent::No)),
                 },
             };
-            if epoch.is_some_and(|epoch| epoch != link.epoch) {
+            if session.is_some_and(|session| session != link.session()) {
                 break Err(Error::new(ErrorKind::Closed, "the session was replaced while a list was read; list again"));
             }
             match self.in_rounds(&link.owner.connection, &mut deadline).await {
-                Ok(result) => break Ok((result, link.epoch)),
+                Ok(result) => break Ok((result, link.session())),
                 Err(error) if moves < MAX_MOVES && supervisor.may_go_on(&error) => {
                     moves += 1;
                     if let Some(cause) = error.transport_error() {
@@ -121,7 +133,13 @@ impl Call {
     async fn in_rounds(&mut self, connection: &Arc<Connection>, deadline: &mut Deadline) -> Result<Payload, Error> {
         let mut without_questions = 0;
         loop {
-            let result = self.exchange(connection, deadline).await?;
+            let result = match self.exchange(connection, deadline).await {
+                Err(error) if self.mirrors_others(&error, connection, deadline).await => {
+                    deadline.heard();
+                    continue;
+                }
+                result => result?,
+            };
             // In a session, kinds of results are unknown.
             if connection.stamped().is_none() || self.options.by_hand {
                 return Ok(result);
@@ -212,23 +230,26 @@ impl Call {
         }
         self.asked = tasks::asked(self, connection);
         let with_task = self.params_for_task()?;
+        let mut routing = Routing::new(self.method.clone());
+        routing.name.clone_from(&self.name);
+        routing.mirrored = self.mirrored(connection)?;
         let options = &self.options;
         let token = options.token.as_ref();
         let params = with_task.as_ref().or(self.round.as_ref()).or(self.params.as_ref());
-        let mut routing = Routing::new(self.method.clone());
-        routing.name.clone_from(&self.name);
+        let traced = connection.introduction.trace.add_to(options.meta.as_ref());
+        let meta = traced.as_ref().or(options.meta.as_ref());
         let frame = match connection.stamped() {
-            None => frame::encode_request(&id, &self.method, params, token, options.meta.as_ref()),
+            None => frame::encode_request(&id, &self.method, params, token, meta),
             Some(stamped) => {
                 routing.revision = Some(stamped.revision);
-                check_meta(options.meta.as_ref())?;
+                check_meta(meta)?;
                 let takes_tasks = self.asked == Asked::Declared;
                 let with_level = options.log_level.as_ref().map(|level| {
                     connection.logged();
                     connection.stamp_with(stamped.revision, Some(level), takes_tasks)
                 });
                 let stamp = with_level.as_ref().unwrap_or_else(|| stamped.saying(takes_tasks));
-                frame::encode_stamped_request(&id, &self.method, params, stamp, token, options.meta.as_ref())
+                frame::encode_stamped_request(&id, &self.method, params, stamp, token, meta)
             }
         };
         let mut request = WireRequest::new(id, frame, routing);
@@ -265,8 +286,13 @@ impl Call {
     }
 }
 
-/// What every request says of the client is not for the caller to say (2026-07-28, basic/index).
+/// What every request says of the client is not for the caller to say, and a trace has the form of the W3C
+/// (2026-07-28, basic/index).
 fn check_meta(meta: Option<&Meta>) -> Result<(), Error> {
+    if let Some(key) = meta.and_then(Meta::malformed_trace_key) {
+        let what = format!("_meta key \"{key}\" does not have the form of the w3c; correct it or leave it out");
+        return Err(Error::new(ErrorKind::Config, what));
+    }
     match meta.and_then(|meta| meta.iter().find(|(key, _)| frame::Stamp::has(key))) {
         Some((key, _)) => {
             Err(Error::new(ErrorKind::Config, format!("_meta key \"{key}\" is the client's own; leave it out")))

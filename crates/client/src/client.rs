@@ -14,10 +14,12 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::builder::ClientBuilder;
+use crate::cache::{self, CacheStats, Fetched, Store};
 use crate::call::Call;
 use crate::dial::Link;
 use crate::error::{Error, ErrorKind};
 use crate::events::{Event, Events};
+use crate::kept::Kept;
 use crate::pages::{Listed, Pages, page_call};
 use crate::request::{CallTool, Complete, GetPrompt, Raw, ReadResource, Request, any_params};
 use crate::required;
@@ -40,12 +42,11 @@ use crate::timeouts::{NEVER, Timeouts};
 /// # let connector = MemoryConnect::new(|pipe| { tokio::spawn(async move {
 /// #     let (read, mut write) = tokio::io::split(pipe);
 /// #     let mut lines = BufReader::new(read).lines();
-/// #     for answer in [r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}"#,
-/// #         "", r#"{"content":[{"type":"text","text":"hi"}]}"#].iter() {
-/// #         let line = lines.next_line().await.unwrap().unwrap();
-/// #         if answer.is_empty() { continue; }
-/// #         let id = if line.contains("\"id\":1,") { 1 } else { 2 };
-/// #         write.write_all(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{answer}}}\n").as_bytes()).await.unwrap();
+/// #     for (id, answer) in [r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#,
+/// #         r#"{"resultType":"complete","content":[{"type":"text","text":"hi"}]}"#].iter().enumerate() {
+/// #         lines.next_line().await.unwrap().unwrap();
+/// #         let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":{answer}}}\n", id + 1);
+/// #         write.write_all(line.as_bytes()).await.unwrap();
 /// #     }
 /// # }); });
 /// let client = Client::builder().connect(connector).await?;
@@ -141,17 +142,23 @@ impl Client {
     /// One page of a list as it came: `client.list_page::<Tool>(None)`. The cursor is the `next_cursor` of the
     /// page before.
     ///
+    /// It is always asked for, also where pages are kept ([`ClientBuilder::cache`]). Tools that must not be used are
+    /// left out, as in [`Pages`].
+    ///
     /// # Errors
     /// As for any request.
     pub async fn list_page<T: Listed>(&self, cursor: Option<&str>) -> Result<T::Page, Error> {
-        let page = self.run(page_call(T::METHOD, cursor)?).await?;
+        let mut call = page_call(T::METHOD, cursor)?;
+        call.options.fresh = true;
+        let page = self.page::<T>(call, None).await?.result;
         T::note(&page, cursor.is_none(), self);
         Ok(page)
     }
 
     /// Asks the server once more which versions and capabilities it has (`server/discover`, 2026-07-28).
     ///
-    /// What was agreed stays as it is; this is for showing, and for knowing whether the server lives.
+    /// What was agreed stays as it is; this is for showing, and for knowing whether the server lives. So it is always
+    /// sent, whatever the answer before said of its life.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] in revisions with a handshake, else as for any request.
@@ -350,6 +357,19 @@ impl Client {
         self.supervisor.handlers().asks.visits.finish(elicitation_id)
     }
 
+    /// What the cache did so far; none without one ([`ClientBuilder::cache`]).
+    pub fn cache_stats(&self) -> Option<CacheStats> {
+        self.supervisor.kept().cache.as_ref().map(Store::stats)
+    }
+
+    /// Drops all kept results, and with them those of requests that are under way. For whoever changes the credentials
+    /// to those of another user, or knows of a change that the server does not tell.
+    pub fn clear_cache(&self) {
+        if let Some(cache) = &self.supervisor.kept().cache {
+            cache.clear();
+        }
+    }
+
     /// What the server tells without being asked, from now on.
     pub fn events(&self) -> Events {
         self.supervisor.events()
@@ -375,19 +395,46 @@ impl Client {
     }
 
     /// Runs one call and decodes its result.
-    pub(crate) async fn run<R: ResultType>(&self, call: Call) -> Result<R, Error> {
-        self.run_in(call, None).await.map(|(result, _)| result)
+    pub(crate) async fn run<R: ResultType>(&self, mut call: Call) -> Result<R, Error> {
+        if call.method == method::TOOLS_CALL {
+            // Never kept, and perhaps a task.
+            return Box::pin(self.run_tool(call)).await;
+        }
+        cache::run(&self.supervisor, &mut call, None).await.map(|fetched| fetched.result)
     }
 
-    /// As [`run`](Self::run), in one session if one is named; tells which it was.
-    pub(crate) async fn run_in<R: ResultType>(&self, mut call: Call, epoch: Option<u64>) -> Result<(R, u64), Error> {
+    async fn run_tool<R: ResultType>(&self, mut call: Call) -> Result<R, Error> {
         let started = Instant::now();
-        let (mut result, epoch) = required::run(&self.supervisor, &mut call, epoch).await?;
-        if let Some(created) = tasks::created(&call, &result)? {
-            result = Box::pin(tasks::finish(self, &mut call, &created, started)).await?;
+        let outcome = required::run(&self.supervisor, &mut call, None).await;
+        if let (Err(error), Some(cache)) = (&outcome, &self.supervisor.kept().cache) {
+            cache.doubt(&call.method, error);
         }
-        let result = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
-        Ok((result, epoch))
+        let (mut result, _) = outcome?;
+        if let Some(created) = tasks::created(&call, &result)? {
+            result = tasks::finish(self, &mut call, &created, started).await?;
+        }
+        result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))
+    }
+
+    /// One page of a list, in one session if one is named, without what must not be used.
+    pub(crate) async fn page<T: Listed>(
+        &self,
+        mut call: Call,
+        session: Option<u64>,
+    ) -> Result<Fetched<T::Page>, Error> {
+        let mut fetched = cache::run(&self.supervisor, &mut call, session).await?;
+        let connection = &self.supervisor.current().owner.connection;
+        if connection.mirrors_arguments()
+            && let Some(tools) = T::as_tools(&mut fetched.result)
+        {
+            connection.kept.mirrors.screen(tools);
+        }
+        Ok(fetched)
+    }
+
+    /// What is kept of what the server told.
+    pub(crate) fn kept(&self) -> &Kept {
+        self.supervisor.kept()
     }
 
     /// Runs one round of a call.

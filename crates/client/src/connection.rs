@@ -19,6 +19,7 @@ use crate::feed::Feed;
 use crate::handshake;
 use crate::introduction::Introduction;
 use crate::keep_alive;
+use crate::kept::Kept;
 use crate::serve::{Handlers, Server};
 use crate::server_info::ServerInfo;
 use crate::session::Session;
@@ -59,6 +60,7 @@ pub(crate) struct Connection {
     pub(crate) introduction: Arc<Introduction>,
     /// What is kept for the tasks of this connection.
     pub(crate) tasks: Arc<Desk>,
+    pub(crate) kept: Arc<Kept>,
     server: OnceLock<Arc<ServerInfo>>,
     /// Whether it is settled, or asked in a way that settles it, if there is a session.
     settled: watch::Sender<bool>,
@@ -124,6 +126,7 @@ pub(crate) fn start(
     transport: Box<dyn Transport>,
     handlers: Handlers,
     introduction: Arc<Introduction>,
+    kept: Arc<Kept>,
     events: Arc<Feed>,
     settings: CallSettings,
     lost: impl FnOnce(TransportError) + Send + 'static,
@@ -140,6 +143,7 @@ pub(crate) fn start(
         handlers,
         introduction,
         tasks,
+        kept,
         server: OnceLock::new(),
         settled: watch::Sender::new(false),
         stamp: RwLock::default(),
@@ -339,6 +343,11 @@ impl Connection {
     /// Lets what the server sent of its own accord be handled: it is known whether it may.
     pub(crate) fn settle(&self) {
         self.settled.send_replace(true);
+    }
+
+    /// Whether arguments that a tool's annotations name go out in headers as well (2026-07-28, over HTTP).
+    pub(crate) fn mirrors_arguments(&self) -> bool {
+        self.transport.mirrors_arguments() && self.server().is_some_and(|server| server.is_stateless())
     }
 
     /// Whether a request may be sent.

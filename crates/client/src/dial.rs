@@ -13,6 +13,7 @@ use crate::eras::Eras;
 use crate::error::{Error, ErrorKind};
 use crate::feed::Feed;
 use crate::introduction::Introduction;
+use crate::kept::Kept;
 use crate::serve::Handlers;
 use crate::server_info::ServerInfo;
 use crate::session::{Session, Wanted};
@@ -29,6 +30,7 @@ pub(crate) struct Dialer {
     pub(crate) settings: CallSettings,
     pub(crate) keep_alive: Option<Duration>,
     pub(crate) handlers: Handlers,
+    pub(crate) kept: Arc<Kept>,
 }
 
 /// A connection after its handshake.
@@ -40,6 +42,15 @@ pub(crate) struct Link {
     pub(crate) since: Instant,
     /// Whether its end was told already.
     pub(crate) told: AtomicBool,
+}
+
+impl Link {
+    /// What names the session for what must not outlive it, such as a cursor. Without sessions it is always the same:
+    /// there a server infers nothing from the connection over which a request comes (2026-07-28, basic/index,
+    /// statelessness).
+    pub(crate) fn session(&self) -> u64 {
+        if self.server.is_stateless() { u64::MAX } else { self.epoch }
+    }
 }
 
 impl Dialer {
@@ -94,7 +105,8 @@ impl Dialer {
             }
         };
         let (handlers, introduction) = (self.handlers.clone(), Arc::clone(&self.introduction));
-        let owner = connection::start(transport, handlers, introduction, events.clone(), self.settings, lost)?;
+        let kept = Arc::clone(&self.kept);
+        let owner = connection::start(transport, handlers, introduction, kept, events.clone(), self.settings, lost)?;
         match timeout_at(deadline, owner.handshake(session, self.settings.timeouts.probe)).await {
             Ok(agreed) => agreed?,
             Err(_) => {

@@ -3,6 +3,7 @@
 use bowline_protocol::{ClientCapabilities, Extra, Implementation, LoggingLevel, Meta, Revision, TASKS_EXTENSION};
 
 use crate::declared::Declared;
+use crate::trace::Trace;
 
 /// Who the client is, what it can do, and what it wants to be told.
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub(crate) struct Introduction {
     pub(crate) extensions: Extra,
     /// Whether requests of 2026-07-28 name the client.
     pub(crate) names_itself: bool,
+    /// In which trace requests are made.
+    pub(crate) trace: Trace,
 }
 
 impl Introduction {

@@ -2,7 +2,9 @@
 
 mod asked;
 mod asks;
+mod bounded;
 mod builder;
+mod cache;
 mod call;
 mod client;
 mod connection;
@@ -19,6 +21,8 @@ mod handlers;
 mod handshake;
 mod introduction;
 mod keep_alive;
+mod kept;
+mod mirrors;
 mod outcome;
 mod output;
 mod pages;
@@ -34,9 +38,15 @@ mod supervisor;
 mod task;
 mod tasks;
 mod timeouts;
+#[cfg(feature = "trace-context")]
+mod trace;
+#[cfg(not(feature = "trace-context"))]
+#[path = "trace/absent.rs"]
+mod trace;
 mod visits;
 
 pub use builder::ClientBuilder;
+pub use cache::{Cache, CacheStats};
 pub use client::Client;
 pub use declared::{ElicitationSupport, SamplingSupport};
 pub use eras::Eras;
@@ -55,3 +65,5 @@ pub use request::Request;
 pub use server_info::ServerInfo;
 pub use tasks::{Started, TaskCall, TaskHandle, TaskStates, TaskTicket};
 pub use timeouts::Timeouts;
+#[cfg(feature = "trace-context")]
+pub use trace::TraceContextProvider;

@@ -8,13 +8,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bowline_protocol::{
-    ErrorCode, ItemProblem, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListTasksResult,
-    ListToolsResult, PaginatedRequestParams, Prompt, RawJson, Resource, ResourceTemplate, ResultType, Task, Tool,
-    excerpt, method,
+    CacheHints, ErrorCode, ItemProblem, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListTasksResult, ListToolsResult, PaginatedRequestParams, Prompt, RawJson, Resource, ResourceTemplate, ResultType,
+    Task, Tool, excerpt, method,
 };
 use bowline_transport::BoxFuture;
 use futures_core::Stream;
 
+use crate::cache::Fetched;
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
@@ -41,10 +42,28 @@ pub trait Listed: Sized + Send + Unpin + 'static {
     }
     #[doc(hidden)]
     fn open(page: Self::Page) -> (Vec<Self>, Option<String>, Vec<ItemProblem>);
+    /// What tells one item of a list from the others.
+    #[doc(hidden)]
+    fn identity(&self) -> &str;
+    /// What the page says of its own life.
+    #[doc(hidden)]
+    fn hints(page: &Self::Page) -> CacheHints;
+    /// The page, if it is one of tools: some of them must not be used where arguments are mirrored into headers.
+    #[doc(hidden)]
+    fn as_tools(page: &mut Self::Page) -> Option<&mut ListToolsResult> {
+        let _ = page;
+        None
+    }
 }
 
 macro_rules! listed {
-    ($($item:ident in $page:ident.$field:ident by $method:ident $(, optional $optional:literal)? $(, noted by $note:expr)?;)+) => {
+    (@hints $page:ident) => {{ let _ = $page; CacheHints::new(None, None) }};
+    (@hints $page:ident $hinted:ident) => { CacheHints::new($page.ttl_ms, $page.cache_scope.as_ref()) };
+    ($(
+        $item:ident in $page:ident.$field:ident by $method:ident and $identity:ident
+        $(, hints $hinted:ident)? $(, optional $optional:literal)? $(, screened $screened:literal)?
+        $(, noted by $note:expr)?;
+    )+) => {
         $(
             impl Listed for $item {
                 type Page = $page;
@@ -58,17 +77,32 @@ macro_rules! listed {
                 fn open(page: $page) -> (Vec<Self>, Option<String>, Vec<ItemProblem>) {
                     (page.$field, page.next_cursor, page.problems)
                 }
+
+                fn identity(&self) -> &str {
+                    &self.$identity
+                }
+
+                fn hints(page: &$page) -> CacheHints {
+                    listed!(@hints page $($hinted)?)
+                }
+
+                $(
+                    fn as_tools(page: &mut $page) -> Option<&mut ListToolsResult> {
+                        $screened.then_some(page)
+                    }
+                )?
             }
         )+
     };
 }
 
 listed! {
-    Tool in ListToolsResult.tools by TOOLS_LIST, noted by note_tools;
-    Resource in ListResourcesResult.resources by RESOURCES_LIST;
-    ResourceTemplate in ListResourceTemplatesResult.resource_templates by RESOURCES_TEMPLATES_LIST, optional true;
-    Prompt in ListPromptsResult.prompts by PROMPTS_LIST;
-    Task in ListTasksResult.tasks by TASKS_LIST;
+    Tool in ListToolsResult.tools by TOOLS_LIST and name, hints given, screened true, noted by note_tools;
+    Resource in ListResourcesResult.resources by RESOURCES_LIST and uri, hints given;
+    ResourceTemplate in ListResourceTemplatesResult.resource_templates by RESOURCES_TEMPLATES_LIST and uri_template,
+        hints given, optional true;
+    Prompt in ListPromptsResult.prompts by PROMPTS_LIST and name, hints given;
+    Task in ListTasksResult.tasks by TASKS_LIST and task_id;
 }
 
 /// What is remembered of a page of tools.
@@ -83,13 +117,24 @@ pub(crate) fn page_call(method: &'static str, cursor: Option<&str>) -> Result<Ca
         .map(|cursor| RawJson::from_serialize(&PaginatedRequestParams::new().with_cursor(cursor)))
         .transpose()
         .map_err(|e| Error::new(ErrorKind::Config, format!("the cursor cannot be json: {e}")))?;
-    Ok(Call { method: method.into(), params, ..Call::default() })
+    let mut call = Call { method: method.into(), params, ..Call::default() };
+    call.options.keep = true;
+    Ok(call)
 }
 
 /// A list as a stream across its pages, each fetched when it is needed.
 ///
 /// A cursor that comes twice, or more than 10,000 pages, end it with an error
-/// (server/utilities/pagination); the page that repeats is not handed on.
+/// (server/utilities/pagination); the page that repeats is not handed on. Where the connection is replaced between two
+/// pages, a list goes on in revisions without sessions (2026-07-28), whose servers infer nothing from a connection, and
+/// ends with an error in older ones.
+///
+/// Over Streamable HTTP of 2026-07-28, tools whose `x-mcp-header` annotations are not valid are left out, as the
+/// specification demands, and are among the [`problems`](Self::problems).
+///
+/// With a cache ([`ClientBuilder::cache`](crate::ClientBuilder::cache)) pages that are kept and fresh are not fetched. A
+/// server that refuses the cursor of such a list is asked from the start again, once; what was handed on is not handed
+/// on twice.
 ///
 /// # Cancel safety
 /// Dropping it cancels the page that is under way.
@@ -102,13 +147,29 @@ pub struct Pages<T: Listed> {
     seen: HashSet<u64>,
     hasher: RandomState,
     /// The session that the cursors belong to (server/utilities/pagination: they are not kept beyond it).
-    epoch: Option<u64>,
+    session: Option<u64>,
+    /// Whether kept pages will not do.
+    fresh: bool,
+    /// What the pages so far say of their life.
+    hints: Option<CacheHints>,
+    again: Again,
     state: State<T>,
+}
+
+/// What it takes to begin a list anew after a cursor out of the cache is refused (server/utilities/caching).
+#[derive(Default)]
+struct Again {
+    /// Whether a page was one that was kept.
+    kept: bool,
+    /// Whether the list was begun anew.
+    done: bool,
+    /// Hashes of what tells the items so far from others.
+    given: HashSet<u64>,
 }
 
 enum State<T: Listed> {
     Before(Option<String>),
-    Fetching(BoxFuture<'static, Result<(T::Page, u64), Error>>),
+    Fetching(BoxFuture<'static, Result<Fetched<T::Page>, Error>>),
     Done,
 }
 
@@ -120,9 +181,19 @@ impl<T: Listed> Pages<T> {
             problems: Vec::new(),
             seen: HashSet::new(),
             hasher: RandomState::new(),
-            epoch: None,
+            session: None,
+            fresh: false,
+            hints: None,
+            again: Again::default(),
             state: State::Before(None),
         }
+    }
+
+    /// Asks the server for every page, also for those that are kept and fresh: the list as it is now. The new pages take
+    /// the place of the old ones.
+    pub const fn fresh(mut self) -> Self {
+        self.fresh = true;
+        self
     }
 
     /// The next item; `None` at the end.
@@ -145,7 +216,14 @@ impl<T: Listed> Pages<T> {
         Ok(items)
     }
 
-    /// Items of the pages so far that could not be read. They are left out; the others are not. At most 1,000 are kept.
+    /// For how long, and by whom, the list may be kept: the strictest that a page so far says (2026-07-28,
+    /// server/utilities/caching). None before the first page; stale at once where a page says nothing.
+    pub const fn hints(&self) -> Option<CacheHints> {
+        self.hints
+    }
+
+    /// Items of the pages so far that could not be read or must not be used. They are left out; the others are not. At
+    /// most 1,000 are kept.
     pub fn problems(&self) -> &[ItemProblem] {
         &self.problems
     }
@@ -158,23 +236,28 @@ impl<T: Listed> Pages<T> {
             match &mut self.state {
                 State::Done => return Poll::Ready(None),
                 State::Before(cursor) => {
-                    let (client, cursor, epoch) = (self.client.clone(), cursor.take(), self.epoch);
+                    let (client, cursor, session, fresh) =
+                        (self.client.clone(), cursor.take(), self.session, self.fresh);
                     self.state = State::Fetching(Box::pin(async move {
-                        let (page, epoch) = client.run_in(page_call(T::METHOD, cursor.as_deref())?, epoch).await?;
-                        T::note(&page, cursor.is_none(), &client);
-                        Ok((page, epoch))
+                        let mut call = page_call(T::METHOD, cursor.as_deref())?;
+                        call.options.fresh = fresh;
+                        let fetched = client.page::<T>(call, session).await?;
+                        T::note(&fetched.result, cursor.is_none(), &client);
+                        Ok(fetched)
                     }));
                 }
                 State::Fetching(page) => {
                     let page = ready!(page.as_mut().poll(cx));
                     self.state = State::Done;
                     match page {
-                        Ok((page, epoch)) => {
-                            self.epoch = Some(epoch);
-                            if let Err(error) = self.take(page) {
+                        Ok(fetched) => {
+                            self.session = Some(fetched.session);
+                            self.again.kept |= fetched.was_kept;
+                            if let Err(error) = self.take(fetched.result) {
                                 return Poll::Ready(Some(Err(error)));
                             }
                         }
+                        Err(error) if self.is_worth_another_start(&error) => self.start_again(&error),
                         Err(error) if T::OPTIONAL && error.code() == Some(ErrorCode::METHOD_NOT_FOUND) => {}
                         Err(error) => return Poll::Ready(Some(Err(error))),
                     }
@@ -183,8 +266,25 @@ impl<T: Listed> Pages<T> {
         }
     }
 
+    /// Whether the server refused a cursor that may be as old as the page that it is from.
+    fn is_worth_another_start(&self, error: &Error) -> bool {
+        self.again.kept && !self.again.done && !self.seen.is_empty() && error.code() == Some(ErrorCode::INVALID_PARAMS)
+    }
+
+    fn start_again(&mut self, error: &Error) {
+        tracing::debug!(%error, method = T::METHOD, "a cursor of a kept page was refused; listing from the start");
+        self.client.kept().forget(T::METHOD);
+        self.again.done = true;
+        self.fresh = true;
+        self.seen.clear();
+        self.session = None;
+        self.state = State::Before(None);
+    }
+
     fn take(&mut self, page: T::Page) -> Result<(), Error> {
-        let (items, next, problems) = T::open(page);
+        let hints = T::hints(&page);
+        self.hints = Some(self.hints.map_or(hints, |so_far| so_far.strictest(hints)));
+        let (mut items, next, problems) = T::open(page);
         if let Some(cursor) = next {
             let what = if self.seen.len() >= MAX_PAGES {
                 Some(format!("the list has more than {MAX_PAGES} pages"))
@@ -199,6 +299,10 @@ impl<T: Listed> Pages<T> {
                     .with_sent(bowline_transport::Sent::Yes));
             }
             self.state = State::Before(Some(cursor));
+        }
+        if self.client.kept().cache.is_some() {
+            let (given, hasher, done) = (&mut self.again.given, &self.hasher, self.again.done);
+            items.retain(|item| given.insert(hasher.hash_one(item.identity())) || !done);
         }
         self.items.extend(items);
         let room = MAX_PROBLEMS.saturating_sub(self.problems.len());

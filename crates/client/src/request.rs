@@ -38,6 +38,10 @@ pub trait Kind: Send {
     /// What the server answers with.
     type Result: ResultType + Send;
 
+    /// Whether the result may be kept.
+    #[doc(hidden)]
+    const KEEP: bool = false;
+
     /// The method, what it is applied to, and the parameters.
     #[doc(hidden)]
     fn into_parts(self) -> Result<Parts, Error>;
@@ -67,7 +71,7 @@ pub struct Parts {
 
 impl<K: Kind> Request<K> {
     pub(crate) fn new(client: Client, kind: K) -> Self {
-        let options = CallOptions { may_take_long: true, ..CallOptions::default() };
+        let options = CallOptions { may_take_long: true, keep: K::KEEP, ..CallOptions::default() };
         Self { client, kind, options }
     }
 
@@ -350,8 +354,19 @@ impl ReadResource {
     }
 }
 
+impl Request<ReadResource> {
+    /// Asks the server even if its last answer is kept and fresh
+    /// ([`ClientBuilder::cache`](crate::ClientBuilder::cache)). The new one takes its place.
+    pub fn fresh(mut self) -> Self {
+        self.options.fresh = true;
+        self
+    }
+}
+
 impl Kind for ReadResource {
     type Result = ReadResourceResult;
+
+    const KEEP: bool = true;
 
     fn into_parts(self) -> Result<Parts, Error> {
         let params = ReadResourceRequestParams::new(self.uri);
@@ -452,7 +467,24 @@ impl Kind for Raw {
             Some(params) => split_meta(params.into_raw())?,
             None => (None, None),
         };
-        Ok(Parts { method: method.into(), name: None, params, meta })
+        let name = params.as_ref().and_then(|params| name_in(&method, params));
+        Ok(Parts { method: method.into(), name, params, meta })
+    }
+}
+
+/// What a method is applied to, where transports have to know it (2026-07-28, basic/transports/streamable-http,
+/// standard request headers).
+fn name_in(method: &str, params: &RawJson) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        name: Option<String>,
+        uri: Option<String>,
+    }
+
+    match method {
+        method::TOOLS_CALL | method::PROMPTS_GET => params.parse::<Head>().ok()?.name,
+        method::RESOURCES_READ => params.parse::<Head>().ok()?.uri,
+        _ => None,
     }
 }
 
@@ -504,6 +536,21 @@ mod tests {
         arguments.set("b".into(), &2);
         arguments.set_all(&json!({"a": 1, "b": 1}));
         assert_eq!(arguments.finish().unwrap().unwrap().into_raw().to_value(), json!({"a": 1, "b": 2}));
+    }
+
+    #[test]
+    fn h_11_what_a_raw_request_is_applied_to_is_known() {
+        for (method, params, name) in [
+            ("tools/call", json!({"name": "t", "arguments": {"uri": "x"}}), Some("t")),
+            ("prompts/get", json!({"name": "p"}), Some("p")),
+            ("resources/read", json!({"uri": "note://1"}), Some("note://1")),
+            ("resources/read", json!({"uri": 7}), None),
+            ("vendor/own", json!({"name": "t"}), None),
+        ] {
+            let mut raw = Raw::new(method.into());
+            raw.arguments.set_all(&params);
+            assert_eq!(raw.into_parts().unwrap().name.as_deref(), name, "{method} {params}");
+        }
     }
 
     #[test]

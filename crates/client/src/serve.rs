@@ -152,6 +152,7 @@ impl Server {
             // The handler stops where it is, and nothing is answered (basic/utilities/cancellation).
             return task.abort();
         }
+        self.connection.kept.heard(notification);
         if notification.method == method::NOTIFICATIONS_TOOLS_LIST_CHANGED {
             self.connection.handlers.outputs.forget();
         }

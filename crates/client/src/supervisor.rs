@@ -16,6 +16,7 @@ use crate::dial::{Dialer, Link};
 use crate::error::Error;
 use crate::events::{self, Event, Events, OnEvent};
 use crate::feed::Feed;
+use crate::kept::Kept;
 use crate::output::Outputs;
 use crate::reconnect::{Reconnect, random};
 use crate::serve::Handlers;
@@ -124,6 +125,16 @@ impl Supervisor {
 
     pub(crate) const fn handlers(&self) -> &Handlers {
         &self.dialer.handlers
+    }
+
+    /// What is kept of what the server told.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.dialer.kept
+    }
+
+    /// Whether the caller closed the client.
+    pub(crate) fn was_closed(&self) -> bool {
+        self.state().closed
     }
 
     pub(crate) fn declares_roots(&self) -> bool {

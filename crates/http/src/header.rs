@@ -72,6 +72,19 @@ mod tests {
     }
 
     #[test]
+    fn h_16_the_five_examples_of_the_specification() {
+        for (text, wanted) in [
+            ("us-west1", "us-west1"),
+            ("Hello, \u{4e16}\u{754c}", "=?base64?SGVsbG8sIOS4lueVjA==?="),
+            (" padded ", "=?base64?IHBhZGRlZCA=?="),
+            ("line1\nline2", "=?base64?bGluZTEKbGluZTI=?="),
+            ("=?base64?literal?=", "=?base64?PT9iYXNlNjQ/bGl0ZXJhbD89?="),
+        ] {
+            assert_eq!(value(text).unwrap(), wanted, "{text:?}");
+        }
+    }
+
+    #[test]
     fn h_10_h_11_h_13_a_modern_request_says_what_it_is_about() {
         let routing = Routing::new("tools/call")
             .with_name("sql")

@@ -293,6 +293,10 @@ impl Transport for HttpTransport {
             Ok(())
         })
     }
+
+    fn mirrors_arguments(&self) -> bool {
+        true
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,5 +1,11 @@
 //! Icons of servers, tools, resources and prompts.
 
+mod choose;
+mod format;
+mod source;
+
+pub use self::format::{IconFormat, IconLimits};
+pub use self::source::{IconError, IconSource};
 use crate::wire::{object, open_enum};
 
 open_enum! {
@@ -15,7 +21,8 @@ open_enum! {
 object! {
     /// An image that stands for something in a user interface (since 2025-11-25).
     ///
-    /// `src` comes from the server: fetch nothing but `https:` and `data:`, and treat SVG as a program.
+    /// `src` comes from the server: show nothing but what [`source`](Self::source) and [`IconFormat::check`] let pass.
+    /// Fetching is the caller's: without credentials, and within limits.
     pub struct Icon {
         required {
             /// The address of the image, an `https:` or `data:` URI.

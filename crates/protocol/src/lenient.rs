@@ -33,6 +33,15 @@ pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     }))
 }
 
+/// Reads the text of an open enum; what is no text reads as none.
+pub(crate) fn word<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: for<'a> From<&'a str>,
+    D: Deserializer<'de>,
+{
+    Ok(serde_json::Value::deserialize(deserializer)?.as_str().map(T::from))
+}
+
 /// Reads the text of an open enum.
 pub(crate) fn text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where

@@ -5,6 +5,7 @@ pub mod method;
 
 mod annotations;
 mod base64;
+mod cache_hints;
 mod capabilities;
 mod completion;
 mod content;
@@ -23,6 +24,7 @@ mod items;
 mod lenient;
 mod logging;
 mod meta;
+mod mirrors;
 mod params;
 mod path;
 mod payload;
@@ -39,12 +41,14 @@ mod tagged;
 mod tasks;
 mod text;
 mod tools;
+mod trace_context;
 mod uri_template;
 mod visit;
 mod wire;
 
 pub use annotations::{Annotations, Role};
 pub use base64::Base64Error;
+pub use cache_hints::CacheHints;
 pub use capabilities::{
     ClientCapabilities, ClientTaskRequests, ClientTasksCapability, ElicitationCapability, ElicitationTasks,
     PromptsCapability, ResourcesCapability, RootsCapability, SamplingCapability, SamplingTasks, ServerCapabilities,
@@ -70,7 +74,7 @@ pub use form::{
     PrimitiveSchemaDefinition, StringFormat, StringSchema, TitledItems, TitledMultiSelectEnumSchema,
     TitledSingleSelectEnumSchema, UntitledItems, UntitledMultiSelectEnumSchema, UntitledSingleSelectEnumSchema,
 };
-pub use icons::{Icon, IconTheme};
+pub use icons::{Icon, IconError, IconFormat, IconLimits, IconSource, IconTheme};
 pub use id::{ProgressToken, RequestId};
 pub use initialize::{Implementation, InitializeRequestParams, InitializeResult};
 pub use input::{
@@ -79,6 +83,7 @@ pub use input::{
 };
 pub use logging::{LoggingLevel, LoggingMessageNotificationParams, SetLevelRequestParams};
 pub use meta::{Extra, Meta, is_meta_key, is_prefixed_key, is_reserved_key};
+pub use mirrors::{HeaderMirror, HeaderMirrorError, HeaderMirrors, HeaderValueError};
 pub use params::{NotificationParams, PaginatedRequestParams, RequestParams};
 pub use path::path_at;
 pub use payload::{Payload, ShapeError};
@@ -110,5 +115,6 @@ pub use text::{ByteStr, excerpt};
 pub use tools::{
     CallToolRequestParams, CallToolResult, ListToolsResult, TaskSupport, Tool, ToolAnnotations, ToolExecution,
 };
+pub use trace_context::TraceContext;
 pub use uri_template::{TemplateValue, UriTemplate, UriTemplateError};
 pub use visit::{UrlWarning, VisitHost, VisitUrl, VisitUrlError};

@@ -134,3 +134,46 @@ fn is_name(name: &str) -> bool {
             && name.ends_with(|c: char| c.is_ascii_alphanumeric())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn me_01_keys_follow_the_grammar_and_the_second_label_reserves() {
+        for good in ["a", "a-b_c.d9", "9", "com.example/x", "com.example/", "c/x", "a-1.b2/x.y", "", "traceparent"] {
+            assert!(is_meta_key(good), "{good}");
+        }
+        for bad in [
+            "-a",
+            "a-",
+            "_x",
+            "a b",
+            "\u{e9}",
+            "/x",
+            "com./x",
+            ".com/x",
+            "1com/x",
+            "com-/x",
+            "a_b/x",
+            "a/b/c",
+            "com.example/-",
+        ] {
+            assert!(!is_meta_key(bad), "{bad}");
+        }
+        let reserved = ["io.modelcontextprotocol/x", "dev.mcp/x", "com.mcp.tools/x", "org.modelcontextprotocol.api/"];
+        assert!(reserved.iter().all(|key| is_reserved_key(key)));
+        for free in ["com.example.mcp/x", "mcp/x", "mcp", "modelcontextprotocol.io/x", "com.mcpx/x"] {
+            assert!(!is_reserved_key(free), "{free}");
+        }
+    }
+
+    #[test]
+    fn me_02_values_at_unknown_keys_pass_untouched() {
+        let text = r#"{"dev.mcp/new":{"a":[1,null,{"b":1.5}]},"io.modelcontextprotocol/x":[],"not a key!":"\u2028","progressToken":{"odd":true}}"#;
+        let meta: Meta = serde_json::from_str(text).unwrap();
+        assert_eq!(meta.progress_token(), None);
+        let back: Value = serde_json::from_str(&serde_json::to_string(&meta).unwrap()).unwrap();
+        assert_eq!(back, serde_json::from_str::<Value>(text).unwrap());
+    }
+}

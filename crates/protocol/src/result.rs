@@ -60,6 +60,13 @@ pub struct ItemProblem {
     pub raw: RawJson,
 }
 
+impl ItemProblem {
+    /// A problem with an item, for whoever checks more of it than its shape.
+    pub fn new(index: usize, error: impl Into<String>, raw: RawJson) -> Self {
+        Self { index, error: error.into(), raw }
+    }
+}
+
 impl std::fmt::Display for ItemProblem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "item {}: {}", self.index, self.error)

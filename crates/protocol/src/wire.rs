@@ -56,8 +56,8 @@ macro_rules! object {
                 /// such number: it is stale at once.
                 #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::lenient::count")]
                 pub $ttl_ms: Option<u64>,
-                /// Who may share a kept result (2026-07-28).
-                #[serde(default, skip_serializing_if = "Option::is_none")]
+                /// Who may share a kept result (2026-07-28). None, or a value that is no text: the one who asked.
+                #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::lenient::word")]
                 pub $cache_scope: Option<$crate::CacheScope>,
             )?)?)?
             $(

@@ -53,6 +53,14 @@ pub trait Transport: Send + Sync + 'static {
     fn last_words(&self) -> Option<Arc<str>> {
         None
     }
+
+    /// Whether [`Routing::mirrored`] reaches the server: whether there is a place for it outside the frame.
+    ///
+    /// A client then reads the annotations of tools that ask for it. Default: no. It may change once the first
+    /// request is answered, where a transport only then knows what it is.
+    fn mirrors_arguments(&self) -> bool {
+        false
+    }
 }
 
 /// Opens connections to one server: the first one, and every reconnect.
@@ -102,6 +110,10 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn last_words(&self) -> Option<Arc<str>> {
         (**self).last_words()
+    }
+
+    fn mirrors_arguments(&self) -> bool {
+        (**self).mirrors_arguments()
     }
 }
 

@@ -14,6 +14,7 @@ fn session(wanted: Wanted) -> Session {
         declared: Declared { elicitation: Some(ElicitationSupport::default()), ..Declared::default() },
         extensions: bowline_protocol::Extra::new(),
         names_itself: true,
+        trace: crate::trace::Trace::default(),
     };
     Session::new(introduction, wanted)
 }

@@ -1,10 +1,14 @@
 //! The client against the mock server.
 
-#![expect(clippy::unwrap_used, reason = "tests may panic")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
+mod caching;
 #[cfg(feature = "schema")]
 mod output;
+mod peer;
 mod reconnect;
 mod requests;
 #[cfg(test)]
 mod tasks;
+#[cfg(feature = "trace-context")]
+mod trace;

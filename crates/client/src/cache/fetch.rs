@@ -1,0 +1,98 @@
+//! A call whose result may be there already.
+
+use std::sync::Arc;
+
+use bowline_protocol::ResultType;
+use tokio::time::Instant;
+
+use super::store::{Found, Store, Ticket};
+use crate::call::Call;
+use crate::error::Error;
+use crate::required;
+use crate::supervisor::Supervisor;
+
+/// A decoded result, and where it comes from.
+pub(crate) struct Fetched<R> {
+    pub(crate) result: R,
+    /// The session in which it came.
+    pub(crate) session: u64,
+    /// Whether it was kept, and nothing was sent for it.
+    pub(crate) was_kept: bool,
+}
+
+/// Runs a call, or gives what is kept of an earlier one. A result is kept only once it could be decoded.
+pub(crate) async fn run<R: ResultType>(
+    supervisor: &Arc<Supervisor>,
+    call: &mut Call,
+    session: Option<u64>,
+) -> Result<Fetched<R>, Error> {
+    let Some(store) = &supervisor.kept().cache else { return send(supervisor, call, session).await };
+    let Some(ticket) = store.ticket(call) else {
+        let outcome = send(supervisor, call, session).await;
+        if let Err(error) = &outcome {
+            store.doubt(&call.method, error);
+        }
+        return outcome;
+    };
+    if call.options.fresh {
+        store.passed_by();
+    } else if let Some(fetched) = look_up(supervisor, store, &ticket, session) {
+        return Ok(fetched);
+    }
+    match required::run(supervisor, call, session).await {
+        Ok((payload, came_in)) => {
+            let result = payload.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
+            // Specification: server/utilities/caching: what came of answers depends on them, and they are no key.
+            if call.rounds == 0
+                && let Ok(raw) = payload.into_raw()
+            {
+                let server = &supervisor.current().server;
+                let capabilities = (!server.is_stateless()).then_some(&server.capabilities);
+                store.put(ticket, &raw, came_in, capabilities, Instant::now());
+            }
+            Ok(Fetched { result, session: came_in, was_kept: false })
+        }
+        Err(error) => {
+            store.doubt(&call.method, &error);
+            let open = !supervisor.was_closed();
+            let stale = open.then(|| store.in_place_of(&ticket, &error, Instant::now())).flatten();
+            match stale.as_ref().and_then(decode) {
+                Some(fetched) => {
+                    tracing::warn!(%error, "the server cannot be reached; a kept result that is no longer fresh stands in");
+                    Ok(fetched)
+                }
+                None => Err(error),
+            }
+        }
+    }
+}
+
+/// A fresh result. In a session only while its connection is up: changes are not told over a lost one.
+fn look_up<R: ResultType>(
+    supervisor: &Supervisor,
+    store: &Store,
+    ticket: &Ticket,
+    session: Option<u64>,
+) -> Option<Fetched<R>> {
+    let link = supervisor.current();
+    let told = link.server.is_stateless() || supervisor.link_now().is_some();
+    if supervisor.is_closed() || !told || session.is_some_and(|session| session != link.session()) {
+        return None;
+    }
+    store.fresh(ticket, link.session(), Instant::now()).as_ref().and_then(decode)
+}
+
+fn decode<R: ResultType>(found: &Found) -> Option<Fetched<R>> {
+    let result = R::decode(&found.result).ok()?;
+    Some(Fetched { result, session: found.session, was_kept: true })
+}
+
+async fn send<R: ResultType>(
+    supervisor: &Arc<Supervisor>,
+    call: &mut Call,
+    session: Option<u64>,
+) -> Result<Fetched<R>, Error> {
+    let (payload, session) = required::run(supervisor, call, session).await?;
+    let result = payload.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
+    Ok(Fetched { result, session, was_kept: false })
+}
