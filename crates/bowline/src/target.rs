@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bowline_client::Error;
+use bowline_protocol::Era;
 use bowline_transport::{BoxFuture, Connect, Transport, TransportError, TransportErrorKind};
 
 /// How to reach a server that is named by a URL.
@@ -171,6 +172,14 @@ impl Connect for Target {
 
     fn server_lives_on(&self) -> bool {
         self.way.server_lives_on()
+    }
+
+    fn era(&self) -> Option<Era> {
+        self.way.era()
+    }
+
+    fn identity(&self) -> Option<String> {
+        self.way.identity()
     }
 }
 

@@ -39,7 +39,7 @@ mod first {
 
     use bowline_http::{Endpoint, HttpConnect};
     use bowline_protocol::frame::Message;
-    use bowline_protocol::method;
+    use bowline_protocol::{Era, method};
     use bowline_sse::SseConnect;
     use bowline_transport::{
         BoxFuture, Connect, Exchange, ExchangeSource, Inbound, InboundEvent, InboundSender, Transport, TransportError,
@@ -121,6 +121,14 @@ mod first {
 
         fn server_lives_on(&self) -> bool {
             true
+        }
+
+        fn era(&self) -> Option<Era> {
+            matches!(self.verdict.get(), Some(Kind::Sse)).then_some(Era::Handshake)
+        }
+
+        fn identity(&self) -> Option<String> {
+            self.http.identity()
         }
     }
 

@@ -115,4 +115,8 @@ impl Connect for HttpConnect {
     fn describe(&self) -> String {
         self.endpoint.describe()
     }
+
+    fn identity(&self) -> Option<String> {
+        Some(self.describe())
+    }
 }

@@ -173,6 +173,10 @@ impl Connect for TcpConnect {
     fn describe(&self) -> String {
         format!("tcp:{}", self.address)
     }
+
+    fn identity(&self) -> Option<String> {
+        Some(self.describe())
+    }
 }
 
 /// Takes an address apart.

@@ -170,6 +170,10 @@ impl Connect for UnixConnect {
     fn describe(&self) -> String {
         format!("unix:{}", self.path.display())
     }
+
+    fn identity(&self) -> Option<String> {
+        Some(self.describe())
+    }
 }
 
 #[cfg(test)]

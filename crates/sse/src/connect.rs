@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_http::{Authorize, Endpoint, EventReader, HttpClient, StaticBearer};
+use bowline_protocol::Era;
 use bowline_transport::{BoxFuture, Connect, Limits, Sent, Transport, TransportError, TransportErrorKind};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method};
@@ -237,6 +238,10 @@ impl Connect for SseConnect {
 
     fn describe(&self) -> String {
         self.endpoint.describe()
+    }
+
+    fn era(&self) -> Option<Era> {
+        Some(Era::Handshake)
     }
 }
 

@@ -281,6 +281,10 @@ impl Connect for WebSocketConnect {
     fn describe(&self) -> String {
         self.target.as_ref().map_or_else(|_| "a WebSocket URL that cannot be read".to_owned(), ToString::to_string)
     }
+
+    fn identity(&self) -> Option<String> {
+        self.target.as_ref().ok().map(ToString::to_string)
+    }
 }
 
 impl fmt::Debug for WebSocketConnect {

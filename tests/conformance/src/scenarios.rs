@@ -64,14 +64,16 @@ async fn everything(client: &Client) -> Result<()> {
 fn arguments(tool: &Tool) -> Result<Value> {
     let schema: Value = tool.input_schema.to_value();
     let mut arguments = Map::new();
-    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        let value = match schema["properties"][name]["type"].as_str() {
+    let required = schema.get("required").and_then(Value::as_array);
+    for name in required.into_iter().flatten().filter_map(Value::as_str) {
+        let kind = schema.get("properties").and_then(|all| all.get(name)).and_then(|one| one.get("type"));
+        let value = match kind.and_then(Value::as_str) {
             Some("string") | None => json!("x"),
             Some("number" | "integer") => json!(1),
             Some("boolean") => json!(true),
             Some("object") => json!({}),
-            Some("null") => Value::Null,
             Some("array") => json!([]),
+            Some("null") => Value::Null,
             Some(other) => bail!("argument {name} is of the unknown type {other}"),
         };
         arguments.insert(name.to_owned(), value);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bowline::protocol::{
     CallToolResult, CompletionReference, CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams,
-    ElicitResult, Root, TextContent,
+    ElicitResult, Revision, Root, TextContent,
 };
 use bowline::{Client, ClientBuilder, Event, RequestContext};
 use bowline_testkit::{MockServer, demo};
@@ -75,13 +75,17 @@ impl Asked {
 /// A client that the server can ask anything, with answers at hand.
 fn builder(run: &Run, options: &Demo, asked: &Asked) -> Result<ClientBuilder, CliError> {
     let model = asked.clone();
-    let mut builder =
-        run.builder(Logs::Command)?.on_sampling(move |request: CreateMessageRequestParams, _: RequestContext| {
-            let question = format!("a model to answer {} message(s)", request.messages.len());
-            let answer = "A knot that holds under load and comes undone when you want it to.";
-            model.note(question, answer);
-            async move { Ok(CreateMessageResult::new("stand-in", TextContent::new(answer))) }
-        });
+    let mut builder = run.builder(Logs::Command)?;
+    if run.global.revision.is_none() {
+        // The tour shows what only sessions have too: pings, subscriptions, and questions while a call runs.
+        builder = builder.revision(Revision::LATEST_HANDSHAKE);
+    }
+    let mut builder = builder.on_sampling(move |request: CreateMessageRequestParams, _: RequestContext| {
+        let question = format!("a model to answer {} message(s)", request.messages.len());
+        let answer = "A knot that holds under load and comes undone when you want it to.";
+        model.note(question, answer);
+        async move { Ok(CreateMessageResult::new("stand-in", TextContent::new(answer))) }
+    });
     if run.global.roots.is_empty() {
         let folder =
             Root::from_path(&std::env::temp_dir()).map_err(|e| CliError::new(Code::Unexpected, e.to_string()))?;

@@ -63,6 +63,8 @@ impl Server {
             "initialize",
             r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"prompts":{},"logging":{},"resources":{"subscribe":true}},"serverInfo":{"name":"script","version":"1"}}"#,
         )
+        // As a server does that knows only the handshake.
+        .fail("server/discover", r#"{"code":-32601,"message":"Method not found"}"#)
     }
 
     pub(crate) fn folder(&self) -> &Path {
