@@ -1,7 +1,5 @@
 //! What the mock server does in 2026-07-28, over a byte stream.
 
-#![expect(clippy::unwrap_used, reason = "tests may panic")]
-
 use bowline_protocol::{
     CallToolResult, ElicitRequestFormParams, ElicitationSchema, GetPromptResult, InputRequest, InputRequests,
     InputRequiredResult, ListRootsRequest, LoggingLevel, Prompt, PromptMessage, ReadResourceResult, Resource,
