@@ -10,5 +10,6 @@ mod interop;
 mod leaks;
 mod lists;
 mod misbehaviour;
+mod subscriptions;
 mod support;
 mod targets;

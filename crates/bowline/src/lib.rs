@@ -9,9 +9,9 @@ mod target;
 mod web;
 
 pub use bowline_client::{
-    Client, ClientBuilder, ElicitationHandler, ElicitationSupport, Error, ErrorKind, Event, Events, HandlerResult,
-    Listed, Pages, Reconnect, Request, RequestContext, RootsProvider, SamplingHandler, SamplingSupport, ServerInfo,
-    Supporting, Timeouts, refused, request,
+    Change, Client, ClientBuilder, ElicitationHandler, ElicitationSupport, Error, ErrorKind, Event, Events,
+    HandlerResult, Listed, Pages, Reconnect, Request, RequestContext, RootsProvider, SamplingHandler, SamplingSupport,
+    ServerInfo, Subscription, SubscriptionEnd, Supporting, Timeouts, refused, request,
 };
 #[cfg(feature = "http")]
 pub use bowline_http as http;

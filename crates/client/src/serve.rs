@@ -20,6 +20,7 @@ use crate::connection::Connection;
 use crate::declared::Declared;
 use crate::events::Event;
 use crate::handlers::{ElicitationHandler, RequestContext, RootsProvider, SamplingHandler};
+use crate::subscription;
 
 /// How many requests of the server are served at once. Further ones are refused with an error.
 const AT_ONCE: usize = 64;
@@ -125,9 +126,8 @@ impl Server {
     }
 
     fn notification(&self, notification: &Notification) {
-        if notification.method == method::NOTIFICATIONS_CANCELLED && self.is_stateless() {
-            // Specification: 2026-07-28, basic/patterns/cancellation: there is nothing of the server's to cancel.
-            return self.connection.not_in_revision(&notification.method);
+        if self.is_stateless() {
+            return subscription::sort(&self.connection, notification);
         }
         if notification.method == method::NOTIFICATIONS_CANCELLED
             && let Some(id) =
@@ -138,6 +138,7 @@ impl Server {
             return task.abort();
         }
         self.connection.emit(|| Event::from_notification(notification));
+        self.connection.listens.tell(notification);
     }
 
     /// Waits until a handler is done and clears up after it; for ever while none runs.

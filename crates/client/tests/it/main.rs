@@ -1,6 +1,7 @@
 //! The client against the mock server.
 
-#![expect(clippy::unwrap_used, reason = "tests may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod reconnect;
 mod requests;
+mod subscriptions;
