@@ -1,7 +1,8 @@
 //! The client for programs without an async runtime.
 
+use bowline::SubscriptionEnd;
 use bowline::blocking::Client;
-use bowline::prelude::{ErrorKind, Sent};
+use bowline::prelude::{Change, ErrorKind, Sent};
 use serde_json::json;
 
 use crate::support::{Child, within};
@@ -51,6 +52,23 @@ fn requests_after_a_close_of_the_inner_client_fail_unsent() {
     let error = client.call("echo", ()).unwrap_err();
     assert_eq!((error.kind(), error.sent()), (ErrorKind::Closed, Sent::No));
     client.close().unwrap();
+}
+
+#[test]
+fn changes_are_an_iterator_that_waits() {
+    let server = bowline_testkit::demo::server();
+    let client = Client::connect_with(bowline::Client::builder(), server.connector()).unwrap();
+    let uri = client.resources().unwrap()[0].uri.clone();
+    let mut note = client.subscribe(&uri).unwrap();
+    let mut lists = client.changes().unwrap();
+    assert!(note.refused().is_empty() && lists.refused().is_empty());
+    client.run(|_| server.resource_updated(&uri));
+    assert_eq!(note.next(), Some(Change::Resource { uri: uri.clone() }));
+    assert_eq!(lists.next_within(std::time::Duration::from_millis(1)), None);
+    assert!(lists.ended().is_none());
+    client.run(bowline::Client::close).unwrap();
+    assert_eq!((note.next(), lists.next()), (None, None));
+    assert!(matches!(note.ended(), Some(SubscriptionEnd::Closed)));
 }
 
 #[test]

@@ -17,13 +17,14 @@ const REVISIONS: [Revision; 4] =
 
 /// How everything that needs a capability ends, with the method.
 async fn everything(client: &Client) -> Vec<(&'static str, Error)> {
+    let uri = json!({ "uri": "x://1" });
     vec![
         ("tools/list", client.tools().all().await.unwrap_err()),
         ("tools/call", client.call("x").await.unwrap_err()),
         ("resources/list", client.resources().all().await.unwrap_err()),
         ("resources/read", client.read("x://1").await.unwrap_err()),
         ("resources/subscribe", client.subscribe("x://1").await.unwrap_err()),
-        ("resources/unsubscribe", client.unsubscribe("x://1").await.unwrap_err()),
+        ("resources/unsubscribe", client.request("resources/unsubscribe").params(uri).await.unwrap_err()),
         ("prompts/list", client.prompts().all().await.unwrap_err()),
         ("prompts/get", client.prompt("x").await.unwrap_err()),
         ("logging/setLevel", client.set_level(LoggingLevel::Info).await.unwrap_err()),
@@ -176,8 +177,8 @@ async fn tour(revision: Revision) -> Journal {
     let _ = client.complete(CompletionReference::resource("log://{day}"), "day", "m").await;
     client.ping().await.unwrap();
     client.set_level(LoggingLevel::Warning).await.unwrap();
-    client.subscribe(&resources[0].uri).await.unwrap();
-    client.unsubscribe(&resources[0].uri).await.unwrap();
+    drop(client.subscribe(&resources[0].uri).await.unwrap());
+    server.journal().wait_for_method("resources/unsubscribe").await;
     client.roots_changed().await.unwrap();
     if revision.has_tasks() {
         let _ = client.tasks().all().await.unwrap_err();

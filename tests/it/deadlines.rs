@@ -195,7 +195,7 @@ async fn errors_of_everything(client: &Client) -> Vec<Error> {
         client.ping().await.unwrap_err(),
         client.set_level(LoggingLevel::Info).await.unwrap_err(),
         client.subscribe("x://1").await.unwrap_err(),
-        client.unsubscribe("x://1").await.unwrap_err(),
+        client.request("resources/unsubscribe").params(json!({ "uri": "x://1" })).await.unwrap_err(),
         client.tasks().all().await.unwrap_err(),
         client.task("1").await.unwrap_err(),
         client.task_result("1").await.unwrap_err(),

@@ -13,6 +13,7 @@ mod lists;
 mod mirrors;
 mod misbehaviour;
 mod stateless;
+mod subscriptions;
 mod support;
 mod targets;
 mod tasks;

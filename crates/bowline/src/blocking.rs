@@ -17,8 +17,10 @@ use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_client::{ClientBuilder, Error, ServerInfo};
-use bowline_protocol::{CallToolResult, GetPromptResult, Prompt, ReadResourceResult, Resource, ResourceTemplate, Tool};
+use bowline_client::{Change, ClientBuilder, Error, ServerInfo, SubscriptionEnd};
+use bowline_protocol::{
+    CallToolResult, GetPromptResult, Prompt, ReadResourceResult, Resource, ResourceTemplate, SubscriptionFilter, Tool,
+};
 use bowline_transport::{Connect, TransportError, TransportErrorKind};
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -160,12 +162,104 @@ impl Client {
         self.run(bowline_client::Client::ping)
     }
 
+    /// Asks to be told of changes, until what is returned is dropped; see
+    /// [`bowline::Client::listen`](bowline_client::Client::listen).
+    ///
+    /// # Errors
+    /// As the async function.
+    pub fn listen(&self, filter: SubscriptionFilter) -> Result<Subscription<'_>, Error> {
+        self.run(|c| c.listen(filter)).map(|inner| Subscription { client: self, inner })
+    }
+
+    /// Asks to be told when the lists change, as far as the server says that it tells.
+    ///
+    /// # Errors
+    /// As for any request.
+    pub fn changes(&self) -> Result<Subscription<'_>, Error> {
+        self.run(bowline_client::Client::changes).map(|inner| Subscription { client: self, inner })
+    }
+
+    /// Asks to be told when a resource changes.
+    ///
+    /// # Errors
+    /// As for any request.
+    pub fn subscribe(&self, uri: &str) -> Result<Subscription<'_>, Error> {
+        self.run(|c| c.subscribe(uri)).map(|inner| Subscription { client: self, inner })
+    }
+
     /// Ends the connection in order; the server's process is gone when it returns.
     ///
     /// # Errors
     /// Where the end was not orderly.
     pub fn close(self) -> Result<(), Error> {
         self.run(bowline_client::Client::close)
+    }
+}
+
+/// Changes at a server, as an iterator that waits for the next one, until this is dropped; see
+/// [`bowline::Subscription`](bowline_client::Subscription).
+///
+/// ```
+/// use bowline::Change;
+/// use bowline::blocking::Client;
+/// use std::time::Duration;
+///
+/// let server = bowline_testkit::demo::server();
+/// let client = Client::connect_with(bowline::Client::builder(), server.connector())?;
+/// let mut changes = client.subscribe("demo://log-book")?;
+/// assert!(changes.refused().is_empty());
+/// assert_eq!(changes.next_within(Duration::from_millis(1)), None);
+///
+/// client.run(|_| server.resource_updated("demo://log-book"));
+/// assert_eq!(changes.next(), Some(Change::Resource { uri: "demo://log-book".into() }));
+/// # drop(changes);
+/// client.close()?;
+/// # Ok::<(), bowline::Error>(())
+/// ```
+#[must_use = "dropping it ends the subscription"]
+pub struct Subscription<'c> {
+    client: &'c Client,
+    inner: bowline_client::Subscription,
+}
+
+impl Subscription<'_> {
+    /// The next change, if there is one within this time; `None` also after the end, which [`ended`](Self::ended)
+    /// tells.
+    ///
+    /// # Panics
+    /// When called within an async runtime.
+    pub fn next_within(&mut self, limit: Duration) -> Option<Change> {
+        let next = self.inner.next();
+        self.client.handle.block_on(async { tokio::time::timeout(limit, next).await.ok().flatten() })
+    }
+
+    /// What the server grants of what was asked for.
+    pub fn granted(&self) -> SubscriptionFilter {
+        self.inner.granted()
+    }
+
+    /// What was asked for and not granted: nothing will be told of it.
+    pub fn refused(&self) -> SubscriptionFilter {
+        self.inner.refused()
+    }
+
+    /// How it ended, once there is no next change.
+    pub const fn ended(&self) -> Option<&SubscriptionEnd> {
+        self.inner.ended()
+    }
+}
+
+impl Iterator for Subscription<'_> {
+    type Item = Change;
+
+    fn next(&mut self) -> Option<Change> {
+        self.client.handle.block_on(self.inner.next())
+    }
+}
+
+impl fmt::Debug for Subscription<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
     }
 }
 

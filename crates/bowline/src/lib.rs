@@ -11,9 +11,10 @@ mod web;
 #[cfg(feature = "trace-context")]
 pub use bowline_client::TraceContextProvider;
 pub use bowline_client::{
-    ByHand, Cache, CacheStats, Client, ClientBuilder, ElicitationHandler, ElicitationSupport, Eras, Error, ErrorKind,
-    Event, Events, Folders, HandlerResult, InputRequired, Listed, Outcome, Pages, Reconnect, Request, RequestContext,
-    RootsProvider, SamplingHandler, SamplingSupport, ServerInfo, Supporting, Timeouts, form, refused, request,
+    ByHand, Cache, CacheStats, Change, Client, ClientBuilder, ElicitationHandler, ElicitationSupport, Eras, Error,
+    ErrorKind, Event, Events, Folders, HandlerResult, InputRequired, Listed, Outcome, Pages, Reconnect, Request,
+    RequestContext, RootsProvider, SamplingHandler, SamplingSupport, ServerInfo, Subscription, SubscriptionEnd,
+    Supporting, Timeouts, form, refused, request,
 };
 #[cfg(feature = "schema")]
 pub use bowline_client::{OutputSchema, OutputSchemas};

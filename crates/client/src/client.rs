@@ -6,8 +6,7 @@ use std::sync::Arc;
 use bowline_protocol::{
     CancelTaskRequestParams, CancelTaskResult, CompletionReference, DiscoverResult, EmptyResult,
     GetTaskPayloadRequestParams, GetTaskRequestParams, GetTaskResult, LoggingLevel, Payload, Prompt, RawJson, Resource,
-    ResourceTemplate, ResultType, SetLevelRequestParams, SubscribeRequestParams, Task, TaskSupport, Tool,
-    UnsubscribeRequestParams, excerpt, method,
+    ResourceTemplate, ResultType, SetLevelRequestParams, SubscriptionFilter, Task, TaskSupport, Tool, excerpt, method,
 };
 use bowline_transport::Sent;
 use serde::Serialize;
@@ -24,7 +23,8 @@ use crate::pages::{Listed, Pages, page_call};
 use crate::request::{CallTool, Complete, GetPrompt, Raw, ReadResource, Request, any_params};
 use crate::required;
 use crate::server_info::ServerInfo;
-use crate::supervisor::{Note, Supervisor};
+use crate::subscription::Subscription;
+use crate::supervisor::Supervisor;
 use crate::tasks::{self, Supports, TaskHandle, TaskTicket};
 use crate::timeouts::{NEVER, Timeouts};
 
@@ -183,34 +183,87 @@ impl Client {
     pub async fn set_level(&self, level: LoggingLevel) -> Result<(), Error> {
         let link = self.supervisor.link().await?;
         if link.owner.connection.log_from_now_on(&level) {
-            self.supervisor.remember(Note::Level(level));
+            self.supervisor.remember_level(level);
             return Ok(());
         }
         let params = SetLevelRequestParams::new(level.clone());
         self.simple::<EmptyResult>(method::LOGGING_SET_LEVEL, Some(&params)).await?;
-        self.supervisor.remember(Note::Level(level));
+        self.supervisor.remember_level(level);
         Ok(())
     }
 
-    /// Asks to be told when a resource changes (`resources/subscribe`); see [`Client::events`].
+    /// Asks to be told of changes, until the [`Subscription`] is dropped.
+    ///
+    /// In 2026-07-28 it is one `subscriptions/listen`, and this waits until the server has acknowledged it. In a session
+    /// it is a `resources/subscribe` for each resource to which no other subscription of this client holds on, and
+    /// nothing for the lists, of which servers tell by themselves. What was asked and not granted is
+    /// [`Subscription::refused`].
+    ///
+    /// ```
+    /// use bowline_client::{Change, Client, Error};
+    /// use bowline_protocol::SubscriptionFilter;
+    ///
+    /// async fn watch(client: &Client) -> Result<(), Error> {
+    ///     let filter = SubscriptionFilter::new()
+    ///         .with_tools_list_changed(true)
+    ///         .with_resource_subscriptions(["note://1".to_owned(), "note://2".to_owned()]);
+    ///     let mut changes = client.listen(filter).await?;
+    ///     if !changes.refused().is_empty() {
+    ///         eprintln!("the server will not tell of {:?}", changes.refused());
+    ///     }
+    ///     while let Some(change) = changes.next().await {
+    ///         match change {
+    ///             Change::Tools => println!("list the tools again"),
+    ///             Change::Resource { uri } => println!("read {uri} again"),
+    ///             Change::Resumed | Change::Missed(_) => println!("read all again"),
+    ///             _ => {}
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] where the server does not declare `resources.subscribe`, else as for any request.
-    pub async fn subscribe(&self, uri: impl Into<String>) -> Result<(), Error> {
-        let params = SubscribeRequestParams::new(uri);
-        self.simple::<EmptyResult>(method::RESOURCES_SUBSCRIBE, Some(&params)).await?;
-        self.supervisor.remember(Note::Subscribed(&params.uri));
-        Ok(())
+    /// - [`ErrorKind::Unsupported`] where the server declares nothing of it, and then nothing is sent, or grants nothing.
+    /// - [`ErrorKind::Timeout`] where it acknowledges nothing for [`Timeouts::idle`](crate::Timeouts::idle).
+    /// - [`ErrorKind::Config`] where the filter names nothing or more than 1,024 resources and tasks, or 128
+    ///   subscriptions of this client are open.
+    /// - Else as for any request.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the subscription.
+    pub async fn listen(&self, filter: SubscriptionFilter) -> Result<Subscription, Error> {
+        Subscription::open(&self.supervisor, filter).await
     }
 
-    /// Ends a subscription (`resources/unsubscribe`).
+    /// Asks to be told when the lists of tools, prompts and resources change, as far as the server says that it tells;
+    /// see [`listen`](Self::listen).
     ///
     /// # Errors
-    /// As for [`subscribe`](Self::subscribe).
-    pub async fn unsubscribe(&self, uri: impl Into<String>) -> Result<(), Error> {
-        let params = UnsubscribeRequestParams::new(uri);
-        self.supervisor.remember(Note::Unsubscribed(&params.uri));
-        self.simple::<EmptyResult>(method::RESOURCES_UNSUBSCRIBE, Some(&params)).await.map(drop)
+    /// [`ErrorKind::Unsupported`] where it declares no such list, else as for [`listen`](Self::listen).
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the subscription.
+    pub async fn changes(&self) -> Result<Subscription, Error> {
+        let offered = self.supervisor.link().await?.server.list_changes();
+        if offered.is_empty() {
+            let why = "the server declared \"listChanged\" for no list";
+            return Err(Error::new(ErrorKind::Unsupported, why));
+        }
+        self.listen(offered).await
+    }
+
+    /// Asks to be told when a resource changes; see [`listen`](Self::listen). The server may tell of a part of it, by
+    /// the part's own URI.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] where the server does not declare `resources.subscribe`, else as for
+    /// [`listen`](Self::listen).
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the subscription.
+    pub async fn subscribe(&self, uri: impl Into<String>) -> Result<Subscription, Error> {
+        self.listen(SubscriptionFilter::new().with_resource_subscriptions(vec![uri.into()])).await
     }
 
     /// The state of a task (`tasks/get`). [`resume_task`](Self::resume_task) follows one to its end.

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use bowline_protocol::frame::{Message, Stamp, encode_notification};
+use bowline_protocol::frame::{Message, Notification, Stamp, encode_notification};
 use bowline_protocol::{LoggingLevel, Meta, RawJson, RequestId, Revision};
 use bowline_transport::{
     Fault, Inbound, InboundEvent, Routing, Sent, Transport, TransportError, TransportErrorKind, WireMessage,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -23,6 +23,7 @@ use crate::kept::Kept;
 use crate::serve::{Handlers, Server};
 use crate::server_info::ServerInfo;
 use crate::session::Session;
+use crate::subscription::Listens;
 use crate::task::Task;
 use crate::tasks::{self, Abandoned, Desk};
 use crate::timeouts::Timeouts;
@@ -77,6 +78,12 @@ pub(crate) struct Connection {
     asked: Mutex<Asked>,
     events: Arc<Feed>,
     handed_on: mpsc::Sender<Message>,
+    /// Whose subscriptions are open over this connection.
+    pub(crate) listens: Listens,
+    /// Asks to be told once all is served that came before.
+    fences: mpsc::Sender<oneshot::Sender<()>>,
+    /// Whether it has ended, for those who wait for that.
+    ended: watch::Sender<bool>,
 }
 
 /// What every request of a connection says of the client, written once.
@@ -137,6 +144,7 @@ pub(crate) fn start(
     };
     let (handed_on, from_calls) = mpsc::channel(HANDED_ON);
     let (tasks, abandoned) = Desk::new();
+    let (fences, asked_for) = mpsc::channel(HANDED_ON);
     let connection = Arc::new(Connection {
         transport,
         settings,
@@ -154,12 +162,16 @@ pub(crate) fn start(
         asked: Mutex::new(Asked { running: 0, last_end: None }),
         events,
         handed_on,
+        listens: Listens::default(),
+        fences,
+        ended: watch::Sender::new(false),
     });
     let serving = Task::spawn({
         let connection = Arc::clone(&connection);
         async move {
-            let error = serve(&connection, inbound, from_calls, abandoned).await;
+            let error = serve(&connection, inbound, from_calls, asked_for, abandoned).await;
             lost(connection.closed.get_or_init(|| error).clone());
+            connection.ended.send_replace(true);
         }
     });
     Ok(Owner { connection, serving, keep_alive: OnceLock::new() })
@@ -170,6 +182,7 @@ async fn serve(
     connection: &Arc<Connection>,
     mut inbound: Inbound,
     mut from_calls: mpsc::Receiver<Message>,
+    mut fences: mpsc::Receiver<oneshot::Sender<()>>,
     mut abandoned: mpsc::Receiver<Abandoned>,
 ) -> TransportError {
     let mut server = Server::new(Arc::clone(connection));
@@ -188,18 +201,11 @@ async fn serve(
             _ = settled.changed(), if !is_settled => {}
             event = inbound.next() => match event {
                 Some(InboundEvent::Message(message)) if !is_settled => early.push(message),
-                Some(InboundEvent::Message(message)) => server.message(message).await,
-                // Nothing is odd about an array in the revision that has them.
-                Some(InboundEvent::Fault(Fault::Batch { .. }))
-                    if connection.server().is_some_and(|server| server.revision.allows_batch()) => {}
-                Some(InboundEvent::Fault(fault)) => {
-                    tracing::debug!(%fault, "the server did something odd");
-                    connection.emit(|| Event::Fault(fault));
+                event => {
+                    if let Err(end) = unasked(connection, &mut server, event).await {
+                        return end;
+                    }
                 }
-                Some(InboundEvent::Closed(error)) => return error,
-                // The kinds of events may grow.
-                Some(_) => {}
-                None => return TransportError::closed(),
             },
             Some(message) = from_calls.recv() => server.handed_on(message).await,
             () = server.finished() => {}
@@ -207,8 +213,40 @@ async fn serve(
                 farewells.spawn(tasks::farewell(Arc::clone(connection), left));
             }
             Some(_) = farewells.join_next(), if !farewells.is_empty() => {}
+            Some(fence) = fences.recv() => {
+                // No more than what had come by now, so that a flood does not keep it waiting.
+                for _ in 0..inbound.waiting() {
+                    if let Err(end) = unasked(connection, &mut server, inbound.next().await).await {
+                        return end;
+                    }
+                }
+                let _ = fence.send(());
+            }
         }
     }
+}
+
+/// Serves one thing that came unasked; an error is the end.
+async fn unasked(
+    connection: &Arc<Connection>,
+    server: &mut Server,
+    event: Option<InboundEvent>,
+) -> Result<(), TransportError> {
+    match event {
+        Some(InboundEvent::Message(message)) => server.message(message).await,
+        // Nothing is odd about an array in the revision that has them.
+        Some(InboundEvent::Fault(Fault::Batch { .. }))
+            if connection.server().is_some_and(|server| server.revision.allows_batch()) => {}
+        Some(InboundEvent::Fault(fault)) => {
+            tracing::debug!(%fault, "the server did something odd");
+            connection.emit(|| Event::Fault(fault));
+        }
+        Some(InboundEvent::Closed(error)) => return Err(error),
+        // The kinds of events may grow.
+        Some(_) => {}
+        None => return Err(TransportError::closed()),
+    }
+    Ok(())
 }
 
 impl Owner {
@@ -340,6 +378,14 @@ impl Connection {
         }
     }
 
+    /// Takes note of what a notification makes out of date, before anybody hears of it.
+    pub(crate) fn heard(&self, notification: &Notification) {
+        self.kept.heard(notification);
+        if notification.method == bowline_protocol::method::NOTIFICATIONS_TOOLS_LIST_CHANGED {
+            self.handlers.outputs.forget();
+        }
+    }
+
     /// Lets what the server sent of its own accord be handled: it is known whether it may.
     pub(crate) fn settle(&self) {
         self.settled.send_replace(true);
@@ -382,6 +428,25 @@ impl Connection {
     /// Takes the connection as lost, before the transport says so.
     pub(crate) fn lose(&self, error: &TransportError) {
         let _ = self.closed.set(error.clone());
+        self.ended.send_replace(true);
+    }
+
+    /// Becomes true, or has nobody left to change it, when the connection ends. Does not keep it open.
+    pub(crate) fn ended(&self) -> watch::Receiver<bool> {
+        self.ended.subscribe()
+    }
+
+    /// Waits until all is served that came unasked before now, or until the connection ends.
+    pub(crate) async fn caught_up(&self) {
+        let (fence, reached) = oneshot::channel();
+        let passing = async {
+            if self.fences.send(fence).await.is_ok() {
+                let _ = reached.await;
+            }
+        };
+        if tokio::time::timeout(LAST_EVENTS, passing).await.is_err() {
+            tracing::debug!("what came before is not served in time");
+        }
     }
 
     /// Tells an event to those who listen, if any.

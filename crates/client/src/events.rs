@@ -16,6 +16,8 @@ use serde::de::DeserializeOwned;
 use crate::feed::Listener;
 
 /// One thing that a server told without being asked, in the order in which it came.
+///
+/// Servers of 2026-07-28 tell of changes only while there is a [`Subscription`](crate::Subscription) to them.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
@@ -63,8 +65,9 @@ pub enum Event {
     Lagged(u64),
     /// The connection was lost. A fresh one is opened when it is needed.
     Disconnected(TransportError),
-    /// A fresh connection took the place of a lost one. What the server knew of the old session is gone; what was
-    /// subscribed to, and the log level, were asked for again.
+    /// A fresh connection took the place of a lost one. What the server knew of the old session is gone; the log level
+    /// and the resources that were subscribed to in the session were asked for again. A
+    /// [`Subscription`](crate::Subscription) tells by itself when it is taken up again.
     Reconnected,
     /// The connection ended for good. The last event.
     Closed(TransportError),

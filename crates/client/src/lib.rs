@@ -34,6 +34,7 @@ mod sampling;
 mod serve;
 mod server_info;
 mod session;
+mod subscription;
 mod supervisor;
 mod task;
 mod tasks;
@@ -63,6 +64,7 @@ pub use pages::{Listed, Pages};
 pub use reconnect::Reconnect;
 pub use request::Request;
 pub use server_info::ServerInfo;
+pub use subscription::{Change, Subscription, SubscriptionEnd};
 pub use tasks::{Started, TaskCall, TaskHandle, TaskStates, TaskTicket};
 pub use timeouts::Timeouts;
 #[cfg(feature = "trace-context")]

@@ -24,6 +24,7 @@ use crate::events::Event;
 use crate::handlers::{ElicitationHandler, RequestContext, RootsProvider, SamplingHandler};
 use crate::output::Outputs;
 use crate::sampling;
+use crate::subscription;
 use crate::tasks;
 
 /// How many requests of the server are served at once. Further ones are refused with an error.
@@ -137,12 +138,11 @@ impl Server {
     }
 
     fn notification(&self, notification: &Notification) {
-        if self.connection.tasks.take(notification) {
+        if self.connection.tasks.take(notification) && !self.is_stateless() {
             return;
         }
-        if notification.method == method::NOTIFICATIONS_CANCELLED && self.is_stateless() {
-            // Specification: 2026-07-28, basic/patterns/cancellation: there is nothing of the server's to cancel.
-            return self.connection.not_in_revision(&notification.method);
+        if self.is_stateless() {
+            return subscription::sort(&self.connection, notification);
         }
         if notification.method == method::NOTIFICATIONS_CANCELLED
             && let Some(id) =
@@ -152,10 +152,7 @@ impl Server {
             // The handler stops where it is, and nothing is answered (basic/utilities/cancellation).
             return task.abort();
         }
-        self.connection.kept.heard(notification);
-        if notification.method == method::NOTIFICATIONS_TOOLS_LIST_CHANGED {
-            self.connection.handlers.outputs.forget();
-        }
+        self.connection.heard(notification);
         if notification.method == method::NOTIFICATIONS_ELICITATION_COMPLETE
             && let Some(complete) = read::<ElicitationCompleteNotificationParams>(notification.params.as_ref())
         {
@@ -166,6 +163,7 @@ impl Server {
             return;
         }
         self.connection.emit(|| Event::from_notification(notification));
+        self.connection.listens.tell(notification);
     }
 
     /// Waits until a handler is done and clears up after it; for ever while none runs.

@@ -1,7 +1,7 @@
 //! What a server said of itself, and what may be asked of it.
 
 use bowline_protocol::method::{self, Method};
-use bowline_protocol::{Era, Implementation, Revision, ServerCapabilities, TASKS_EXTENSION};
+use bowline_protocol::{Era, Implementation, Revision, ServerCapabilities, SubscriptionFilter, TASKS_EXTENSION};
 
 use crate::error::{Error, ErrorKind};
 
@@ -37,6 +37,26 @@ impl ServerInfo {
         Err(Error::new(ErrorKind::Unsupported, why).with_method(name))
     }
 
+    /// The lists of whose changes the server says that it tells.
+    pub(crate) fn list_changes(&self) -> SubscriptionFilter {
+        let ServerCapabilities { tools, prompts, resources, .. } = &self.capabilities;
+        let mut offered = SubscriptionFilter::new();
+        offered.tools_list_changed = tools.as_ref().map(|it| it.list_changed()).filter(|tells| *tells);
+        offered.prompts_list_changed = prompts.as_ref().map(|it| it.list_changed()).filter(|tells| *tells);
+        offered.resources_list_changed = resources.as_ref().map(|it| it.list_changed()).filter(|tells| *tells);
+        offered
+    }
+
+    /// Whether the server says that it tells of changes of single resources.
+    pub(crate) fn check_subscribe(&self) -> Result<(), Error> {
+        let declared = self.capabilities.resources.as_ref().is_some_and(|resources| resources.subscribe());
+        if declared {
+            return Ok(());
+        }
+        let method = if self.is_stateless() { method::SUBSCRIPTIONS_LISTEN } else { method::RESOURCES_SUBSCRIBE };
+        Err(undeclared("resources.subscribe").with_method(method))
+    }
+
     /// Whether a request may be sent: the revision has the method and the server declared what it belongs to.
     ///
     /// Specification: basic/lifecycle, operation: only what was negotiated may be used.
@@ -45,7 +65,6 @@ impl ServerInfo {
     /// [`ErrorKind::Unsupported`] with the reason.
     pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
         self.check_revision(name)?;
-        let refuse = |why: String| Err(Error::new(ErrorKind::Unsupported, why).with_method(name));
         let capabilities = &self.capabilities;
         let (capability, declared) = match name {
             method::TOOLS_LIST | method::TOOLS_CALL => ("tools", capabilities.tools.is_some()),
@@ -69,14 +88,15 @@ impl ServerInfo {
             _ if name.starts_with("tasks/") => ("tasks", capabilities.tasks.is_some()),
             _ => return Ok(()),
         };
-        if declared {
-            Ok(())
-        } else {
-            refuse(format!(
-                "the server declared no capability \"{capability}\"; allow_undeclared(true) sends it all the same"
-            ))
-        }
+        if declared { Ok(()) } else { Err(undeclared(capability).with_method(name)) }
     }
+}
+
+fn undeclared(capability: &str) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("the server declared no capability \"{capability}\"; allow_undeclared(true) sends it all the same"),
+    )
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The connection of a client, and its replacement when it is lost.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -8,18 +7,19 @@ use std::time::Duration;
 use bowline_protocol::{LoggingLevel, RawJson, SetLevelRequestParams, SubscribeRequestParams, method};
 use bowline_transport::{Sent, TransportError};
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::call::Call;
 use crate::dial::{Dialer, Link};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::events::{self, Event, Events, OnEvent};
 use crate::feed::Feed;
 use crate::kept::Kept;
 use crate::output::Outputs;
 use crate::reconnect::{Reconnect, random};
 use crate::serve::Handlers;
+use crate::subscription::{self, Held};
 use crate::task::Task;
 use crate::timeouts::Timeouts;
 
@@ -35,6 +35,11 @@ pub(crate) struct Supervisor {
     events: Arc<Feed>,
     telling: Option<Task>,
     home: Home,
+    /// The resources that are subscribed to, and the task that asks for them and gives them back.
+    held: Arc<Held>,
+    holding: OnceLock<Task>,
+    /// Permits for open subscriptions.
+    subscriptions: Arc<Semaphore>,
     state: Mutex<State>,
     /// Told when the state has changed.
     changed: watch::Sender<()>,
@@ -48,14 +53,8 @@ struct State {
     failures: u32,
     /// Why the last row of attempts failed, and until when there is no other.
     gave_up: Option<(Error, Instant)>,
-    remembered: Remembered,
-}
-
-/// What a fresh session has to be told again.
-#[derive(Clone, Default)]
-struct Remembered {
+    /// The log level that a fresh session has to be told again.
     level: Option<LoggingLevel>,
-    subscriptions: BTreeSet<String>,
 }
 
 /// The way from a connection to its supervisor, which is there only once the first connection is.
@@ -76,16 +75,20 @@ impl Supervisor {
         // Without a session nothing is lost with a connection (2026-07-28, basic/transports/stdio).
         let lives_on = dialer.connector.server_lives_on() || link.server.is_stateless();
         let policy = policy.unwrap_or(if lives_on { Reconnect::default() } else { Reconnect::NEVER });
-        let state = State {
-            link: Arc::clone(&link),
-            closed: false,
-            redialing: None,
-            failures: 0,
-            gave_up: None,
-            remembered: Remembered::default(),
-        };
-        let changed = watch::Sender::new(());
-        let this = Arc::new(Self { dialer, policy, events, telling, home, state: Mutex::new(state), changed });
+        let state =
+            State { link: Arc::clone(&link), closed: false, redialing: None, failures: 0, gave_up: None, level: None };
+        let this = Arc::new(Self {
+            dialer,
+            policy,
+            events,
+            telling,
+            home,
+            held: Arc::default(),
+            holding: OnceLock::new(),
+            subscriptions: Arc::new(Semaphore::new(subscription::MAX_OPEN)),
+            state: Mutex::new(state),
+            changed: watch::Sender::new(()),
+        });
         let _ = this.home.set(Arc::downgrade(&this));
         if let Some(error) = link.owner.connection.closed() {
             // It ended before anybody could be told.
@@ -179,26 +182,59 @@ impl Supervisor {
     pub(crate) async fn link(self: &Arc<Self>) -> Result<Arc<Link>, Error> {
         let mut changed = self.changed.subscribe();
         loop {
-            {
-                let mut state = self.state();
-                if state.closed {
-                    return Err(Error::closed());
-                }
-                match state.link.owner.connection.closed() {
-                    None => return Ok(Arc::clone(&state.link)),
-                    Some(error) if self.policy.attempts == 0 => return Err(Error::lost(error)),
-                    Some(_) => {}
-                }
-                if let Some((error, until)) = &state.gave_up
-                    && Instant::now() < *until
-                {
-                    return Err(error.again());
-                }
-                self.redial(&mut state);
+            if let Some(link) = self.link_or_redial() {
+                return link;
             }
             // The sender lives as long as `self`.
             let _ = changed.changed().await;
         }
+    }
+
+    /// As [`link`](Self::link), without keeping the client while it waits; none where the client is gone.
+    pub(crate) async fn link_of(this: &Weak<Self>) -> Option<Result<Arc<Link>, Error>> {
+        let mut changed = this.upgrade()?.changed.subscribe();
+        loop {
+            if let Some(link) = this.upgrade()?.link_or_redial() {
+                return Some(link);
+            }
+            changed.changed().await.ok()?;
+        }
+    }
+
+    /// A connection that is not known to be lost, or why there is none; none while it is replaced.
+    fn link_or_redial(self: &Arc<Self>) -> Option<Result<Arc<Link>, Error>> {
+        let mut state = self.state();
+        if state.closed {
+            return Some(Err(Error::closed()));
+        }
+        match state.link.owner.connection.closed() {
+            None => return Some(Ok(Arc::clone(&state.link))),
+            Some(error) if self.policy.attempts == 0 => return Some(Err(Error::lost(error))),
+            Some(_) => {}
+        }
+        if let Some((error, until)) = &state.gave_up
+            && Instant::now() < *until
+        {
+            return Some(Err(error.again()));
+        }
+        self.redial(&mut state);
+        None
+    }
+
+    /// Whether and how what was lost is taken up again.
+    pub(crate) const fn policy(&self) -> &Reconnect {
+        &self.policy
+    }
+
+    /// The resources that are subscribed to in sessions.
+    pub(crate) fn held(self: &Arc<Self>) -> &Arc<Held> {
+        self.holding.get_or_init(|| Task::spawn(Arc::clone(&self.held).run(Arc::downgrade(self))));
+        &self.held
+    }
+
+    /// Permits for open subscriptions.
+    pub(crate) const fn subscriptions(&self) -> &Arc<Semaphore> {
+        &self.subscriptions
     }
 
     /// Takes a connection as lost that its transport still holds to be good.
@@ -218,11 +254,8 @@ impl Supervisor {
         }
         let lasted = state.link.since.elapsed();
         state.failures = if lasted >= GOOD { 0 } else { state.failures.saturating_add(1) };
+        // Whoever listens and makes no calls, as subscriptions do, asks for a fresh one.
         self.events.emit(|| Event::Disconnected(error));
-        if !state.remembered.subscriptions.is_empty() {
-            // Somebody listens who makes no calls.
-            self.redial(&mut state);
-        }
     }
 
     /// Starts the task that replaces the connection, unless it runs.
@@ -239,8 +272,7 @@ impl Supervisor {
             Ok(link) => Arc::new(link),
             Err(error) => return Some(error),
         };
-        let remembered = self.state().remembered.clone();
-        remembered.tell(&link).await;
+        self.tell_again(&link).await;
         let mut state = self.state();
         if state.closed {
             return None;
@@ -266,14 +298,28 @@ impl Supervisor {
         self.changed.send_replace(());
     }
 
-    /// Remembers what a fresh session has to be told again.
-    pub(crate) fn remember(&self, note: Note<'_>) {
-        let remembered = &mut self.state().remembered;
-        match note {
-            Note::Level(level) => remembered.level = Some(level),
-            Note::Subscribed(uri) => drop(remembered.subscriptions.insert(uri.to_owned())),
-            Note::Unsubscribed(uri) => drop(remembered.subscriptions.remove(uri)),
+    /// Remembers the log level, which a fresh session has to be told again.
+    pub(crate) fn remember_level(&self, level: LoggingLevel) {
+        self.state().level = Some(level);
+    }
+
+    /// Tells a fresh session what the lost one was told. What it refuses is traced: the session itself is good.
+    async fn tell_again(&self, link: &Link) {
+        let level = self.state().level.clone();
+        if let Some(level) = level
+            && !link.owner.connection.log_from_now_on(&level)
+        {
+            let _ = tell(link, method::LOGGING_SET_LEVEL, &SetLevelRequestParams::new(level)).await;
         }
+        let mut told = Vec::new();
+        // Without a session each subscription is a request of its own.
+        if !link.server.is_stateless() {
+            for uri in self.held.wanted() {
+                let params = SubscribeRequestParams::new(uri.as_str());
+                told.push((uri, tell(link, method::RESOURCES_SUBSCRIBE, &params).await));
+            }
+        }
+        self.held.renew(link.epoch, told);
     }
 
     /// Ends the connection for good, in order. A second call waits for the same end.
@@ -294,13 +340,6 @@ impl Supervisor {
         }
         closed
     }
-}
-
-/// Something that a fresh session has to be told again.
-pub(crate) enum Note<'a> {
-    Level(LoggingLevel),
-    Subscribed(&'a str),
-    Unsubscribed(&'a str),
 }
 
 /// What a connection is given to call when it has ended.
@@ -338,24 +377,15 @@ async fn redial(supervisor: Weak<Supervisor>, epoch: u64) {
     }
 }
 
-impl Remembered {
-    /// Tells a fresh session. What it refuses is traced: the session itself is good.
-    async fn tell(&self, link: &Link) {
-        if let Some(level) = &self.level
-            && !link.owner.connection.log_from_now_on(level)
-        {
-            tell(link, method::LOGGING_SET_LEVEL, &SetLevelRequestParams::new(level.clone())).await;
-        }
-        for uri in &self.subscriptions {
-            tell(link, method::RESOURCES_SUBSCRIBE, &SubscribeRequestParams::new(uri.as_str())).await;
-        }
-    }
-}
-
-async fn tell(link: &Link, method: &'static str, params: &(impl Serialize + Sync)) {
-    let Ok(params) = RawJson::from_serialize(params) else { return };
+async fn tell(link: &Link, method: &'static str, params: &(impl Serialize + Sync)) -> Result<(), Error> {
+    let encoded = RawJson::from_serialize(params);
+    let params = encoded.map_err(|e| Error::new(ErrorKind::Config, format!("the parameters cannot be json: {e}")))?;
     let mut call = Call { method: method.into(), params: Some(params), ..Call::default() };
-    if let Err(error) = call.run_once(&link.owner.connection).await {
-        tracing::warn!(%error, "the fresh session refused what the lost one had accepted");
+    match call.run_once(&link.owner.connection).await {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            tracing::warn!(%error, "the fresh session refused what the lost one had accepted");
+            Err(error)
+        }
     }
 }

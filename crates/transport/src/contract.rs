@@ -263,6 +263,12 @@ pub trait ExchangeSource: Send {
 
     /// Gives the exchange up. Called at most once, and not after its end was yielded.
     fn cancel(&mut self, reason: &str);
+
+    /// Gives the exchange up that the server itself has ended, so that it need not be told. Called in place of
+    /// [`cancel`](Self::cancel). Default: it is told all the same.
+    fn forget(&mut self) {
+        self.cancel("the server has ended it");
+    }
 }
 
 /// All that belongs to one request, ending with its response or an error.
@@ -303,6 +309,13 @@ impl Exchange {
     /// Gives the exchange up and tells the server why.
     pub fn cancel(mut self, reason: &str) {
         self.give_up(reason);
+    }
+
+    /// Gives the exchange up without telling the server, which has said in another way that it ended it.
+    pub fn forget(mut self) {
+        if !std::mem::replace(&mut self.done, true) {
+            self.source.forget();
+        }
     }
 
     fn give_up(&mut self, reason: &str) {

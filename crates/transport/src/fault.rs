@@ -55,6 +55,12 @@ pub enum Fault {
         /// How many so far on this connection. Reported at 1 and then at each power of two.
         count: u64,
     },
+    /// An event of a subscription came before the server acknowledged the subscription (2026-07-28,
+    /// basic/patterns/subscriptions). It was taken.
+    Unacknowledged {
+        /// The method.
+        method: String,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -78,6 +84,9 @@ impl fmt::Display for Fault {
             }
             Self::Unasked { method, count } => {
                 write!(f, "ignored {} that nobody asked for ({count} so far)", excerpt(method, 80))
+            }
+            Self::Unacknowledged { method } => {
+                write!(f, "took {} of a subscription that was not yet acknowledged", excerpt(method, 80))
             }
         }
     }

@@ -69,6 +69,11 @@ impl Inbound {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
+    /// How many events can be had without waiting.
+    pub fn waiting(&self) -> usize {
+        self.events.len()
+    }
+
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<InboundEvent>> {
         if self.ended {
             return Poll::Ready(None);

@@ -384,6 +384,10 @@ impl ExchangeSource for MuxExchange {
             let _ = self.shared.outbox.push(&frame, When::Now, |_| {});
         }
     }
+
+    fn forget(&mut self) {
+        self.shared.connection().table.give_up(&self.id);
+    }
 }
 
 impl Drop for MuxExchange {

@@ -63,11 +63,15 @@ async fn case_resources_009() {
         .message(updated("note://1/part"));
     let (client, journal) = connect(script).await;
     let mut events = client.events();
-    within(client.subscribe("note://1")).await.unwrap();
+    let mut note = within(client.subscribe("note://1")).await.unwrap();
     assert_eq!(received(&journal, "resources/subscribe")[0]["params"], json!({ "uri": "note://1" }));
-    // All are delivered to the one who listens, in order; there is no cache that could be stale.
+    // All are delivered to the one who listens to everything, in order; there is no cache that could be stale.
     for expected in ["note://1", "note://2", "note://1/part"] {
         let Some(Event::ResourceUpdated { uri }) = within(events.next()).await else { panic!("{expected}") };
         assert_eq!(uri, expected);
+    }
+    // The subscription itself tells of its resource and of parts of it.
+    for expected in ["note://1", "note://1/part"] {
+        assert_eq!(within(note.next()).await, Some(Change::Resource { uri: expected.into() }));
     }
 }

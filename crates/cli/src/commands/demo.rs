@@ -253,7 +253,7 @@ async fn ask_back(client: &Client, asked: &Asked, tour: &mut Tour<'_>) -> Result
 
 async fn watch(client: &Client, server: &MockServer, tour: &mut Tour<'_>) -> Result<(), Stop> {
     let mut events = client.events();
-    client.subscribe(RESOURCE).await?;
+    let _subscription = client.subscribe(RESOURCE).await?;
     server.resource_updated(RESOURCE).await;
     let uri = until(&mut events, |event| match event {
         Event::ResourceUpdated { uri } => Some(uri),

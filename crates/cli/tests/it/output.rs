@@ -130,6 +130,57 @@ fn watch_prints_a_line_an_event_and_ends_after_a_count() {
     assert_eq!(lines[1]["data"], json!({"n": 1}));
 }
 
+/// A server of 2026-07-28 that grants one resource and one list, tells of both and then does what `end` says.
+fn modern(end: &str) -> Server {
+    let id = r#""_meta":{"io.modelcontextprotocol/subscriptionId":'"$id"'}"#;
+    let say = |method: &str, params: &str| {
+        format!(r#"echo '{{"jsonrpc":"2.0","method":"notifications/{method}","params":{{{params}{id}}}}}'; "#)
+    };
+    let acknowledge = |granted: &str| say("subscriptions/acknowledged", &format!(r#""notifications":{granted},"#));
+    let resources =
+        acknowledge(r#"{"resourceSubscriptions":["x://1"]}"#) + &say("resources/updated", r#""uri":"x://1","#);
+    let lists = acknowledge(r#"{"toolsListChanged":true}"#) + &say("tools/list_changed", "");
+    Server::new()
+        .answer(
+            "server/discover",
+            r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true}}}"#,
+        )
+        .on("subscriptions/listen", &format!(r#"case "$line" in *resourceSubscriptions*) {resources} ;; *) {lists} ;; esac; {end}"#))
+}
+
+#[test]
+fn su_02_watch_says_on_standard_error_what_is_not_granted() {
+    let ran = modern("").run(&["watch", "x://1", "x://2", "--count", "2"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "resource updated x://1\ntools changed\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("warning: the server will not tell when x://2 changes\n"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("warning: the server will not tell when its list of prompts changes\n"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("x://1") && !ran.stderr.contains("list of tools"), "{}", ran.stderr);
+}
+
+#[test]
+fn su_05_watch_ends_well_where_the_server_ends_all_in_order() {
+    let ended = r#"printf '{"jsonrpc":"2.0","id":%s,"result":{"resultType":"complete"}}\n' "$id""#;
+    let ran = modern(ended).run(&["watch", "x://1", "--json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines, [json!({"event": "resource-updated", "uri": "x://1"}), json!({"event": "tools-changed"})]);
+}
+
+#[test]
+fn a_server_that_would_tell_nothing_is_not_watched() {
+    let server =
+        Server::new().answer("server/discover", r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#);
+    let ran = server.run(&["watch"]);
+    assert_ne!(ran.code, Some(0));
+    assert!(ran.stderr.contains("listChanged"), "{}", ran.stderr);
+    let ran = server.run(&["watch", "x://1"]);
+    assert_ne!(ran.code, Some(0));
+}
+
 #[test]
 fn variables_and_folders_reach_the_server_and_secrets_no_message() {
     let server = Server::new()

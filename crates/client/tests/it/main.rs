@@ -1,6 +1,6 @@
 //! The client against the mock server.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod caching;
 #[cfg(feature = "schema")]
@@ -8,6 +8,7 @@ mod output;
 mod peer;
 mod reconnect;
 mod requests;
+mod subscriptions;
 #[cfg(test)]
 mod tasks;
 #[cfg(feature = "trace-context")]

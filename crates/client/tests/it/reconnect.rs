@@ -146,7 +146,7 @@ async fn a_call_that_may_have_been_sent_is_never_repeated() {
 async fn s_09_subscriptions_and_the_log_level_are_taken_up_again_without_a_call() {
     let scene = Scene::new();
     let client = scene.client().await;
-    client.subscribe("note://1").await.unwrap();
+    let _subscription = client.subscribe("note://1").await.unwrap();
     client.set_level(LoggingLevel::Warning).await.unwrap();
     let mut events = client.events();
     scene.server.disconnect();
@@ -179,7 +179,7 @@ async fn n_04_a_cursor_is_not_used_in_another_session() {
 async fn case_lifecycle_013_nothing_reconnects_after_a_close() {
     let scene = Scene::new();
     let client = Client::builder().keep_alive(Duration::from_secs(1)).connect(scene.way()).await.unwrap();
-    client.subscribe("note://1").await.unwrap();
+    let _subscription = client.subscribe("note://1").await.unwrap();
     let mut events = client.events();
     client.close().await.unwrap();
     client.close().await.unwrap();
@@ -196,7 +196,7 @@ async fn case_lifecycle_013_nothing_reconnects_after_a_close() {
 async fn a_client_that_is_dropped_stays_dropped() {
     let scene = Scene::new();
     let client = scene.client().await;
-    client.subscribe("note://1").await.unwrap();
+    let _subscription = client.subscribe("note://1").await.unwrap();
     lose(&scene, &client).await;
     scene.failures.store(u32::MAX, Ordering::SeqCst);
     drop(client);
@@ -208,7 +208,7 @@ async fn a_client_that_is_dropped_stays_dropped() {
 async fn a_server_that_ends_at_once_again_and_again_is_not_stormed() {
     let scene = Scene::new();
     let client = scene.client().await;
-    client.subscribe("note://1").await.unwrap();
+    let _subscription = client.subscribe("note://1").await.unwrap();
     let mut events = client.events();
     let started = tokio::time::Instant::now();
     // Each fresh connection is cut as soon as it is told of, for ten minutes.

@@ -113,7 +113,7 @@ impl MockServerBuilder {
         Self {
             config: Config {
                 info: Implementation::new("mock-server", env!("CARGO_PKG_VERSION")),
-                revisions: Revision::ALL.to_vec(),
+                revisions: Revision::ALL.into_iter().filter(|revision| revision.era() == Era::Handshake).collect(),
                 instructions: None,
                 page_size: usize::MAX,
                 logging: false,
@@ -139,7 +139,7 @@ impl MockServerBuilder {
         self
     }
 
-    /// Sets the revisions that are served. Default: all, those with a handshake and 2026-07-28.
+    /// Sets the revisions that are served. Default: those with a handshake; `Revision::ALL` serves 2026-07-28 as well.
     ///
     /// A client that shakes hands and asks for one of them gets it, any other the newest that has a handshake. A
     /// request that says that it is one of 2026-07-28 is served by itself, on the same connection too. An empty list

@@ -43,7 +43,7 @@ fn text(answer: &Value) -> &str {
 
 #[tokio::test]
 async fn a_server_says_what_it_is_without_a_handshake() {
-    let server = echo(MockServer::builder()).instructions("mind the gap").build();
+    let server = echo(MockServer::builder().revisions(Revision::ALL)).instructions("mind the gap").build();
     let mut peer = Peer::connect(&server);
     let found = peer.ask(1, "server/discover", plain(json!({}))).await["result"].clone();
     assert_eq!(
@@ -91,7 +91,7 @@ async fn each_request_says_what_it_has_to_or_is_refused() {
 
 #[tokio::test]
 async fn what_was_removed_is_not_found_and_a_handshake_is_told_the_versions() {
-    let server = echo(MockServer::builder().logging()).build();
+    let server = echo(MockServer::builder().revisions(Revision::ALL).logging()).build();
     let mut peer = Peer::connect(&server);
     for method in
         ["initialize", "ping", "logging/setLevel", "resources/subscribe", "prompts/list", "tasks/get", "no/such"]
@@ -106,7 +106,8 @@ async fn what_was_removed_is_not_found_and_a_handshake_is_told_the_versions() {
     assert_eq!(error["data"], json!({ "supported": ["2026-07-28"], "requested": "2025-11-25" }));
     assert!(error["message"].as_str().unwrap().contains("2026-07-28"));
     // Who knows the handshake alone knows nothing of this.
-    let mut legacy = Peer::connect(&echo(MockServer::builder()).revisions([Revision::V2025_11_25]).build());
+    let mut legacy =
+        Peer::connect(&echo(MockServer::builder().revisions(Revision::ALL)).revisions([Revision::V2025_11_25]).build());
     assert_eq!(legacy.ask(1, "server/discover", plain(json!({}))).await["error"]["code"], -32600);
     legacy.handshake("2025-11-25", json!({})).await;
     assert_eq!(legacy.ask(2, "server/discover", plain(json!({}))).await["error"]["code"], -32601);
@@ -115,6 +116,7 @@ async fn what_was_removed_is_not_found_and_a_handshake_is_told_the_versions() {
 #[tokio::test]
 async fn results_say_for_how_long_they_may_be_kept() {
     let server = MockServer::builder()
+        .revisions(Revision::ALL)
         .cache(5000, bowline_protocol::CacheScope::Public)
         .resource(Resource::new("x://1", "one"), ResourceContents::text("x://1", "one"))
         .resource_with(Resource::new("x://2", "two"), |_| async {
@@ -134,7 +136,7 @@ async fn results_say_for_how_long_they_may_be_kept() {
     let missing = peer.ask(2, "resources/read", plain(json!({ "uri": "x://3" }))).await["error"].clone();
     assert_eq!((&missing["code"], &missing["data"]), (&json!(-32602), &json!({ "uri": "x://3" })));
     for (ttl, sent) in [(-1_i128, "-1"), (i128::from(u64::MAX) + 1, "18446744073709551616")] {
-        let odd = echo(MockServer::builder().quirk(Quirk::CacheTtl(ttl))).build();
+        let odd = echo(MockServer::builder().revisions(Revision::ALL).quirk(Quirk::CacheTtl(ttl))).build();
         let mut peer = Peer::connect(&odd);
         peer.request(1, "tools/list", plain(json!({}))).await;
         assert!(peer.line().await.contains(&format!("\"ttlMs\":{sent},")));
@@ -144,6 +146,7 @@ async fn results_say_for_how_long_they_may_be_kept() {
 #[tokio::test]
 async fn logs_come_where_the_request_asks_for_them_and_progress_where_it_has_a_token() {
     let server = MockServer::builder()
+        .revisions(Revision::ALL)
         .logging()
         .tool(tool("talk"), |call| async move {
             call.log(LoggingLevel::Debug, "small").await;
@@ -163,7 +166,7 @@ async fn logs_come_where_the_request_asks_for_them_and_progress_where_it_has_a_t
 
 #[tokio::test]
 async fn a_cancelled_request_is_not_answered() {
-    let server = echo(MockServer::builder())
+    let server = echo(MockServer::builder().revisions(Revision::ALL))
         .tool(tool("wait"), |call| async move {
             call.cancelled().await;
             Ok(CallToolResult::text("late"))
@@ -180,6 +183,7 @@ async fn a_cancelled_request_is_not_answered() {
 async fn a_handler_asks_in_rounds_and_the_client_answers_in_the_next() {
     let form = || ElicitationSchema::new([("name", StringSchema::new().into())]);
     let server = MockServer::builder()
+        .revisions(Revision::ALL)
         .tool(tool("greet"), move |call| async move {
             let roots = call.list_roots().await?.roots.len();
             let who = call.elicit(ElicitRequestFormParams::new("who?", form()).into()).await?;
@@ -224,6 +228,7 @@ async fn tools_prompts_and_resources_may_say_themselves_what_they_ask() {
         InputRequiredResult::new().with_input_requests(asks).with_request_state("as it was")
     };
     let server = MockServer::builder()
+        .revisions(Revision::ALL)
         .tool(tool("t"), move |call| async move {
             match &call.params.request_state {
                 Some(state) => Ok(CallToolResult::text(state)),
@@ -271,7 +276,7 @@ async fn listen(peer: &mut Peer, id: i64, filter: Value) -> Value {
 
 #[tokio::test]
 async fn subscriptions_bring_what_they_asked_for_under_their_ids() {
-    let server = echo(MockServer::builder())
+    let server = echo(MockServer::builder().revisions(Revision::ALL))
         .subscriptions()
         .resource(Resource::new("x://1", "one"), ResourceContents::text("x://1", "one"))
         .build();
@@ -310,7 +315,7 @@ async fn subscriptions_bring_what_they_asked_for_under_their_ids() {
 #[tokio::test]
 async fn subscriptions_end_with_the_connection() {
     use tokio::io::AsyncWriteExt;
-    let server = echo(MockServer::builder()).build();
+    let server = echo(MockServer::builder().revisions(Revision::ALL)).build();
     let mut peer = Peer::connect(&server);
     listen(&mut peer, 1, json!({ "toolsListChanged": true })).await;
     server.notify("notifications/x/y", None).await;
@@ -322,7 +327,7 @@ async fn subscriptions_end_with_the_connection() {
 
 #[tokio::test]
 async fn subscriptions_misbehave() {
-    let server = echo(MockServer::builder())
+    let server = echo(MockServer::builder().revisions(Revision::ALL))
         .misbehave(When::method("subscriptions/listen").nth(1), Misbehaviour::EarlyEvent)
         .misbehave(When::method("subscriptions/listen").nth(2), Misbehaviour::NoAcknowledgement)
         .misbehave(When::method("tools/list"), Misbehaviour::ForeignSubscription)
@@ -345,7 +350,7 @@ async fn subscriptions_misbehave() {
 #[tokio::test]
 async fn results_misbehave() {
     let state = "abcdefghijklmnopqrstuvwxyzabcd";
-    let server = echo(MockServer::builder())
+    let server = echo(MockServer::builder().revisions(Revision::ALL))
         .misbehave(When::method("tools/call").nth(1), Misbehaviour::ResultType("maybe".to_owned()))
         .misbehave(When::method("tools/call").nth(2), Misbehaviour::InputRequired)
         .misbehave(When::method("tools/call").nth(3), Misbehaviour::InputRequired)
@@ -399,6 +404,7 @@ async fn results_misbehave() {
 #[tokio::test]
 async fn a_server_may_have_methods_and_extensions_of_its_own() {
     let server = MockServer::builder()
+        .revisions(Revision::ALL)
         .extension("com.example/knots", json!({ "max": 3 }))
         .method("knots/tie", |call| async move { Ok(json!({ "tied": call.params.to_value()["name"] }).into()) })
         .build();

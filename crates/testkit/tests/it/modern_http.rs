@@ -20,6 +20,7 @@ fn tool(name: &str) -> Tool {
 
 fn server() -> bowline_testkit::MockServerBuilder {
     MockServer::builder()
+        .revisions(Revision::ALL)
         .tool(tool("echo"), |call| async move { Ok(CallToolResult::text(call.argument::<String>("text")?)) })
         .tool(tool("sample"), |call| async move {
             Ok(CallToolResult::text(call.sample(bowline_protocol::CreateMessageRequestParams::new([])).await?.model))
