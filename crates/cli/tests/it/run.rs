@@ -63,8 +63,6 @@ impl Server {
             "initialize",
             r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"prompts":{},"logging":{},"resources":{"subscribe":true}},"serverInfo":{"name":"script","version":"1"}}"#,
         )
-        // As a server does that knows only the handshake.
-        .fail("server/discover", r#"{"code":-32601,"message":"Method not found"}"#)
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -99,11 +97,14 @@ impl Server {
 
     /// The words that start it, to be put behind `--`.
     pub(crate) fn script(&self) -> String {
+        // Where the test says nothing else, it knows only the handshake.
+        let older = Self { folder: self.folder.clone(), answers: String::new() }
+            .fail("server/discover", r#"{"code":-32601,"message":"Method not found"}"#);
         let file = self.folder.join("server.sh");
         let log = quoted(&self.log_file().to_string_lossy());
         let script = format!(
             "while IFS= read -r line; do\n printf '%s\\n' \"$line\" >>{log}\n id=${{line#*\\\"id\\\":}}; id=${{id%%,*}}\n case \"$line\" in\n{} esac\ndone\n",
-            self.answers
+            self.answers.clone() + &older.answers
         );
         std::fs::write(&file, script).unwrap();
         file.to_string_lossy().into_owned()

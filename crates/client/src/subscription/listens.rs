@@ -198,13 +198,19 @@ pub(crate) fn sort(connection: &Connection, notification: &Notification) {
         Some(Whose::Ended) => {
             tracing::debug!(method = %excerpt(&notification.method, 80), "ignored what came after the end");
         }
-        Some(Whose::Nobody) => connection.unasked(&notification.method),
-        None if belongs_to_some(&notification.method) => connection.unasked(&notification.method),
+        Some(Whose::Nobody) => unasked(connection, notification),
+        None if belongs_to_some(&notification.method) => unasked(connection, notification),
         None => {
             connection.heard(notification);
             connection.emit(|| Event::from_notification(notification));
         }
     }
+}
+
+/// Counts what nobody asked for. What it says is out of date is so all the same.
+fn unasked(connection: &Connection, notification: &Notification) {
+    connection.heard(notification);
+    connection.unasked(&notification.method);
 }
 
 /// As [`sort`], for what came inside the exchange of a subscription, which tells enough where an id is missing.
