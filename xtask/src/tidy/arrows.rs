@@ -38,6 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["bowline", "bowline-client", "bowline-protocol", "bowline-stdio", "bowline-testkit", "bowline-transport"],
     ),
     ("bowline-tests", &["bowline", "bowline-testkit"]),
+    ("bowline-conformance", &["bowline"]),
     ("xtask", &[]),
 ];
 
