@@ -46,6 +46,11 @@ pub(crate) fn bowline(words: &[&str]) -> Ran {
     command(words).output().unwrap().into()
 }
 
+/// Where a test says nothing else, its server knows only the handshake.
+const OLDER: &str = r#"  *'"method":"server/discover"'*)
+   printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"Method not found"}}\n' "$id" ;;
+"#;
+
 /// A server as a shell script, in a folder of its own. It keeps what it was sent.
 pub(crate) struct Server {
     folder: PathBuf,
@@ -97,14 +102,11 @@ impl Server {
 
     /// The words that start it, to be put behind `--`.
     pub(crate) fn script(&self) -> String {
-        // Where the test says nothing else, it knows only the handshake.
-        let older = Self { folder: self.folder.clone(), answers: String::new() }
-            .fail("server/discover", r#"{"code":-32601,"message":"Method not found"}"#);
         let file = self.folder.join("server.sh");
         let log = quoted(&self.log_file().to_string_lossy());
         let script = format!(
             "while IFS= read -r line; do\n printf '%s\\n' \"$line\" >>{log}\n id=${{line#*\\\"id\\\":}}; id=${{id%%,*}}\n case \"$line\" in\n{} esac\ndone\n",
-            self.answers.clone() + &older.answers
+            self.answers.clone() + OLDER
         );
         std::fs::write(&file, script).unwrap();
         file.to_string_lossy().into_owned()
