@@ -45,7 +45,7 @@ use crate::timeouts::{NEVER, Timeouts};
 /// #     for (id, answer) in [r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#,
 /// #         r#"{"resultType":"complete","content":[{"type":"text","text":"hi"}]}"#].iter().enumerate() {
 /// #         lines.next_line().await.unwrap().unwrap();
-/// #         let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":{answer}}}\n", id + 1);
+/// #         let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{answer}}}\n");
 /// #         write.write_all(line.as_bytes()).await.unwrap();
 /// #     }
 /// # }); });
