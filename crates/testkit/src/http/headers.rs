@@ -76,7 +76,9 @@ fn is_equal(given: &str, value: &Value) -> bool {
     match value {
         Value::String(text) => given == text,
         Value::Number(number) => given.parse::<f64>().ok() == number.as_f64(),
-        other => given == other.to_string(),
+        Value::Bool(flag) => given == if *flag { "true" } else { "false" },
+        // No other type may be mirrored.
+        _ => false,
     }
 }
 
@@ -128,7 +130,7 @@ mod tests {
     use crate::server::meta_of;
 
     /// What the error says, or nothing.
-    fn judge(headers: &[(&str, &str)], method: &str, params: Value, schema: &Value) -> String {
+    fn judge(headers: &[(&str, &str)], method: &str, params: &Value, schema: &Value) -> String {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
@@ -143,7 +145,7 @@ mod tests {
             .map_or_else(String::new, |e| e.message)
     }
 
-    fn params(name: &str, arguments: Value) -> Value {
+    fn params(name: &str, arguments: &Value) -> Value {
         let version = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28" });
         json!({ "name": name, "arguments": arguments, "_meta": version })
     }
@@ -153,7 +155,7 @@ mod tests {
     #[test]
     fn standard_headers_are_there_and_say_what_the_body_says() {
         let call =
-            |headers: &[(&str, &str)], name: &str| judge(headers, "tools/call", params(name, json!({})), &json!({}));
+            |headers: &[(&str, &str)], name: &str| judge(headers, "tools/call", &params(name, &json!({})), &json!({}));
         let with = |name: &'static str| [GOOD[0], GOOD[1], ("Mcp-Name", name)];
         assert_eq!(call(&with("echo"), "echo"), "");
         assert_eq!(call(&with("  echo "), "echo"), "", "blanks around a value are none of it");
@@ -165,7 +167,7 @@ mod tests {
         assert!(call(&twice, "echo").contains("twice"));
         let old = [("MCP-Protocol-Version", "2025-11-25"), GOOD[1], ("Mcp-Name", "echo")];
         assert!(call(&old, "echo").contains("the body says '2026-07-28'"));
-        assert!(judge(&GOOD, "ping", json!({}), &json!({})).contains("the body says 'ping'"));
+        assert!(judge(&GOOD, "ping", &json!({}), &json!({})).contains("the body says 'ping'"));
     }
 
     #[test]
@@ -178,7 +180,7 @@ mod tests {
         }});
         let call = |extra: &[(&str, &str)], arguments: Value| {
             let headers = [&GOOD, &[("Mcp-Name", "t")][..], extra].concat();
-            judge(&headers, "tools/call", params("t", arguments), &schema)
+            judge(&headers, "tools/call", &params("t", &arguments), &schema)
         };
         assert_eq!(call(&[], json!({})), "");
         assert_eq!(call(&[], json!({ "region": null })), "");

@@ -88,7 +88,7 @@ impl Front {
         if request.method.as_str() == method::INITIALIZE && error.data.is_none() {
             // Specification: basic/versioning. A client that knows the handshake alone has nothing else to show.
             let served = self.server.unsupported_version("");
-            let data = served.data.map(|data| data.to_value()["supported"].take()).unwrap_or_default();
+            let data = served.data.and_then(|data| data.to_value().get("supported").cloned()).unwrap_or_default();
             let text = format!("{}; there is no handshake here, the supported versions are {data}", error.message);
             return Some(ErrorObject::new(error.code, text).with_data(RawJson::from(json!({ "supported": data }))));
         }

@@ -213,7 +213,7 @@ impl Context {
     /// # Cancel safety
     /// Dropping the future sends `notifications/cancelled`, where the question was a request.
     pub async fn sample(&self, params: CreateMessageRequestParams) -> Result<CreateMessageResult, ErrorObject> {
-        self.declared(json!({ "sampling": {} }), self.client_capabilities().sampling.is_some())?;
+        self.declared(&json!({ "sampling": {} }), self.client_capabilities().sampling.is_some())?;
         self.ask("sampling/createMessage", Some(&params)).await
     }
 
@@ -234,7 +234,7 @@ impl Context {
             ElicitRequestParams::Url(_) => json!({ "elicitation": { "url": {} } }),
             _ => json!({ "elicitation": {} }),
         };
-        self.declared(needed, able)?;
+        self.declared(&needed, able)?;
         self.ask("elicitation/create", Some(&params)).await
     }
 
@@ -246,7 +246,7 @@ impl Context {
     /// # Cancel safety
     /// As [`sample`](Self::sample).
     pub async fn list_roots(&self) -> Result<ListRootsResult, ErrorObject> {
-        self.declared(json!({ "roots": {} }), self.client_capabilities().roots.is_some())?;
+        self.declared(&json!({ "roots": {} }), self.client_capabilities().roots.is_some())?;
         self.ask("roots/list", None::<&()>).await
     }
 
@@ -356,7 +356,7 @@ impl Context {
         self.session.write(Out::Close(0)).await;
     }
 
-    fn declared(&self, needed: Value, able: bool) -> Result<(), ErrorObject> {
+    fn declared(&self, needed: &Value, able: bool) -> Result<(), ErrorObject> {
         if able {
             return Ok(());
         }

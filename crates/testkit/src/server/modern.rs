@@ -72,7 +72,7 @@ pub(crate) fn is_stateless(meta: Option<&Meta>) -> bool {
 }
 
 /// An error that says what the client has to be able to do.
-pub(crate) fn missing_capability(capabilities: Value) -> ErrorObject {
+pub(crate) fn missing_capability(capabilities: &Value) -> ErrorObject {
     let names = capabilities.as_object().map(|object| object.keys().cloned().collect::<Vec<_>>().join(", "));
     let text = format!("the client has to declare {} for this", names.unwrap_or_default());
     ErrorObject::new(ErrorCode::MISSING_CLIENT_CAPABILITY, text)
@@ -81,7 +81,7 @@ pub(crate) fn missing_capability(capabilities: Value) -> ErrorObject {
 
 /// What a client lacks that cannot take a task for an answer.
 pub(crate) fn missing_tasks() -> ErrorObject {
-    missing_capability(json!({ "extensions": { TASKS_EXTENSION: {} } }))
+    missing_capability(&json!({ "extensions": { TASKS_EXTENSION: {} } }))
 }
 
 impl Shared {
@@ -227,8 +227,8 @@ impl Session {
         }
         if method == method::INITIALIZE && !is_stateless(meta) {
             // A client that knows the handshake alone has nothing else to tell its user.
-            let requested = request.params.as_ref().map(|params| params.to_value()["protocolVersion"].take());
-            let requested = requested.as_ref().and_then(Value::as_str).unwrap_or_default();
+            let params = request.params.as_ref().map(RawJson::to_value).unwrap_or_default();
+            let requested = params.get("protocolVersion").and_then(Value::as_str).unwrap_or_default();
             return Way::Stateless(Err(self.server.unsupported_version(requested)));
         }
         let terms = self.server.terms(meta);

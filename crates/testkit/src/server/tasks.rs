@@ -306,7 +306,7 @@ impl Shared {
         if context.revision().era() == Era::Stateless {
             return job.ask(self, method, params).await;
         }
-        let mut members = params.map(RawJson::to_value).unwrap_or_else(|| json!({}));
+        let mut members = params.map_or_else(|| json!({}), RawJson::to_value);
         if let Some(members) = members.as_object_mut() {
             let meta = members.entry("_meta").or_insert_with(|| json!({}));
             if let Some(meta) = meta.as_object_mut() {

@@ -8,7 +8,8 @@ mod demo;
 mod misbehaviour;
 #[cfg(test)]
 mod modern;
-#[cfg(all(test, feature = "http"))]
+#[cfg(feature = "http")]
+#[cfg(test)]
 mod modern_http;
 #[cfg(test)]
 mod peer;
