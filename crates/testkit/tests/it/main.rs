@@ -17,3 +17,5 @@ mod peer;
 mod script;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod tasks;
