@@ -65,6 +65,8 @@ pub(crate) struct Options {
     resumable: bool,
     pub(crate) cut_after: Option<usize>,
     pub(crate) slow: Option<(usize, Duration)>,
+    polling: Option<Duration>,
+    hang_up_on: Option<&'static str>,
 }
 
 impl MockHttp {
@@ -77,6 +79,8 @@ impl MockHttp {
             resumable: true,
             cut_after: None,
             slow: None,
+            polling: None,
+            hang_up_on: None,
         };
         Self { server, options }
     }
@@ -120,6 +124,22 @@ impl MockHttp {
     #[must_use]
     pub const fn slow(mut self, bytes: usize, pause: Duration) -> Self {
         self.options.slow = Some((bytes, pause));
+        self
+    }
+
+    /// Begins each stream of a session that can be resumed with an event that has an id, no data, and after how long
+    /// to come back (2025-11-25).
+    #[must_use]
+    pub const fn polling(mut self, retry: Duration) -> Self {
+        self.options.polling = Some(retry);
+        self
+    }
+
+    /// Ends the stream of a call of this tool after that event: the answer is for who comes back. Only with
+    /// [`polling`](Self::polling).
+    #[must_use]
+    pub const fn hang_up_on(mut self, tool: &'static str) -> Self {
+        self.options.hang_up_on = Some(tool);
         self
     }
 
@@ -347,13 +367,30 @@ impl Front {
             let token = params.to_value().pointer("/_meta/progressToken").cloned()?;
             serde_json::from_value(token).ok()
         });
+        let hangs_up = self.hangs_up(&rpc);
         let (number, log) = session.open(rpc.id, token);
         if session.write(&request.body).await.is_err() {
             return Reply::closed();
         }
+        if let Some(priming) = hangs_up.then(|| self.priming(number)).flatten() {
+            return Reply::events().with("cache-control", "no-store").data(priming);
+        }
         let reply = if self.options.mode == HttpMode::Json { self.answer(&log).await } else { None };
         let reply = reply.unwrap_or_else(|| self.stream(number, log, 0, true));
         if begins && self.options.sessions { reply.with("mcp-session-id", &session.id) } else { reply }
+    }
+
+    /// Whether the stream of a request ends before its answer.
+    fn hangs_up(&self, request: &frame::Request) -> bool {
+        let Some(tool) = self.options.hang_up_on else { return false };
+        let name = request.params.as_ref().and_then(|params| params.to_value().get("name").cloned());
+        request.method.as_str() == "tools/call" && name.as_ref().and_then(Value::as_str) == Some(tool)
+    }
+
+    /// The event that a stream begins with, where clients are to come back.
+    fn priming(&self, number: usize) -> Option<String> {
+        let retry = self.options.polling.filter(|_| self.options.resumable)?;
+        Some(format!("id: {number}-0\nretry: {}\ndata: \n\n", retry.as_millis()))
     }
 
     /// The answer as JSON, if it is the first that comes.
@@ -381,7 +418,8 @@ impl Front {
     fn stream(&self, number: usize, log: Arc<Log>, from: usize, answers: bool) -> Reply {
         let Options { resumable, cut_after, slow, .. } = self.options;
         let cut_after = cut_after.filter(|_| answers);
-        Events { ids: resumable.then_some(number), from, cut_after, slow }.reply(log, None)
+        let first = self.priming(number).filter(|_| from == 0);
+        Events { ids: resumable.then_some(number), first, from, cut_after, slow }.reply(log, None)
     }
 
     fn get(&self, request: &HttpRequest) -> Reply {
@@ -446,6 +484,8 @@ impl Front {
 pub(crate) struct Events {
     /// The number that begins the ids of the events, if they have ids.
     pub(crate) ids: Option<usize>,
+    /// What stands before the first event.
+    pub(crate) first: Option<String>,
     /// The place of the first message.
     pub(crate) from: usize,
     /// After how many events the connection is cut.
@@ -457,9 +497,14 @@ pub(crate) struct Events {
 impl Events {
     /// The answer; the guard is dropped with its body.
     pub(crate) fn reply(self, log: Arc<Log>, guard: Option<Guard>) -> Reply {
-        let Self { ids, from, cut_after, slow } = self;
+        let Self { ids, first, from, cut_after, slow } = self;
         let body = Written::new(None, move |out| async move {
             let _guard = guard;
+            if let Some(first) = first
+                && send(&out, first.into(), slow).await.is_err()
+            {
+                return;
+            }
             let mut place = from;
             loop {
                 if cut_after.is_some_and(|events| place - from >= events) {

@@ -112,7 +112,8 @@ impl Front {
     }
 
     fn events(&self, log: Arc<Log>, guard: Guard) -> Reply {
-        let events = Events { ids: None, from: 0, cut_after: self.options.cut_after, slow: self.options.slow };
+        let events =
+            Events { ids: None, first: None, from: 0, cut_after: self.options.cut_after, slow: self.options.slow };
         // Specification: basic/transports/streamable-http. Proxies are not to hold events back.
         events.reply(log, Some(guard)).with("x-accel-buffering", "no")
     }
