@@ -9,9 +9,10 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::oneshot;
 
+use super::events::Events;
 use super::headers;
 use super::log::{End, Log};
-use super::mock::{Events, Front, HttpMode, PIPE_BYTES};
+use super::mock::{Front, HttpMode, PIPE_BYTES};
 use super::{HttpRequest, Reply};
 use crate::server::{is_modern, meta_of};
 
