@@ -76,8 +76,7 @@ fn is_equal(given: &str, value: &Value) -> bool {
     match value {
         Value::String(text) => given == text,
         Value::Number(number) => given.parse::<f64>().ok() == number.as_f64(),
-        Value::Bool(flag) => given == if *flag { "true" } else { "false" },
-        // No other type may be mirrored.
+        Value::Bool(truth) => given == if *truth { "true" } else { "false" },
         _ => false,
     }
 }

@@ -52,7 +52,7 @@ pub(crate) enum Way {
     /// In the session that a handshake began, or has yet to begin.
     Handshake,
     /// By itself, if it says what it has to.
-    Stateless(Result<Terms, ErrorObject>),
+    Stateless(Result<Box<Terms>, ErrorObject>),
 }
 
 /// The `_meta` of a request.
@@ -227,14 +227,15 @@ impl Session {
         }
         if method == method::INITIALIZE && !is_stateless(meta) {
             // A client that knows the handshake alone has nothing else to tell its user.
-            let params = request.params.as_ref().map(RawJson::to_value).unwrap_or_default();
-            let requested = params.get("protocolVersion").and_then(Value::as_str).unwrap_or_default();
+            let requested =
+                request.params.as_ref().and_then(|params| params.to_value().get("protocolVersion").cloned());
+            let requested = requested.as_ref().and_then(Value::as_str).unwrap_or_default();
             return Way::Stateless(Err(self.server.unsupported_version(requested)));
         }
         let terms = self.server.terms(meta);
         Way::Stateless(terms.and_then(|terms| match self.server.refusal(request, &terms) {
             Some(error) => Err(error),
-            None => Ok(terms),
+            None => Ok(Box::new(terms)),
         }))
     }
 

@@ -194,7 +194,7 @@ impl Session {
             (None, Way::Handshake) => (None, self.at_once(&request)),
             (None, Way::Stateless(Ok(terms))) => {
                 let at_once = self.at_once_stateless(&request, &terms);
-                (Some(terms), at_once)
+                (Some(*terms), at_once)
             }
         };
         if let (Some(answer), true) = (&at_once, faults.is_empty()) {

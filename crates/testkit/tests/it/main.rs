@@ -8,8 +8,7 @@ mod demo;
 mod misbehaviour;
 #[cfg(test)]
 mod modern;
-#[cfg(feature = "http")]
-#[cfg(test)]
+#[cfg(all(test, feature = "http"))]
 mod modern_http;
 #[cfg(test)]
 mod peer;

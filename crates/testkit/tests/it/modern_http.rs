@@ -1,5 +1,7 @@
 //! What the mock server does in 2026-07-28, over HTTP.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests may panic")]
+
 use std::time::Duration;
 
 use bowline_protocol::{CallToolResult, Revision, Tool};

@@ -23,7 +23,7 @@ impl Context {
     /// # Cancel safety
     /// Dropping the future sends `notifications/cancelled`, where the question was a request.
     pub async fn sample(&self, params: CreateMessageRequestParams) -> Result<CreateMessageResult, ErrorObject> {
-        self.declared(&json!({ "sampling": {} }), self.client_capabilities().sampling.is_some())?;
+        self.declared("sampling", &json!({ "sampling": {} }), self.client_capabilities().sampling.is_some())?;
         self.ask("sampling/createMessage", Some(&params)).await
     }
 
@@ -44,7 +44,7 @@ impl Context {
             ElicitRequestParams::Url(_) => json!({ "elicitation": { "url": {} } }),
             _ => json!({ "elicitation": {} }),
         };
-        self.declared(&needed, able)?;
+        self.declared("elicitation of this mode", &needed, able)?;
         self.ask("elicitation/create", Some(&params)).await
     }
 
@@ -56,7 +56,7 @@ impl Context {
     /// # Cancel safety
     /// As [`sample`](Self::sample).
     pub async fn list_roots(&self) -> Result<ListRootsResult, ErrorObject> {
-        self.declared(&json!({ "roots": {} }), self.client_capabilities().roots.is_some())?;
+        self.declared("roots", &json!({ "roots": {} }), self.client_capabilities().roots.is_some())?;
         self.ask("roots/list", None::<&()>).await
     }
 
@@ -150,14 +150,14 @@ impl Context {
         self.session.request(method, params.as_ref()).await
     }
 
-    fn declared(&self, needed: &Value, able: bool) -> Result<(), ErrorObject> {
+    fn declared(&self, what: &str, needed: &Value, able: bool) -> Result<(), ErrorObject> {
         if able {
             return Ok(());
         }
         if self.terms.is_some() {
             return Err(modern::missing_capability(needed));
         }
-        Err(ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, format!("the client did not declare {needed}")))
+        Err(ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, format!("the client did not declare {what}")))
     }
 
     async fn ask<P: Serialize + Sync, R: ResultType>(
