@@ -1,6 +1,6 @@
 //! Resources, prompts and completion.
 
-use bowline_protocol::{
+use bowline::protocol::{
     BlobResourceContents, CompleteResult, Completion, EmbeddedResource, GetPromptResult, ImageContent, Prompt,
     PromptArgument, PromptMessage, ReadResourceResult, Resource, ResourceTemplate, Role, TextResourceContents,
 };

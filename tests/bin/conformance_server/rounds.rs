@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 
-use bowline_protocol::{
+use bowline::protocol::{
     CallToolResult, CreateMessageRequest, ElicitAction, ElicitRequest, ErrorCode, ErrorObject, GetPromptResult,
     InputRequest, InputRequests, InputRequiredResult, InputResponse, InputResponses, ListRootsRequest, Prompt,
     PromptMessage,

@@ -1,6 +1,6 @@
 //! One skill, by the extension `io.modelcontextprotocol/skills` (SEP-2640).
 
-use bowline_protocol::{ErrorCode, ErrorObject, RawJson, Resource, TextResourceContents};
+use bowline::protocol::{ErrorCode, ErrorObject, RawJson, Resource, TextResourceContents};
 use bowline_testkit::{MethodCall, MockServerBuilder};
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bowline_protocol::{
+use bowline::protocol::{
     CallToolResult, ElicitRequest, ErrorCode, ErrorObject, InputRequest, InputRequests, InputRequiredResult,
     TaskSupport, Tool, ToolExecution,
 };

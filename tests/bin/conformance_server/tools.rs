@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bowline_protocol::{
+use bowline::protocol::{
     AudioContent, CallToolResult, ContentBlock, CreateMessageRequestParams, ElicitRequestParams, EmbeddedResource,
     ErrorCode, ErrorObject, ImageContent, LoggingLevel, Prompt, ResourceContents, SamplingMessage,
     SamplingMessageContentBlock, TextResourceContents, Tool,
@@ -151,7 +151,7 @@ fn changing(builder: MockServerBuilder) -> MockServerBuilder {
             let server = call.server();
             if !server.remove_prompt("test_dynamic_prompt").await {
                 let prompt = Prompt::new("test_dynamic_prompt").with_description("Comes and goes");
-                server.add_prompt(prompt, |_| async { Ok(bowline_protocol::GetPromptResult::new([])) }).await;
+                server.add_prompt(prompt, |_| async { Ok(bowline::protocol::GetPromptResult::new([])) }).await;
             }
             Ok(CallToolResult::text("The list of prompts changed"))
         })

@@ -28,7 +28,7 @@ impl Floors {
             match scenarios.iter().find(|scenario| scenario.run == *run && scenario.name == *name) {
                 None => complaints.push(format!("{run} {name}: the scenario did not run")),
                 Some(scenario) if scenario.tally.success < *least => complaints.push(format!(
-                    "{run} {name}: {} checks succeeded, it were {least}; skipped checks are none",
+                    "{run} {name}: {} checks succeeded, at least {least} have to",
                     scenario.tally.success
                 )),
                 Some(_) => {}
