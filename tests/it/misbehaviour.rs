@@ -19,6 +19,7 @@ const WAYS: &[(&str, Ends, bool)] = &[
     ("answers-cancelled", Well, true),
     ("banner=ahoy, {\"jsonrpc\":\"2.0\"}", Well, true),
     ("bom", Well, true),
+    ("cache-ttl=-1", Well, true),
     ("crlf", Well, true),
     ("chunks=1", Well, true),
     ("coalesce=3", Well, true),
@@ -26,20 +27,28 @@ const WAYS: &[(&str, Ends, bool)] = &[
     ("batch@tools/call", Well, true),
     ("delay=20@tools/call", Well, true),
     ("duplicate=3@tools/call", Well, true),
+    ("early-event@tools/call", Well, true),
+    ("error=-32050@tools/call", With(ErrorKind::Server), true),
     ("error-without-id@tools/call", With(ErrorKind::Timeout), true),
     ("exit-after=3@tools/call", Well, false),
     ("exit-before=3@tools/call", With(ErrorKind::Closed), false),
+    ("foreign-subscription@tools/call", Well, true),
     ("garbage=]}[{ no message@tools/call", Well, true),
     ("half-message@tools/call", With(ErrorKind::Closed), false),
     ("id-as-string@tools/call", Well, true),
     ("invalid-utf8@tools/call", Well, true),
     ("log-flood=5000@tools/call", Well, true),
     ("never-answer@tools/call", With(ErrorKind::Timeout), true),
+    ("no-acknowledgement@tools/call", Well, true),
     ("oversize=2000000@tools/call", With(ErrorKind::TooLarge), false),
     ("ping-storm=5000@tools/call", Well, true),
     ("progress-flood=20000@tools/call", Well, true),
     ("refuse=no@tools/call", With(ErrorKind::Server), true),
     ("stderr-flood=500000@tools/call", Well, true),
+    ("task-goes-backwards", Well, true),
+    ("task-never-ends", Well, true),
+    ("task-ttl=-1", Well, true),
+    ("task-vanishes", Well, true),
     ("wrong-id@tools/call", With(ErrorKind::Timeout), true),
     ("wrong-shape@tools/call", With(ErrorKind::Protocol), true),
 ];
@@ -79,6 +88,8 @@ fn all_ways_are_looked_at() {
     let mut known: Vec<_> = Named::NAMES.iter().map(|(name, _)| name.split('=').next().unwrap()).collect();
     let mut seen: Vec<_> = WAYS.iter().map(|(name, ..)| name.split(['=', '@']).next().unwrap()).collect();
     seen.push("cursor-loop"); // In the tests of lists.
+    // What makes a difference in 2026-07-28 alone is looked at in its tests.
+    seen.extend(["header-mismatch", "input-required", "request-state", "result-type", "unsupported-version"]);
     known.sort_unstable();
     seen.sort_unstable();
     assert_eq!(seen, known);

@@ -1,6 +1,7 @@
 //! Chores of the workspace, run as `cargo xtask COMMAND`.
 
 mod bench;
+mod conformance;
 mod context;
 mod counts;
 mod docs;
@@ -30,6 +31,8 @@ enum Command {
     Test(test::Args),
     /// Runs the client against published servers, pinned and installed under `target/`.
     Interop(interop::Args),
+    /// Runs the official conformance suite, pinned and installed under `target/`.
+    Conformance(conformance::Args),
     /// Checks what a linter cannot: crate docs, dependency directions, dead links, leftovers.
     Tidy,
     /// Counts the packages of a minimal program.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Test(args) => test::run(&context, &args),
             Command::Interop(args) => interop::run(&context, &args),
+            Command::Conformance(args) => conformance::run(&context, &args),
             Command::Tidy => report::single(&context, tidy::check),
             Command::Weight => report::single(&context, weight::check),
             Command::Bench(args) => bench::run(&context, &args),

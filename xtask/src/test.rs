@@ -12,7 +12,7 @@ use crate::report::Report;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Leaves out the published servers.
+    /// Leaves out what others published: servers, and the conformance suite.
     #[arg(long)]
     no_interop: bool,
     /// Runs this step alone; may be given more than once.
@@ -57,7 +57,7 @@ fn chosen(args: &Args) -> Result<Vec<&'static Step>> {
     }
     let wanted = |step: &&Step| {
         let asked = args.only.is_empty() || args.only.iter().any(|name| name == step.name);
-        asked && !(args.no_interop && step.name == "interop")
+        asked && !(args.no_interop && matches!(step.name, "interop" | "conformance"))
     };
     Ok(steps::ALL.iter().filter(wanted).collect())
 }

@@ -17,11 +17,13 @@
 //! ```
 
 mod body;
+mod events;
 mod headers;
 mod log;
 mod mock;
 mod modern;
 mod reply;
+mod session;
 
 use std::fmt;
 use std::future::Future;

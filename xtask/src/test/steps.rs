@@ -8,7 +8,7 @@ use xshell::cmd;
 use super::Step;
 use crate::context::Context;
 use crate::report::Report;
-use crate::{counts, interop, tidy, weight};
+use crate::{conformance, counts, interop, tidy, weight};
 
 pub const ALL: &[Step] = &[
     Step { name: "format", about: "the formatting is rustfmt's", run: format },
@@ -21,6 +21,7 @@ pub const ALL: &[Step] = &[
     Step { name: "doc", about: "the API documentation builds without a warning", run: doc },
     Step { name: "features", about: "each feature compiles alone, and with each other one", run: features },
     Step { name: "deny", about: "licences, banned crates, sources, advisories", run: deny },
+    Step { name: "conformance", about: "the official suite against the mock server, pinned", run: conformance::all },
     Step { name: "interop", about: "published servers, pinned", run: interop::all },
 ];
 

@@ -3,22 +3,21 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bowline_protocol::Era;
 use bowline_protocol::frame::{self, Incoming, Message};
-use bowline_protocol::{Era, ProgressToken, RawJson, RequestId};
 use bytes::Bytes;
 use http::Method;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 
-use super::body::{Piece, Written};
+use super::body::Written;
+use super::events::{Events, send};
 use super::log::{End, Log};
-use super::modern::{self, Guard};
+use super::modern;
+use super::session::{Session, Streams, lock};
 use super::{HttpRequest, HttpServer, Reply};
 use crate::server::MockServer;
 
@@ -65,6 +64,8 @@ pub(crate) struct Options {
     resumable: bool,
     pub(crate) cut_after: Option<usize>,
     pub(crate) slow: Option<(usize, Duration)>,
+    polling: Option<Duration>,
+    hang_up_on: Option<&'static str>,
 }
 
 impl MockHttp {
@@ -77,6 +78,8 @@ impl MockHttp {
             resumable: true,
             cut_after: None,
             slow: None,
+            polling: None,
+            hang_up_on: None,
         };
         Self { server, options }
     }
@@ -123,6 +126,22 @@ impl MockHttp {
         self
     }
 
+    /// Begins each stream of a session that can be resumed with an event that has an id, no data, and after how long
+    /// to come back (2025-11-25).
+    #[must_use]
+    pub const fn polling(mut self, retry: Duration) -> Self {
+        self.options.polling = Some(retry);
+        self
+    }
+
+    /// Ends the stream of a call of this tool after that event: the answer is for who comes back. Only with
+    /// [`polling`](Self::polling).
+    #[must_use]
+    pub const fn hang_up_on(mut self, tool: &'static str) -> Self {
+        self.options.hang_up_on = Some(tool);
+        self
+    }
+
     /// Starts it on a free port.
     ///
     /// # Errors
@@ -157,108 +176,6 @@ pub(crate) struct Front {
     pub(crate) options: Options,
     sessions: Mutex<HashMap<String, Arc<Session>>>,
     next: AtomicU64,
-}
-
-/// One session: a connection to the mock server, and the streams that its messages are sorted into.
-struct Session {
-    id: String,
-    input: tokio::sync::Mutex<WriteHalf<DuplexStream>>,
-    streams: Mutex<Streams>,
-    /// The task that serves and the one that sorts.
-    tasks: Mutex<Vec<AbortHandle>>,
-}
-
-#[derive(Default)]
-struct Streams {
-    /// Every stream by its number, which begins the ids of its events. Number 0 has what was not asked for.
-    all: Vec<Arc<Log>>,
-    open: HashMap<RequestId, Arc<Log>>,
-    tokens: HashMap<ProgressToken, RequestId>,
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        for task in lock(&self.tasks).iter() {
-            task.abort();
-        }
-    }
-}
-
-impl Session {
-    /// What was not asked for.
-    fn unasked(&self) -> Arc<Log> {
-        self.stream(0).unwrap_or_default()
-    }
-
-    fn stream(&self, number: usize) -> Option<Arc<Log>> {
-        lock(&self.streams).all.get(number).cloned()
-    }
-
-    /// Opens the stream of a request.
-    fn open(&self, id: RequestId, token: Option<ProgressToken>) -> (usize, Arc<Log>) {
-        let log = Arc::new(Log::default());
-        let mut streams = lock(&self.streams);
-        if let Some(token) = token {
-            streams.tokens.insert(token, id.clone());
-        }
-        streams.open.insert(id, Arc::clone(&log));
-        streams.all.push(Arc::clone(&log));
-        (streams.all.len() - 1, log)
-    }
-
-    async fn write(&self, frame: &Bytes) -> io::Result<()> {
-        let mut input = self.input.lock().await;
-        // A body may be spread over lines; the session reads by lines.
-        let line: Vec<u8> = frame.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
-        input.write_all(&line).await?;
-        input.write_all(b"\n").await
-    }
-
-    /// Sorts what the mock server says into the streams, until it ends.
-    async fn sort(self: &Arc<Self>, output: ReadHalf<DuplexStream>, one_stream: bool) {
-        let mut output = BufReader::new(output);
-        let mut line = Vec::new();
-        while output.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
-            let text = Bytes::copy_from_slice(line.trim_ascii());
-            line.clear();
-            if one_stream {
-                self.unasked().push(text);
-                continue;
-            }
-            match frame::decode(&text) {
-                Ok(Incoming::Message(Message::Response(response))) => self.answered(response.id.as_ref(), text),
-                Ok(Incoming::Message(Message::Notification(note))) if note.method == "notifications/progress" => {
-                    let token = note.params.as_ref().and_then(progress_token);
-                    let mut streams = lock(&self.streams);
-                    let log = token
-                        .and_then(|token| streams.tokens.get(&token).cloned())
-                        .and_then(|id| streams.open.get_mut(&id).cloned());
-                    drop(streams);
-                    log.unwrap_or_else(|| self.unasked()).push(text);
-                }
-                Ok(_) => self.unasked().push(text),
-                // No message: whoever waits for an answer gets this.
-                Err(_) => self.answered(None, text),
-            }
-        }
-        let open: Vec<_> = lock(&self.streams).all.clone();
-        for log in open {
-            log.end(End::Cut);
-        }
-    }
-
-    /// Ends the stream of a request with its answer; one of the open ones where the answer names none.
-    fn answered(&self, id: Option<&RequestId>, text: Bytes) {
-        let log = {
-            let mut streams = lock(&self.streams);
-            let known = id.filter(|id| streams.open.contains_key(id)).or_else(|| streams.open.keys().next()).cloned();
-            known.and_then(|id| streams.open.remove(&id))
-        };
-        if let Some(log) = log {
-            log.push(text);
-            log.end(End::Done);
-        }
-    }
 }
 
 impl Front {
@@ -347,13 +264,30 @@ impl Front {
             let token = params.to_value().pointer("/_meta/progressToken").cloned()?;
             serde_json::from_value(token).ok()
         });
+        let hangs_up = self.hangs_up(&rpc);
         let (number, log) = session.open(rpc.id, token);
         if session.write(&request.body).await.is_err() {
             return Reply::closed();
         }
+        if let Some(priming) = hangs_up.then(|| self.priming(number)).flatten() {
+            return Reply::events().with("cache-control", "no-store").data(priming);
+        }
         let reply = if self.options.mode == HttpMode::Json { self.answer(&log).await } else { None };
         let reply = reply.unwrap_or_else(|| self.stream(number, log, 0, true));
         if begins && self.options.sessions { reply.with("mcp-session-id", &session.id) } else { reply }
+    }
+
+    /// Whether the stream of a request ends before its answer.
+    fn hangs_up(&self, request: &frame::Request) -> bool {
+        let Some(tool) = self.options.hang_up_on else { return false };
+        let name = request.params.as_ref().and_then(|params| params.to_value().get("name").cloned());
+        request.method.as_str() == "tools/call" && name.as_ref().and_then(Value::as_str) == Some(tool)
+    }
+
+    /// The event that a stream begins with, where clients are to come back.
+    fn priming(&self, number: usize) -> Option<String> {
+        let retry = self.options.polling.filter(|_| self.options.resumable)?;
+        Some(format!("id: {number}-0\nretry: {}\ndata: \n\n", retry.as_millis()))
     }
 
     /// The answer as JSON, if it is the first that comes.
@@ -381,7 +315,8 @@ impl Front {
     fn stream(&self, number: usize, log: Arc<Log>, from: usize, answers: bool) -> Reply {
         let Options { resumable, cut_after, slow, .. } = self.options;
         let cut_after = cut_after.filter(|_| answers);
-        Events { ids: resumable.then_some(number), from, cut_after, slow }.reply(log, None)
+        let first = self.priming(number).filter(|_| from == 0);
+        Events { ids: resumable.then_some(number), first, from, cut_after, slow }.reply(log, None)
     }
 
     fn get(&self, request: &HttpRequest) -> Reply {
@@ -442,55 +377,6 @@ impl Front {
     }
 }
 
-/// A log as a stream of events.
-pub(crate) struct Events {
-    /// The number that begins the ids of the events, if they have ids.
-    pub(crate) ids: Option<usize>,
-    /// The place of the first message.
-    pub(crate) from: usize,
-    /// After how many events the connection is cut.
-    pub(crate) cut_after: Option<usize>,
-    /// How many bytes are sent at a time, and the pause before each piece.
-    pub(crate) slow: Option<(usize, Duration)>,
-}
-
-impl Events {
-    /// The answer; the guard is dropped with its body.
-    pub(crate) fn reply(self, log: Arc<Log>, guard: Option<Guard>) -> Reply {
-        let Self { ids, from, cut_after, slow } = self;
-        let body = Written::new(None, move |out| async move {
-            let _guard = guard;
-            let mut place = from;
-            loop {
-                if cut_after.is_some_and(|events| place - from >= events) {
-                    let _ = out.send(Err(io::Error::other("cut on purpose"))).await;
-                    return;
-                }
-                let message = match log.at(place).await {
-                    Ok(message) => message,
-                    Err(End::Done) => return,
-                    Err(End::Cut) => {
-                        let _ = out.send(Err(io::Error::other("the server went away"))).await;
-                        return;
-                    }
-                };
-                place += 1;
-                let mut event = Vec::with_capacity(message.len() + 48);
-                if let Some(number) = ids {
-                    event.extend_from_slice(format!("id: {number}-{place}\n").as_bytes());
-                }
-                event.extend_from_slice(b"event: message\ndata: ");
-                event.extend_from_slice(&message);
-                event.extend_from_slice(b"\n\n");
-                if send(&out, event.into(), slow).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Reply::events().with("cache-control", "no-store").written(body)
-    }
-}
-
 /// A session of HTTP+SSE lives as long as its stream.
 struct EndsWithStream {
     front: std::sync::Weak<Front>,
@@ -504,25 +390,4 @@ impl Drop for EndsWithStream {
             task.abort();
         }
     }
-}
-
-/// Sends bytes, piece by piece where they are to be slow.
-async fn send(out: &mpsc::Sender<Piece>, mut bytes: Bytes, slow: Option<(usize, Duration)>) -> Result<(), ()> {
-    if let Some((size, pause)) = slow {
-        while bytes.len() > size.max(1) {
-            tokio::time::sleep(pause).await;
-            out.send(Ok(bytes.split_to(size.max(1)))).await.map_err(|_| ())?;
-        }
-        tokio::time::sleep(pause).await;
-    }
-    out.send(Ok(bytes)).await.map_err(|_| ())
-}
-
-fn progress_token(params: &RawJson) -> Option<ProgressToken> {
-    let token: Value = params.to_value().get("progressToken").cloned()?;
-    serde_json::from_value(token).ok()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

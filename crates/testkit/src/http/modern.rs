@@ -9,9 +9,10 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::oneshot;
 
+use super::events::Events;
 use super::headers;
 use super::log::{End, Log};
-use super::mock::{Events, Front, HttpMode, PIPE_BYTES};
+use super::mock::{Front, HttpMode, PIPE_BYTES};
 use super::{HttpRequest, Reply};
 use crate::server::{is_modern, meta_of};
 
@@ -112,7 +113,8 @@ impl Front {
     }
 
     fn events(&self, log: Arc<Log>, guard: Guard) -> Reply {
-        let events = Events { ids: None, from: 0, cut_after: self.options.cut_after, slow: self.options.slow };
+        let events =
+            Events { ids: None, first: None, from: 0, cut_after: self.options.cut_after, slow: self.options.slow };
         // Specification: basic/transports/streamable-http. Proxies are not to hold events back.
         events.reply(log, Some(guard)).with("x-accel-buffering", "no")
     }

@@ -34,28 +34,42 @@ impl Named {
         ("answers-cancelled", "answers requests that were cancelled"),
         ("banner=TEXT", "writes a line before anything else"),
         ("bom", "begins with a byte order mark"),
+        ("cache-ttl=MS", "says of results that they may be kept for so long, which may be negative or huge"),
         ("crlf", "ends lines with carriage return and newline"),
         ("chunks=BYTES", "writes so many bytes at a time"),
         ("coalesce=COUNT", "writes so many messages at once"),
         ("cursor-loop", "gives the cursor of a page with that same page"),
+        ("task-goes-backwards", "says of a task that has ended, from the second look on, that it is worked on again"),
+        ("task-never-ends", "says of every task that it is worked on, for ever"),
+        ("task-ttl=MS", "says of tasks that they are kept for so long, which may be negative or huge"),
+        ("task-vanishes", "knows nothing of a task from the second look on"),
         ("answer=JSON", "answers with this result"),
         ("batch", "answers inside of an array"),
         ("delay=MS", "waits before it does anything"),
         ("duplicate=COUNT", "answers once more, so many times"),
+        ("early-event", "sends an event on a subscription before it is acknowledged"),
+        ("error=CODE", "answers with an error of this code"),
         ("error-without-id", "answers with an error whose id is null"),
         ("exit-after=CODE", "answers, then exits"),
         ("exit-before=CODE", "exits in place of an answer"),
+        ("foreign-subscription", "sends an event first on a subscription that nobody asked for"),
         ("garbage=TEXT", "writes a line first that is no message"),
+        ("header-mismatch", "answers that the headers do not fit the body"),
         ("half-message", "writes half of the answer and exits"),
         ("id-as-string", "answers with the id as a string"),
+        ("input-required", "asks for input, in every round"),
         ("invalid-utf8", "writes a line first that is no text"),
         ("log-flood=COUNT", "sends so many log messages first"),
         ("never-answer", "gives no answer"),
+        ("no-acknowledgement", "does not acknowledge a subscription"),
         ("oversize=BYTES", "writes so many bytes without a newline in place of the answer"),
         ("ping-storm=COUNT", "pings the client so many times first"),
         ("progress-flood=COUNT", "sends so many progress notifications first"),
         ("refuse=MESSAGE", "answers with an internal error"),
+        ("request-state=BYTES", "wants a state of so many bytes back before it gives its answer"),
+        ("result-type=TEXT", "says that its result is of this kind"),
         ("stderr-flood=BYTES", "writes so many bytes to standard error first"),
+        ("unsupported-version=VERSIONS", "answers that it speaks these revisions alone, with commas between"),
         ("wrong-id", "answers under an id that nobody used"),
         ("wrong-shape", "answers with a result of a shape that no method has"),
     ];
@@ -83,6 +97,7 @@ impl FromStr for Named {
         };
         let (name, value) = what.split_once('=').unwrap_or((what, ""));
         let number = || value.parse::<usize>().map_err(|_| unknown("its value is no number"));
+        let signed = || value.parse::<i128>().map_err(|_| unknown("its value is no whole number"));
         let code = || {
             if value.is_empty() { Ok(0) } else { value.parse::<u8>().map_err(|_| unknown("its value is no exit code")) }
         };
@@ -93,7 +108,12 @@ impl FromStr for Named {
             "crlf" => Some(Quirk::CarriageReturns),
             "chunks" => Some(Quirk::Chunks(number()?)),
             "coalesce" => Some(Quirk::Coalesce(number()?)),
+            "cache-ttl" => Some(Quirk::CacheTtl(signed()?)),
             "cursor-loop" => Some(Quirk::CursorLoop),
+            "task-goes-backwards" => Some(Quirk::TaskGoesBackwards),
+            "task-never-ends" => Some(Quirk::TaskNeverEnds),
+            "task-ttl" => Some(Quirk::TaskTtl(signed()?)),
+            "task-vanishes" => Some(Quirk::TaskVanishes),
             _ => None,
         };
         if let Some(quirk) = quirk {
@@ -104,20 +124,32 @@ impl FromStr for Named {
             "batch" => Misbehaviour::Batch,
             "delay" => Misbehaviour::Delay(Duration::from_millis(number()? as u64)),
             "duplicate" => Misbehaviour::Duplicate(number()?),
+            "early-event" => Misbehaviour::EarlyEvent,
+            "error" => {
+                let code = value.parse().map_err(|_| unknown("its value is no error code"))?;
+                Misbehaviour::Refuse(ErrorObject::new(ErrorCode(code), "On purpose"))
+            }
             "error-without-id" => Misbehaviour::ErrorWithoutId,
             "exit-after" => Misbehaviour::ExitAfter(code()?),
             "exit-before" => Misbehaviour::ExitBefore(code()?),
+            "foreign-subscription" => Misbehaviour::ForeignSubscription,
             "garbage" => Misbehaviour::Garbage(Bytes::copy_from_slice(value.as_bytes())),
+            "header-mismatch" => Misbehaviour::header_mismatch(),
             "half-message" => Misbehaviour::HalfMessage,
             "id-as-string" => Misbehaviour::IdAsString,
+            "input-required" => Misbehaviour::InputRequired,
             "invalid-utf8" => Misbehaviour::Garbage(Bytes::from_static(b"{\"text\":\"\xff\xfe\xc3\"}")),
             "log-flood" => Misbehaviour::LogFlood(number()?),
             "never-answer" => Misbehaviour::NeverAnswer,
+            "no-acknowledgement" => Misbehaviour::NoAcknowledgement,
             "oversize" => Misbehaviour::Oversize(number()?),
             "ping-storm" => Misbehaviour::PingStorm(number()?),
             "progress-flood" => Misbehaviour::ProgressFlood(number()?),
             "refuse" => Misbehaviour::Refuse(ErrorObject::new(ErrorCode::INTERNAL_ERROR, value)),
+            "request-state" => Misbehaviour::RequestState(number()?),
+            "result-type" => Misbehaviour::ResultType(value.to_owned()),
             "stderr-flood" => Misbehaviour::StderrFlood(number()?),
+            "unsupported-version" => Misbehaviour::unsupported(value.split(',')),
             "wrong-id" => Misbehaviour::WrongId,
             "wrong-shape" => Misbehaviour::WrongShape,
             _ => return Err(unknown("its name is not known")),
@@ -143,7 +175,9 @@ mod tests {
     fn every_name_in_the_list_is_known() {
         for (form, _) in Named::NAMES {
             let text = form.replace("=TEXT", "=hello").replace("=JSON", "={}").replace("=MESSAGE", "=no");
-            let text = ["=BYTES", "=COUNT", "=MS", "=CODE"].iter().fold(text, |text, value| text.replace(value, "=2"));
+            let text = ["=BYTES", "=COUNT", "=MS", "=CODE", "=VERSIONS"]
+                .iter()
+                .fold(text, |text, value| text.replace(value, "=2"));
             assert!(text.parse::<Named>().is_ok(), "{form}");
         }
     }

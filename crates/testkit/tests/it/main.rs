@@ -20,5 +20,7 @@ mod server;
 #[cfg(feature = "socket")]
 mod sockets;
 #[cfg(test)]
+mod tasks;
+#[cfg(test)]
 #[cfg(feature = "websocket")]
 mod websockets;

@@ -117,6 +117,7 @@ async fn what_was_removed_is_not_found_and_a_handshake_is_told_the_versions() {
 async fn results_say_for_how_long_they_may_be_kept() {
     let server = MockServer::builder()
         .revisions(Revision::ALL)
+        .revisions(Revision::ALL)
         .cache(5000, bowline_protocol::CacheScope::Public)
         .resource(Resource::new("x://1", "one"), ResourceContents::text("x://1", "one"))
         .resource_with(Resource::new("x://2", "two"), |_| async {
@@ -146,6 +147,7 @@ async fn results_say_for_how_long_they_may_be_kept() {
 #[tokio::test]
 async fn logs_come_where_the_request_asks_for_them_and_progress_where_it_has_a_token() {
     let server = MockServer::builder()
+        .revisions(Revision::ALL)
         .revisions(Revision::ALL)
         .logging()
         .tool(tool("talk"), |call| async move {
@@ -183,6 +185,7 @@ async fn a_cancelled_request_is_not_answered() {
 async fn a_handler_asks_in_rounds_and_the_client_answers_in_the_next() {
     let form = || ElicitationSchema::new([("name", StringSchema::new().into())]);
     let server = MockServer::builder()
+        .revisions(Revision::ALL)
         .revisions(Revision::ALL)
         .tool(tool("greet"), move |call| async move {
             let roots = call.list_roots().await?.roots.len();
@@ -228,6 +231,7 @@ async fn tools_prompts_and_resources_may_say_themselves_what_they_ask() {
         InputRequiredResult::new().with_input_requests(asks).with_request_state("as it was")
     };
     let server = MockServer::builder()
+        .revisions(Revision::ALL)
         .revisions(Revision::ALL)
         .tool(tool("t"), move |call| async move {
             match &call.params.request_state {
@@ -404,6 +408,7 @@ async fn results_misbehave() {
 #[tokio::test]
 async fn a_server_may_have_methods_and_extensions_of_its_own() {
     let server = MockServer::builder()
+        .revisions(Revision::ALL)
         .revisions(Revision::ALL)
         .extension("com.example/knots", json!({ "max": 3 }))
         .method("knots/tie", |call| async move { Ok(json!({ "tied": call.params.to_value()["name"] }).into()) })

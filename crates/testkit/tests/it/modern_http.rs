@@ -21,6 +21,7 @@ fn tool(name: &str) -> Tool {
 fn server() -> bowline_testkit::MockServerBuilder {
     MockServer::builder()
         .revisions(Revision::ALL)
+        .revisions(Revision::ALL)
         .tool(tool("echo"), |call| async move { Ok(CallToolResult::text(call.argument::<String>("text")?)) })
         .tool(tool("sample"), |call| async move {
             Ok(CallToolResult::text(call.sample(bowline_protocol::CreateMessageRequestParams::new([])).await?.model))
@@ -268,4 +269,22 @@ async fn misbehaviour_reaches_requests_that_have_their_own_stream() {
     let _ = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut answer)).await.unwrap();
     assert_eq!(answer, b"");
     assert_eq!(post(&server, "server/discover", "", json!({})).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_session_of_2025_11_25_may_be_told_to_come_back_for_the_answer() {
+    let front = MockHttp::new(server().build()).polling(Duration::from_millis(7)).hang_up_on("count");
+    let server = front.start().await.unwrap();
+    let initialize = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params":
+        { "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "x", "version": "1" } } });
+    let (_, head, _) = exchange(&server, "POST", &[], &initialize.to_string()).await;
+    let id = head.lines().find_map(|line| line.strip_prefix("mcp-session-id: ")).unwrap();
+    let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "count" } });
+    let (status, _, body) = exchange(&server, "POST", &[("mcp-session-id", id)], &call.to_string()).await;
+    let event = body.split("id: ").nth(1).unwrap();
+    let (place, rest) = event.split_once('\n').unwrap();
+    assert_eq!((status, rest.starts_with("retry: 7\ndata: \n\n")), (200, true), "{body}");
+    assert!(!body.contains("counted"));
+    let back = [("mcp-session-id", id), ("last-event-id", place)];
+    assert!(exchange(&server, "GET", &back, "").await.2.contains("counted"));
 }
