@@ -80,7 +80,8 @@ async fn every_revision_lets_the_server_ask_what_it_has() {
         let client = within(builder.connect(asker.connector())).await.unwrap();
         assert_eq!(client.server().revision, revision);
         let words = within(client.call("ask")).await.unwrap().joined_text();
-        let last = if revision.has_elicitation() { "Ada" } else { r#"the client did not declare {"elicitation":{}}"# };
+        let last =
+            if revision.has_elicitation() { "Ada" } else { "the client did not declare elicitation of this mode" };
         assert_eq!(words, format!("a-model|file:///home/me|{last}"), "{revision}");
         assert_eq!(answers(asker.journal()).len(), if revision.has_elicitation() { 4 } else { 3 });
     }
