@@ -5,6 +5,8 @@ mod conformance;
 mod context;
 mod counts;
 mod docs;
+mod duties;
+mod files;
 mod interop;
 mod report;
 mod test;
@@ -35,6 +37,8 @@ enum Command {
     Conformance(conformance::Args),
     /// Checks what a linter cannot: crate docs, dependency directions, dead links, leftovers.
     Tidy,
+    /// Tells which duties of the specification have no test.
+    Duties(duties::Args),
     /// Counts the packages of a minimal program.
     Weight,
     /// Measures bowline beside a hand-written client and other libraries.
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
             Command::Interop(args) => interop::run(&context, &args),
             Command::Conformance(args) => conformance::run(&context, &args),
             Command::Tidy => report::single(&context, tidy::check),
+            Command::Duties(args) => duties::run(&context, &args),
             Command::Weight => report::single(&context, weight::check),
             Command::Bench(args) => bench::run(&context, &args),
             Command::Docs => report::single(&context, docs::build),

@@ -5,23 +5,16 @@ mod manifests;
 mod text;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::context::Context;
+use crate::files::{self, File};
 use crate::report::Report;
-
-/// A text file of the workspace.
-struct File {
-    /// Relative to the root.
-    path: PathBuf,
-    text: String,
-}
 
 /// Runs all checks and prints every finding.
 pub fn check(context: &Context, report: &mut Report) -> Result<()> {
-    let files = read_files(&context.root)?;
+    let files = files::read(&context.root)?;
     let mut findings = arrows::findings(&context.packages);
     findings.extend(crate_docs(context));
     for file in &files {
@@ -56,25 +49,4 @@ fn crate_docs(context: &Context) -> Vec<String> {
         }
     }
     findings
-}
-
-/// Reads what belongs to the project: no build output, nothing of git's.
-fn read_files(root: &Path) -> Result<Vec<File>> {
-    let mut files = Vec::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if entry.file_type()?.is_dir() {
-                if name != ".git" && name != "target" {
-                    folders.push(entry.path());
-                }
-            } else if let Ok(text) = fs::read_to_string(entry.path()) {
-                files.push(File { path: entry.path().strip_prefix(root)?.to_owned(), text });
-            }
-        }
-    }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(files)
 }

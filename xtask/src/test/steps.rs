@@ -8,11 +8,12 @@ use xshell::cmd;
 use super::Step;
 use crate::context::Context;
 use crate::report::Report;
-use crate::{conformance, counts, interop, tidy, weight};
+use crate::{conformance, counts, duties, interop, tidy, weight};
 
 pub const ALL: &[Step] = &[
     Step { name: "format", about: "the formatting is rustfmt's", run: format },
     Step { name: "tidy", about: "crate docs, dependency directions, links, leftovers", run: tidy::check },
+    Step { name: "duties", about: "each duty of the specification has a test or a reason", run: duties::check },
     Step { name: "msrv", about: "the stated Rust version is the one that is tested", run: msrv },
     Step { name: "weight", about: "a minimal program stays within its package bound", run: weight::check },
     Step { name: "clippy", about: "no warning anywhere", run: clippy },
