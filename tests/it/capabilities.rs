@@ -36,6 +36,7 @@ async fn everything(client: &Client) -> Vec<(&'static str, Error)> {
     ]
 }
 
+// Duty: L-07, L-09, M-01, M-06, R-01
 #[tokio::test]
 async fn what_was_not_declared_fails_and_is_not_sent() {
     let server = MockServer::builder().build();
@@ -55,6 +56,7 @@ async fn what_was_not_declared_fails_and_is_not_sent() {
     assert_eq!(server.journal().methods(), ["initialize", "notifications/initialized", "ping"]);
 }
 
+// Duty: R-01
 #[tokio::test]
 async fn a_subscription_needs_more_than_resources() {
     let server = MockServer::builder().capabilities(json!({ "resources": {} })).build();
@@ -265,6 +267,7 @@ fn definitions(frame: &Value, revision: Revision) -> Vec<(&'static str, Value)> 
     found
 }
 
+// Duty: J-01, J-02, J-05, J-09, J-10, K-01, O-01, Q-01
 #[tokio::test]
 async fn all_that_is_sent_in_a_revision_fits_its_schema() {
     for revision in REVISIONS {
@@ -285,6 +288,7 @@ async fn all_that_is_sent_in_a_revision_fits_its_schema() {
     }
 }
 
+// Duty: L-06, L-08, D-01, M-04
 #[tokio::test]
 async fn what_a_revision_does_not_have_is_left_out_of_its_frames() {
     for revision in REVISIONS {

@@ -35,6 +35,7 @@ fn assert_passed(since: Instant, expected: Duration) {
     assert!(elapsed >= expected && elapsed < expected + SECOND / 10, "{elapsed:?}, not {expected:?}");
 }
 
+// Duty: L-25
 #[tokio::test(start_paused = true)]
 async fn the_defaults_are_a_minute_without_progress_and_ten_in_all() {
     let (client, _) = connect(server()).await;
@@ -50,6 +51,7 @@ async fn the_defaults_are_a_minute_without_progress_and_ten_in_all() {
     assert_passed(started, SECOND * 600);
 }
 
+// Duty: L-25
 #[tokio::test(start_paused = true)]
 async fn progress_restarts_the_idle_limit_and_never_the_total_one() {
     let builder = || Client::builder().timeouts(limits(10, 60));
@@ -71,6 +73,7 @@ async fn progress_restarts_the_idle_limit_and_never_the_total_one() {
     assert_passed(started, SECOND * 19);
 }
 
+// Duty: L-25, T-07
 #[tokio::test(start_paused = true)]
 async fn a_call_may_have_limits_of_its_own() {
     let builder = || Client::builder().timeouts(limits(10, 60));
@@ -95,6 +98,7 @@ async fn a_call_may_have_limits_of_its_own() {
     assert_eq!(call.await.unwrap().joined_text(), "done");
 }
 
+// Duty: L-04, L-09, L-10, L-24
 #[tokio::test(start_paused = true)]
 async fn connecting_has_a_limit_and_is_not_cancelled() {
     let (connector, journal) = Script::new().ignore_eof().expect("initialize").hang().connector();
@@ -122,6 +126,7 @@ async fn a_server_that_does_not_finish_the_handshake_has_its_last_words() {
     child.gone().await;
 }
 
+// Duty: L-24, C-01, C-02
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_given_up_is_cancelled_exactly_once_with_a_reason() {
     let (client, journal) = connect_with(Client::builder().timeouts(limits(1, 1)), server()).await;
@@ -203,6 +208,7 @@ async fn errors_of_everything(client: &Client) -> Vec<Error> {
     ]
 }
 
+// Duty: L-24
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_answers_hangs_nothing() {
     let mut capabilities = everything();
@@ -250,6 +256,7 @@ async fn a_server_that_never_reads_hangs_nothing() {
     assert!(started.elapsed() <= SECOND * 15);
 }
 
+// Duty: S-07
 #[tokio::test]
 async fn a_connection_that_ends_fails_its_calls_at_once() {
     let (client, journal) = connect(server().expect("tools/call").exit(0)).await;
@@ -273,6 +280,7 @@ fn asking(answers: bool) -> Script {
     }
 }
 
+// Duty: S-13
 #[tokio::test(start_paused = true)]
 async fn a_server_that_waits_for_the_user_is_not_idle() {
     let builder = |minutes: u32| {
@@ -299,6 +307,7 @@ async fn a_server_that_waits_for_the_user_is_not_idle() {
     assert_passed(started, SECOND * 600);
 }
 
+// Duty: G-03
 #[tokio::test(start_paused = true)]
 async fn a_keep_alive_ends_a_connection_whose_pings_are_not_answered() {
     let builder = Client::builder().keep_alive(SECOND * 5);

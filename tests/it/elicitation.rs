@@ -69,6 +69,29 @@ async fn elicitation_sep1034_client_defaults() {
 }
 
 #[tokio::test]
+async fn d_09_content_goes_only_with_the_acceptance_of_a_form() {
+    let schema = json!({ "type": "object", "properties": { "name": { "type": "string" } } });
+    let with_content = |mut result: ElicitResult| {
+        result.content = ElicitResult::accept([("name", json!("Ada"))]).content;
+        result
+    };
+    for (result, of_form, of_url) in [
+        (
+            ElicitResult::accept_url(),
+            json!({ "action": "accept", "content": { "name": "Ada" } }),
+            json!({ "action": "accept" }),
+        ),
+        (ElicitResult::decline(), json!({ "action": "decline" }), json!({ "action": "decline" })),
+        (ElicitResult::cancel(), json!({ "action": "cancel" }), json!({ "action": "cancel" })),
+    ] {
+        let script = server().message(form("f", &schema)).message(url("u", "https://x.example/"));
+        let (_client, journal) = connect_with(with_urls(with_content(result)), script).await;
+        assert_eq!(answer(&journal, "f").await["result"], of_form);
+        assert_eq!(answer(&journal, "u").await["result"], of_url);
+    }
+}
+
+#[tokio::test]
 async fn d_07_and_se_06_what_may_not_be_asked_is_refused_before_the_handler() {
     let asked = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&asked);

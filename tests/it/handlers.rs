@@ -61,6 +61,7 @@ fn asking(revision: Revision) -> MockServer {
     asked.build()
 }
 
+// Duty: J-05, S-13
 #[tokio::test]
 async fn every_revision_lets_the_server_ask_what_it_has() {
     for revision in REVISIONS {
@@ -87,6 +88,7 @@ async fn every_revision_lets_the_server_ask_what_it_has() {
     }
 }
 
+// Duty: J-05, Q-10
 #[tokio::test]
 async fn an_error_of_a_handler_is_answered_as_it_is() {
     let script = server().message(sampling(&json!(1), None)).expect_answer(json!(1)).pings(1);
@@ -98,6 +100,7 @@ async fn an_error_of_a_handler_is_answered_as_it_is() {
     ping_times(&client, 1).await;
 }
 
+// Duty: J-05
 #[tokio::test]
 async fn a_handler_that_panics_is_answered_and_the_session_goes_on() {
     let script = server()
@@ -136,6 +139,7 @@ async fn a_closure_that_panics_before_its_future_is_answered_too() {
     ping_times(&client, 1).await;
 }
 
+// Duty: C-04
 #[tokio::test]
 async fn a_request_that_the_server_takes_back_is_dropped_and_not_answered() {
     let mock = MockServer::builder().build();
@@ -261,6 +265,7 @@ async fn a_second_request_with_an_id_that_is_being_served_is_refused() {
     assert_eq!(answers(&journal).len(), 1);
 }
 
+// Duty: G-01
 #[tokio::test(start_paused = true)]
 async fn pings_are_answered_while_a_handler_sleeps() {
     let script = (1..=5).fold(server().message(sampling(&json!("slow"), None)), |script, n| {
@@ -276,6 +281,7 @@ async fn pings_are_answered_while_a_handler_sleeps() {
     assert_eq!(ids, [json!(1), json!(2), json!(3), json!(4), json!(5), json!("slow")]);
 }
 
+// Duty: J-05, J-15
 #[tokio::test]
 async fn ids_of_the_server_are_echoed_exactly() {
     let ids = [
@@ -303,6 +309,7 @@ async fn ids_of_the_server_are_echoed_exactly() {
     assert_eq!(texts, expected);
 }
 
+// Duty: J-07
 #[tokio::test]
 async fn what_nobody_knows_is_answered_with_method_not_found() {
     let script = server()
@@ -315,6 +322,60 @@ async fn what_nobody_knows_is_answered_with_method_not_found() {
     assert_eq!(answer(&journal, 1).await["error"]["code"], -32601);
     assert_eq!(soon(answer(&journal, 2)).await["error"]["code"], -32601);
     ping_times(&client, 1).await;
+}
+
+#[tokio::test]
+async fn q_04_and_q_05_limit_and_hints_reach_the_handler_as_they_came() {
+    let mut request = sampling(&json!(1), None);
+    let params = json!({
+        "messages": request["params"]["messages"], "maxTokens": 9, "systemPrompt": "be short", "includeContext": "none",
+        "temperature": 0.5, "stopSequences": ["."], "metadata": { "vendor": [1] },
+        "modelPreferences": { "hints": [{ "name": "b" }, { "name": "a" }], "costPriority": 0.25 },
+    });
+    request["params"] = params.clone();
+    let asked = Arc::new(std::sync::Mutex::new(Value::Null));
+    let builder = Client::builder().on_sampling({
+        let asked = Arc::clone(&asked);
+        move |request: CreateMessageRequestParams, _: RequestContext| {
+            *asked.lock().unwrap() = serde_json::to_value(&request).unwrap();
+            async { Ok(CreateMessageResult::new("another model", TextContent::new("x"))) }
+        }
+    });
+    let (_client, journal) = connect_with(builder, server().message(request)).await;
+    assert_eq!(answer(&journal, 1).await["result"]["model"], "another model");
+    assert_eq!(*asked.lock().unwrap(), params);
+}
+
+#[tokio::test]
+async fn er_02_and_er_05_no_answer_has_a_code_that_is_reserved() {
+    let mut unread = sampling(&json!(3), None);
+    unread["params"]["messages"] = json!(7);
+    let script = server()
+        .message(json!({ "jsonrpc": "2.0", "id": 1, "method": "vendor/ask" }))
+        .message(json!({ "jsonrpc": "2.0", "id": 2, "method": "elicitation/create", "params": {} }))
+        .message(unread)
+        .message(sampling(&json!("refuse"), None))
+        .expect_answer(json!("refuse"))
+        .message(sampling(&json!("panic"), None))
+        .expect_answer(json!("panic"))
+        .message(json!({ "jsonrpc": "2.0", "id": 6, "method": "roots/list" }))
+        .expect_answer(json!(6));
+    let count = AtomicU32::new(0);
+    let builder = Client::builder().roots(vec![Root::new("https://example.com")]).on_sampling(
+        move |_: CreateMessageRequestParams, _: RequestContext| {
+            let refuses = count.fetch_add(1, Ordering::SeqCst) == 0;
+            async move {
+                assert!(refuses, "on purpose");
+                Err(refused())
+            }
+        },
+    );
+    let (_client, journal) = connect_with(builder, script).await;
+    answer(&journal, 6).await;
+    let mut codes: Vec<_> = answers(&journal).iter().map(|answer| answer["error"]["code"].as_i64().unwrap()).collect();
+    codes.sort_unstable();
+    // JSON-RPC's own, and that of client/sampling, which is outside of its range.
+    assert_eq!(codes, [-32603, -32603, -32602, -32601, -32601, -1]);
 }
 
 #[tokio::test]
@@ -336,6 +397,7 @@ async fn parameters_of_the_wrong_shape_are_refused_with_their_place() {
     ping_times(&client, 1).await;
 }
 
+// Duty: O-05
 #[tokio::test]
 async fn changed_roots_are_told_only_where_roots_were_declared() {
     let (client, journal) = connect(server()).await;
@@ -351,6 +413,7 @@ async fn changed_roots_are_told_only_where_roots_were_declared() {
     assert_eq!(answer(&journal, 1).await["result"], json!({ "roots": [{ "uri": "file:///a" }] }));
 }
 
+// Duty: O-02, O-07
 #[tokio::test]
 async fn roots_that_are_no_file_uris_never_leave() {
     let ask = || {

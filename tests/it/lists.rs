@@ -24,6 +24,7 @@ fn page(name: &str, cursor: Option<&str>) -> Value {
     page
 }
 
+// Duty: N-03
 #[tokio::test]
 async fn all_pages_are_fetched_in_order() {
     for (page_size, requests) in [(1, 10), (3, 4), (10, 1), (100, 1)] {
@@ -48,6 +49,7 @@ async fn a_page_is_fetched_when_it_is_needed() {
     assert_eq!(received(server.journal(), "tools/list").len(), 2);
 }
 
+// Duty: M-01
 #[tokio::test]
 async fn every_list_has_pages() {
     let demo = bowline_testkit::demo::builder().page_size(1).build();
@@ -58,6 +60,7 @@ async fn every_list_has_pages() {
     assert!(!within(client.prompts().all()).await.unwrap().is_empty());
 }
 
+// Duty: N-01
 #[tokio::test]
 async fn cursors_are_sent_back_byte_for_byte() {
     let cursors = ["", " ", "null", "a\"b\\c\n\t\u{0}\u{7f}", "é🐙\u{2028}", "0", "%7B\\u0041"];
@@ -75,6 +78,7 @@ async fn cursors_are_sent_back_byte_for_byte() {
     assert_eq!(sent, cursors);
 }
 
+// Duty: N-01, N-02
 #[tokio::test]
 async fn a_single_page_takes_and_gives_cursors_as_they_are() {
     let script =
@@ -87,6 +91,7 @@ async fn a_single_page_takes_and_gives_cursors_as_they_are() {
     assert_eq!(received(&journal, "tools/list")[1]["params"]["cursor"], "");
 }
 
+// Duty: N-02
 #[tokio::test]
 async fn a_null_cursor_is_the_end() {
     let mut last = page("a", None);
@@ -95,6 +100,7 @@ async fn a_null_cursor_is_the_end() {
     assert_eq!(within(client.tools().all()).await.unwrap().len(), 1);
 }
 
+// Duty: N-05
 #[tokio::test]
 async fn a_cursor_that_comes_again_later_ends_the_list_with_an_error() {
     let script = ["p", "q", "p"]
@@ -129,6 +135,7 @@ async fn endless(pipe: DuplexStream) {
     }
 }
 
+// Duty: N-03, N-05
 #[tokio::test]
 async fn a_list_without_end_is_given_up_after_ten_thousand_pages() {
     let connector = MemoryConnect::new(|pipe| {

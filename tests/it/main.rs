@@ -12,6 +12,7 @@ mod leaks;
 mod lists;
 mod mirrors;
 mod misbehaviour;
+mod requests;
 mod stateless;
 mod subscriptions;
 mod support;

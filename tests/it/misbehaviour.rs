@@ -146,6 +146,7 @@ async fn what_is_odd_is_told_and_not_more_often_than_need_be() {
     assert_eq!(counts, [1, 2, 4, 8, 16, 32, 64]);
 }
 
+// Duty: K-05
 #[tokio::test]
 async fn a_reader_of_events_that_is_slow_loses_the_oldest_and_is_told_how_many() {
     let server = demo::builder().misbehave(When::method("tools/call"), Misbehaviour::LogFlood(3000)).build();
@@ -157,6 +158,7 @@ async fn a_reader_of_events_that_is_slow_loses_the_oldest_and_is_told_how_many()
     assert!(logs <= 1024);
 }
 
+// Duty: G-01
 #[tokio::test]
 async fn every_ping_of_a_storm_is_answered_once_and_in_order() {
     let server = demo::builder().misbehave(When::method("tools/call"), Misbehaviour::PingStorm(3000)).build();

@@ -1,5 +1,6 @@
 //! Servers of 2026-07-28: no session, and everything said with each request.
 
+mod discovery;
 mod era;
 mod requests;
 mod rounds;

@@ -7,7 +7,7 @@ use bowline::protocol::{CallToolResult, Tool};
 use bowline::transport::Connect;
 use bowline::{Client, ErrorKind, Event, Target, TargetOptions, TransportChoice};
 use bowline_testkit::MockServer;
-use bowline_testkit::http::{HttpMode, HttpServer, MockHttp};
+use bowline_testkit::http::{HttpMode, HttpServer, MockHttp, Reply};
 use bowline_testkit::socket::MockSocket;
 use bowline_testkit::websocket::MockWebSocket;
 use serde_json::json;
@@ -91,6 +91,24 @@ async fn nobody_at_an_address_is_an_error_that_says_so() {
     }
 }
 
+#[tokio::test]
+async fn e_06_an_error_of_the_newer_era_is_no_sign_of_the_old_transport() {
+    for status in [400, 404] {
+        let server = HttpServer::start(move |request| async move {
+            let data = json!({ "supported": ["2031-01-01"], "requested": "2026-07-28" });
+            let error = json!({ "code": -32022, "message": "no", "data": data });
+            Reply::json(json!({ "jsonrpc": "2.0", "id": request.json()["id"], "error": error })).code(status)
+        })
+        .await
+        .unwrap();
+        let target = Target::parse(&server.url("/mcp")).unwrap();
+        let error = Client::builder().connect(target).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnsupportedVersion, "{error}");
+        assert!(server.requests().iter().all(|request| request.method == "POST"), "no event stream is asked for");
+    }
+}
+
+// Duty: S-11
 #[tokio::test]
 async fn sockets_are_reached_by_their_names() {
     let listening = [

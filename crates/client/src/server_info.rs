@@ -135,6 +135,7 @@ mod tests {
         assert!(server(Revision::V2025_11_25, r#"{"tasks":{}}"#).check("tasks/get").is_ok());
     }
 
+    // Duty: M-06
     #[test]
     fn l_06_the_oldest_revision_has_no_capability_for_completions() {
         assert!(server(Revision::V2024_11_05, "{}").check("completion/complete").is_ok());

@@ -48,6 +48,7 @@ mod tests {
         }
     }
 
+    // Duty: R-05
     #[test]
     fn anything_else_is_an_error() {
         for text in ["/wD+g*==", "A", "data:image/png;base64,AAEC", "é"] {

@@ -124,6 +124,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        // Duty: J-15
         #[test]
         fn integers_are_exact(n: i64) {
             let id: RequestId = serde_json::from_str(&n.to_string()).unwrap();

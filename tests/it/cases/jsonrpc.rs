@@ -17,6 +17,7 @@ use crate::support::{
     with_handshake, within,
 };
 
+// Duty: C-03
 #[tokio::test]
 async fn case_jsonrpc_001() {
     let script = server()
@@ -38,6 +39,7 @@ async fn case_jsonrpc_001() {
     assert!(rest(&mut events).await.is_empty(), "a late answer is no event");
 }
 
+// Duty: L-10, L-24, C-02
 #[tokio::test(start_paused = true)]
 async fn case_jsonrpc_002() {
     for by_timeout in [true, false] {
@@ -83,6 +85,7 @@ async fn case_jsonrpc_002() {
     }
 }
 
+// Duty: C-04
 #[tokio::test(start_paused = true)]
 async fn case_jsonrpc_003() {
     let script = server()
@@ -108,6 +111,7 @@ async fn case_jsonrpc_003() {
     assert!(answers(&journal).is_empty());
 }
 
+// Duty: C-04
 #[tokio::test(start_paused = true)]
 async fn case_jsonrpc_005() {
     let sampling = json!({
@@ -147,6 +151,7 @@ async fn case_jsonrpc_005() {
     assert_eq!(answers(&journal), [json!({ "jsonrpc": "2.0", "id": "p", "result": {} })]);
 }
 
+// Duty: P-02
 #[tokio::test]
 async fn case_jsonrpc_007() {
     let script = server()
@@ -171,6 +176,7 @@ async fn case_jsonrpc_007() {
     assert!(matches!(events.as_slice(), [Event::StrayProgress(_)]), "{events:?}");
 }
 
+// Duty: P-01, P-03
 #[tokio::test]
 async fn case_jsonrpc_008() {
     let progress = |token: Value, progress: f64| {
@@ -207,6 +213,7 @@ async fn case_jsonrpc_008() {
     assert_eq!(calls[1]["params"]["_meta"]["progressToken"], 3);
 }
 
+// Duty: L-25
 #[tokio::test(start_paused = true)]
 async fn case_jsonrpc_009() {
     let script = (1..=8).fold(server().expect("tools/call"), |script, n| {
@@ -228,6 +235,7 @@ async fn case_jsonrpc_009() {
     assert!((600..=610).contains(&elapsed), "after {elapsed} ms");
 }
 
+// Duty: J-06
 #[tokio::test]
 async fn case_jsonrpc_011() {
     // This client begins with id 1, for `initialize`; the case's ids 0 and 1 are 2 and 3 here. It has no string ids
@@ -248,6 +256,7 @@ async fn case_jsonrpc_011() {
     assert!(matches!(faults(&events)[..], [Fault::IdEchoedAsString { .. }, Fault::IdEchoedAsString { .. }]));
 }
 
+// Duty: K-01
 #[tokio::test]
 async fn case_jsonrpc_013() {
     let script = Script::new()
@@ -266,6 +275,7 @@ async fn case_jsonrpc_013() {
     assert!(matches!(within(events.recv()).await, Some(Event::Log(_))));
 }
 
+// Duty: J-13
 #[tokio::test]
 async fn case_jsonrpc_015() {
     let script = server()
@@ -283,6 +293,7 @@ async fn case_jsonrpc_015() {
     assert_eq!((error.code, error.message.as_str()), (ErrorCode::PARSE_ERROR, "Parse error"));
 }
 
+// Duty: S-03, S-05
 #[tokio::test]
 async fn case_jsonrpc_017() {
     let script = Script::new()
@@ -305,6 +316,7 @@ async fn case_jsonrpc_017() {
 
 /// The case has pings every 100 ms beside a handler that blocks for 500 ms. Here the handler blocks until five pings
 /// were answered, which is as long as it takes and no longer.
+// Duty: G-01
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_jsonrpc_019() {
     let (answered, waiting) = std::sync::mpsc::channel();
@@ -329,6 +341,7 @@ async fn case_jsonrpc_019() {
     within(client.close()).await.unwrap();
 }
 
+// Duty: J-08, J-10
 #[tokio::test]
 async fn case_jsonrpc_020() {
     let batch = r#"[{"jsonrpc":"2.0","id":2,"result":{}},{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}]"#;
@@ -378,6 +391,7 @@ async fn case_jsonrpc_022() {
     assert_eq!((eight.message.as_str(), eight.data.unwrap().as_str()), ("m", r#"{"code":"E1","message":"m"}"#));
 }
 
+// Duty: K-04
 #[tokio::test]
 async fn case_jsonrpc_023() {
     let log = |params: Value| json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": params });

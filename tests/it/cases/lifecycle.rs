@@ -10,6 +10,7 @@ use crate::support::{
     Child, ScriptExt, answers, connect, connect_with, everything, received, server, text, until, with_handshake, within,
 };
 
+// Duty: L-01, L-03
 #[tokio::test]
 async fn case_lifecycle_001() {
     let result = r#"{"protocolVersion":"2025-06-18","capabilities":{"logging":null,"tools":{"listChanged":null},"resources":null},"serverInfo":{"name":"f","version":"1"},"instructions":null}"#;
@@ -30,6 +31,7 @@ async fn case_lifecycle_001() {
     assert_eq!(journal.methods(), ["initialize", "notifications/initialized", "tools/list"]);
 }
 
+// Duty: L-02, L-06, M-04
 #[tokio::test]
 async fn case_lifecycle_003() {
     let script = Script::new()
@@ -48,6 +50,7 @@ async fn case_lifecycle_003() {
     assert_eq!(received(&journal, "completion/complete")[0]["params"].get("context"), None);
 }
 
+// Duty: L-05, L-09
 #[tokio::test]
 async fn case_lifecycle_004() {
     for version in [json!("2031-01-01"), json!("1.0"), Value::Null] {
@@ -86,6 +89,7 @@ async fn case_lifecycle_005() {
     assert_eq!(versions, ["2025-11-25", "2025-06-18"]);
 }
 
+// Duty: L-04, G-01
 #[tokio::test]
 async fn case_lifecycle_007() {
     let script = Script::new()
@@ -107,6 +111,7 @@ async fn case_lifecycle_007() {
     );
 }
 
+// Duty: G-02
 #[tokio::test(start_paused = true)]
 async fn case_lifecycle_009() {
     let script =

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::support::{ScriptExt, connect, received, server, within};
 
+// Duty: R-05
 #[tokio::test]
 async fn case_resources_001() {
     let contents = r#"{"contents":[{"uri":"x://1","blob":"/wD+gA=="},{"uri":"x://2","text":"hi"},{"uri":"x://3","text":"","mimeType":null}]}"#;
@@ -51,6 +52,7 @@ async fn case_resources_007() {
     assert_eq!(answer["result"]["roots"][0]["uri"], "file:///home/u/a%20b%23c%3Fd%25e");
 }
 
+// Duty: R-03
 #[tokio::test]
 async fn case_resources_009() {
     let updated =

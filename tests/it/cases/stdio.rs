@@ -14,6 +14,7 @@ use crate::support::{
 
 const MINUTES: Duration = Duration::from_secs(30 * 60);
 
+// Duty: S-03, S-05
 #[tokio::test]
 async fn case_stdio_001() {
     let result =
@@ -217,6 +218,7 @@ async fn case_stdio_018() {
     panic!("twice the length takes {ratios:?} times as long");
 }
 
+// Duty: J-16
 #[tokio::test]
 async fn case_stdio_019() {
     let answer = json!({
@@ -250,6 +252,7 @@ fn peak_memory() -> u64 {
     peak.map_or(0, |kilobytes: u64| kilobytes << 10)
 }
 
+// Duty: S-06
 #[cfg(unix)]
 #[tokio::test]
 async fn case_stdio_021() {
@@ -275,6 +278,7 @@ async fn case_stdio_021() {
     child.gone().await;
 }
 
+// Duty: S-07
 #[cfg(unix)]
 #[tokio::test]
 async fn case_stdio_023() {

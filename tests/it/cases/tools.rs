@@ -27,6 +27,7 @@ async fn call_listed(client: &Client) -> CallToolResult {
     within(client.call(&tool.name)).await.unwrap()
 }
 
+// Duty: N-05
 #[tokio::test]
 async fn case_tools_001() {
     let schema = json!({ "type": "object" });
@@ -53,6 +54,7 @@ async fn case_tools_001() {
     assert_eq!(within(client.tools().all()).await.unwrap_err().kind(), ErrorKind::Protocol);
 }
 
+// Duty: N-02
 #[tokio::test]
 async fn case_tools_002() {
     let script = server()
@@ -67,6 +69,7 @@ async fn case_tools_002() {
 
 // Results are not validated yet. What these three hold already: no schema ever hides a result.
 
+// Duty: T-06
 #[tokio::test]
 async fn case_tools_005() {
     let schema = json!({ "type": "object", "properties": { "t": { "type": "number" } }, "required": ["t"] });
@@ -132,6 +135,7 @@ async fn case_tools_009() {
     assert_eq!(problem.raw.to_value(), json!({ "inputSchema": { "type": "object" } }));
 }
 
+// Duty: T-13
 #[tokio::test]
 async fn case_tools_010() {
     let result = r#"{"content":[{"type":"text","text":"a"},{"type":"hologram","mesh":"AAEC","_meta":{"k":1}},{"type":"audio","data":"AAEC","mimeType":"audio/wav"},{"type":"resource_link","uri":"file:///x","name":"x"}]}"#;

@@ -69,6 +69,24 @@ fn case_security_007_what_a_server_sends_is_made_harmless() {
 }
 
 #[test]
+fn k_05_what_a_server_logs_is_made_harmless_and_cut() {
+    let server = Server::new().tool("{}").answer("logging/setLevel", "{}").on(
+        "tools/call",
+        r#"long=$(printf '%05000d' 0)
+           for data in '"a\u001b[31mred\u001b]0;title\u0007 \u202egnp.exe\nlog info: forged"' "\"$long\""; do
+             printf '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":%s}}\n' "$data"
+           done
+           printf '{"jsonrpc":"2.0","id":%s,"result":{"content":[]}}\n' "$id""#,
+    );
+    let ran = server.run(&["call", "t", "-v"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("gnp.exe") && ran.stderr.contains("0000000"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{:?}", ran.stderr);
+    assert!(ran.stderr.lines().all(|line| !line.starts_with("log info: forged")), "{}", ran.stderr);
+    assert!(ran.stderr.lines().all(|line| line.chars().count() < 2_100), "a log message has a bound");
+}
+
+#[test]
 fn tools_are_listed_as_signatures() {
     let server = Server::new().answer(
         "tools/list",

@@ -60,6 +60,7 @@ async fn case_http_023_without_a_session_id_nothing_is_deleted() {
     assert_eq!(count(&server, "DELETE"), 0);
 }
 
+// Duty: H-30
 #[tokio::test]
 async fn a_server_that_never_answers_can_be_given_up() {
     let server = server(|_| std::future::pending()).await;

@@ -5,6 +5,7 @@ use bowline_testkit::http::Reply;
 
 use crate::peer::{SESSION, answering, call, open, open_with};
 
+// Duty: H-01, H-04, H-05
 #[tokio::test]
 async fn case_http_012_h_02_posts_are_plain_and_accept_both_kinds_of_answer() {
     let server = answering(|request| Reply::result(request, "{}")).await;
@@ -40,6 +41,7 @@ async fn h_08_h_33_session_and_version_go_with_everything_after_the_handshake() 
     assert_eq!((get.header("accept"), get.header("content-type")), ("text/event-stream", ""));
 }
 
+// Duty: A-30
 #[tokio::test]
 async fn headers_of_the_protocol_cannot_be_overwritten_and_others_go_everywhere() {
     let server = answering(|request| Reply::result(request, "{}")).await;

@@ -94,3 +94,25 @@ async fn slow_bodies_come_in_the_end() {
         assert!(call(&*transport, 2).await.is_ok());
     }
 }
+
+#[tokio::test]
+async fn se_11_what_a_resumed_stream_brings_is_checked_like_anything_else() {
+    let server = HttpServer::start(|request| async move {
+        match (request.method.as_str(), request.header("last-event-id")) {
+            ("GET", "3") => Reply::events()
+                .data("id: e2\ndata: {\"jsonrpc\":\"2.0\",\"id\":99,\"result\":{\"forged\":1}}\n\n")
+                .data("id: e3\ndata: {\"jsonrpc\":\"2.0\",\"id\":\"x\",\"result\":{\"forged\":2}}\n\n")
+                .data("id: e4\ndata: {\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{\"own\":1}}\n\n"),
+            ("GET", "4") => Reply::events().data("id: e5\ndata: no message\n\n"),
+            ("POST", _) if request.rpc_method() == "tools/call" => {
+                Reply::events().data(format!("id: {}\nretry: 1\ndata:\n\n", request.json()["id"]))
+            }
+            _ => dull(&request).unwrap(),
+        }
+    })
+    .await
+    .unwrap();
+    let transport = open(&server).await;
+    assert_eq!(result(call(&*transport, 3).await.unwrap()), r#"{"own":1}"#);
+    assert_eq!(call(&*transport, 4).await.unwrap_err().kind(), TransportErrorKind::Protocol);
+}

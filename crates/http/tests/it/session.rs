@@ -3,6 +3,9 @@
 use bowline_protocol::ErrorCode;
 use bowline_testkit::http::{HttpServer, Reply};
 use bowline_transport::{InboundEvent, Sent, Transport, TransportErrorKind};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use crate::peer::{answering, call, connect, count, dull, open, request, shake};
 
@@ -85,4 +88,65 @@ async fn a_second_handshake_begins_without_the_session_of_the_first() {
     assert_eq!(handshakes.len(), 2);
     assert!(handshakes.iter().all(|request| request.header("mcp-session-id").is_empty()));
     let _: &dyn Transport = &*transport;
+}
+
+/// Answers with header names in capitals, and gives the session id of each call.
+async fn loud(listener: TcpListener, sessions: mpsc::Sender<String>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let sessions = sessions.clone();
+        tokio::spawn(async move {
+            let (read, mut write) = tokio::io::split(stream);
+            let mut read = BufReader::new(read);
+            loop {
+                let (mut length, mut session) = (0, String::new());
+                loop {
+                    let mut line = String::new();
+                    if read.read_line(&mut line).await.unwrap() == 0 {
+                        return;
+                    }
+                    let Some((name, value)) = line.trim_end().split_once(": ") else {
+                        if line == "\r\n" {
+                            break;
+                        }
+                        continue;
+                    };
+                    match name.to_ascii_lowercase().as_str() {
+                        "content-length" => length = value.parse().unwrap(),
+                        "mcp-session-id" => value.clone_into(&mut session),
+                        _ => {}
+                    }
+                }
+                let mut body = vec![0; length];
+                read.read_exact(&mut body).await.unwrap();
+                let request: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+                let answer = serde_json::json!({ "jsonrpc": "2.0", "id": request["id"], "result": {} }).to_string();
+                let (head, body) = match request["method"].as_str() {
+                    Some("initialize") => {
+                        ("200 OK\r\nMCP-SESSION-ID: AbC-x\r\nCONTENT-TYPE: Application/JSON", answer.as_str())
+                    }
+                    Some("tools/call") => ("200 OK\r\nCONTENT-TYPE: application/json", answer.as_str()),
+                    Some(_) => ("202 Accepted", ""),
+                    None => ("405 Method Not Allowed", ""),
+                };
+                let reply = format!("HTTP/1.1 {head}\r\nCONTENT-LENGTH: {}\r\n\r\n{body}", body.len());
+                write.write_all(reply.as_bytes()).await.unwrap();
+                if request["method"] == "tools/call" {
+                    sessions.send(session).await.unwrap();
+                }
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn h_21_names_of_headers_have_no_case_and_their_values_have() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let (sender, mut sessions) = mpsc::channel(4);
+    let server = tokio::spawn(loud(listener, sender));
+    let transport = connect(&bowline_http::HttpConnect::new(&url).unwrap()).await;
+    shake(&*transport).await.unwrap();
+    call(&*transport, 2).await.unwrap();
+    assert_eq!(sessions.recv().await.as_deref(), Some("AbC-x"));
+    server.abort();
 }

@@ -139,6 +139,7 @@ fn a_tool_without_schema_has_an_empty_one() {
     assert!(list.tools.iter().all(|tool| tool.input_schema == RawJson::EMPTY_OBJECT && tool.title.is_none()));
 }
 
+// Duty: R-05
 #[test]
 fn case_resources_001_contents_are_told_by_their_member() {
     let result: ReadResourceResult = decode(
@@ -313,4 +314,65 @@ fn errors_with_data_of_mcp_are_read() {
     let missing = error(ErrorCode::MISSING_CLIENT_CAPABILITY, json!({"requiredCapabilities": {"elicitation": {}}}));
     assert!(missing.missing_client_capability().unwrap().required_capabilities.elicitation.is_some());
     assert!(missing.unsupported_protocol_version().is_none());
+}
+
+#[test]
+fn m_03_messages_of_prompts_hold_every_kind_of_content() {
+    let result: GetPromptResult = decode(
+        r#"{"messages":[
+        {"role":"user","content":{"type":"text","text":"a"}},
+        {"role":"user","content":{"type":"image","data":"AAEC","mimeType":"image/png"}},
+        {"role":"user","content":{"type":"audio","data":"AAEC","mimeType":"audio/wav"}},
+        {"role":"user","content":{"type":"resource_link","uri":"file:///x","name":"x"}},
+        {"role":"assistant","content":{"type":"resource","resource":{"uri":"x://1","text":"b"}}},
+        {"role":"assistant","content":{"type":"resource","resource":{"uri":"x://2","blob":"AAEC"}}}]}"#,
+    );
+    assert!(result.problems.is_empty(), "{:?}", result.problems);
+    let contents: Vec<_> = result.messages.iter().map(|message| &message.content).collect();
+    let [
+        ContentBlock::Text(text),
+        ContentBlock::Image(image),
+        ContentBlock::Audio(audio),
+        ContentBlock::ResourceLink(link),
+        ContentBlock::Resource(embedded),
+        ContentBlock::Resource(binary),
+    ] = contents[..]
+    else {
+        panic!("{contents:?}")
+    };
+    assert_eq!((text.text.as_str(), link.uri.as_str()), ("a", "file:///x"));
+    assert_eq!((image.decode().unwrap(), audio.decode().unwrap()), (vec![0, 1, 2], vec![0, 1, 2]));
+    assert!(matches!(&embedded.resource, ResourceContents::Text(text) if text.text == "b"));
+    assert!(matches!(&binary.resource, ResourceContents::Blob(blob) if blob.decode().unwrap() == [0, 1, 2]));
+}
+
+#[test]
+fn k_04_eight_levels_are_known_in_order() {
+    let levels = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+    let read: Vec<LoggingLevel> = levels.iter().map(|level| read(&format!("\"{level}\""))).collect();
+    assert!(read.is_sorted_by(|a, b| a < b));
+    let severities: Vec<_> = read.iter().map(LoggingLevel::severity).collect();
+    assert_eq!(severities, (0..8).map(Some).collect::<Vec<_>>());
+}
+
+#[test]
+fn er_01_the_errors_of_2026_07_28_have_names_and_data() {
+    let mismatch = ErrorObject::new(ErrorCode(-32020), "m");
+    assert_eq!((mismatch.code, mismatch.code.name()), (ErrorCode::HEADER_MISMATCH, Some("header mismatch")));
+    let missing = ErrorObject::new(ErrorCode(-32021), "m")
+        .with_data(json!({"requiredCapabilities": {"sampling": {"tools": {}}}}).into());
+    assert!(missing.missing_client_capability().unwrap().required_capabilities.sampling.unwrap().tools.is_some());
+    let version = ErrorObject::new(ErrorCode(-32022), "m")
+        .with_data(json!({"supported": ["2026-07-28", "2031-01-01"], "requested": "1999-01-01"}).into());
+    let version = version.unsupported_protocol_version().unwrap();
+    assert_eq!(version.supported, ["2026-07-28", "2031-01-01"]);
+    assert_eq!(serde_json::to_value(&version).unwrap()["requested"], "1999-01-01");
+}
+
+#[test]
+fn er_03_codes_without_a_shared_meaning_have_no_name() {
+    for code in (-32019..=-32000).filter(|code| *code != -32002) {
+        assert_eq!(ErrorCode(code).name(), None, "{code}");
+        assert!(!ErrorCode(code).is_stateless());
+    }
 }

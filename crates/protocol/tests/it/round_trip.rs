@@ -40,6 +40,7 @@ fn comes_back<T: DeserializeOwned + Serialize>(value: &Value) {
 }
 
 proptest! {
+    // Duty: L-26, JS-07
     #[test]
     fn unknown_members_survive(extra in unknown(), schema in any_json(), name: String, title: String, free in any_json()) {
         let schema = json!({ "free": schema });
@@ -62,6 +63,7 @@ proptest! {
         comes_back::<InputRequests>(&json!({&text: {"method": kind, "params": {}}}));
     }
 
+    // Duty: P-03
     #[test]
     fn numbers_keep_their_value(eighths: i32) {
         for number in [f64::from(eighths) / 8.0, f64::from(eighths)] {

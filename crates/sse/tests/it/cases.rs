@@ -69,6 +69,7 @@ async fn case_sse_017_e_03_other_events_and_empty_ones_are_no_messages() {
     assert!(fault.contains("UnknownAnswer") && fault.contains('2'), "{fault}");
 }
 
+// Duty: E-02
 #[tokio::test]
 async fn case_sse_013_messages_are_posted_where_the_reference_leads() {
     for (named, path) in [

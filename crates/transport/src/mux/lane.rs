@@ -127,3 +127,45 @@ fn weight(message: &Message) -> usize {
     };
     params.as_ref().map_or(0, |p| p.as_bytes().len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bowline_protocol::frame::{self, Incoming};
+    use bytes::Bytes;
+
+    fn progress(n: u64, padding: usize) -> Message {
+        let text = "x".repeat(padding);
+        let frame = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":1,"progress":{n},"message":"{text}"}}}}"#
+        );
+        match frame::decode(&Bytes::from(frame)).unwrap() {
+            Incoming::Message(message) => message,
+            other => panic!("a message, not {other:?}"),
+        }
+    }
+
+    #[test]
+    fn p_04_of_a_flood_of_progress_the_last_is_kept_and_the_rest_is_counted() {
+        let lane = Lane::default();
+        let dropped = (1..=100_000).filter_map(|n| lane.push(progress(n, 0), 4096)).last();
+        assert_eq!(dropped, Some(100_000 - 4096));
+        assert_eq!(lane.state().queue.len(), 4096);
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(Ok(Message::Notification(oldest))) = lane.poll(&mut cx) else { panic!("a message") };
+        assert_eq!(oldest.params.unwrap().to_value()["progress"], 100_000 - 4095);
+    }
+
+    #[test]
+    fn p_04_large_messages_of_a_flood_are_bounded_by_their_bytes() {
+        let lane = Lane::default();
+        for n in 0..100 {
+            lane.push(progress(n, 1 << 20), 4096);
+            assert!(lane.state().bytes <= MAX_BYTES);
+        }
+        assert!((1..8).contains(&lane.state().queue.len()));
+        // One that is larger than the bound is kept alone.
+        lane.push(progress(100, MAX_BYTES + 1), 4096);
+        assert_eq!(lane.state().queue.len(), 1);
+    }
+}
