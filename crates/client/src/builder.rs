@@ -19,7 +19,7 @@ use crate::events::{Event, OnEvent};
 use crate::handlers::{ElicitationHandler, RootsProvider, SamplingHandler};
 use crate::introduction::Introduction;
 use crate::kept::Kept;
-use crate::output::{OutputSchemas, Outputs};
+use crate::output::OutputSchemas;
 use crate::reconnect::Reconnect;
 use crate::serve::Handlers;
 use crate::session::Wanted;
@@ -272,7 +272,6 @@ impl ClientBuilder {
         let identity = connector.identity();
         // A connector without a name of its own remembers for itself.
         let eras = if identity.is_some() { self.eras.unwrap_or_else(Eras::of_the_process) } else { Eras::new() };
-        let outputs = Arc::new(Outputs::new(self.output));
         let dialer = Dialer {
             connector: Box::new(connector),
             introduction: Arc::new(introduction),
@@ -286,8 +285,8 @@ impl ClientBuilder {
                 tasks: self.tasks,
             },
             keep_alive: self.keep_alive,
-            handlers: Handlers { outputs, asks: Arc::new(Asks::new(self.ask_limits)), ..self.handlers },
-            kept: Arc::new(Kept::new(self.cache)),
+            handlers: Handlers { asks: Arc::new(Asks::new(self.ask_limits)), ..self.handlers },
+            kept: Arc::new(Kept::new(self.cache, self.output)),
         };
         Supervisor::start(dialer, self.reconnect, self.on_event).await.map(Client::new)
     }

@@ -25,7 +25,7 @@ use crate::required;
 use crate::server_info::ServerInfo;
 use crate::subscription::Subscription;
 use crate::supervisor::Supervisor;
-use crate::tasks::{self, Supports, TaskHandle, TaskTicket};
+use crate::tasks::{self, TaskHandle, TaskTicket};
 use crate::timeouts::{NEVER, Timeouts};
 
 /// A connection to one MCP server.
@@ -60,13 +60,11 @@ use crate::timeouts::{NEVER, Timeouts};
 #[derive(Clone)]
 pub struct Client {
     supervisor: Arc<Supervisor>,
-    /// Which tools may be called as tasks, as far as they were listed.
-    supports: Arc<Supports>,
 }
 
 impl Client {
-    pub(crate) fn new(supervisor: Arc<Supervisor>) -> Self {
-        Self { supervisor, supports: Arc::default() }
+    pub(crate) const fn new(supervisor: Arc<Supervisor>) -> Self {
+        Self { supervisor }
     }
 
     /// Settings, to be ended with [`ClientBuilder::connect`].
@@ -150,9 +148,7 @@ impl Client {
     pub async fn list_page<T: Listed>(&self, cursor: Option<&str>) -> Result<T::Page, Error> {
         let mut call = page_call(T::METHOD, cursor)?;
         call.options.fresh = true;
-        let page = self.page::<T>(call, None).await?.result;
-        T::note(&page, cursor.is_none(), self);
-        Ok(page)
+        self.page::<T>(call, None).await.map(|fetched| fetched.result)
     }
 
     /// Asks the server once more which versions and capabilities it has (`server/discover`, 2026-07-28).
@@ -370,7 +366,7 @@ impl Client {
     /// ```
     #[cfg(feature = "schema")]
     pub fn output_schema(&self, tool: &str) -> Option<crate::OutputSchema> {
-        self.supervisor.outputs().find(tool)
+        self.kept().outputs.find(tool)
     }
 
     pub(crate) const fn supervisor(&self) -> &Arc<Supervisor> {
@@ -451,7 +447,7 @@ impl Client {
     pub(crate) async fn run<R: ResultType>(&self, mut call: Call) -> Result<R, Error> {
         if call.method == method::TOOLS_CALL {
             // Never kept, and perhaps a task.
-            return Box::pin(self.run_tool(call)).await;
+            return self.run_tool(call).await;
         }
         cache::run(&self.supervisor, &mut call, None).await.map(|fetched| fetched.result)
     }
@@ -464,7 +460,7 @@ impl Client {
         }
         let (mut result, _) = outcome?;
         if let Some(created) = tasks::created(&call, &result)? {
-            result = tasks::finish(self, &mut call, &created, started).await?;
+            result = Box::pin(tasks::finish(self, &mut call, &created, started)).await?;
         }
         result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))
     }
@@ -475,12 +471,10 @@ impl Client {
         mut call: Call,
         session: Option<u64>,
     ) -> Result<Fetched<T::Page>, Error> {
+        let is_first = call.params.is_none();
         let mut fetched = cache::run(&self.supervisor, &mut call, session).await?;
-        let connection = &self.supervisor.current().owner.connection;
-        if connection.mirrors_arguments()
-            && let Some(tools) = T::as_tools(&mut fetched.result)
-        {
-            connection.kept.mirrors.screen(tools);
+        if let Some(tools) = T::as_tools(&mut fetched.result) {
+            self.kept().listed(tools, is_first, &self.supervisor.current().owner.connection);
         }
         Ok(fetched)
     }
@@ -510,16 +504,9 @@ impl Client {
         self.supervisor.link().await
     }
 
-    /// Notes which tools may be called as tasks.
-    pub(crate) fn note_tools(&self, tools: &[Tool]) {
-        if self.server().revision.has_tasks() {
-            self.supports.note(tools);
-        }
-    }
-
     /// Whether a tool may be called as a task, as far as it was listed.
     pub(crate) fn known_task_support(&self, tool: &str) -> Option<TaskSupport> {
-        self.supports.of(tool)
+        self.kept().supports.of(tool)
     }
 
     /// Whether a tool may be called as a task; lists the tools until it is found.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use bowline_protocol::frame::{Message, Notification, Stamp, encode_notification};
+use bowline_protocol::frame::{Message, Stamp, encode_notification};
 use bowline_protocol::{LoggingLevel, Meta, RawJson, RequestId, Revision};
 use bowline_transport::{
     Fault, Inbound, InboundEvent, Routing, Sent, Transport, TransportError, TransportErrorKind, WireMessage,
@@ -375,14 +375,6 @@ impl Connection {
         tracing::debug!(method = bowline_protocol::excerpt(method, 80), count, "ignored what nobody asked for");
         if count.is_power_of_two() {
             self.emit(|| Event::Fault(Fault::Unasked { method: bowline_protocol::excerpt(method, 80), count }));
-        }
-    }
-
-    /// Takes note of what a notification makes out of date, before anybody hears of it.
-    pub(crate) fn heard(&self, notification: &Notification) {
-        self.kept.heard(notification);
-        if notification.method == bowline_protocol::method::NOTIFICATIONS_TOOLS_LIST_CHANGED {
-            self.handlers.outputs.forget();
         }
     }
 

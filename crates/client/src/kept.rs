@@ -1,27 +1,53 @@
 //! What a client keeps of what its server told, beyond the connection over which it came.
 
 use bowline_protocol::frame::Notification;
+use bowline_protocol::{ListToolsResult, method};
 
 use crate::cache::{Cache, Store};
+use crate::connection::Connection;
 use crate::mirrors::Mirrors;
+use crate::output::{OutputSchemas, Outputs};
+use crate::tasks::Supports;
 
 /// Shared by the connections of a client.
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) mirrors: Mirrors,
+    pub(crate) outputs: Outputs,
+    pub(crate) supports: Supports,
     /// Kept results; none unless the caller wants them.
     pub(crate) cache: Option<Store>,
 }
 
 impl Kept {
-    pub(crate) fn new(cache: Option<Cache>) -> Self {
-        Self { mirrors: Mirrors::default(), cache: cache.map(Store::new) }
+    pub(crate) fn new(cache: Option<Cache>, outputs: OutputSchemas) -> Self {
+        Self {
+            mirrors: Mirrors::default(),
+            outputs: Outputs::new(outputs),
+            supports: Supports::default(),
+            cache: cache.map(Store::new),
+        }
+    }
+
+    /// Leaves out of a page of tools those that must not be used over this connection, and remembers what the others
+    /// say of their calls. `is_first` of a list that starts anew.
+    pub(crate) fn listed(&self, page: &mut ListToolsResult, is_first: bool, connection: &Connection) {
+        if connection.mirrors_arguments() {
+            self.mirrors.screen(page);
+        }
+        if connection.server().is_some_and(|server| server.revision.has_tasks()) {
+            self.supports.note(&page.tools);
+        }
+        self.outputs.note(&page.tools, is_first);
     }
 
     /// Drops what a notification says has changed. Comes before anybody is told of it.
     pub(crate) fn heard(&self, notification: &Notification) {
         if let Some(cache) = &self.cache {
             cache.heard(notification);
+        }
+        if notification.method == method::NOTIFICATIONS_TOOLS_LIST_CHANGED {
+            self.outputs.forget();
         }
     }
 

@@ -5,7 +5,7 @@ mod schemas;
 #[cfg(not(feature = "schema"))]
 mod unchecked;
 
-use bowline_protocol::{CallToolResult, JsonKind, ListToolsResult, Revision, excerpt, method};
+use bowline_protocol::{CallToolResult, JsonKind, Revision, excerpt, method};
 
 use crate::client::Client;
 use crate::error::Error;
@@ -53,14 +53,9 @@ pub(crate) enum Problem {
     Unknown(String),
 }
 
-/// What the client remembers of a page of tools.
-pub(crate) fn note_page(page: &ListToolsResult, is_first: bool, client: &Client) {
-    client.supervisor().outputs().note(&page.tools, is_first);
-}
-
 /// Looks at the structured part of a result before the caller gets it.
 pub(crate) async fn judge(client: &Client, tool: String, result: CallToolResult) -> Result<CallToolResult, Error> {
-    let outputs = client.supervisor().outputs();
+    let outputs = &client.kept().outputs;
     let policy = outputs.policy();
     // What failed has other things to tell than what its schema promises.
     if policy == OutputSchemas::Ignore || result.is_error() {

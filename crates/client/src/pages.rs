@@ -35,11 +35,6 @@ pub trait Listed: Sized + Send + Unpin + 'static {
     /// Whether a server that declares the capability may yet lack the method: then the list is empty.
     #[doc(hidden)]
     const OPTIONAL: bool;
-    /// What the client remembers of a page; `is_first` of a list that starts anew.
-    #[doc(hidden)]
-    fn note(page: &Self::Page, is_first: bool, client: &Client) {
-        let _ = (page, is_first, client);
-    }
     #[doc(hidden)]
     fn open(page: Self::Page) -> (Vec<Self>, Option<String>, Vec<ItemProblem>);
     /// What tells one item of a list from the others.
@@ -48,7 +43,7 @@ pub trait Listed: Sized + Send + Unpin + 'static {
     /// What the page says of its own life.
     #[doc(hidden)]
     fn hints(page: &Self::Page) -> CacheHints;
-    /// The page, if it is one of tools: some of them must not be used where arguments are mirrored into headers.
+    /// The page, if it is one of tools: the client remembers what they say, and some must not be used.
     #[doc(hidden)]
     fn as_tools(page: &mut Self::Page) -> Option<&mut ListToolsResult> {
         let _ = page;
@@ -61,18 +56,13 @@ macro_rules! listed {
     (@hints $page:ident $hinted:ident) => { CacheHints::new($page.ttl_ms, $page.cache_scope.as_ref()) };
     ($(
         $item:ident in $page:ident.$field:ident by $method:ident and $identity:ident
-        $(, hints $hinted:ident)? $(, optional $optional:literal)? $(, screened $screened:literal)?
-        $(, noted by $note:expr)?;
+        $(, hints $hinted:ident)? $(, optional $optional:literal)? $(, tools $tools:literal)?;
     )+) => {
         $(
             impl Listed for $item {
                 type Page = $page;
                 const METHOD: &'static str = method::$method;
                 const OPTIONAL: bool = false $(|| $optional)?;
-
-                $(fn note(page: &$page, is_first: bool, client: &Client) {
-                    $note(page, is_first, client);
-                })?
 
                 fn open(page: $page) -> (Vec<Self>, Option<String>, Vec<ItemProblem>) {
                     (page.$field, page.next_cursor, page.problems)
@@ -88,7 +78,7 @@ macro_rules! listed {
 
                 $(
                     fn as_tools(page: &mut $page) -> Option<&mut ListToolsResult> {
-                        $screened.then_some(page)
+                        $tools.then_some(page)
                     }
                 )?
             }
@@ -97,18 +87,12 @@ macro_rules! listed {
 }
 
 listed! {
-    Tool in ListToolsResult.tools by TOOLS_LIST and name, hints given, screened true, noted by note_tools;
+    Tool in ListToolsResult.tools by TOOLS_LIST and name, hints given, tools true;
     Resource in ListResourcesResult.resources by RESOURCES_LIST and uri, hints given;
     ResourceTemplate in ListResourceTemplatesResult.resource_templates by RESOURCES_TEMPLATES_LIST and uri_template,
         hints given, optional true;
     Prompt in ListPromptsResult.prompts by PROMPTS_LIST and name, hints given;
     Task in ListTasksResult.tasks by TASKS_LIST and task_id;
-}
-
-/// What is remembered of a page of tools.
-fn note_tools(page: &ListToolsResult, is_first: bool, client: &Client) {
-    client.note_tools(&page.tools);
-    crate::output::note_page(page, is_first, client);
 }
 
 /// The call for one page. Cursors are sent back as they came, and an empty one is a cursor like others.
@@ -241,9 +225,7 @@ impl<T: Listed> Pages<T> {
                     self.state = State::Fetching(Box::pin(async move {
                         let mut call = page_call(T::METHOD, cursor.as_deref())?;
                         call.options.fresh = fresh;
-                        let fetched = client.page::<T>(call, session).await?;
-                        T::note(&fetched.result, cursor.is_none(), &client);
-                        Ok(fetched)
+                        client.page::<T>(call, session).await
                     }));
                 }
                 State::Fetching(page) => {

@@ -22,7 +22,6 @@ use crate::declared::Declared;
 use crate::elicitation;
 use crate::events::Event;
 use crate::handlers::{ElicitationHandler, RequestContext, RootsProvider, SamplingHandler};
-use crate::output::Outputs;
 use crate::sampling;
 use crate::subscription;
 use crate::tasks;
@@ -38,7 +37,6 @@ pub(crate) struct Handlers {
     pub(crate) roots: Option<Arc<dyn RootsProvider>>,
     pub(crate) sampling: Option<Arc<dyn SamplingHandler>>,
     pub(crate) elicitation: Option<Arc<dyn ElicitationHandler>>,
-    pub(crate) outputs: Arc<Outputs>,
     /// What all connections of a client share; each client has its own.
     pub(crate) asks: Arc<Asks>,
 }
@@ -152,7 +150,7 @@ impl Server {
             // The handler stops where it is, and nothing is answered (basic/utilities/cancellation).
             return task.abort();
         }
-        self.connection.heard(notification);
+        self.connection.kept.heard(notification);
         if notification.method == method::NOTIFICATIONS_ELICITATION_COMPLETE
             && let Some(complete) = read::<ElicitationCompleteNotificationParams>(notification.params.as_ref())
         {

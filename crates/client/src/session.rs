@@ -5,6 +5,7 @@
 //! era leads to the older one (basic/versioning, backward compatibility).
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use bowline_protocol::{
     DiscoverResult, Era, ErrorCode, ErrorObject, Implementation, InitializeRequestParams, InitializeResult, Meta,
@@ -52,7 +53,7 @@ pub(crate) struct Question {
 /// The way to the agreement of one connection.
 #[derive(Debug)]
 pub(crate) struct Session {
-    introduction: Introduction,
+    introduction: Arc<Introduction>,
     wanted: Wanted,
     /// The revision that `initialize` asks for.
     asked: Revision,
@@ -82,7 +83,7 @@ impl Progress {
 }
 
 impl Session {
-    pub(crate) const fn new(introduction: Introduction, wanted: Wanted) -> Self {
+    pub(crate) const fn new(introduction: Arc<Introduction>, wanted: Wanted) -> Self {
         let asked = match wanted {
             Wanted::This(revision) if matches!(revision.era(), Era::Handshake) => revision,
             _ => Revision::LATEST_HANDSHAKE,
@@ -181,7 +182,7 @@ impl Session {
 
     fn initialize(&mut self) -> Step {
         self.initializing = Progress::Open;
-        let Introduction { info, declared, .. } = &self.introduction;
+        let Introduction { info, declared, .. } = &*self.introduction;
         let capabilities = declared.capabilities(self.asked);
         let params = InitializeRequestParams::new(self.asked.as_str(), capabilities, info.clone());
         match RawJson::from_serialize(&params) {

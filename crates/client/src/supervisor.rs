@@ -16,7 +16,6 @@ use crate::error::{Error, ErrorKind};
 use crate::events::{self, Event, Events, OnEvent};
 use crate::feed::Feed;
 use crate::kept::Kept;
-use crate::output::Outputs;
 use crate::reconnect::{Reconnect, random};
 use crate::serve::Handlers;
 use crate::subscription::{self, Held};
@@ -142,11 +141,6 @@ impl Supervisor {
 
     pub(crate) fn declares_roots(&self) -> bool {
         self.dialer.handlers.roots.is_some()
-    }
-
-    /// What is known of the structured results of tools.
-    pub(crate) const fn outputs(&self) -> &Arc<Outputs> {
-        &self.dialer.handlers.outputs
     }
 
     /// Tells an event to those who listen, if any.
@@ -281,7 +275,7 @@ impl Supervisor {
         state.redialing = None;
         drop(state);
         // Another session may be one with another server behind it.
-        self.outputs().forget();
+        self.kept().outputs.forget();
         self.events.emit(|| Event::Reconnected);
         self.changed.send_replace(());
         if let Some(error) = link.owner.connection.closed() {

@@ -16,7 +16,7 @@ fn session(wanted: Wanted) -> Session {
         names_itself: true,
         trace: crate::trace::Trace::default(),
     };
-    Session::new(introduction, wanted)
+    Session::new(Arc::new(introduction), wanted)
 }
 
 fn result(json: serde_json::Value) -> Result<Payload, ErrorObject> {
@@ -96,7 +96,7 @@ fn l_15_the_first_question_is_that_of_the_newest_revision() {
 #[test]
 fn l_12_the_client_is_named_unless_that_is_switched_off() {
     let mut session = session(NEWEST);
-    session.introduction.names_itself = false;
+    Arc::make_mut(&mut session.introduction).names_itself = false;
     let params = asks_for(session.start(), DISCOVER);
     assert!(params["_meta"].get("io.modelcontextprotocol/clientInfo").is_none());
     assert!(params["_meta"].get("io.modelcontextprotocol/clientCapabilities").is_some());

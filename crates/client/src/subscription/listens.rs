@@ -201,7 +201,7 @@ pub(crate) fn sort(connection: &Connection, notification: &Notification) {
         Some(Whose::Nobody) => unasked(connection, notification),
         None if belongs_to_some(&notification.method) => unasked(connection, notification),
         None => {
-            connection.heard(notification);
+            connection.kept.heard(notification);
             connection.emit(|| Event::from_notification(notification));
         }
     }
@@ -209,7 +209,7 @@ pub(crate) fn sort(connection: &Connection, notification: &Notification) {
 
 /// Counts what nobody asked for. What it says is out of date is so all the same.
 fn unasked(connection: &Connection, notification: &Notification) {
-    connection.heard(notification);
+    connection.kept.heard(notification);
     connection.unasked(&notification.method);
 }
 
@@ -235,7 +235,7 @@ fn hand_on(connection: &Connection, listening: &Listening, notification: &Notifi
         }
         Taken::Change => {}
     }
-    connection.heard(notification);
+    connection.kept.heard(notification);
     connection.emit(|| Event::from_notification(notification));
 }
 
