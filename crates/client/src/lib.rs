@@ -22,6 +22,7 @@ mod handshake;
 mod introduction;
 mod keep_alive;
 mod kept;
+mod members;
 mod mirrors;
 mod outcome;
 mod output;

@@ -11,11 +11,11 @@ use bowline_protocol::{
 };
 use bowline_transport::BoxFuture;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::call::{Call, CallOptions};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
+use crate::members::Members;
 use crate::outcome::ByHand;
 use crate::tasks::TaskOptions;
 
@@ -494,10 +494,11 @@ fn split_meta(params: RawJson) -> Result<(Option<RawJson>, Option<Meta>), Error>
         return Ok((Some(params), None));
     }
     let unreadable = |e| Error::new(ErrorKind::Config, format!("params._meta must be a json object: {e}"));
-    let mut members: std::collections::BTreeMap<String, Box<RawValue>> = params.parse().map_err(unreadable)?;
+    let mut members = Members::of(Some(&params)).map_err(unreadable)?;
     let Some(meta) = members.remove("_meta") else { return Ok((Some(params), None)) };
     let meta: Meta = serde_json::from_str(meta.get()).map_err(unreadable)?;
-    Ok((encode(&members)?, Some(meta)))
+    let rest = members.to_raw().map_err(unreadable)?;
+    Ok((Some(rest), Some(meta)))
 }
 
 #[cfg(test)]

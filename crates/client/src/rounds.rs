@@ -15,12 +15,12 @@ use bowline_protocol::{
 };
 use bowline_transport::{BoxFuture, Sent};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::asked;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind};
 use crate::handlers::RequestContext;
+use crate::members::Members;
 use crate::serve;
 use crate::tasks::Asked;
 
@@ -151,17 +151,16 @@ pub(crate) fn params(
     state: Option<&str>,
 ) -> Result<RawJson, Error> {
     let bad = |error| Error::new(ErrorKind::Config, format!("the parameters cannot be sent again: {error}"));
-    let mut members: BTreeMap<String, Box<RawValue>> =
-        first.map(RawJson::parse).transpose().map_err(bad)?.unwrap_or_default();
+    let mut members = Members::of(first).map_err(bad)?;
     members.remove("inputResponses");
     members.remove("requestState");
     if let Some(answers) = answers {
-        members.insert("inputResponses".into(), serde_json::value::to_raw_value(&answers).map_err(bad)?);
+        members.set("inputResponses", &answers).map_err(bad)?;
     }
     if let Some(state) = state {
-        members.insert("requestState".into(), serde_json::value::to_raw_value(state).map_err(bad)?);
+        members.set("requestState", state).map_err(bad)?;
     }
-    RawJson::from_serialize(&members).map_err(bad)
+    members.to_raw().map_err(bad)
 }
 
 #[cfg(test)]

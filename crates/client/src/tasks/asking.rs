@@ -10,11 +10,11 @@ use bowline_protocol::{
 };
 use bowline_transport::Sent;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::call::Call;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind};
+use crate::members::Members;
 use crate::server_info::ServerInfo;
 
 /// Of how many tools it is kept whether they may be called as tasks.
@@ -84,12 +84,11 @@ pub(crate) fn runs_tools(server: &ServerInfo) -> bool {
 /// The parameters of a request that asks for a task (2025-11-25).
 pub(crate) fn with_task(params: Option<&RawJson>, ttl: Option<Duration>) -> Result<RawJson, Error> {
     let bad = |error| Error::new(ErrorKind::Config, format!("the parameters cannot ask for a task: {error}"));
-    let mut members: BTreeMap<String, Box<RawValue>> =
-        params.map(RawJson::parse).transpose().map_err(bad)?.unwrap_or_default();
+    let mut members = Members::of(params).map_err(bad)?;
     let mut metadata = TaskMetadata::new();
     metadata.ttl = ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
-    members.insert("task".into(), serde_json::value::to_raw_value(&metadata).map_err(bad)?);
-    RawJson::from_serialize(&members).map_err(bad)
+    members.set("task", &metadata).map_err(bad)?;
+    members.to_raw().map_err(bad)
 }
 
 /// The task that a call became, if it did.

@@ -1,9 +1,8 @@
 //! Which task a request of the server belongs to, and the same in its answer (2025-11-25).
 
-use std::collections::BTreeMap;
-
 use bowline_protocol::{Meta, RawJson, RelatedTaskMetadata};
-use serde_json::value::RawValue;
+
+use crate::members::Members;
 
 /// The task that a request of the server belongs to, in the `_meta` of what belongs to the request.
 pub(crate) fn related(meta: Option<&Meta>) -> Option<Meta> {
@@ -19,11 +18,11 @@ pub(crate) fn relate(answer: RawJson, related: Option<&Meta>) -> RawJson {
 }
 
 fn with_meta(answer: &RawJson, related: &Meta) -> Option<RawJson> {
-    let mut members: BTreeMap<String, Box<RawValue>> = answer.parse().ok()?;
+    let mut members = Members::of(Some(answer)).ok()?;
     let own: Meta = members.get("_meta").and_then(|meta| serde_json::from_str(meta.get()).ok()).unwrap_or_default();
     let both: Meta = own.iter().chain(related.iter()).map(|(key, value)| (key.clone(), value.clone())).collect();
-    members.insert("_meta".into(), serde_json::value::to_raw_value(&both).ok()?);
-    RawJson::from_serialize(&members).ok()
+    members.set("_meta", &both).ok()?;
+    members.to_raw().ok()
 }
 
 #[cfg(test)]
