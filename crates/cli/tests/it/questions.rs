@@ -4,29 +4,20 @@ use crate::run::{Ran, Server};
 
 #[test]
 fn a_form_is_declined_with_a_word_where_there_is_no_terminal() {
-    let server = Server::new().tool("{}").on(
-        "tools/call",
-        r#"call=$id
-           echo '{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"Your name?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}}'
-           IFS= read -r answer; printf '%s\n' "$answer" >"$0.answer"
-           printf '{"jsonrpc":"2.0","id":%s,"result":{"content":[]}}\n' "$call""#,
+    let server = Server::new().tool("{}").asks(
+        r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"Your name?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}}"#,
     );
     let ran = server.run(&["call", "t"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stderr.contains("the server `script` asks “Your name?”: declined"), "{}", ran.stderr);
-    let answer = std::fs::read_to_string(server.folder().join("server.sh.answer")).unwrap();
-    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let answer = server.answer_to_question();
     assert_eq!(answer["result"], serde_json::json!({"action": "decline"}));
 }
 
 #[test]
 fn d_11_a_url_is_shown_and_not_opened_where_there_is_no_terminal() {
-    let server = Server::new().tool("{}").on(
-        "tools/call",
-        r#"call=$id
-           echo '{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"mode":"url","message":"Sign\u001b[2J in","elicitationId":"e","url":"https://a@x.example/connect?a=1&b=2"}}'
-           IFS= read -r answer; printf '%s\n' "$answer" >"$0.answer"
-           printf '{"jsonrpc":"2.0","id":%s,"result":{"content":[]}}\n' "$call""#,
+    let server = Server::new().tool("{}").asks(
+        r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"mode":"url","message":"Sign\u001b[2J in","elicitationId":"e","url":"https://a@x.example/connect?a=1&b=2"}}"#,
     );
     let opened = server.folder().join("opened");
     let ran: Ran = server.command(&["call", "t"]).env("BOWLINE_BROWSER", &opened).output().unwrap().into();
@@ -37,8 +28,7 @@ fn d_11_a_url_is_shown_and_not_opened_where_there_is_no_terminal() {
         assert!(ran.stderr.contains(word), "{word}: {}", ran.stderr);
     }
     assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
-    let answer = std::fs::read_to_string(server.folder().join("server.sh.answer")).unwrap();
-    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let answer = server.answer_to_question();
     assert_eq!(answer["result"], serde_json::json!({"action": "decline"}));
 }
 
@@ -57,35 +47,23 @@ fn d_15_a_call_that_needs_a_visit_says_what_to_visit() {
 
 #[test]
 fn d_07_a_form_that_cannot_be_shown_is_refused() {
-    let server = Server::new().tool("{}").on(
-        "tools/call",
-        r#"call=$id
-           echo '{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"?","requestedSchema":{"type":"object","properties":{"home":{"type":"object"}}}}}'
-           IFS= read -r answer; printf '%s\n' "$answer" >"$0.answer"
-           printf '{"jsonrpc":"2.0","id":%s,"result":{"content":[]}}\n' "$call""#,
+    let server = Server::new().tool("{}").asks(
+        r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"?","requestedSchema":{"type":"object","properties":{"home":{"type":"object"}}}}}"#,
     );
     assert_eq!(server.run(&["call", "t"]).code, Some(0));
-    let answer = std::fs::read_to_string(server.folder().join("server.sh.answer")).unwrap();
-    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let answer = server.answer_to_question();
     assert_eq!(answer["error"]["code"], -32602);
     assert!(answer["error"]["message"].as_str().unwrap().contains("\"home\""), "{answer}");
 }
 
 #[test]
 fn o_03_a_root_that_is_not_there_is_not_shown() {
-    let server = Server::new().tool("{}").on(
-        "tools/call",
-        r#"call=$id
-           echo '{"jsonrpc":"2.0","id":"q","method":"roots/list"}'
-           IFS= read -r answer; printf '%s\n' "$answer" >"$0.answer"
-           printf '{"jsonrpc":"2.0","id":%s,"result":{"content":[]}}\n' "$call""#,
-    );
+    let server = Server::new().tool("{}").asks(r#"{"jsonrpc":"2.0","id":"q","method":"roots/list"}"#);
     let folder = server.folder().to_string_lossy().into_owned();
     let gone = format!("{folder}/gone");
     let ran = server.run(&["call", "t", "--roots", &folder, "--roots", &gone]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    let answer = std::fs::read_to_string(server.folder().join("server.sh.answer")).unwrap();
-    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let answer = server.answer_to_question();
     assert_eq!(answer["result"]["roots"].as_array().unwrap().len(), 1, "{answer}");
 }
 

@@ -100,6 +100,26 @@ impl Server {
         self
     }
 
+    /// Asks while a call of a tool runs, keeps what comes back, and ends the call with a result without content.
+    pub(crate) fn asks(self, request: &str) -> Self {
+        let request = quoted(request);
+        self.on(
+            "tools/call",
+            &format!(
+                r#"call=$id
+           printf '%s\n' {request}
+           IFS= read -r answer; printf '%s\n' "$answer" >"$0.answer"
+           printf '{{"jsonrpc":"2.0","id":%s,"result":{{"content":[]}}}}\n' "$call""#
+            ),
+        )
+    }
+
+    /// What came back when it last asked.
+    pub(crate) fn answer_to_question(&self) -> Value {
+        let answer = std::fs::read_to_string(self.folder.join("server.sh.answer")).unwrap();
+        serde_json::from_str(&answer).unwrap()
+    }
+
     /// The words that start it, to be put behind `--`.
     pub(crate) fn script(&self) -> String {
         let file = self.folder.join("server.sh");
