@@ -6,6 +6,8 @@ pub mod demo;
 pub mod http;
 #[cfg(feature = "socket")]
 pub mod socket;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bowline_http::{HttpClient, HttpConnect};
+use bowline_testkit::tls::Authority;
 use bowline_transport::{Sent, TransportErrorKind};
 use futures_util::future::join_all;
 use http_body_util::{BodyExt, Full};
@@ -17,7 +18,6 @@ use tokio::net::TcpListener;
 use tokio::sync::Barrier;
 
 use crate::peer::{call, open_with, result};
-use crate::secure::Authority;
 
 /// What the tests' server does with a call; `None` resets its stream.
 type Answer = Arc<dyn Fn(i64) -> futures_util::future::BoxFuture<'static, Option<Value>> + Send + Sync>;
@@ -33,10 +33,10 @@ impl Server {
     where
         F: Future<Output = Option<Value>> + Send + 'static,
     {
-        let authority = Authority::new();
-        let acceptor = authority.server(None, &[b"h2"]);
+        let authority = Authority::new().unwrap();
+        let acceptor = authority.acceptor("127.0.0.1", None, &[b"h2"]).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = HttpClient::builder().add_root_certificate(authority.pem()).build().unwrap();
+        let client = HttpClient::builder().add_root_certificate(authority.pem().to_owned()).build().unwrap();
         let url = format!("https://{}/mcp", listener.local_addr().unwrap());
         let connect = HttpConnect::new(&url).unwrap().client(client);
         let connections = Arc::new(AtomicUsize::new(0));

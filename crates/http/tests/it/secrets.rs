@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use bowline_http::HttpConnect;
 use bowline_testkit::http::{HttpServer, Reply};
 use bowline_transport::Connect;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::peer::{answering, call, connect, dull, open_with, shake};
 
@@ -25,14 +24,6 @@ impl Write for Log {
     }
 }
 
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 /// All that was given in confidence, and the session id, which the tests' server gives as a secret too.
 fn with_secrets(url: &str) -> HttpConnect {
     let url = format!("{url}?key=q-SECRET-5").replace("http://", "http://u:pw-SECRET-4@");
@@ -43,7 +34,13 @@ fn with_secrets(url: &str) -> HttpConnect {
 #[tokio::test]
 async fn case_security_010_h_36_no_secret_is_in_logs_errors_or_debug() {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer({
+            let log = log.clone();
+            move || log.clone()
+        })
+        .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
 
     // A session with an answer, a stream that breaks and is resumed, a stream of its own, and an end.

@@ -5,10 +5,20 @@ use std::path::PathBuf;
 
 use bowline_http::{HttpClient, HttpClientBuilder, HttpConnect};
 use bowline_testkit::http::{HttpServer, Reply};
+use bowline_testkit::tls::{Acceptor, Authority};
 use bowline_transport::{Sent, Transport, TransportErrorKind};
 
 use crate::peer::{answering, call, connect, open_with, result, shake};
-use crate::secure::{Authority, before};
+use crate::secure::before;
+
+fn authority() -> Authority {
+    Authority::new().unwrap()
+}
+
+/// The server's side for `127.0.0.1`.
+fn front(authority: &Authority, clients: Option<&Authority>) -> Acceptor {
+    authority.acceptor("127.0.0.1", clients, &[]).unwrap()
+}
 
 async fn plain() -> HttpServer {
     answering(|request| Reply::result(request, "{}")).await
@@ -31,8 +41,8 @@ fn file(name: &str, text: &str) -> PathBuf {
 
 #[tokio::test]
 async fn case_http_028_a_certificate_that_nobody_vouches_for_is_named_and_can_be_trusted() {
-    let (plain, authority) = (plain().await, Authority::new());
-    let url = before(plain.address(), authority.server(None, &[])).await;
+    let (plain, authority) = (plain().await, authority());
+    let url = before(plain.address(), front(&authority, None)).await;
 
     let error = shake(&*connect(&HttpConnect::new(&url).unwrap()).await).await.unwrap_err();
     assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Connect, Sent::No));
@@ -40,14 +50,15 @@ async fn case_http_028_a_certificate_that_nobody_vouches_for_is_named_and_can_be
     assert!(text.contains("not trusted") && text.contains("add_root_certificate"), "{text}");
     assert!(plain.requests().is_empty());
 
-    works(open_with(&settings(&url, HttpClient::builder().add_root_certificate(authority.pem()))).await).await;
+    works(open_with(&settings(&url, HttpClient::builder().add_root_certificate(authority.pem().to_owned()))).await)
+        .await;
 }
 
 #[tokio::test]
 async fn case_http_028_an_authority_may_be_in_a_file_and_a_bad_file_is_named() {
-    let (plain, authority) = (plain().await, Authority::new());
-    let url = before(plain.address(), authority.server(None, &[])).await;
-    let (good, bad) = (file("ca.pem", &authority.pem()), file("ca.txt", "no certificate"));
+    let (plain, authority) = (plain().await, authority());
+    let url = before(plain.address(), front(&authority, None)).await;
+    let (good, bad) = (file("ca.pem", authority.pem()), file("ca.txt", "no certificate"));
     let connect = settings(&url, HttpClient::builder().add_root_certificate_file(&good));
     // It was read when the client was built.
     fs::remove_file(&good).unwrap();
@@ -65,7 +76,7 @@ async fn case_http_028_an_authority_may_be_in_a_file_and_a_bad_file_is_named() {
 #[tokio::test]
 async fn case_http_028_checks_can_be_turned_off_for_this_machine_by_name() {
     let plain = plain().await;
-    let url = before(plain.address(), Authority::new().server(None, &[])).await;
+    let url = before(plain.address(), front(&authority(), None)).await;
     for url in [url.clone(), url.replace("127.0.0.1", "localhost")] {
         let client = HttpClient::builder().danger_accept_any_certificate_on_loopback();
         works(open_with(&settings(&url, client)).await).await;
@@ -94,9 +105,9 @@ fn case_http_028_a_certificate_that_cannot_be_read_is_an_error_at_once() {
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_told_from_one_that_nobody_signed() {
-    let (plain, authority) = (plain().await, Authority::new());
-    let url = before(plain.address(), authority.server(None, &[])).await.replace("127.0.0.1", "localhost");
-    let client = HttpClient::builder().add_root_certificate(authority.pem());
+    let (plain, authority) = (plain().await, authority());
+    let url = before(plain.address(), front(&authority, None)).await.replace("127.0.0.1", "localhost");
+    let client = HttpClient::builder().add_root_certificate(authority.pem().to_owned());
     let error = shake(&*connect(&settings(&url, client)).await).await.unwrap_err();
     assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Connect, Sent::No));
     assert!(error.to_string().contains("not valid"), "{error}");
@@ -104,26 +115,26 @@ async fn a_certificate_for_another_name_is_told_from_one_that_nobody_signed() {
 
 #[tokio::test]
 async fn a_server_that_asks_for_a_certificate_gets_it() {
-    let (plain, authority, clients) = (plain().await, Authority::new(), Authority::new());
-    let url = before(plain.address(), authority.server(Some(&clients), &[])).await;
-    let client = || HttpClient::builder().add_root_certificate(authority.pem());
-    works(open_with(&settings(&url, client().client_certificate(clients.issue("me")))).await).await;
+    let (plain, authority, clients) = (plain().await, authority(), authority());
+    let url = before(plain.address(), front(&authority, Some(&clients))).await;
+    let client = || HttpClient::builder().add_root_certificate(authority.pem().to_owned());
+    works(open_with(&settings(&url, client().client_certificate(clients.issue("me").unwrap()))).await).await;
 
-    let identity = file("me.pem", &clients.issue("me"));
+    let identity = file("me.pem", &clients.issue("me").unwrap());
     works(open_with(&settings(&url, client().client_certificate_file(&identity))).await).await;
     fs::remove_file(identity).unwrap();
 }
 
 #[tokio::test]
 async fn a_certificate_that_is_wanted_and_missing_is_said_so_and_nothing_was_read() {
-    let (plain, authority, clients) = (plain().await, Authority::new(), Authority::new());
-    let url = before(plain.address(), authority.server(Some(&clients), &[])).await;
-    let client = || HttpClient::builder().add_root_certificate(authority.pem());
+    let (plain, authority, clients) = (plain().await, authority(), authority());
+    let url = before(plain.address(), front(&authority, Some(&clients))).await;
+    let client = || HttpClient::builder().add_root_certificate(authority.pem().to_owned());
     let error = shake(&*connect(&settings(&url, client())).await).await.unwrap_err();
     assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Connect, Sent::No));
     assert!(error.to_string().contains("wants a client certificate"), "{error}");
 
-    let stranger = client().client_certificate(authority.issue("me"));
+    let stranger = client().client_certificate(authority.issue("me").unwrap());
     let error = shake(&*connect(&settings(&url, stranger)).await).await.unwrap_err();
     assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Connect, Sent::No));
     assert!(error.to_string().contains("refused TLS"), "{error}");

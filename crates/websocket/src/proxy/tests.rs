@@ -109,27 +109,13 @@ async fn case_http_027_the_proxy_of_the_environment_leads_to_the_server_and_lear
 #[cfg(feature = "tls-aws-lc")]
 #[tokio::test(flavor = "multi_thread")]
 async fn case_http_027_tls_goes_through_the_proxy_to_the_server_itself() {
-    use tokio_rustls::TlsAcceptor;
-    use tokio_rustls::rustls::ServerConfig;
-    use tokio_rustls::rustls::crypto::aws_lc_rs;
-    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-
     const ROOT: &str = "BOWLINE_TEST_WS_ROOT";
 
     if let (Ok(url), Ok(root)) = (std::env::var(CHILD), std::env::var(ROOT)) {
         return ping(&*with_secrets(&url).add_root_certificate(root).connect().await.unwrap()).await;
     }
-    let made = rcgen::generate_simple_self_signed(vec!["mcp.test.example".into()]).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![made.cert.der().clone()],
-            PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap(),
-        )
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let authority = bowline_testkit::tls::Authority::new().unwrap();
+    let acceptor = authority.acceptor("mcp.test.example", None, &[]).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -140,7 +126,7 @@ async fn case_http_027_tls_goes_through_the_proxy_to_the_server_itself() {
     let (address, seen) = proxy("HTTP/1.1 200 OK\r\n\r\n", port).await;
     let test = "proxy::tests::case_http_027_tls_goes_through_the_proxy_to_the_server_itself";
     let url = "wss://mcp.test.example/mcp".to_owned();
-    child(test, &[(CHILD, url), (ROOT, made.cert.pem()), ("ALL_PROXY", format!("http://{address}"))]).await;
+    child(test, &[(CHILD, url), (ROOT, authority.pem().to_owned()), ("ALL_PROXY", format!("http://{address}"))]).await;
     let heads = seen.lock().unwrap().clone();
     assert_eq!(heads.len(), 1, "{heads:?}");
     assert!(heads[0].starts_with("CONNECT mcp.test.example:443 HTTP/1.1\r\n"), "{heads:?}");

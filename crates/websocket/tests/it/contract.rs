@@ -14,8 +14,8 @@ bowline_testkit::transport_contract!(websocket, over_ws);
 
 #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
 fn over_wss(limits: Limits) -> Box<dyn Connect> {
-    let authority = crate::tls::Authority::new();
-    let port = crate::tls::serve(authority.acceptor(None), contract::server());
+    let authority = bowline_testkit::tls::Authority::new().unwrap();
+    let port = crate::tls::serve(crate::tls::front(&authority, None), contract::server());
     let connect = WebSocketConnect::new(format!("wss://localhost:{port}/mcp"));
     Box::new(connect.add_root_certificate(authority.pem()).limits(limits))
 }

@@ -8,7 +8,6 @@ use bowline_testkit::MockServer;
 use bowline_testkit::websocket::MockWebSocket;
 use bowline_transport::Connect;
 use bowline_websocket::WebSocketConnect;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::{literal, ping, refusal, within};
 
@@ -24,14 +23,6 @@ impl Write for Log {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
     }
 }
 
@@ -54,8 +45,13 @@ async fn case_security_010_no_secret_is_in_logs_errors_or_debug() {
     let captured = Log(Arc::default(), thread::current().id());
     log::set_boxed_logger(Box::new(captured.clone())).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(captured.clone()).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer({
+            let captured = captured.clone();
+            move || captured.clone()
+        })
+        .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
 
     let server = MockWebSocket::new(MockServer::builder().build()).start().unwrap();
