@@ -21,6 +21,35 @@ impl Default for Settings {
     }
 }
 
+/// The setters of a connector whose `settings` these are: both kinds have the same.
+macro_rules! setters {
+    ($connect:ident) => {
+        impl $connect {
+            /// Sets how long connecting may take, finding the host included. Default 10 s.
+            #[must_use]
+            pub const fn connect_timeout(mut self, limit: std::time::Duration) -> Self {
+                self.settings.connect_timeout = limit;
+                self
+            }
+
+            /// Sets how long a close waits for the server, for each of its two steps. Default 5 s.
+            #[must_use]
+            pub const fn grace(mut self, grace: std::time::Duration) -> Self {
+                self.settings.grace = grace;
+                self
+            }
+
+            /// Sets the bounds of the connection.
+            #[must_use]
+            pub const fn limits(mut self, limits: bowline_transport::Limits) -> Self {
+                self.settings.limits = limits;
+                self
+            }
+        }
+    };
+}
+pub(crate) use setters;
+
 /// Speaks over the two halves of a socket. `peer` is what errors call the other side.
 pub(crate) fn transport(
     reader: impl AsyncRead + Send + Unpin + 'static,

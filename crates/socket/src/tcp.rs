@@ -4,12 +4,12 @@ use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bowline_transport::{BoxFuture, Connect, Limits, Transport, TransportError, TransportErrorKind};
+use bowline_transport::{BoxFuture, Connect, Transport, TransportError, TransportErrorKind};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
-use crate::lines::{Settings, config, transport};
+use crate::lines::{Settings, config, setters, transport};
 
 /// How long a connection is silent before the system asks whether the peer's machine is still there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
@@ -64,27 +64,6 @@ impl TcpConnect {
         let address = address.strip_prefix("//").map_or(address, |rest| rest.strip_suffix('/').unwrap_or(rest));
         split(address)?;
         Ok(Self::new(address))
-    }
-
-    /// Sets how long finding the host and connecting to it may take together. Default 10 s.
-    #[must_use]
-    pub const fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.settings.connect_timeout = limit;
-        self
-    }
-
-    /// Sets how long a close waits for the server, for each of its two steps. Default 5 s.
-    #[must_use]
-    pub const fn grace(mut self, grace: Duration) -> Self {
-        self.settings.grace = grace;
-        self
-    }
-
-    /// Sets the bounds of the connection.
-    #[must_use]
-    pub const fn limits(mut self, limits: Limits) -> Self {
-        self.settings.limits = limits;
-        self
     }
 
     /// Opens the stream alone, for another protocol on top of it.
@@ -157,6 +136,8 @@ impl TcpConnect {
         TransportError::new(TransportErrorKind::Connect, message).with_source(error)
     }
 }
+
+setters!(TcpConnect);
 
 impl Connect for TcpConnect {
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {

@@ -2,13 +2,12 @@
 
 use std::io::{Error, ErrorKind};
 use std::path::PathBuf;
-use std::time::Duration;
 
-use bowline_transport::{BoxFuture, Connect, Limits, Transport, TransportError, TransportErrorKind};
+use bowline_transport::{BoxFuture, Connect, Transport, TransportError, TransportErrorKind};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::lines::{Settings, config, transport};
+use crate::lines::{Settings, config, setters, transport};
 
 /// Connects to a server that speaks MCP over a unix domain socket, one message a line.
 ///
@@ -65,27 +64,6 @@ impl UnixConnect {
             return Err(config(format!("`{target}` names no socket; write it like `unix:/run/mcp.sock`")));
         }
         Ok(Self::new(path))
-    }
-
-    /// Sets how long connecting may take. Default 10 s.
-    #[must_use]
-    pub const fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.settings.connect_timeout = limit;
-        self
-    }
-
-    /// Sets how long a close waits for the server, for each of its two steps. Default 5 s.
-    #[must_use]
-    pub const fn grace(mut self, grace: Duration) -> Self {
-        self.settings.grace = grace;
-        self
-    }
-
-    /// Sets the bounds of the connection.
-    #[must_use]
-    pub const fn limits(mut self, limits: Limits) -> Self {
-        self.settings.limits = limits;
-        self
     }
 
     /// Opens the stream alone, for another protocol on top of it.
@@ -154,6 +132,8 @@ impl UnixConnect {
         TransportError::new(kind, message).with_source(error)
     }
 }
+
+setters!(UnixConnect);
 
 impl Connect for UnixConnect {
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
