@@ -34,6 +34,8 @@ async fn case_http_027_proxies_are_used_except_where_the_environment_says_not() 
     let mut child = Command::new(std::env::current_exe().unwrap());
     child
         .args(["--exact", "proxy::case_http_027_proxies_are_used_except_where_the_environment_says_not"])
+        .env_remove("ALL_PROXY")
+        .env_remove("all_proxy")
         .env(CHILD, urls)
         .env("HTTP_PROXY", proxy.url(""))
         .env("http_proxy", proxy.url(""))
