@@ -11,6 +11,7 @@ pub mod tls;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
+mod captured;
 mod journal;
 mod lines;
 #[cfg(any(feature = "http", feature = "socket", feature = "websocket"))]
@@ -19,6 +20,7 @@ mod misbehave;
 mod script;
 mod server;
 
+pub use captured::Captured;
 pub use journal::{Journal, Recorded};
 pub use misbehave::{Misbehaviour, Named, Quirk, UnknownMisbehaviour, When};
 pub use script::{Script, Step};

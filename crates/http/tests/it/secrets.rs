@@ -1,28 +1,11 @@
 //! What was given in confidence stays so, in logs too.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use bowline_http::HttpConnect;
+use bowline_testkit::Captured;
 use bowline_testkit::http::{HttpServer, Reply};
 use bowline_transport::Connect;
 
 use crate::peer::{answering, call, connect, dull, open_with, shake};
-
-/// All that is logged on this test's thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(text);
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 /// All that was given in confidence, and the session id, which the tests' server gives as a secret too.
 fn with_secrets(url: &str) -> HttpConnect {
@@ -33,7 +16,7 @@ fn with_secrets(url: &str) -> HttpConnect {
 
 #[tokio::test]
 async fn case_security_010_h_36_no_secret_is_in_logs_errors_or_debug() {
-    let log = Log::default();
+    let log = Captured::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_writer({
@@ -79,7 +62,7 @@ async fn case_security_010_h_36_no_secret_is_in_logs_errors_or_debug() {
     for text in shown {
         assert!(!text.contains("SECRET"), "{text}");
     }
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     // The log is not just empty.
     assert!(log.contains("bowline_http"), "{log}");
     let lines: Vec<_> = log.lines().filter(|line| line.contains("SECRET")).collect();

@@ -1,30 +1,17 @@
 //! What was given in confidence stays so.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
-use bowline_testkit::MockServer;
 use bowline_testkit::websocket::MockWebSocket;
+use bowline_testkit::{Captured, MockServer};
 use bowline_transport::Connect;
 use bowline_websocket::WebSocketConnect;
 
 use crate::support::{literal, ping, refusal, within};
 
-/// Everything that is logged on this test's thread, by whichever of the two ways.
-#[derive(Clone)]
-struct Log(Arc<Mutex<Vec<u8>>>, ThreadId);
-
-impl Write for Log {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(text);
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+/// What libraries log on this test's thread by the older way.
+struct Log(Captured, ThreadId);
 
 impl log::Log for Log {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
@@ -33,7 +20,7 @@ impl log::Log for Log {
 
     fn log(&self, record: &log::Record<'_>) {
         if thread::current().id() == self.1 {
-            let _ = writeln!(self.clone(), "{} {}", record.target(), record.args());
+            let _ = writeln!(self.0.clone(), "{} {}", record.target(), record.args());
         }
     }
 
@@ -42,8 +29,8 @@ impl log::Log for Log {
 
 #[tokio::test]
 async fn case_security_010_no_secret_is_in_logs_errors_or_debug() {
-    let captured = Log(Arc::default(), thread::current().id());
-    log::set_boxed_logger(Box::new(captured.clone())).unwrap();
+    let captured = Captured::default();
+    log::set_boxed_logger(Box::new(Log(captured.clone(), thread::current().id()))).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
@@ -74,7 +61,7 @@ async fn case_security_010_no_secret_is_in_logs_errors_or_debug() {
     for text in shown {
         assert!(!text.contains("SECRET"), "{text}");
     }
-    let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    let log = captured.text();
     // The log is not just empty: the codec tells much.
     assert!(log.contains("tungstenite"), "{log}");
     let lines: Vec<_> = log.lines().filter(|line| line.contains("SECRET")).collect();
