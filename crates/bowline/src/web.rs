@@ -267,6 +267,10 @@ mod first {
             self.rest.as_mut().map_or(Poll::Ready(None), |rest| rest.poll_message(cx))
         }
 
+        fn status(&self) -> Option<u16> {
+            self.rest.as_ref().and_then(Exchange::status)
+        }
+
         fn cancel(&mut self, reason: &str) {
             if let Some(rest) = self.rest.take() {
                 rest.cancel(reason);

@@ -187,7 +187,8 @@ impl Call {
             match deadline.bound_message(&mut exchange, connection).await {
                 Some(Some(Ok(Message::Response(response)))) => {
                     exchange.answered();
-                    return response.outcome.map_err(Error::server);
+                    let status = exchange.status();
+                    return response.outcome.map_err(|error| Error::server(error).with_status(status));
                 }
                 Some(Some(Ok(Message::Notification(n)))) if is_progress_of(&n, &self.options.token) => {
                     heard = true;

@@ -67,6 +67,8 @@ struct Inner {
     sent: Sent,
     server: Option<ErrorObject>,
     transport: Option<TransportError>,
+    /// The HTTP status of an answer that is an error of the protocol.
+    status: Option<u16>,
     stderr: Option<String>,
     result: Option<CallToolResult>,
 }
@@ -80,6 +82,7 @@ impl Error {
             sent: Sent::No,
             server: None,
             transport: None,
+            status: None,
             stderr: None,
             result: None,
         }))
@@ -115,7 +118,7 @@ impl Error {
 
     /// The same failure once more, for another caller that it keeps from being sent.
     pub(crate) fn again(&self) -> Self {
-        let Inner { kind, message, method, server, transport, stderr, .. } = &*self.0;
+        let Inner { kind, message, method, server, transport, status, stderr, .. } = &*self.0;
         Self(Box::new(Inner {
             kind: *kind,
             message: message.clone(),
@@ -123,6 +126,7 @@ impl Error {
             sent: Sent::No,
             server: server.clone(),
             transport: transport.clone(),
+            status: *status,
             stderr: stderr.clone(),
             result: None,
         }))
@@ -209,6 +213,12 @@ impl Error {
     }
 
     #[must_use]
+    pub(crate) fn with_status(mut self, status: Option<u16>) -> Self {
+        self.0.status = status;
+        self
+    }
+
+    #[must_use]
     pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
         self
@@ -278,9 +288,10 @@ impl Error {
         self.0.result.as_ref()
     }
 
-    /// The HTTP status of the answer, where there was one.
+    /// The HTTP status of the answer to a call, where it came over HTTP: that of a refusal, and also that which an
+    /// error of the protocol came with, such as 200 or 400.
     pub fn status(&self) -> Option<u16> {
-        self.transport_error().and_then(TransportError::status)
+        self.0.status.or_else(|| self.transport_error().and_then(TransportError::status))
     }
 
     /// How long the server asks to be left alone, where it does.

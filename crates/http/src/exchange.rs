@@ -51,6 +51,10 @@ impl ExchangeSource for HttpExchange {
         Poll::Ready(Some(item.unwrap_or_else(|| Err(self.shared.end_error().with_sent(self.handover.sent())))))
     }
 
+    fn status(&self) -> Option<u16> {
+        self.handover.status()
+    }
+
     fn cancel(&mut self, reason: &str) {
         if !self.tells || self.handover.sent() == Sent::No {
             // Specification: 2026-07-28, basic/patterns/cancellation: closing the stream is the signal.
@@ -112,6 +116,7 @@ impl Job {
                 shared.post(&headers, &self.request.frame, &self.handover).await?
             }
         };
+        self.handover.came_with(response.status().as_u16());
         if !response.status().is_success() {
             return self.failed(response, &session).await.map(|answer| (answer, None));
         }

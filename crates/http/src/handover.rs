@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::task::{Context, Poll};
 
 use bowline_transport::Sent;
@@ -20,6 +20,8 @@ const FAILED: u8 = 3;
 #[derive(Debug, Default)]
 pub struct Handover {
     state: AtomicU8,
+    /// What it was answered with; 0 before.
+    status: AtomicU16,
     changed: Notify,
 }
 
@@ -41,6 +43,15 @@ impl Handover {
                 state => return state != FAILED,
             }
         }
+    }
+
+    /// The HTTP status of the answer, once there is one.
+    pub(crate) fn status(&self) -> Option<u16> {
+        Some(self.status.load(Ordering::Relaxed)).filter(|status| *status != 0)
+    }
+
+    pub(crate) fn came_with(&self, status: u16) {
+        self.status.store(status, Ordering::Relaxed);
     }
 
     pub(crate) fn answered(&self) {

@@ -261,6 +261,11 @@ pub trait ExchangeSource: Send {
     /// The next message of the exchange: progress and the like, at last the response; then `None`.
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, TransportError>>>;
 
+    /// The HTTP status that came with what was yielded last. Default: none, as for whatever is not HTTP.
+    fn status(&self) -> Option<u16> {
+        None
+    }
+
     /// Gives the exchange up. Called at most once, and not after its end was yielded.
     fn cancel(&mut self, reason: &str);
 
@@ -304,6 +309,12 @@ impl Exchange {
         let item = ready!(self.source.poll_message(cx));
         self.done = !matches!(&item, Some(Ok(Message::Request(_) | Message::Notification(_))));
         Poll::Ready(item)
+    }
+
+    /// The HTTP status that the answer came with, where it came with one: an error of the protocol may be the body of
+    /// a 400, or of a 200.
+    pub fn status(&self) -> Option<u16> {
+        self.source.status()
     }
 
     /// Gives the exchange up and tells the server why.

@@ -3,17 +3,19 @@
 use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use bowline::{Client, ErrorKind, Event, Target, TargetOptions};
+use bowline::{Client, ErrorKind, Event, Target, TargetOptions, Timeouts};
 use bowline_testkit::http::{HttpRequest, HttpServer, Reply};
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use crate::support::{soon, within};
 
 fn begin(request: &HttpRequest, session: &str) -> Reply {
     let result = json!({
         "protocolVersion": "2025-11-25",
-        "capabilities": { "tools": {} },
+        "capabilities": { "tools": { "listChanged": true } },
         "serverInfo": { "name": "s", "version": "1" },
     });
     Reply::result(request, result).with("mcp-session-id", session)
@@ -73,9 +75,55 @@ async fn case_http_014_the_error_of_the_protocol_reaches_the_caller_whatever_the
         let error = within(client.call("t")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Server, "{status}: {error}");
         assert_eq!(error.server_error().unwrap().code.0, -32099);
+        assert_eq!(error.status(), Some(status));
         assert!(error.to_string().contains("topic missing"), "{error}");
         within(client.close()).await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn case_http_017_a_limit_on_silence_cuts_no_stream_that_speaks() {
+    const CHANGED: &str = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n";
+    let millis = Duration::from_millis;
+    let server = HttpServer::start(move |request| async move {
+        match (request.method.as_str(), request.rpc_method().as_str()) {
+            ("GET", _) => Reply::events().wait(millis(200)).data(CHANGED).wait(millis(2800)).data(CHANGED).hold(),
+            ("POST", "initialize") => begin(&request, "s1"),
+            ("POST", "tools/call") => {
+                let (id, token) = (&request.json()["id"], &request.json()["params"]["_meta"]["progressToken"]);
+                let event = |message: Value| format!("data: {message}\n\n");
+                let progress = |done| {
+                    let params = json!({ "progressToken": token, "progress": done });
+                    event(json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": params }))
+                };
+                let reply = (1..5).fold(Reply::events(), |reply, done| reply.wait(millis(500)).data(progress(done)));
+                let answer = event(json!({ "jsonrpc": "2.0", "id": id, "result": { "content": [] } }));
+                reply.wait(millis(500)).data(answer)
+            }
+            ("POST", _) => Reply::status(202),
+            _ => Reply::status(200),
+        }
+    })
+    .await
+    .unwrap();
+    let timeouts = Timeouts::default().with_idle(Duration::from_secs(1));
+    let client = Client::builder().timeouts(timeouts).connect(Target::parse(&server.url("/mcp")).unwrap());
+    let client = within(client).await.unwrap();
+    let mut events = client.events();
+    let (sender, mut progress) = mpsc::channel(8);
+    let call = client.call("t").on_progress(move |step| sender.try_send(step.progress).unwrap());
+    assert!(within(call).await.is_ok(), "each piece of progress gives it more time");
+    let mut seen = Vec::new();
+    while let Some(step) = progress.recv().await {
+        seen.push(step);
+    }
+    assert_eq!(seen, [1.0, 2.0, 3.0, 4.0]);
+    for _ in 0..2 {
+        let event = within(events.next()).await.unwrap();
+        assert!(matches!(event, Event::ToolsChanged), "no reconnect, nothing odd: {event:?}");
+    }
+    assert_eq!(server.requests().iter().filter(|request| request.method == "GET").count(), 1);
+    within(client.close()).await.unwrap();
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bowline_http::HttpConnect;
 use bowline_protocol::ErrorCode;
+use bowline_protocol::frame::Message;
 use bowline_testkit::http::{HttpServer, Reply};
 use bowline_transport::{Limits, Sent, TransportErrorKind};
 
@@ -74,8 +75,12 @@ async fn case_http_014_h_07_an_error_of_the_protocol_is_the_answer_whatever_the_
             if kind.is_empty() { reply } else { reply.with("content-type", kind) }
         })
         .await;
-        let error = call(&*open(&server).await, 2).await.unwrap().outcome.unwrap_err();
+        let transport = open(&server).await;
+        let mut exchange = transport.request(request(2, "tools/call")).await.unwrap();
+        let Some(Ok(Message::Response(response))) = exchange.next().await else { panic!("an answer was due") };
+        let error = response.outcome.unwrap_err();
         assert_eq!((error.code, error.message.as_str()), (ErrorCode(-32099), "topic missing"), "{status} {kind}");
+        assert_eq!(exchange.status(), Some(status));
     }
 }
 
@@ -177,7 +182,8 @@ async fn what_is_larger_than_the_limit_is_an_error_and_no_memory() {
     let limits = Limits::default().with_max_frame_bytes(1024);
     let transport = open_with(&HttpConnect::new(&server.url("/mcp")).unwrap().limits(limits)).await;
     for id in [2, 3] {
-        assert_eq!(call(&*transport, id).await.unwrap_err().kind(), TransportErrorKind::TooLarge);
+        let error = call(&*transport, id).await.unwrap_err();
+        assert_eq!((error.kind(), error.sent()), (TransportErrorKind::TooLarge, Sent::Yes), "{error}");
     }
     let error = call(&*transport, 4).await.unwrap_err();
     assert!(error.to_string().len() < 1000, "{error}");
