@@ -6,15 +6,17 @@ use bowline_protocol::RequestId;
 use bowline_protocol::frame::{self, Message};
 use bowline_sse::SseConnect;
 use bowline_testkit::http::{HttpServer, Reply};
-use bowline_transport::{Connect, Exchange, Routing, Sent, Transport, TransportError, TransportErrorKind, WireRequest};
+use bowline_transport::{
+    Connect, Exchange, Limits, Routing, Sent, Transport, TransportError, TransportErrorKind, WireRequest,
+};
 
-async fn ping(transport: &dyn Transport, id: i64) -> Result<Exchange, TransportError> {
+pub(crate) async fn ping(transport: &dyn Transport, id: i64) -> Result<Exchange, TransportError> {
     let id = RequestId::from(id);
     let frame = frame::encode_request(&id, "ping", None, None, None);
     transport.request(WireRequest::new(id, frame, Routing::new("ping"))).await
 }
 
-async fn failure(mut exchange: Exchange) -> TransportError {
+pub(crate) async fn failure(mut exchange: Exchange) -> TransportError {
     match exchange.next().await {
         Some(Err(error)) => error,
         other => panic!("an error was due, but this came: {other:?}"),
@@ -126,8 +128,9 @@ async fn case_sse_014_a_base_for_messages_puts_the_prefix_back() {
 async fn e_04_nothing_is_posted_to_another_origin() {
     let server = stream("event: endpoint\ndata: http://evil.example/messages\n\n").await;
     let error = SseConnect::new(&server.url("/sse")).unwrap().connect().await.err().unwrap();
-    assert_eq!(error.kind(), TransportErrorKind::Protocol);
+    assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Protocol, Sent::No));
     assert!(error.to_string().contains("evil.example"), "{error}");
+    assert!(server.requests().iter().all(|request| request.method == "GET"));
 }
 
 #[tokio::test]
@@ -156,15 +159,41 @@ async fn a_page_in_place_of_a_stream_is_an_error_that_shows_it() {
     .await
     .unwrap();
     let error = SseConnect::new(&server.url("/sse")).unwrap().connect().await.err().unwrap();
-    assert_eq!(error.status(), Some(200));
+    assert_eq!((error.kind(), error.status(), error.sent()), (TransportErrorKind::Protocol, Some(200), Sent::No));
     assert!(error.to_string().contains("text/html") && error.to_string().contains("Sign in"), "{error}");
+}
+
+#[tokio::test]
+async fn an_event_that_never_ends_fails_what_is_open_and_is_no_memory() {
+    let limits = Limits::default().with_max_frame_bytes(64 << 10);
+    let endless = |reply: Reply| (0..64).fold(reply.data("data: "), |reply, _| reply.data(vec![b'x'; 4 << 10])).hold();
+    let server = HttpServer::start(move |request| async move {
+        match request.path.as_str() {
+            "/sse" => {
+                endless(Reply::events().data("event: endpoint\ndata: /message\n\n").wait(Duration::from_millis(100)))
+            }
+            "/at-once" => endless(Reply::events()),
+            _ => Reply::status(202),
+        }
+    })
+    .await
+    .unwrap();
+    let transport = SseConnect::new(&server.url("/sse")).unwrap().limits(limits).connect().await.unwrap();
+    let error = failure(ping(&transport, 1).await.unwrap()).await;
+    assert_eq!(error.kind(), TransportErrorKind::TooLarge, "{error}");
+    assert_ne!(error.sent(), Sent::No);
+    assert!(error.to_string().contains("65536 bytes"), "{error}");
+
+    let error = SseConnect::new(&server.url("/at-once")).unwrap().limits(limits).connect().await.err().unwrap();
+    assert_eq!((error.kind(), error.sent()), (TransportErrorKind::TooLarge, Sent::No), "{error}");
 }
 
 #[tokio::test]
 async fn a_server_that_never_names_an_endpoint_is_given_up() {
     let server = stream(": nothing\n\n").await;
     let connect = SseConnect::new(&server.url("/sse")).unwrap().endpoint_within(Duration::from_millis(50));
-    assert_eq!(connect.connect().await.err().unwrap().kind(), TransportErrorKind::Timeout);
+    let error = connect.connect().await.err().unwrap();
+    assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Timeout, Sent::No), "{error}");
 }
 
 #[tokio::test]

@@ -4,3 +4,5 @@
 mod cases;
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod secrets;
