@@ -4,6 +4,7 @@
 //! in one pass. Where the tag comes later, the members are kept raw until it is known. Of several tags the first
 //! decides and the others are dropped: kept, they would be written back beside it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -47,7 +48,7 @@ impl<'de, A: MapAccess<'de>> Source<'de> for Rest<'_, A> {
     }
 
     fn raw(mut self) -> Result<RawJson, A::Error> {
-        let mut object = ObjectText::new();
+        let mut object = ObjectText::default();
         object.push_serialized(self.tag_name, self.tag);
         while let Some((key, value)) = self.map.next_entry::<String, Box<RawValue>>()? {
             if key != self.tag_name {
@@ -143,21 +144,18 @@ impl<'de, E: de::Error> Source<'de> for Others<'_, E> {
 }
 
 /// Builds the text of an object from members that are JSON already.
+///
+/// Nothing is allocated before the first member.
+#[derive(Default)]
 struct ObjectText(String);
 
 impl ObjectText {
-    fn new() -> Self {
-        Self(String::from("{"))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.len() == 1
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     fn push(&mut self, key: &str, value: &str) {
-        if !self.is_empty() {
-            self.0.push(',');
-        }
+        self.0.push(if self.is_empty() { '{' } else { ',' });
         self.0.push_str(&serde_json::Value::from(key).to_string());
         self.0.push(':');
         self.0.push_str(value);
@@ -168,7 +166,7 @@ impl ObjectText {
     }
 
     fn finish(mut self) -> RawJson {
-        self.0.push('}');
+        self.0.push_str(if self.is_empty() { "{}" } else { "}" });
         RawJson::from_valid(ByteStr::from(self.0))
     }
 }
@@ -183,12 +181,12 @@ impl<'de, T: Tagged> Visitor<'de> for TaggedVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
-        let mut members = ObjectText::new();
+        let mut members = ObjectText::default();
         let mut decided = false;
         let mut late_tag = None;
-        while let Some(key) = map.next_key::<String>()? {
+        while let Some(key) = map.next_key_seed(UnlessTag { tag_name: T::TAG, seed: PhantomData::<String> })? {
             let value: Box<RawValue> = map.next_value()?;
-            if key != T::TAG {
+            if let Ok(key) = key {
                 members.push(&key, value.get());
                 continue;
             }
@@ -196,12 +194,12 @@ impl<'de, T: Tagged> Visitor<'de> for TaggedVisitor<T> {
                 continue;
             }
             decided = true;
-            match serde_json::from_str::<String>(value.get()) {
-                Ok(tag) if members.is_empty() => {
+            match text_of(&value) {
+                Some(tag) if members.is_empty() => {
                     return T::decode(&tag, Rest { tag_name: T::TAG, tag: &tag, map });
                 }
-                Ok(tag) => late_tag = Some(tag),
-                Err(_) => members.push(&key, value.get()),
+                Some(tag) => late_tag = Some(tag.into_owned()),
+                None => members.push(T::TAG, value.get()),
             }
         }
         match late_tag {
@@ -209,6 +207,12 @@ impl<'de, T: Tagged> Visitor<'de> for TaggedVisitor<T> {
             None => Ok(T::other(members.finish())),
         }
     }
+}
+
+/// The text that a value is, if it is one; nothing is copied unless something in it is escaped.
+fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
+    let plain = serde_json::from_str::<&str>(value.get()).map(Cow::Borrowed);
+    plain.or_else(|_| serde_json::from_str(value.get()).map(Cow::Owned)).ok()
 }
 
 /// Decodes a tagged union.
