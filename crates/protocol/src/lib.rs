@@ -10,6 +10,7 @@ mod capabilities;
 mod completion;
 mod content;
 mod discover;
+mod draft;
 mod elicitation;
 mod entries;
 mod error;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::draft::Draft;
 use crate::error::ErrorObject;
 use crate::id::{ProgressToken, RequestId};
 use crate::meta::Meta;
@@ -30,8 +31,8 @@ pub fn encode_request(
     token: Option<&ProgressToken>,
     meta: Option<&Meta>,
 ) -> Bytes {
-    let mut out = start(64 + method.len() + params.map_or(0, |p| p.as_bytes().len()));
-    out.extend_from_slice(b",\"id\":");
+    let mut out = start(128 + method.len() + params.map_or(0, |p| p.as_bytes().len()));
+    out.push(b",\"id\":");
     write_json(&mut out, id);
     write_method(&mut out, method, params, token, meta);
     finish(out)
@@ -47,9 +48,9 @@ pub fn encode_notification(method: &str, params: Option<&RawJson>, meta: Option<
 /// Writes the result of a request as one line of JSON, without the newline.
 pub fn encode_result(id: &RequestId, result: &RawJson) -> Bytes {
     let mut out = start(48 + result.as_bytes().len());
-    out.extend_from_slice(b",\"id\":");
+    out.push(b",\"id\":");
     write_json(&mut out, id);
-    out.extend_from_slice(b",\"result\":");
+    out.push(b",\"result\":");
     write_one_line(&mut out, result.as_bytes());
     finish(out)
 }
@@ -59,15 +60,15 @@ pub fn encode_result(id: &RequestId, result: &RawJson) -> Bytes {
 /// Without an id the member is `null`, as JSON-RPC 2.0 has it for requests that could not be read.
 pub fn encode_error(id: Option<&RequestId>, error: &ErrorObject) -> Bytes {
     let mut out = start(96 + error.message.len());
-    out.extend_from_slice(b",\"id\":");
+    out.push(b",\"id\":");
     match id {
         Some(id) => write_json(&mut out, id),
-        None => out.extend_from_slice(b"null"),
+        None => out.push(b"null"),
     }
-    out.extend_from_slice(b",\"error\":");
-    let mut text = Vec::new();
+    out.push(b",\"error\":");
+    let mut text = Draft::new(0);
     write_json(&mut text, error);
-    write_one_line(&mut out, &text);
+    write_one_line(&mut out, &text.finish());
     finish(out)
 }
 
@@ -82,8 +83,8 @@ pub fn encode_stamped_request(
     meta: Option<&Meta>,
 ) -> Bytes {
     let members = stamp.0.len() + params.map_or(0, |p| p.as_bytes().len());
-    let mut out = start(96 + method.len() + members);
-    out.extend_from_slice(b",\"id\":");
+    let mut out = start(128 + method.len() + members);
+    out.push(b",\"id\":");
     write_json(&mut out, id);
     write_with_meta(&mut out, method, params, stamp.0.as_bytes(), token, meta);
     finish(out)
@@ -132,19 +133,19 @@ impl fmt::Debug for Stamp {
     }
 }
 
-fn start(capacity: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(capacity);
-    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
+fn start(about: usize) -> Draft {
+    let mut out = Draft::new(about);
+    out.push(b"{\"jsonrpc\":\"2.0\"");
     out
 }
 
-fn finish(mut out: Vec<u8>) -> Bytes {
-    out.push(b'}');
-    Bytes::from(out)
+fn finish(mut out: Draft) -> Bytes {
+    out.push(b"}");
+    out.finish()
 }
 
 fn write_method(
-    out: &mut Vec<u8>,
+    out: &mut Draft,
     method: &str,
     params: Option<&RawJson>,
     token: Option<&ProgressToken>,
@@ -154,35 +155,35 @@ fn write_method(
     if token.is_some() || meta.is_some() {
         return write_with_meta(out, method, params, &[], token, meta);
     }
-    out.extend_from_slice(b",\"method\":");
+    out.push(b",\"method\":");
     write_json(out, method);
     if let Some(params) = params {
-        out.extend_from_slice(b",\"params\":");
+        out.push(b",\"params\":");
         write_one_line(out, params.as_bytes());
     }
 }
 
 fn write_with_meta(
-    out: &mut Vec<u8>,
+    out: &mut Draft,
     method: &str,
     params: Option<&RawJson>,
     stamp: &[u8],
     token: Option<&ProgressToken>,
     meta: Option<&Meta>,
 ) {
-    out.extend_from_slice(b",\"method\":");
+    out.push(b",\"method\":");
     write_json(out, method);
-    out.extend_from_slice(b",\"params\":{\"_meta\":{");
-    out.extend_from_slice(stamp);
+    out.push(b",\"params\":{\"_meta\":{");
+    out.push(stamp);
     let mut first = stamp.is_empty();
-    let mut separate = |out: &mut Vec<u8>| {
+    let mut separate = |out: &mut Draft| {
         if !std::mem::take(&mut first) {
-            out.push(b',');
+            out.push(b",");
         }
     };
     if let Some(token) = token {
         separate(out);
-        out.extend_from_slice(b"\"progressToken\":");
+        out.push(b"\"progressToken\":");
         write_json(out, token);
     }
     // The caller's own key of that name gives way: the token has to be the one that is routed by.
@@ -191,15 +192,15 @@ fn write_with_meta(
     for (key, value) in others {
         separate(out);
         write_json(out, key);
-        out.push(b':');
+        out.push(b":");
         write_json(out, value);
     }
-    out.push(b'}');
+    out.push(b"}");
     if let Some(members) = params.and_then(|p| object_members(p.as_bytes())) {
-        out.push(b',');
+        out.push(b",");
         write_one_line(out, members);
     }
-    out.push(b'}');
+    out.push(b"}");
 }
 
 /// What stands between the braces of an object that has members.
@@ -209,20 +210,20 @@ fn object_members(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// Copies JSON text; a line break in valid JSON can only stand between tokens, where a space does as well.
-fn write_one_line(out: &mut Vec<u8>, text: &[u8]) {
-    let from = out.len();
-    out.extend_from_slice(text);
-    if memchr::memchr2(b'\n', b'\r', text).is_some() {
-        for byte in out.iter_mut().skip(from) {
-            if matches!(byte, b'\n' | b'\r') {
-                *byte = b' ';
-            }
+fn write_one_line(out: &mut Draft, text: &[u8]) {
+    if memchr::memchr2(b'\n', b'\r', text).is_none() {
+        return out.push(text);
+    }
+    for (nth, line) in text.split(|byte| matches!(byte, b'\n' | b'\r')).enumerate() {
+        if nth > 0 {
+            out.push(b" ");
         }
+        out.push(line);
     }
 }
 
-fn write_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    // Ids, strings, errors and metadata are always JSON, and a vector takes every write.
+fn write_json<T: serde::Serialize + ?Sized>(out: &mut Draft, value: &T) {
+    // Ids, strings, errors and metadata are always JSON, and a draft takes every write.
     let written = serde_json::to_writer(out, value);
     debug_assert!(written.is_ok());
 }
