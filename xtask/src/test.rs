@@ -42,7 +42,7 @@ struct Outcome {
 pub fn run(context: &Context, args: &Args) -> Result<bool> {
     if args.list {
         for step in steps::ALL {
-            println!("{:10} {}", step.name, step.about);
+            println!("{:11} {}", step.name, step.about);
         }
         return Ok(true);
     }
@@ -57,7 +57,7 @@ fn chosen(args: &Args) -> Result<Vec<&'static Step>> {
     }
     let wanted = |step: &&Step| {
         let asked = args.only.is_empty() || args.only.iter().any(|name| name == step.name);
-        asked && !(args.no_interop && matches!(step.name, "interop" | "conformance"))
+        asked && !(args.no_interop && matches!(step.name, "interop" | "conformance" | "mock"))
     };
     Ok(steps::ALL.iter().filter(wanted).collect())
 }
@@ -91,7 +91,7 @@ fn summarize(outcomes: &[Outcome]) -> bool {
         } else {
             format!("  {} tests passed, {} failed", tests.passed, tests.failed)
         };
-        println!("{word:6} {:10} {:>6.1} s{tests}", outcome.name, outcome.took.as_secs_f64());
+        println!("{word:6} {:11} {:>6.1} s{tests}", outcome.name, outcome.took.as_secs_f64());
         for line in outcome.failure.iter().cloned().chain(outcome.report.lines()) {
             println!("         {line}");
         }

@@ -6,25 +6,39 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, Result};
 
+use super::client::Waiting;
 use super::results::Scenario;
 
-/// The least numbers of successes, by run and scenario.
+/// The least numbers of successes, by run and scenario, and the scenarios that are not run yet.
 ///
-/// The file is TOML of the simplest kind: a table for each run, a number for each scenario.
+/// The file is TOML of the simplest kind: a table for each run, a number for each scenario; and a table `waiting`,
+/// with what a scenario waits for.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Floors(BTreeMap<(String, String), u64>);
+pub struct Floors {
+    least: BTreeMap<(String, String), u64>,
+    waiting: BTreeMap<String, String>,
+}
+
+/// The table of the scenarios that are not run.
+const WAITING: &str = "waiting";
 
 impl Floors {
-    /// What succeeds now.
-    pub fn of(scenarios: &[Scenario]) -> Self {
+    /// The same file with what succeeds now.
+    pub fn raised(self, scenarios: &[Scenario]) -> Self {
         let key = |scenario: &Scenario| (scenario.run.clone(), scenario.name.clone());
-        Self(scenarios.iter().map(|scenario| (key(scenario), scenario.tally.success)).collect())
+        let least = scenarios.iter().map(|scenario| (key(scenario), scenario.tally.success)).collect();
+        Self { least, ..self }
+    }
+
+    /// What a scenario waits for, where it is not to run.
+    pub fn waits_for(&self, name: &str) -> Option<&str> {
+        self.waiting.get(name).map(String::as_str)
     }
 
     /// What is wrong with these scenarios, a line each.
-    pub fn judge(&self, scenarios: &[Scenario]) -> Vec<String> {
+    pub fn judge(&self, scenarios: &[Scenario], waiting: &[Waiting]) -> Vec<String> {
         let mut complaints = troubles(scenarios);
-        for ((run, name), least) in &self.0 {
+        for ((run, name), least) in &self.least {
             match scenarios.iter().find(|scenario| scenario.run == *run && scenario.name == *name) {
                 None => complaints.push(format!("{run} {name}: the scenario did not run")),
                 Some(scenario) if scenario.tally.success < *least => complaints.push(format!(
@@ -34,10 +48,12 @@ impl Floors {
                 Some(_) => {}
             }
         }
-        let known = |scenario: &Scenario| self.0.contains_key(&(scenario.run.clone(), scenario.name.clone()));
+        let known = |scenario: &Scenario| self.least.contains_key(&(scenario.run.clone(), scenario.name.clone()));
         complaints.extend(scenarios.iter().filter(|scenario| !known(scenario)).map(|scenario| {
             format!("{} {}: the scenario is new; take it up with --store", scenario.run, scenario.name)
         }));
+        let gone = self.waiting.keys().filter(|name| waiting.iter().all(|waiting| waiting.name != **name));
+        complaints.extend(gone.map(|name| format!("{name}: it waits, and the suite has no such scenario")));
         complaints
     }
 }
@@ -59,11 +75,17 @@ impl fmt::Display for Floors {
         )?;
         writeln!(f, "# Written by `cargo xtask conformance --store`.")?;
         let mut last = None;
-        for ((run, name), least) in &self.0 {
+        for ((run, name), least) in &self.least {
             if last.replace(run) != Some(run) {
                 writeln!(f, "\n[\"{run}\"]")?;
             }
             writeln!(f, "\"{name}\" = {least}")?;
+        }
+        if !self.waiting.is_empty() {
+            writeln!(f, "\n# What is not run, and what it waits for. Who builds that deletes the lines.\n[{WAITING}]")?;
+        }
+        for (name, reason) in &self.waiting {
+            writeln!(f, "\"{name}\" = \"{reason}\"")?;
         }
         Ok(())
     }
@@ -73,25 +95,40 @@ impl FromStr for Floors {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (mut floors, mut run) = (Self::default(), String::new());
+        let (mut floors, mut table) = (Self::default(), String::new());
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            if let Some(table) = line.strip_prefix("[\"").and_then(|rest| rest.strip_suffix("\"]")) {
-                table.clone_into(&mut run);
+            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                name.trim_matches('"').clone_into(&mut table);
                 continue;
             }
-            let entry = line.split_once(" = ").and_then(|(name, least)| {
-                Some((name.strip_prefix('"')?.strip_suffix('"')?.to_owned(), least.parse().ok()?))
-            });
-            let (name, least) =
-                entry.with_context(|| format!("line {number} is no `\"SCENARIO\" = NUMBER`: {line}"))?;
-            floors.0.insert((run.clone(), name), least);
+            floors
+                .take(&table, line)
+                .with_context(|| format!("line {number} is no `\"SCENARIO\" = NUMBER or \"REASON\"`: {line}"))?;
         }
         Ok(floors)
     }
+}
+
+impl Floors {
+    /// Takes one line of a table.
+    fn take(&mut self, table: &str, line: &str) -> Option<()> {
+        let (name, value) = line.split_once(" = ")?;
+        let name = unquoted(name)?;
+        if table == WAITING {
+            self.waiting.insert(name, unquoted(value)?);
+        } else {
+            self.least.insert((table.to_owned(), name), value.parse().ok()?);
+        }
+        Some(())
+    }
+}
+
+fn unquoted(text: &str) -> Option<String> {
+    Some(text.strip_prefix('"')?.strip_suffix('"')?.to_owned())
 }
 
 #[cfg(test)]
@@ -104,20 +141,30 @@ mod tests {
         Scenario { run: "all".to_owned(), name: name.to_owned(), tally, troubles: Vec::new() }
     }
 
+    fn waiting(name: &str) -> Waiting {
+        Waiting { run: "all".to_owned(), name: name.to_owned(), reason: "rain".to_owned() }
+    }
+
     #[test]
-    fn what_is_stored_reads_back() {
-        let floors = Floors::of(&[scenario("auth/a", 3), scenario("b", 0)]);
-        assert_eq!(floors.to_string().parse::<Floors>().unwrap(), floors);
-        assert!("\"b\" is three".parse::<Floors>().is_err());
+    fn what_is_stored_reads_back_with_what_waits() {
+        let before: Floors = "[\"old\"]\n\"b\" = 9\n[waiting]\n\"auth/z\" = \"rain\"\n".parse().unwrap();
+        assert_eq!((before.waits_for("auth/z"), before.waits_for("b")), (Some("rain"), None));
+        let floors = before.raised(&[scenario("auth/a", 3), scenario("b", 0)]);
+        let text = floors.to_string();
+        assert!(text.contains("\"auth/z\" = \"rain\"") && !text.contains("old"), "{text}");
+        assert_eq!(text.parse::<Floors>().unwrap(), floors);
+        for wrong in ["\"b\" is three", "\"b\" = \"rain\"", "[waiting]\n\"b\" = 3"] {
+            assert!(wrong.parse::<Floors>().is_err(), "{wrong}");
+        }
     }
 
     #[test]
     fn fewer_successes_missing_new_and_failing_scenarios_are_complained_of() {
-        let floors = Floors::of(&[scenario("a", 3), scenario("b", 1), scenario("c", 1)]);
-        assert_eq!(floors.judge(&[scenario("a", 3), scenario("b", 5), scenario("c", 1)]), [""; 0]);
+        let floors = Floors::default().raised(&[scenario("a", 3), scenario("b", 1), scenario("c", 1)]);
+        assert_eq!(floors.judge(&[scenario("a", 3), scenario("b", 5), scenario("c", 1)], &[]), [""; 0]);
         let mut failing = scenario("c", 1);
         failing.troubles.push("FAILURE x: no".to_owned());
-        let complaints = floors.judge(&[scenario("a", 2), failing, scenario("d", 1)]);
+        let complaints = floors.judge(&[scenario("a", 2), failing, scenario("d", 1)], &[]);
         let all = complaints.join("\n");
         assert_eq!(complaints.len(), 4, "{all}");
         for part in
@@ -125,5 +172,12 @@ mod tests {
         {
             assert!(all.contains(part), "{part} in {all}");
         }
+    }
+
+    #[test]
+    fn a_name_that_waits_and_that_the_suite_lacks_is_complained_of() {
+        let floors: Floors = "[waiting]\n\"a\" = \"rain\"\n\"b\" = \"rain\"\n".parse().unwrap();
+        let complaints = floors.judge(&[], &[waiting("a")]);
+        assert!(complaints.len() == 1 && complaints[0].starts_with("b: it waits"), "{complaints:?}");
     }
 }

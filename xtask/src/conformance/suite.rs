@@ -47,24 +47,64 @@ impl Suite {
         Ok(Some(suite))
     }
 
+    /// The scenarios for clients, each with the revisions that it is for; one of an extension is for `extension`.
+    pub fn client_scenarios(&self, context: &Context) -> Result<Vec<(String, Vec<String>)>> {
+        let output = self.command(context, &["list", "--client"]).stdin(Stdio::null()).output()?;
+        let listed = listed(&String::from_utf8_lossy(&output.stdout));
+        if !output.status.success() || listed.is_empty() {
+            bail!("the conformance suite ended with {} and listed no scenario", output.status);
+        }
+        Ok(listed)
+    }
+
     /// Runs the suite with these arguments; its checks are below `results`, what it says is in `results.log`.
     ///
-    /// Whether it was content shows in its checks; here it fails only where it gave none.
-    pub fn run(&self, context: &Context, args: &[&str], results: &Path) -> Result<()> {
+    /// The answer is whether it was content. It fails only where the suite gave no checks.
+    pub fn run(&self, context: &Context, args: &[&str], results: &Path) -> Result<bool> {
         if results.exists() {
             fs::remove_dir_all(results)?;
         }
         fs::create_dir_all(results)?;
         let log_path = results.with_extension("log");
         let log = File::create(&log_path)?;
-        let modules = self.folder.join("node_modules");
-        let mut command = Command::new(modules.join(".bin/node"));
-        command.arg(modules.join("@modelcontextprotocol/conformance/dist/index.js")).args(args).arg("-o").arg(results);
-        command.current_dir(&context.root).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let mut command = self.command(context, args);
+        command.arg("-o").arg(results).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let status = command.status().context("cannot start the conformance suite")?;
         if fs::read_dir(results)?.next().is_none() {
             bail!("the conformance suite ended with {status} and no results; see {}", log_path.display());
         }
-        Ok(())
+        Ok(status.success())
+    }
+
+    fn command(&self, context: &Context, args: &[&str]) -> Command {
+        let modules = self.folder.join("node_modules");
+        let mut command = Command::new(modules.join(".bin/node"));
+        command.arg(modules.join("@modelcontextprotocol/conformance/dist/index.js")).args(args);
+        command.current_dir(&context.root);
+        command
+    }
+}
+
+/// Reads a list of scenarios: a line for each, such as `  - tools_call [2025-06-18,2025-11-25]`.
+fn listed(text: &str) -> Vec<(String, Vec<String>)> {
+    let scenario = |line: &str| {
+        let (name, revisions) = line.trim().strip_prefix("- ")?.split_once(" [")?;
+        let revisions = revisions.strip_suffix(']')?.split(',').map(|revision| revision.trim().to_owned());
+        Some((name.to_owned(), revisions.collect()))
+    };
+    text.lines().filter_map(scenario).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::listed;
+
+    #[test]
+    fn a_list_names_the_revisions_of_each_scenario() {
+        let text = "Client scenarios (test against a client):\n  - a/b [2025-06-18,2026-07-28]\n  - c [extension]\n\n";
+        let strings = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+        let expected =
+            [("a/b".to_owned(), strings(&["2025-06-18", "2026-07-28"])), ("c".to_owned(), strings(&["extension"]))];
+        assert_eq!(listed(text), expected);
     }
 }

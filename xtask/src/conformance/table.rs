@@ -1,10 +1,12 @@
 //! What came of the scenarios, as a table.
 
+use super::client::Waiting;
 use super::results::Scenario;
 
-/// Prints a row for each scenario, and what failed below it.
-pub fn print(scenarios: &[Scenario]) {
-    let width = scenarios.iter().map(|scenario| scenario.name.len()).max().unwrap_or_default().max(8);
+/// Prints a row for each scenario, and what failed below it; then one for each that did not run.
+pub fn print(scenarios: &[Scenario], waiting: &[Waiting]) {
+    let names = scenarios.iter().map(|scenario| &scenario.name).chain(waiting.iter().map(|waiting| &waiting.name));
+    let width = names.map(String::len).max().unwrap_or_default().max(8);
     let head = ["SUCCESS", "FAILURE", "WARNING", "SKIPPED"].join("  ");
     println!("\n{:width$}  {:10}  {head}", "scenario", "wire");
     for Scenario { run, name, tally, troubles } in scenarios {
@@ -13,5 +15,8 @@ pub fn print(scenarios: &[Scenario]) {
         for trouble in troubles {
             println!("    {trouble}");
         }
+    }
+    for Waiting { run, name, reason } in waiting {
+        println!("{name:width$}  {run:10}  not run, waits for {reason}");
     }
 }
