@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
+use crate::output;
 use crate::tasks::follow::Follow;
 use crate::tasks::ticket::TaskTicket;
 
@@ -147,7 +148,8 @@ impl TaskHandle {
     }
 
     /// Waits for the end of the task and gives the tool's result, as the call itself would have given it. What the task
-    /// asks is answered by the installed handlers. It may be called again.
+    /// asks is answered by the installed handlers. It may be called again. A structured result is checked as that of
+    /// the call itself would be.
     ///
     /// # Errors
     /// - [`ErrorKind::Server`]: the call failed with this error.
@@ -161,7 +163,9 @@ impl TaskHandle {
     pub async fn result(&mut self) -> Result<CallToolResult, Error> {
         let limit = self.follow.limit(Instant::now());
         let result = self.follow.result(limit).await?;
-        result.decode().map_err(|error| Error::shape(&error).with_method(&self.follow.ticket.method))
+        let Follow { client, ticket, .. } = &self.follow;
+        let result = result.decode().map_err(|error| Error::shape(&error).with_method(&ticket.method))?;
+        output::judge(client, ticket.name.clone().unwrap_or_default(), result).await
     }
 
     /// Answers one of the questions of a task (`tasks/update`, 2026-07-28). [`result`](Self::result) does not ask the
