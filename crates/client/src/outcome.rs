@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::IntoFuture;
-use std::marker::PhantomData;
 
-use bowline_protocol::{InputRequests, InputResponse, Payload, ResultKind, ResultType};
+use bowline_protocol::{InputRequests, InputResponse, ResultKind, ResultType};
 use bowline_transport::BoxFuture;
 
 use crate::call::Call;
@@ -41,7 +40,7 @@ impl<K: Kind + 'static> IntoFuture for ByHand<K> {
         Box::pin(async move {
             let (client, mut call) = self.0.into_call()?;
             call.options.by_hand = true;
-            run(client, call).await
+            run(client, call, |client, tool, result| Box::pin(K::judge(client, tool, result))).await
         })
     }
 }
@@ -57,8 +56,11 @@ pub struct InputRequired<R> {
     /// The server's own; not shown to anybody.
     state: Option<String>,
     answers: BTreeMap<String, InputResponse>,
-    result: PhantomData<fn() -> R>,
+    judge: Judge<R>,
 }
+
+/// What is made of a complete result before the caller gets it; see [`Kind::judge`].
+type Judge<R> = for<'a> fn(&'a Client, Option<String>, R) -> BoxFuture<'a, Result<R, Error>>;
 
 impl<R: ResultType> InputRequired<R> {
     /// What the server asks, by keys of its own; nothing where it only wants the request again.
@@ -92,9 +94,9 @@ impl<R: ResultType> InputRequired<R> {
         }
         let answers = self.requests.is_some().then_some(&self.answers);
         let round = rounds::params(self.call.params.as_ref(), answers, self.state.as_deref())?;
-        let Self { client, mut call, .. } = self;
+        let Self { client, mut call, judge, .. } = self;
         call.round = Some(round);
-        run(client, call).await
+        run(client, call, judge).await
     }
 }
 
@@ -108,31 +110,27 @@ impl<R> fmt::Debug for InputRequired<R> {
     }
 }
 
-async fn run<R: ResultType>(client: Client, mut call: Call) -> Result<Outcome<R>, Error> {
+async fn run<R: ResultType>(client: Client, mut call: Call, judge: Judge<R>) -> Result<Outcome<R>, Error> {
     let result = client.run_raw(&mut call).await?;
-    open(client, call, &result)
-}
-
-fn open<R: ResultType>(client: Client, mut call: Call, result: &Payload) -> Result<Outcome<R>, Error> {
     let kind = if client.server().is_stateless() {
-        rounds::kind_of(result, &call.method, call.asked).map_err(|error| error.with_method(&call.method))?
+        rounds::kind_of(&result, &call.method, call.asked).map_err(|error| error.with_method(&call.method))?
     } else {
         ResultKind::Complete
     };
     if kind == ResultKind::InputRequired {
-        let asked = rounds::read(result).map_err(|error| error.with_method(&call.method))?;
+        let asked = rounds::read(&result).map_err(|error| error.with_method(&call.method))?;
         return Ok(Outcome::InputRequired(InputRequired {
             client,
             call,
             requests: asked.input_requests,
             state: asked.request_state,
             answers: BTreeMap::new(),
-            result: PhantomData,
+            judge,
         }));
     }
-    if let Some(created) = created(&call, result)? {
+    if let Some(created) = created(&call, &result)? {
         return TaskHandle::created(client, &mut call, &created).map(Outcome::Task);
     }
     let result = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
-    Ok(Outcome::Complete(result))
+    judge(&client, call.name, result).await.map(Outcome::Complete)
 }

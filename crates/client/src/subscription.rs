@@ -189,6 +189,15 @@ impl Subscription {
         let Ok(permit) = Arc::clone(supervisor.subscriptions()).try_acquire_owned() else {
             return config("128 subscriptions are open; drop some, or ask for more with one of them");
         };
+        Self::open_with(supervisor, asked, permit).await
+    }
+
+    /// As [`open`](Self::open), for a filter that is in order, under a permit of the caller's.
+    pub(crate) async fn open_with(
+        supervisor: &Arc<Supervisor>,
+        asked: SubscriptionFilter,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Self, Error> {
         let inbox = Arc::new(Inbox::new(asked));
         let (owner, ready) = Owner::new(supervisor, Arc::clone(&inbox));
         let owner = Task::spawn(owner.run());

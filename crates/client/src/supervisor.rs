@@ -20,6 +20,7 @@ use crate::reconnect::{Reconnect, random};
 use crate::serve::Handlers;
 use crate::subscription::{self, Held};
 use crate::task::Task;
+use crate::tasks;
 use crate::timeouts::Timeouts;
 
 /// A connection that lasted this long was a good one: the next loss is a fresh start of the backoff.
@@ -39,6 +40,8 @@ pub(crate) struct Supervisor {
     holding: OnceLock<Task>,
     /// Permits for open subscriptions.
     subscriptions: Arc<Semaphore>,
+    /// Permits for tasks that are listened to.
+    task_listeners: Arc<Semaphore>,
     state: Mutex<State>,
     /// Told when the state has changed.
     changed: watch::Sender<()>,
@@ -85,6 +88,7 @@ impl Supervisor {
             held: Arc::default(),
             holding: OnceLock::new(),
             subscriptions: Arc::new(Semaphore::new(subscription::MAX_OPEN)),
+            task_listeners: Arc::new(Semaphore::new(tasks::MAX_LISTENERS)),
             state: Mutex::new(state),
             changed: watch::Sender::new(()),
         });
@@ -229,6 +233,11 @@ impl Supervisor {
     /// Permits for open subscriptions.
     pub(crate) const fn subscriptions(&self) -> &Arc<Semaphore> {
         &self.subscriptions
+    }
+
+    /// Permits for tasks that are listened to: apart, so that these take none of the caller's subscriptions.
+    pub(crate) const fn task_listeners(&self) -> &Arc<Semaphore> {
+        &self.task_listeners
     }
 
     /// Takes a connection as lost that its transport still holds to be good.

@@ -10,6 +10,7 @@ use crate::call::Call;
 use crate::client::Client;
 use crate::error::Error;
 use crate::outcome::ByHand;
+use crate::output;
 use crate::request::{CallTool, Request};
 use crate::tasks::asking::{created, runs_tools};
 use crate::tasks::handle::TaskHandle;
@@ -102,7 +103,7 @@ impl TaskCall {
             Some(created) => TaskHandle::created(client, &mut call, &created).map(Started::Task),
             None => {
                 let result = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
-                Ok(Started::Complete(result))
+                output::judge(&client, call.name.unwrap_or_default(), result).await.map(Started::Complete)
             }
         }
     }
@@ -128,7 +129,9 @@ impl IntoFuture for TaskCall {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let (client, call) = self.prepared().await?;
-            client.run(call).await
+            let tool = call.name.clone().unwrap_or_default();
+            let result = client.run(call).await?;
+            output::judge(&client, tool, result).await
         })
     }
 }

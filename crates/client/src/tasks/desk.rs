@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::ops::{Deref, DerefMut};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub(crate) struct Desk {
     abandoned: mpsc::Sender<Abandoned>,
     /// How many are on their way to being cancelled.
     leaving: watch::Sender<usize>,
+    /// Whether the server is known to tell of no task.
+    never_told: AtomicBool,
 }
 
 /// What a caller left behind.
@@ -68,7 +71,13 @@ impl Desk {
     pub(crate) fn new() -> (Arc<Self>, mpsc::Receiver<Abandoned>) {
         let (abandoned, leavers) = mpsc::channel(ABANDONED);
         let leaving = watch::Sender::new(0);
-        let desk = Self { progress: Mutex::default(), changes: Mutex::default(), abandoned, leaving };
+        let desk = Self {
+            progress: Mutex::default(),
+            changes: Mutex::default(),
+            abandoned,
+            leaving,
+            never_told: AtomicBool::new(false),
+        };
         (Arc::new(desk), leavers)
     }
 
@@ -88,18 +97,27 @@ impl Desk {
         Watch { desk: Arc::clone(self), token, lane }
     }
 
-    /// Tells when the server says that a task changed. Servers need not say so.
+    /// Tells when the server says that a task changed (2025-11-25). Servers need not say so.
     pub(crate) fn changes(&self, task_id: &str) -> watch::Receiver<()> {
         let mut listeners = self.listeners();
         listeners.retain(|_, sender| sender.receiver_count() > 0);
         listeners.entry(task_id.to_owned()).or_insert_with(|| watch::Sender::new(())).subscribe()
     }
 
+    /// Notes that the server has no subscriptions.
+    pub(crate) fn never_told(&self) {
+        self.never_told.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_never_told(&self) -> bool {
+        self.never_told.load(Ordering::Relaxed)
+    }
+
     /// Takes a notification, if it is for one of the tasks alone. One about a change is everybody's.
     pub(crate) fn take(&self, notification: &Notification) -> bool {
         match notification.method.as_str() {
             method::NOTIFICATIONS_PROGRESS => self.take_progress(notification.params.as_ref()).is_some(),
-            method::NOTIFICATIONS_TASKS_STATUS | method::NOTIFICATIONS_TASKS => {
+            method::NOTIFICATIONS_TASKS_STATUS => {
                 self.wake(notification.params.as_ref());
                 false
             }
@@ -372,12 +390,10 @@ mod tests {
     fn tk_04_a_change_is_told_to_who_waits_for_this_task_and_is_still_everybodys() {
         let (desk, _leavers) = Desk::new();
         let (one, other) = (desk.changes("one"), desk.changes("other"));
-        for method in ["notifications/tasks/status", "notifications/tasks"] {
-            let told = format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{{"taskId":"one","status":"x"}}}}"#);
-            assert!(!desk.take(&notification(&told)));
-        }
+        let told = r#"{"jsonrpc":"2.0","method":"notifications/tasks/status","params":{"taskId":"one","status":"x"}}"#;
+        assert!(!desk.take(&notification(told)));
         assert!(one.has_changed().unwrap() && !other.has_changed().unwrap());
-        let odd = r#"{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":7}}"#;
+        let odd = r#"{"jsonrpc":"2.0","method":"notifications/tasks/status","params":{"taskId":7}}"#;
         assert!(!desk.take(&notification(odd)));
     }
 

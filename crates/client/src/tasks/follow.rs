@@ -23,6 +23,7 @@ use crate::rounds;
 use crate::tasks::TaskTicket;
 use crate::tasks::asking::OnStatus;
 use crate::tasks::desk::Watch;
+use crate::tasks::listener::{Listener, WORTH_IT};
 use crate::tasks::tracker::{MAX_DELAY, MIN_DELAY, Tracker};
 use crate::timeouts::NEVER;
 
@@ -68,6 +69,8 @@ pub(crate) struct Follow {
     on_status: Option<OnStatus>,
     /// Told when the server says that the task changed; of the connection with this number.
     changes: Option<(u64, watch::Receiver<()>)>,
+    /// Where the server tells of it by itself (2026-07-28).
+    listener: Option<Listener>,
     failures: u32,
 }
 
@@ -101,6 +104,7 @@ impl Follow {
             progress: Progress::default(),
             on_status: None,
             changes: None,
+            listener: None,
             failures: 0,
         }
     }
@@ -128,25 +132,61 @@ impl Follow {
         Ok(state)
     }
 
+    /// The next state: what the server tells of itself, or what a look shows when it is time for one.
+    pub(crate) async fn next(&mut self, limit: Limit) -> Result<GetTaskResult, Error> {
+        self.wait(limit).await;
+        match self.listener.as_ref().and_then(Listener::take) {
+            Some(state) => {
+                self.saw(&state.task)?;
+                limit.check().map(|()| state)
+            }
+            None => self.look(limit).await,
+        }
+    }
+
     /// Waits as long as the server wants between two looks, or until it says that the task changed.
-    pub(crate) async fn wait(&mut self, limit: Limit) {
-        let link = self.client.link_now();
-        let mut changes = match self.changes.take() {
-            Some((epoch, changes)) if epoch == link.epoch => changes,
-            _ => link.owner.connection.tasks.changes(&self.ticket.task_id),
-        };
+    async fn wait(&mut self, limit: Limit) {
         let now = Instant::now();
-        let at = (now + self.tracker.delay()).min(limit.until);
+        let delay = self.tracker.delay();
+        let at = (now + delay).min(limit.until);
         let earliest = (now + MIN_DELAY).min(limit.until);
+        let in_session = self.ticket.revision.has_tasks();
+        if self.listener.is_none() && !in_session && delay >= WORTH_IT {
+            self.listener = Listener::start(&self.client, &self.ticket.task_id);
+        }
+        let mut changes = in_session.then(|| self.changes());
+        let listener = self.listener.as_ref();
+        let told = async {
+            let told = match (&mut changes, listener) {
+                (Some((_, changes)), _) => changes.changed().await.is_ok(),
+                (None, Some(listener)) => {
+                    listener.changed().await;
+                    true
+                }
+                (None, None) => false,
+            };
+            if !told {
+                std::future::pending::<()>().await;
+            }
+        };
         let waiting = async {
             tokio::select! {
                 () = sleep_until(at) => {}
                 // Nobody relies on these, and a flood of them makes no flood of looks.
-                Ok(()) = changes.changed() => sleep_until(earliest).await,
+                () = told => sleep_until(earliest).await,
             }
         };
         self.progress.attend(waiting).await;
-        self.changes = Some((link.epoch, changes));
+        self.changes = changes;
+    }
+
+    /// Where the server's notifications come in, over the connection of this moment (2025-11-25).
+    fn changes(&mut self) -> (u64, watch::Receiver<()>) {
+        let link = self.client.link_now();
+        match self.changes.take() {
+            Some((epoch, changes)) if epoch == link.epoch => (epoch, changes),
+            _ => (link.epoch, link.owner.connection.tasks.changes(&self.ticket.task_id)),
+        }
     }
 
     /// Follows the task to its end and gives what came of it.
@@ -216,11 +256,10 @@ impl Follow {
 
     /// 2026-07-28: all there is to know is in what `tasks/get` answers.
     async fn result_of_looks(&mut self, limit: Limit) -> Result<Payload, Error> {
-        if !self.tracker.has_ended() && self.tracker.status().is_some_and(|s| *s != TaskStatus::InputRequired) {
-            self.wait(limit).await;
-        }
+        let is_under_way =
+            !self.tracker.has_ended() && self.tracker.status().is_some_and(|s| *s != TaskStatus::InputRequired);
+        let mut state = if is_under_way { self.next(limit).await? } else { self.look(limit).await? };
         loop {
-            let state = self.look(limit).await?;
             match state.task.status {
                 TaskStatus::Completed => return self.completed(state),
                 TaskStatus::Failed => return Err(self.failed(&state)),
@@ -228,7 +267,7 @@ impl Follow {
                 TaskStatus::InputRequired => self.answer(state.input_requests.unwrap_or_default(), limit).await?,
                 _ => {}
             }
-            self.wait(limit).await;
+            state = self.next(limit).await?;
         }
     }
 

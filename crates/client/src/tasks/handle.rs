@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
+use crate::output;
 use crate::tasks::follow::Follow;
 use crate::tasks::ticket::TaskTicket;
 
@@ -94,7 +95,10 @@ impl TaskHandle {
     /// Waits for the next look that brings something new; `None` once the last state was handed out.
     ///
     /// The looks are as far apart as the server wants, at least 50 ms and at most 10 min; where it says nothing, 250 ms
-    /// and growing to 5 s. In 2026-07-28 a state has what the task asks (answer it with [`update`](Self::update)) and,
+    /// and growing to 5 s. What the server tells by itself shortens the wait: in 2026-07-28 it is asked to
+    /// (`subscriptions/listen`) once a wait of a second or more is due, for at most 16 tasks of a client at once.
+    ///
+    /// In 2026-07-28 a state has what the task asks (answer it with [`update`](Self::update)) and,
     /// at the end, what came of it. In 2025-11-25 what a task asks reaches the handlers only while
     /// [`result`](Self::result) is awaited.
     ///
@@ -119,10 +123,10 @@ impl TaskHandle {
         let limit = self.follow.limit(Instant::now());
         loop {
             let before = self.follow.tracker.last().cloned();
-            if before.is_some() {
-                self.follow.wait(limit).await;
-            }
-            let state = Box::pin(self.follow.look(limit)).await?;
+            let state = match before {
+                Some(_) => Box::pin(self.follow.next(limit)).await?,
+                None => Box::pin(self.follow.look(limit)).await?,
+            };
             let is_new = before.is_none_or(|before| {
                 before.status != state.task.status || before.status_message != state.task.status_message
             });
@@ -144,7 +148,8 @@ impl TaskHandle {
     }
 
     /// Waits for the end of the task and gives the tool's result, as the call itself would have given it. What the task
-    /// asks is answered by the installed handlers. It may be called again.
+    /// asks is answered by the installed handlers. It may be called again. A structured result is checked as that of
+    /// the call itself would be.
     ///
     /// # Errors
     /// - [`ErrorKind::Server`]: the call failed with this error.
@@ -158,7 +163,9 @@ impl TaskHandle {
     pub async fn result(&mut self) -> Result<CallToolResult, Error> {
         let limit = self.follow.limit(Instant::now());
         let result = self.follow.result(limit).await?;
-        result.decode().map_err(|error| Error::shape(&error).with_method(&self.follow.ticket.method))
+        let Follow { client, ticket, .. } = &self.follow;
+        let result = result.decode().map_err(|error| Error::shape(&error).with_method(&ticket.method))?;
+        output::judge(client, ticket.name.clone().unwrap_or_default(), result).await
     }
 
     /// Answers one of the questions of a task (`tasks/update`, 2026-07-28). [`result`](Self::result) does not ask the

@@ -1,7 +1,7 @@
 //! Structured results, and the schemas that tools promise for them.
 
-use bowline_client::{Client, ClientBuilder, Error, ErrorKind, Event, OutputSchemas};
-use bowline_protocol::{CallToolResult, Revision, Tool};
+use bowline_client::{Client, ClientBuilder, Error, ErrorKind, Event, Outcome, OutputSchemas, Started};
+use bowline_protocol::{CallToolResult, ListRootsResult, Revision, Tool};
 use bowline_testkit::MockServer;
 use bowline_transport::Sent;
 use serde_json::{Value, json};
@@ -163,4 +163,79 @@ async fn schemas_are_forgotten_when_the_tools_change() {
         }
     }
     panic!("the change was not told");
+}
+
+/// Every way to the result of a tool, by name.
+const WAYS: [&str; 5] = ["plain", "by hand", "a round by hand", "as a task", "a task in hand"];
+
+/// Calls a tool in one of the [`WAYS`].
+async fn by(client: &Client, way: &str) -> Result<CallToolResult, Error> {
+    let complete = |outcome| match outcome {
+        Outcome::Complete(result) => result,
+        other => panic!("{way}: {other:?}"),
+    };
+    match way {
+        "plain" => client.call("t").await,
+        "by hand" => client.call("t").by_hand().await.map(complete),
+        "a round by hand" => match client.call("t").arg("asks", true).by_hand().await? {
+            Outcome::InputRequired(asks) => {
+                let key = asks.keys().remove(0);
+                asks.answer(key, ListRootsResult::new(Vec::new())).send().await.map(complete)
+            }
+            // In a session the server asks by a request.
+            Outcome::Complete(result) => Ok(result),
+            other => panic!("{other:?}"),
+        },
+        "as a task" => client.call("job").as_task().await,
+        _ => match client.call("job").as_task().start().await? {
+            Started::Task(mut task) => task.result().await,
+            other => panic!("{other:?}"),
+        },
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t_03_the_same_verdict_stands_by_hand_after_rounds_and_for_tasks() {
+    let unfit = || {
+        let content = json!({"content": [{"type": "text", "text": "kept"}], "structuredContent": {"t": "x"}});
+        std::future::ready(Ok(result(content)))
+    };
+    let job = json!({"name": "job", "inputSchema": {"type": "object"}, "outputSchema": number(),
+        "execution": {"taskSupport": "optional"}});
+    let server = MockServer::builder()
+        .revisions([Revision::V2025_11_25, Revision::V2026_07_28])
+        .tool(Tool::new("t", json!({"type": "object"})).with_output_schema(number()), move |call| async move {
+            if call.arguments().to_value().get("asks").is_some() {
+                call.list_roots().await?;
+            }
+            unfit().await
+        })
+        .tool(serde_json::from_value(job).unwrap(), move |_| unfit())
+        .build();
+    for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
+        for policy in [OutputSchemas::Reject, OutputSchemas::Warn, OutputSchemas::Ignore] {
+            for way in WAYS {
+                let builder = with(policy).roots(Vec::new()).revision(revision);
+                let client = builder.connect(server.connector()).await.unwrap();
+                let mut events = client.events();
+                client.tools().all().await.unwrap();
+                let outcome = by(&client, way).await;
+                client.close().await.unwrap();
+                let mut told = false;
+                while let Some(event) = events.next().await {
+                    told |= matches!(event, Event::Output { .. });
+                }
+                assert_eq!(told, policy == OutputSchemas::Warn, "{revision}, {policy:?}, {way}");
+                match outcome {
+                    Ok(result) => assert_eq!(result.joined_text(), "kept"),
+                    Err(error) => {
+                        assert_eq!((error.kind(), policy), (ErrorKind::Output, OutputSchemas::Reject), "{way}");
+                        assert_eq!(error.tool_result().unwrap().joined_text(), "kept");
+                        continue;
+                    }
+                }
+                assert_ne!(policy, OutputSchemas::Reject, "{revision}, {way}");
+            }
+        }
+    }
 }

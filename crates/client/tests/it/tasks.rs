@@ -2,6 +2,7 @@
 
 mod extension;
 mod handle;
+mod listening;
 mod misbehaviour;
 mod peer;
 mod receiver;
