@@ -109,7 +109,7 @@ impl<R> fmt::Debug for InputRequired<R> {
 }
 
 async fn run<R: ResultType>(client: Client, mut call: Call) -> Result<Outcome<R>, Error> {
-    let result = client.run_raw(&mut call).await?;
+    let result = client.run_round(&mut call).await?;
     open(client, call, &result)
 }
 

@@ -97,7 +97,7 @@ impl TaskCall {
     /// Dropping the future has the task cancelled. Once there is a handle, its holder decides.
     pub async fn start(self) -> Result<Started, Error> {
         let (client, mut call) = self.prepared().await?;
-        let result = client.run_raw(&mut call).await?;
+        let result = client.run_round(&mut call).await?;
         match created(&call, &result)? {
             Some(created) => TaskHandle::created(client, &mut call, &created).map(Started::Task),
             None => {
