@@ -7,6 +7,8 @@ use std::time::Duration;
 use bowline_protocol::{Era, Extra, Implementation, Revision, TASKS_EXTENSION, excerpt};
 use bowline_transport::Connect;
 use serde::Serialize;
+use tower_layer::Layer;
+use tower_service::Service;
 
 use crate::asks::{AskLimits, Asks};
 use crate::cache::Cache;
@@ -14,12 +16,13 @@ use crate::client::Client;
 use crate::connection::CallSettings;
 use crate::dial::Dialer;
 use crate::eras::Eras;
-use crate::error::{Error, ErrorKind};
+use crate::error::{BoxError, Error, ErrorKind};
 use crate::events::{Event, OnEvent};
 use crate::handlers::{ElicitationHandler, RootsProvider, SamplingHandler};
 use crate::introduction::Introduction;
 use crate::kept::Kept;
 use crate::output::OutputSchemas;
+use crate::plane::{Call, CallService, Layers, Reply};
 use crate::reconnect::Reconnect;
 use crate::serve::Handlers;
 use crate::session::Wanted;
@@ -50,6 +53,8 @@ pub struct ClientBuilder {
     on_event: Option<OnEvent>,
     output: OutputSchemas,
     ask_limits: AskLimits,
+    layers: Layers,
+    trusts_annotations: bool,
 }
 
 impl Default for ClientBuilder {
@@ -72,6 +77,8 @@ impl Default for ClientBuilder {
             on_event: None,
             output: OutputSchemas::default(),
             ask_limits: AskLimits::default(),
+            layers: Layers::default(),
+            trusts_annotations: false,
         }
     }
 }
@@ -250,6 +257,71 @@ impl ClientBuilder {
         self
     }
 
+    /// Puts a layer around all calls, inside of the layers before: the first one is the outermost.
+    ///
+    /// Calls of users go through: typed and raw requests, the pages of lists, pings, what is asked of tasks. Not the
+    /// handshake, nor what the client does for its own sake: keep-alive, subscriptions, looking at a task on behalf of the
+    /// call that became it. A result that is kept and fresh ([`cache`](Self::cache)) is given without asking the layers.
+    /// The limit of a call's total time holds for all attempts together.
+    ///
+    /// Any layer of tower will do; errors of other types than [`Error`] become one of kind
+    /// [`ErrorKind::Layer`](crate::ErrorKind::Layer), with the original as its source. Each layer that is given here by
+    /// itself costs a call one allocation; several in one, such as a stack of `tower::ServiceBuilder`, cost one together.
+    ///
+    /// # Order
+    ///
+    /// What gives up goes outside of what tries again, and what tries again outside of what counts failures: deadline,
+    /// retry, breaker, limits. The other way round, limits outside of retry, is wrong: then a call holds its place at the
+    /// limit while it waits for its next attempt, so that a few calls to a server that fails keep all others waiting, and
+    /// attempts after the first one are not limited at all.
+    ///
+    /// ```
+    /// use std::future::Future;
+    /// use std::pin::Pin;
+    /// use std::task::{Context, Poll};
+    /// use bowline_client::{Call, CallService, Client, Error, Reply};
+    /// use tower_layer::layer_fn;
+    /// use tower_service::Service;
+    ///
+    /// /// Prints each call.
+    /// #[derive(Clone)]
+    /// struct Print<S>(S);
+    ///
+    /// impl<S: Service<Call>> Service<Call> for Print<S> {
+    ///     type Response = S::Response;
+    ///     type Error = S::Error;
+    ///     type Future = S::Future;
+    ///
+    ///     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+    ///         self.0.poll_ready(cx)
+    ///     }
+    ///
+    ///     fn call(&mut self, call: Call) -> S::Future {
+    ///         println!("{} {}", call.method(), call.name().unwrap_or_default());
+    ///         self.0.call(call)
+    ///     }
+    /// }
+    ///
+    /// let builder = Client::builder().layer(layer_fn(|inner: CallService| Print(inner)));
+    /// ```
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<CallService> + Send + Sync + 'static,
+        L::Service: Service<Call, Response = Reply> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Call>>::Error: Into<BoxError>,
+        <L::Service as Service<Call>>::Future: Send,
+    {
+        self.layers.push(layer);
+        self
+    }
+
+    /// Sets whether what the server says of its tools (`readOnlyHint`, `idempotentHint`) decides about their
+    /// [`Safety`](crate::Safety), once they were listed. Default: no, as any server can say anything.
+    pub const fn trust_annotations(mut self, trust: bool) -> Self {
+        self.trusts_annotations = trust;
+        self
+    }
+
     /// Connects and agrees with the server on a revision.
     ///
     /// # Errors
@@ -286,9 +358,9 @@ impl ClientBuilder {
             },
             keep_alive: self.keep_alive,
             handlers: Handlers { asks: Arc::new(Asks::new(self.ask_limits)), ..self.handlers },
-            kept: Arc::new(Kept::new(self.cache, self.output)),
+            kept: Arc::new(Kept::new(self.cache, self.output, self.trusts_annotations)),
         };
-        Supervisor::start(dialer, self.reconnect, self.on_event).await.map(Client::new)
+        Supervisor::start(dialer, self.reconnect, self.on_event, &self.layers).await.map(Client::new)
     }
 }
 
@@ -307,6 +379,8 @@ impl fmt::Debug for ClientBuilder {
             .field("cache", &self.cache)
             .field("declared", &self.handlers.declared())
             .field("ask_limits", &self.ask_limits)
+            .field("layers", &self.layers)
+            .field("trusts_annotations", &self.trusts_annotations)
             .finish_non_exhaustive()
     }
 }

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind};
+use crate::plane::Safety;
 use crate::rounds;
 use crate::supervisor::Supervisor;
 use crate::tasks::{self, Asked, Kept, TaskOptions, Watch};
@@ -35,7 +36,7 @@ pub(crate) type OnProgress = Box<dyn FnMut(ProgressNotificationParams) + Send>;
 pub(crate) struct Call {
     pub(crate) method: Cow<'static, str>,
     /// What the method is applied to: a tool's or prompt's name, a resource's URI.
-    pub(crate) name: Option<String>,
+    pub(crate) name: Option<Arc<str>>,
     pub(crate) params: Option<RawJson>,
     pub(crate) options: CallOptions,
     /// The parameters of the round that is under way, after the first, and how many there were.
@@ -55,6 +56,8 @@ pub(crate) struct Call {
 pub(crate) struct CallOptions {
     pub(crate) idle: Option<Duration>,
     pub(crate) total: Option<Duration>,
+    /// From when the total limit counts, if not from the moment when it is run.
+    pub(crate) started: Option<Instant>,
     pub(crate) meta: Option<Meta>,
     pub(crate) token: Option<ProgressToken>,
     /// Whether the token is the caller's choice.
@@ -67,6 +70,8 @@ pub(crate) struct CallOptions {
     /// Whether the caller takes the rounds by hand.
     pub(crate) by_hand: bool,
     pub(crate) task: TaskOptions,
+    /// Whether it may be sent again where nobody knows what became of it, for a caller who knows.
+    pub(crate) safety: Option<Safety>,
     /// Whether the caller sees to visits to URLs itself.
     pub(crate) no_visits: bool,
     /// Whether the result may be kept, where results are.
@@ -232,7 +237,7 @@ impl Call {
         self.asked = tasks::asked(self, connection);
         let with_task = self.params_for_task()?;
         let mut routing = Routing::new(self.method.clone());
-        routing.name.clone_from(&self.name);
+        routing.name = self.name.as_deref().map(str::to_owned);
         routing.mirrored = self.mirrored(connection)?;
         let options = &self.options;
         let token = options.token.as_ref();
@@ -320,7 +325,7 @@ impl Deadline {
     fn start(timeouts: &Timeouts, options: &CallOptions) -> Self {
         let now = Instant::now();
         Self {
-            started: now,
+            started: options.started.unwrap_or(now),
             last_heard: now,
             idle: options.idle.unwrap_or(timeouts.idle),
             total: options.total.unwrap_or(timeouts.total),

@@ -20,8 +20,8 @@ use crate::error::{Error, ErrorKind};
 use crate::events::{Event, Events};
 use crate::kept::Kept;
 use crate::pages::{Listed, Pages, page_call};
+use crate::plane::{self, CallService};
 use crate::request::{CallTool, Complete, GetPrompt, Raw, ReadResource, Request, any_params};
-use crate::required;
 use crate::server_info::ServerInfo;
 use crate::subscription::Subscription;
 use crate::supervisor::Supervisor;
@@ -406,6 +406,26 @@ impl Client {
         self.supervisor.handlers().asks.visits.finish(elicitation_id)
     }
 
+    /// The calls of this client as a service, its layers included: for calls made by hand, for layers around a single
+    /// call, and as a place to fall back on for another client.
+    ///
+    /// ```
+    /// use bowline_client::{Call, Client, Error};
+    /// use bowline_protocol::ListToolsResult;
+    /// use tower_service::Service;
+    ///
+    /// async fn first_page(client: &Client) -> Result<ListToolsResult, Error> {
+    ///     let reply = client.service().call(Call::new("tools/list")).await?;
+    ///     println!("after {} attempts and {:?}", reply.attempts(), reply.elapsed());
+    ///     reply.decode()
+    /// }
+    /// ```
+    ///
+    /// Results are what the server sent: none is checked against a schema or kept, and one that is a task is not followed.
+    pub fn service(&self) -> CallService {
+        self.supervisor.service().keeping(Arc::clone(&self.supervisor))
+    }
+
     /// What the cache did so far; none without one ([`ClientBuilder::cache`]).
     pub fn cache_stats(&self) -> Option<CacheStats> {
         self.supervisor.kept().cache.as_ref().map(Store::stats)
@@ -454,7 +474,7 @@ impl Client {
 
     async fn run_tool<R: ResultType>(&self, mut call: Call) -> Result<R, Error> {
         let started = Instant::now();
-        let outcome = required::run(&self.supervisor, &mut call, None).await;
+        let outcome = plane::run(&self.supervisor, &mut call, None, true).await;
         if let (Err(error), Some(cache)) = (&outcome, &self.supervisor.kept().cache) {
             cache.doubt(&call.method, error);
         }
@@ -484,7 +504,12 @@ impl Client {
         self.supervisor.kept()
     }
 
-    /// Runs one round of a call.
+    /// Runs one round of a call, through the layers.
+    pub(crate) async fn run_round(&self, call: &mut Call) -> Result<Payload, Error> {
+        plane::run(&self.supervisor, call, None, false).await.map(|(result, _)| result)
+    }
+
+    /// Runs one round of a call that belongs to a larger one, past the layers.
     pub(crate) async fn run_raw(&self, call: &mut Call) -> Result<Payload, Error> {
         call.run(&self.supervisor, None).await.map(|(result, _)| result)
     }
@@ -527,7 +552,7 @@ impl Client {
         params: &(impl Serialize + Sync),
     ) -> Result<R, Error> {
         // Specification: SEP-2663, routing headers: the id is what the request is applied to.
-        let name = Some(task_id.to_owned());
+        let name = Some(task_id.into());
         self.run(Call { method: method.into(), name, params: encode(Some(params))?, ..Call::default() }).await
     }
 

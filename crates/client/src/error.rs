@@ -1,13 +1,19 @@
 //! The one error of the client.
 
+mod layers;
+
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_protocol::{
     CallToolResult, ElicitRequestParams, ElicitRequestUrlParams, ErrorCode, ErrorObject, ShapeError, excerpt,
 };
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
+
+pub use self::layers::Attempt;
+pub(crate) use self::layers::BoxError;
 
 /// What kind of failure an [`Error`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,6 +50,15 @@ pub enum ErrorKind {
     TaskGone,
     /// A tool's structured result does not fit its `outputSchema`; the result is in [`Error::tool_result`].
     Output,
+    /// A breaker lets no calls through for now, since too many failed; [`Error::retry_after`] says when it does. Nothing
+    /// was sent.
+    BreakerOpen,
+    /// A limit of this side is reached: of calls at once, of calls in a time, or of calls that wait. Nothing was sent.
+    Overloaded,
+    /// All attempts that a layer was allowed failed; [`Error::attempts`] has their history.
+    Exhausted,
+    /// A layer failed with an error of its own, which is the source.
+    Layer,
 }
 
 /// Why a call, or a connection, failed.
@@ -58,8 +73,10 @@ pub enum ErrorKind {
 ///     error.is_retryable() || error.kind() == ErrorKind::Connect
 /// }
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -71,6 +88,9 @@ struct Inner {
     status: Option<u16>,
     stderr: Option<String>,
     result: Option<CallToolResult>,
+    retry_after: Option<Duration>,
+    attempts: Vec<Attempt>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -85,6 +105,9 @@ impl Error {
             status: None,
             stderr: None,
             result: None,
+            retry_after: None,
+            attempts: Vec::new(),
+            source: None,
         }))
     }
 
@@ -118,18 +141,7 @@ impl Error {
 
     /// The same failure once more, for another caller that it keeps from being sent.
     pub(crate) fn again(&self) -> Self {
-        let Inner { kind, message, method, server, transport, status, stderr, .. } = &*self.0;
-        Self(Box::new(Inner {
-            kind: *kind,
-            message: message.clone(),
-            method: method.clone(),
-            sent: Sent::No,
-            server: server.clone(),
-            transport: transport.clone(),
-            status: *status,
-            stderr: stderr.clone(),
-            result: None,
-        }))
+        self.clone().with_sent(Sent::No)
     }
 
     /// Whether the connection that the call was to go over is gone.
@@ -294,9 +306,10 @@ impl Error {
         self.0.status.or_else(|| self.transport_error().and_then(TransportError::status))
     }
 
-    /// How long the server asks to be left alone, where it does.
+    /// How long to wait before the next attempt, where that is known: the server asks to be left alone for so long
+    /// (`Retry-After`), or a breaker or limit of this side does.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.transport_error().and_then(TransportError::retry_after)
+        self.0.retry_after.or_else(|| self.transport_error().and_then(TransportError::retry_after))
     }
 
     /// Whether a deadline passed.
@@ -318,10 +331,19 @@ impl Error {
         }
     }
 
-    /// Whether the same call may be tried again without doing anything twice: it was never sent, and a fresh
-    /// connection or more time may help.
+    /// Whether the same call may be tried again without doing anything twice: it was never sent, or was turned away
+    /// (429), and a fresh connection or more time may help; see [`retry_after`](Self::retry_after).
     pub fn is_retryable(&self) -> bool {
-        self.sent() == Sent::No && matches!(self.kind(), ErrorKind::Connect | ErrorKind::Closed | ErrorKind::Timeout)
+        let passes = match self.kind() {
+            ErrorKind::Exhausted => false,
+            ErrorKind::Connect
+            | ErrorKind::Closed
+            | ErrorKind::Timeout
+            | ErrorKind::BreakerOpen
+            | ErrorKind::Overloaded => true,
+            _ => self.status() == Some(429),
+        };
+        passes && self.sent() == Sent::No
     }
 }
 
@@ -355,6 +377,9 @@ impl From<TransportError> for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        if let Some(source) = &self.0.source {
+            return Some(&**source);
+        }
         match (&self.0.transport, &self.0.server) {
             (Some(error), _) => error.source(),
             (None, Some(error)) => Some(error),

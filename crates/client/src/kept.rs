@@ -7,6 +7,7 @@ use crate::cache::{Cache, Store};
 use crate::connection::Connection;
 use crate::mirrors::Mirrors;
 use crate::output::{OutputSchemas, Outputs};
+use crate::plane::{Safety, Trusted};
 use crate::tasks::Supports;
 
 /// Shared by the connections of a client.
@@ -15,16 +16,19 @@ pub(crate) struct Kept {
     pub(crate) mirrors: Mirrors,
     pub(crate) outputs: Outputs,
     pub(crate) supports: Supports,
+    /// Whether calls of tools may be repeated, as a trusted server says; none unless it is trusted.
+    pub(crate) trusted: Option<Trusted>,
     /// Kept results; none unless the caller wants them.
     pub(crate) cache: Option<Store>,
 }
 
 impl Kept {
-    pub(crate) fn new(cache: Option<Cache>, outputs: OutputSchemas) -> Self {
+    pub(crate) fn new(cache: Option<Cache>, outputs: OutputSchemas, is_trusted: bool) -> Self {
         Self {
             mirrors: Mirrors::default(),
             outputs: Outputs::new(outputs),
             supports: Supports::default(),
+            trusted: is_trusted.then(Trusted::default),
             cache: cache.map(Store::new),
         }
     }
@@ -39,6 +43,9 @@ impl Kept {
             self.supports.note(&page.tools);
         }
         self.outputs.note(&page.tools, is_first);
+        if let Some(trusted) = &self.trusted {
+            trusted.note(&page.tools, is_first);
+        }
     }
 
     /// Drops what a notification says has changed. Comes before anybody is told of it.
@@ -48,7 +55,17 @@ impl Kept {
         }
         if notification.method == method::NOTIFICATIONS_TOOLS_LIST_CHANGED {
             self.outputs.forget();
+            if let Some(trusted) = &self.trusted {
+                trusted.forget();
+            }
         }
+    }
+
+    /// Whether a call may be repeated, as far as its method and a trusted server say.
+    pub(crate) fn safety_of(&self, method: &str, name: Option<&str>) -> Safety {
+        let trusted = self.trusted.as_ref().filter(|_| method == method::TOOLS_CALL).zip(name);
+        let said = trusted.and_then(|(trusted, tool)| trusted.of(tool));
+        said.unwrap_or_else(|| Safety::of_method(method))
     }
 
     /// Drops all pages of a list.

@@ -27,6 +27,7 @@ mod mirrors;
 mod outcome;
 mod output;
 mod pages;
+mod plane;
 mod reconnect;
 pub mod request;
 mod required;
@@ -52,7 +53,7 @@ pub use cache::{Cache, CacheStats};
 pub use client::Client;
 pub use declared::{ElicitationSupport, SamplingSupport};
 pub use eras::Eras;
-pub use error::{Error, ErrorKind};
+pub use error::{Attempt, Error, ErrorKind};
 pub use events::{Event, Events};
 pub use folders::Folders;
 pub use handlers::{
@@ -62,6 +63,7 @@ pub use outcome::{ByHand, InputRequired, Outcome};
 #[cfg(feature = "schema")]
 pub use output::{OutputSchema, OutputSchemas};
 pub use pages::{Listed, Pages};
+pub use plane::{Call, CallService, ProgressSink, Reply, Safety};
 pub use reconnect::Reconnect;
 pub use request::Request;
 pub use server_info::ServerInfo;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::IntoFuture;
+use std::sync::Arc;
 
 use bowline_protocol::{InputRequests, InputResponse, ResultKind, ResultType};
 use bowline_transport::BoxFuture;
@@ -60,7 +61,7 @@ pub struct InputRequired<R> {
 }
 
 /// What is made of a complete result before the caller gets it; see [`Kind::judge`].
-type Judge<R> = for<'a> fn(&'a Client, Option<String>, R) -> BoxFuture<'a, Result<R, Error>>;
+type Judge<R> = for<'a> fn(&'a Client, Option<Arc<str>>, R) -> BoxFuture<'a, Result<R, Error>>;
 
 impl<R: ResultType> InputRequired<R> {
     /// What the server asks, by keys of its own; nothing where it only wants the request again.
@@ -111,7 +112,7 @@ impl<R> fmt::Debug for InputRequired<R> {
 }
 
 async fn run<R: ResultType>(client: Client, mut call: Call, judge: Judge<R>) -> Result<Outcome<R>, Error> {
-    let result = client.run_raw(&mut call).await?;
+    let result = client.run_round(&mut call).await?;
     let kind = if client.server().is_stateless() {
         rounds::kind_of(&result, &call.method, call.asked).map_err(|error| error.with_method(&call.method))?
     } else {

@@ -54,7 +54,7 @@ pub(crate) enum Problem {
 }
 
 /// Looks at the structured part of a result before the caller gets it.
-pub(crate) async fn judge(client: &Client, tool: String, result: CallToolResult) -> Result<CallToolResult, Error> {
+pub(crate) async fn judge(client: &Client, tool: &str, result: CallToolResult) -> Result<CallToolResult, Error> {
     let outputs = &client.kept().outputs;
     let policy = outputs.policy();
     // What failed has other things to tell than what its schema promises.
@@ -62,19 +62,19 @@ pub(crate) async fn judge(client: &Client, tool: String, result: CallToolResult)
         return Ok(result);
     }
     let problem = match kind_problem(&result, client.server().revision) {
-        None => outputs.check(&tool, &result).await,
+        None => outputs.check(tool, &result).await,
         problem => problem,
     };
     let problem = match problem {
         None => return Ok(result),
         Some(Problem::Unfit(problem)) if policy == OutputSchemas::Reject => {
-            let message = format!("the tool \"{}\" broke its promise: {problem}", excerpt(&tool, 80));
+            let message = format!("the tool \"{}\" broke its promise: {problem}", excerpt(tool, 80));
             return Err(Error::output(message, result).with_method(method::TOOLS_CALL));
         }
         Some(Problem::Unfit(problem) | Problem::Unknown(problem)) => problem,
     };
-    tracing::warn!(tool = %excerpt(&tool, 80), problem, "a structured result is not what it should be");
-    client.supervisor().emit(|| Event::Output { tool, problem });
+    tracing::warn!(tool = %excerpt(tool, 80), problem, "a structured result is not what it should be");
+    client.supervisor().emit(|| Event::Output { tool: tool.to_owned(), problem });
     Ok(result)
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::IntoFuture;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_protocol::{
@@ -17,6 +18,7 @@ use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::members::Members;
 use crate::outcome::ByHand;
+use crate::plane::Safety;
 use crate::tasks::TaskOptions;
 
 /// A request that is sent when it is awaited, with result type `K::Result`.
@@ -50,7 +52,7 @@ pub trait Kind: Send {
     #[doc(hidden)]
     fn judge(
         client: &Client,
-        subject: Option<String>,
+        subject: Option<Arc<str>>,
         result: Self::Result,
     ) -> impl Future<Output = Result<Self::Result, Error>> + Send {
         let _ = (client, subject);
@@ -153,6 +155,7 @@ impl<K: Kind> Request<K> {
             // What was listed as to be called as a task is called so (2025-11-25), whoever calls it.
             options.task.support = options.task.support.or_else(|| self.client.known_task_support(name));
         }
+        let name = name.map(Arc::from);
         Ok((self.client, Call { method, name, params, options, ..Call::default() }))
     }
 
@@ -167,6 +170,14 @@ impl<K: Kind> Request<K> {
     /// limit, or the person refuses, the error is the result. A second error of the kind always is.
     pub fn visit_urls(mut self, visit: bool) -> Self {
         self.options.no_visits = !visit;
+        self
+    }
+
+    /// Says whether the request may be sent again where nobody knows what became of it. Default: what the method and,
+    /// where the server is trusted, the tool's annotations say; see [`Safety`]. It is for layers: the client by itself
+    /// repeats nothing that may have been sent.
+    pub fn safety(mut self, safety: Safety) -> Self {
+        self.options.safety = Some(safety);
         self
     }
 
@@ -337,8 +348,8 @@ impl Kind for CallTool {
         Ok(Parts { method: method::TOOLS_CALL.into(), name: Some(self.name), params, meta: None })
     }
 
-    async fn judge(client: &Client, tool: Option<String>, result: CallToolResult) -> Result<CallToolResult, Error> {
-        crate::output::judge(client, tool.unwrap_or_default(), result).await
+    async fn judge(client: &Client, tool: Option<Arc<str>>, result: CallToolResult) -> Result<CallToolResult, Error> {
+        crate::output::judge(client, tool.as_deref().unwrap_or_default(), result).await
     }
 }
 
@@ -474,7 +485,7 @@ impl Kind for Raw {
 
 /// What a method is applied to, where transports have to know it (2026-07-28, basic/transports/streamable-http,
 /// standard request headers).
-fn name_in(method: &str, params: &RawJson) -> Option<String> {
+pub(crate) fn name_in(method: &str, params: &RawJson) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Head {
         name: Option<String>,

@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::events::{self, Event, Events, OnEvent};
 use crate::feed::Feed;
 use crate::kept::Kept;
+use crate::plane::{CallService, Innermost, Layers};
 use crate::reconnect::{Reconnect, random};
 use crate::serve::Handlers;
 use crate::subscription::{self, Held};
@@ -45,6 +46,8 @@ pub(crate) struct Supervisor {
     state: Mutex<State>,
     /// Told when the state has changed.
     changed: watch::Sender<()>,
+    /// The outermost of the layers that calls of users go through, where there are some.
+    layers: OnceLock<CallService>,
 }
 
 struct State {
@@ -68,6 +71,7 @@ impl Supervisor {
         dialer: Dialer,
         policy: Option<Reconnect>,
         on_event: Option<OnEvent>,
+        layers: &Layers,
     ) -> Result<Arc<Self>, Error> {
         let events = Arc::new(Feed::default());
         // Listening begins before the first message can be served.
@@ -91,8 +95,12 @@ impl Supervisor {
             task_listeners: Arc::new(Semaphore::new(tasks::MAX_LISTENERS)),
             state: Mutex::new(state),
             changed: watch::Sender::new(()),
+            layers: OnceLock::new(),
         });
         let _ = this.home.set(Arc::downgrade(&this));
+        if let Some(layers) = layers.over(this.innermost()) {
+            let _ = this.layers.set(layers);
+        }
         if let Some(error) = link.owner.connection.closed() {
             // It ended before anybody could be told.
             this.lost(0, error);
@@ -131,6 +139,20 @@ impl Supervisor {
 
     pub(crate) const fn handlers(&self) -> &Handlers {
         &self.dialer.handlers
+    }
+
+    /// The layers, where there are some.
+    pub(crate) fn layers(&self) -> Option<&CallService> {
+        self.layers.get()
+    }
+
+    /// What calls of users go through.
+    pub(crate) fn service(self: &Arc<Self>) -> CallService {
+        self.layers().cloned().unwrap_or_else(|| self.innermost())
+    }
+
+    fn innermost(self: &Arc<Self>) -> CallService {
+        CallService::new(Innermost(Arc::downgrade(self)))
     }
 
     /// What is kept of what the server told.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::store::{Found, Store, Ticket};
 use crate::call::Call;
 use crate::error::Error;
-use crate::required;
+use crate::plane;
 use crate::supervisor::Supervisor;
 
 /// A decoded result, and where it comes from.
@@ -39,7 +39,7 @@ pub(crate) async fn run<R: ResultType>(
     } else if let Some(fetched) = look_up(supervisor, store, &ticket, session) {
         return Ok(fetched);
     }
-    match required::run(supervisor, call, session).await {
+    match plane::run(supervisor, call, session, true).await {
         Ok((payload, came_in)) => {
             let result = payload.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
             // Specification: server/utilities/caching: what came of answers depends on them, and they are no key.
@@ -92,7 +92,7 @@ async fn send<R: ResultType>(
     call: &mut Call,
     session: Option<u64>,
 ) -> Result<Fetched<R>, Error> {
-    let (payload, session) = required::run(supervisor, call, session).await?;
+    let (payload, session) = plane::run(supervisor, call, session, true).await?;
     let result = payload.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
     Ok(Fetched { result, session, was_kept: false })
 }

@@ -98,12 +98,12 @@ impl TaskCall {
     /// Dropping the future has the task cancelled. Once there is a handle, its holder decides.
     pub async fn start(self) -> Result<Started, Error> {
         let (client, mut call) = self.prepared().await?;
-        let result = client.run_raw(&mut call).await?;
+        let result = client.run_round(&mut call).await?;
         match created(&call, &result)? {
             Some(created) => TaskHandle::created(client, &mut call, &created).map(Started::Task),
             None => {
                 let result = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
-                output::judge(&client, call.name.unwrap_or_default(), result).await.map(Started::Complete)
+                output::judge(&client, call.name.as_deref().unwrap_or_default(), result).await.map(Started::Complete)
             }
         }
     }
@@ -131,7 +131,7 @@ impl IntoFuture for TaskCall {
             let (client, call) = self.prepared().await?;
             let tool = call.name.clone().unwrap_or_default();
             let result = client.run(call).await?;
-            output::judge(&client, tool, result).await
+            output::judge(&client, &tool, result).await
         })
     }
 }

@@ -211,7 +211,7 @@ async fn cancel(connection: &Connection, task_id: String, limit: Duration) {
     let task = short(&task_id);
     let mut call = Call {
         method: method::TASKS_CANCEL.into(),
-        name: Some(task_id),
+        name: Some(task_id.into()),
         params: Some(params),
         options,
         ..Call::default()

@@ -80,7 +80,7 @@ impl Follow {
         let ticket = TaskTicket {
             task_id: created.task.task_id.clone(),
             method: call.method.clone().into_owned(),
-            name: call.name.clone(),
+            name: call.name.as_deref().map(str::to_owned),
             revision: client.server().revision,
         };
         tracing::debug!(task = ticket.short_id(), status = %created.task.status, "a call became a task");
@@ -375,7 +375,7 @@ impl Follow {
         Call {
             method: Cow::Borrowed(method),
             // Specification: SEP-2663, routing headers: what the request is applied to.
-            name: Some(self.ticket.task_id.clone()),
+            name: Some(self.ticket.task_id.as_str().into()),
             params: Some(params.clone()),
             options,
             ..Call::default()

@@ -165,7 +165,7 @@ impl TaskHandle {
         let result = self.follow.result(limit).await?;
         let Follow { client, ticket, .. } = &self.follow;
         let result = result.decode().map_err(|error| Error::shape(&error).with_method(&ticket.method))?;
-        output::judge(client, ticket.name.clone().unwrap_or_default(), result).await
+        output::judge(client, ticket.name.as_deref().unwrap_or_default(), result).await
     }
 
     /// Answers one of the questions of a task (`tasks/update`, 2026-07-28). [`result`](Self::result) does not ask the

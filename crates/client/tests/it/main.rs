@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod caching;
+mod layers;
 #[cfg(feature = "schema")]
 mod output;
 mod peer;
