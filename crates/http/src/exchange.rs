@@ -28,8 +28,6 @@ use crate::transport::Shared;
 pub(crate) const QUEUE: usize = 8;
 /// How often a broken stream is asked for in vain before the request counts as lost.
 const MAX_RESUMES: u32 = 5;
-/// How long the end of a stream whose answer came is waited for, so that its connection can be used again.
-const LAST_BYTES: Duration = Duration::from_secs(1);
 
 type Item = Result<Message, TransportError>;
 
@@ -73,34 +71,26 @@ pub(crate) struct Job {
     pub(crate) out: mpsc::Sender<Item>,
 }
 
-/// An answer, and the rest of the stream that it came in.
-type Answered = (Message, Option<EventReader>);
-
 impl Job {
     /// Does the whole exchange.
     pub(crate) async fn run(self) {
         let _over = Over(&self.handover);
         let ended = &self.shared.ended;
-        let (outcome, rest) = match ended.run_until_cancelled(self.drive()).await {
-            Some(Ok((answer, rest))) => (Ok(answer), rest),
-            Some(Err(error)) => (Err(error), None),
-            None => (Err(self.shared.end_error().with_sent(self.handover.sent())), None),
+        let outcome = match ended.run_until_cancelled(self.drive()).await {
+            Some(outcome) => outcome,
+            None => Err(self.shared.end_error().with_sent(self.handover.sent())),
         };
         // A caller who does not look must not hold up the end of the connection.
         tokio::select! {
             biased;
             _ = self.out.send(outcome) => {}
-            () = ended.cancelled() => return,
-        }
-        if let Some(mut rest) = rest {
-            let end = async { while let Ok(Some(_)) = rest.next().await {} };
-            let _ = ended.run_until_cancelled(tokio::time::timeout(LAST_BYTES, end)).await;
+            () = ended.cancelled() => {}
         }
     }
 
-    async fn drive(&self) -> Result<Answered, TransportError> {
+    async fn drive(&self) -> Item {
         let (shared, routing) = (&self.shared, &self.request.routing);
-        let _turn = shared.endpoint.http().turn(shared.endpoint.url()).await;
+        let _turn = shared.endpoint.http().turn(&shared.fresh.target).await;
         let handshake = self.is_handshake();
         let stateless = handshake || routing.revision.is_some();
         let mut session = if stateless { Arc::clone(&shared.fresh) } else { shared.session() };
@@ -113,22 +103,22 @@ impl Job {
             }
         };
         if !response.status().is_success() {
-            return self.failed(response, &session).await.map(|answer| (answer, None));
+            return self.failed(response, &session).await;
         }
         if handshake {
-            let mut begun = session.at(shared.session().url.clone());
+            let mut begun = session.at(shared.session().target.clone());
             begun.take_id(&response)?;
             session = Arc::new(begun);
         }
         let answered = match answer::kind(&response) {
             Kind::Events => self.events(response, &session).await?,
-            Kind::Json | Kind::Untyped => (self.json(&mut response).await?, None),
+            Kind::Json | Kind::Untyped => self.json(&mut response).await?,
             Kind::Other => {
                 let body = answer::cut(&mut response).await;
                 return Err(answer::unusable(&response, &routing.method, &body));
             }
         };
-        if let (true, Message::Response(Response { outcome: Ok(result), .. })) = (handshake, &answered.0) {
+        if let (true, Message::Response(Response { outcome: Ok(result), .. })) = (handshake, &answered) {
             let mut begun = Session::clone(&session);
             begun.take_version(result);
             shared.begin(begun);
@@ -165,7 +155,7 @@ impl Job {
     }
 
     /// Reads an answer that is a stream, resuming it where it breaks and the server lets it be resumed.
-    async fn events(&self, response: HttpResponse, session: &Session) -> Result<Answered, TransportError> {
+    async fn events(&self, response: HttpResponse, session: &Session) -> Item {
         let shown = response.shown().to_owned();
         let mut reader = self.reader(response);
         let mut backoff = Backoff::for_answers();
@@ -175,7 +165,8 @@ impl Job {
                 match reader.next().await {
                     Ok(Some(event)) if event.is_message() => {
                         if let Some(answer) = self.take(&event.data, &shown).await? {
-                            return Ok((answer, Some(reader)));
+                            reader.leave();
+                            return Ok(answer);
                         }
                     }
                     // Other types are not of this protocol: pings and the like.
@@ -220,7 +211,7 @@ impl Job {
         let mut error = lost;
         for _ in 0..MAX_RESUMES {
             tokio::time::sleep(backoff.next(retry)).await;
-            match self.shared.endpoint.send(Method::GET, &session.url, &headers, None).await {
+            match self.shared.endpoint.send_to(Method::GET, &session.target, &headers, None).await {
                 Ok((response, _)) if response.status().is_success() && answer::kind(&response) == Kind::Events => {
                     return Ok(self.reader(response).resuming(self.shared.limits.max_frame_bytes, last_id.clone()));
                 }

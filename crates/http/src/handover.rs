@@ -67,8 +67,18 @@ impl Handover {
 
 /// A body that tells when it is taken to be written.
 pub(crate) struct Watched {
-    pub(crate) bytes: Option<Bytes>,
-    pub(crate) handover: Arc<Handover>,
+    bytes: Option<Bytes>,
+    handover: Option<Arc<Handover>>,
+}
+
+impl Watched {
+    /// A body, or none.
+    pub(crate) fn new(body: Option<(Bytes, &Arc<Handover>)>) -> Self {
+        match body {
+            Some((bytes, handover)) => Self { bytes: Some(bytes), handover: Some(Arc::clone(handover)) },
+            None => Self { bytes: None, handover: None },
+        }
+    }
 }
 
 impl Body for Watched {
@@ -77,7 +87,9 @@ impl Body for Watched {
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let bytes = self.bytes.take();
-        self.handover.set(HELD, TAKEN);
+        if let Some(handover) = &self.handover {
+            handover.set(HELD, TAKEN);
+        }
         Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
 

@@ -92,7 +92,7 @@ impl HttpTransport {
         if !session.has_id() || gone {
             return;
         }
-        let deleting = shared.endpoint.send(Method::DELETE, &session.url, &session.get, None);
+        let deleting = shared.endpoint.send_to(Method::DELETE, &session.target, &session.get, None);
         match tokio::time::timeout(self.grace, deleting).await {
             Ok(Ok((response, _))) => tracing::debug!(status = %response.status(), "ended the session"),
             Ok(Err(error)) => tracing::debug!(%error, "could not end the session"),
@@ -121,11 +121,11 @@ impl Shared {
         frame: &Bytes,
         handover: &Arc<Handover>,
     ) -> Result<HttpResponse, TransportError> {
-        let url = self.session().url.clone();
-        let (response, moved) = self.endpoint.send(Method::POST, &url, headers, Some((frame, handover))).await?;
-        if let Some(url) = moved.filter(|_| response.status().is_success()) {
+        let target = self.session().target.clone();
+        let (response, moved) = self.endpoint.send_to(Method::POST, &target, headers, Some((frame, handover))).await?;
+        if let Some(target) = moved.filter(|_| response.status().is_success()) {
             let mut session = lock(&self.session);
-            *session = Arc::new(session.at(url));
+            *session = Arc::new(session.at(target));
         }
         Ok(response)
     }
