@@ -148,7 +148,11 @@ impl HttpClient {
                 }
                 Err(failed) => failed,
             };
-            match failed.take_message() {
+            let untouched = failed.take_message();
+            if let (Some(_), Some(handover)) = (&untouched, handover) {
+                handover.returned();
+            }
+            match untouched {
                 // It came back untouched: the connection had ended while it waited.
                 Some(untouched) if used_before => request = untouched,
                 _ => {
@@ -204,8 +208,11 @@ impl Route {
         match sender {
             Sender::Single(mut single) => {
                 *request.uri_mut() = self.line.clone();
+                // It is free, so its task takes the request next.
                 let sending = single.try_send_request(request);
-                let _ = handover;
+                if let Some(handover) = handover {
+                    handover.offered();
+                }
                 (sending.await, Some(single))
             }
             #[cfg(feature = "http2")]
