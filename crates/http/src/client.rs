@@ -1,27 +1,41 @@
 //! The seam to the HTTP library: no type of it shows outside of this module.
 
+mod body;
+mod connection;
+mod dial;
 mod failure;
+mod pool;
+mod response;
+mod target;
 #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
 mod tls;
 #[cfg(not(any(feature = "tls-aws-lc", feature = "tls-ring")))]
 #[path = "client/tls/absent.rs"]
 mod tls;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::future::poll_fn;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use bowline_tls::{Tls, TlsSettings};
 use bowline_transport::{TransportError, TransportErrorKind};
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use http::header::{ACCEPT_ENCODING, HOST, PROXY_AUTHORIZATION, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request};
+use hyper_util::client::proxy::matcher::Matcher;
+use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
+use self::connection::Sender;
+use self::target::{Origins, Route};
+use self::tls::Secure;
 use crate::handover::{Handover, Watched};
+
+pub use self::response::HttpResponse;
+pub(crate) use self::target::Target;
 
 /// Speaks HTTP: connections, TLS, proxies.
 ///
@@ -40,12 +54,12 @@ pub struct HttpClient(Arc<Inner>);
 
 struct Inner {
     settings: HttpClientBuilder,
+    user_agent: HeaderValue,
     tls: Tls,
-    /// For `http`: it never reads the system's certificates.
-    plain: OnceLock<Result<reqwest::Client, TransportError>>,
-    /// For `https`.
-    secure: OnceLock<Result<reqwest::Client, TransportError>>,
-    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// Made for the first `https`: it reads the system's certificates.
+    secure: OnceLock<Result<Secure, TransportError>>,
+    proxies: OnceLock<Matcher>,
+    origins: Origins,
 }
 
 /// Settings of an [`HttpClient`]; made by [`HttpClient::builder`].
@@ -56,13 +70,6 @@ pub struct HttpClientBuilder {
     per_host: usize,
     proxy_from_env: bool,
     tls: TlsSettings,
-}
-
-/// An answer: its head, and its body as it comes.
-pub struct HttpResponse {
-    inner: reqwest::Response,
-    /// The address that answered, without secrets.
-    shown: String,
 }
 
 impl HttpClient {
@@ -92,55 +99,138 @@ impl HttpClient {
         headers: HeaderMap,
         body: Option<(Bytes, &Arc<Handover>)>,
     ) -> Result<HttpResponse, TransportError> {
-        let client = self.library(url)?;
-        let mut request = reqwest::Request::new(method, url.clone());
+        self.send_to(method, &self.target(url.clone()), headers, body).await
+    }
+
+    /// What is known of an address: whoever asks it often keeps that.
+    pub(crate) fn target(&self, url: Url) -> Target {
+        Target::new(&self.0, url)
+    }
+
+    /// The headers that every request to an address has, beside those of its own. They are added where they lack;
+    /// whoever sends many requests begins with them.
+    pub(crate) fn write_headers(&self, headers: &mut HeaderMap, target: &Target) {
+        headers.entry(USER_AGENT).or_insert_with(|| self.0.user_agent.clone());
+        if let Some(accepted) = body::ACCEPTED {
+            headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(accepted));
+        }
+        if let Ok(route) = target.route() {
+            headers.entry(HOST).or_insert_with(|| route.host.clone());
+        }
+    }
+
+    /// As [`send`](Self::send).
+    pub(crate) async fn send_to(
+        &self,
+        method: Method,
+        target: &Target,
+        mut headers: HeaderMap,
+        body: Option<(Bytes, &Arc<Handover>)>,
+    ) -> Result<HttpResponse, TransportError> {
+        let route = target.route()?;
+        self.write_headers(&mut headers, target);
+        if let Some(authorization) = &route.proxy_authorization {
+            headers.entry(PROXY_AUTHORIZATION).or_insert_with(|| authorization.clone());
+        }
+        let handover = body.as_ref().map(|(_, handover)| *handover);
+        let mut request = Request::new(Watched::new(body));
+        *request.method_mut() = method;
         *request.headers_mut() = headers;
-        let handover = body.as_ref().map(|(_, handover)| Arc::clone(handover));
-        if let Some((bytes, handover)) = body {
-            let body = Watched { bytes: Some(bytes), handover: Arc::clone(handover) };
-            *request.body_mut() = Some(reqwest::Body::wrap(body));
-        }
-        match client.execute(request).await {
-            Ok(inner) => {
-                if let Some(handover) = handover {
-                    handover.answered();
+        loop {
+            let (sender, used_before) = self.connection(target, route).await?;
+            let (sent, connection) = route.exchange(sender, request, handover).await;
+            let mut failed = match sent {
+                Ok(response) => {
+                    if let Some(handover) = handover {
+                        handover.answered();
+                    }
+                    return Ok(HttpResponse::new(response, target.clone(), connection));
                 }
-                Ok(HttpResponse { inner, shown: shown(url) })
+                Err(failed) => failed,
+            };
+            let untouched = failed.take_message();
+            if let (Some(_), Some(handover)) = (&untouched, handover) {
+                handover.returned();
             }
-            Err(error) => {
-                let sent = handover.map_or(bowline_transport::Sent::Maybe, |handover| handover.sent());
-                Err(failure::of_request(error, url, sent))
+            match untouched {
+                // It came back untouched: the connection had ended while it waited.
+                Some(untouched) if used_before => request = untouched,
+                _ => {
+                    let sent = handover.map_or(bowline_transport::Sent::Maybe, |handover| handover.sent());
+                    return Err(failure::of_request(failed.into_error(), target.shown(), sent));
+                }
             }
         }
+    }
+
+    /// A connection for one request, and whether it was used before.
+    async fn connection(&self, target: &Target, route: &Route) -> Result<(Sender, bool), TransportError> {
+        let pool = &route.origin.pool;
+        if let Some(sender) = pool.take() {
+            return Ok((sender, true));
+        }
+        let fresh = async {
+            if pool.expects() {
+                // One whose answer has just ended rests as soon as its task had its turn.
+                tokio::task::yield_now().await;
+            }
+            self.0.dial(&route.origin).await
+        };
+        let rested = poll_fn(|cx| pool.poll_take(cx).map_or(Poll::Pending, Poll::Ready));
+        let fresh = tokio::select! {
+            biased;
+            sender = rested => return Ok((sender, true)),
+            fresh = fresh => fresh.map_err(|failure| failure::of_dial(failure, target.shown()))?,
+        };
+        Ok(match fresh {
+            Sender::Single(single) => (Sender::Single(single), false),
+            #[cfg(feature = "http2")]
+            Sender::Shared(shared) => (Sender::Shared(pool.share(shared)), false),
+        })
     }
 
     /// Waits for one of the connections that requests to this host may use at once.
-    pub(crate) async fn turn(&self, url: &Url) -> Option<OwnedSemaphorePermit> {
-        let host = {
-            let mut hosts = self.0.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-            let key = url.host_str().unwrap_or_default();
-            match hosts.get(key) {
-                Some(host) => Arc::clone(host),
-                None => {
-                    let host = Arc::new(Semaphore::new(self.0.settings.per_host.clamp(1, Semaphore::MAX_PERMITS)));
-                    // Hosts without an open request are as good as new.
-                    hosts.retain(|_, host| Arc::strong_count(host) > 1);
-                    hosts.insert(key.to_owned(), Arc::clone(&host));
-                    host
-                }
-            }
-        };
-        host.acquire_owned().await.ok()
+    pub(crate) async fn turn(&self, target: &Target) -> Option<OwnedSemaphorePermit> {
+        let room = Arc::clone(&target.route().ok()?.origin.room);
+        room.acquire_owned().await.ok()
     }
+}
 
-    fn library(&self, url: &Url) -> Result<&reqwest::Client, TransportError> {
-        let settings = &self.0.settings;
-        let secure = url.scheme() == "https";
-        if secure {
-            settings.tls.permits(url.host_str().unwrap_or_default(), &shown(url))?;
+impl Route {
+    /// Gives a request to a connection and waits for the head of the answer. Gives the connection back where it
+    /// carries nothing else.
+    async fn exchange(
+        &self,
+        sender: Sender,
+        mut request: Request<Watched>,
+        handover: Option<&Arc<Handover>>,
+    ) -> (connection::Sent, Option<connection::Single>) {
+        match sender {
+            Sender::Single(mut single) => {
+                *request.uri_mut() = self.line.clone();
+                // It is free, so its task takes the request next.
+                let sending = single.try_send_request(request);
+                if let Some(handover) = handover {
+                    handover.offered();
+                }
+                (sending.await, Some(single))
+            }
+            #[cfg(feature = "http2")]
+            Sender::Shared(mut shared) => {
+                *request.uri_mut() = self.whole.clone();
+                // The first line says it.
+                if request.headers().get(HOST) == Some(&self.host) {
+                    request.headers_mut().remove(HOST);
+                }
+                (shared.try_send_request(request).await, None)
+            }
         }
-        let cell = if secure { &self.0.secure } else { &self.0.plain };
-        cell.get_or_init(|| settings.library(&self.0.tls, secure)).as_ref().map_err(Clone::clone)
+    }
+}
+
+impl Inner {
+    fn secure(&self) -> Result<&Secure, TransportError> {
+        self.secure.get_or_init(|| Secure::new(&self.tls)).as_ref().map_err(Clone::clone)
     }
 }
 
@@ -221,70 +311,17 @@ impl HttpClientBuilder {
     /// # Errors
     /// [`TransportErrorKind::Config`] when a certificate, its file or the user agent cannot be read.
     pub fn build(self) -> Result<HttpClient, TransportError> {
-        if http::HeaderValue::from_str(&self.user_agent).is_err() {
-            return Err(config("the user agent has characters that no header may have; use plain ASCII"));
-        }
+        let user_agent = HeaderValue::from_str(&self.user_agent)
+            .map_err(|_| config("the user agent has characters that no header may have; use plain ASCII"))?;
         let tls = self.tls.read()?;
         Ok(HttpClient(Arc::new(Inner {
             settings: self,
+            user_agent,
             tls,
-            plain: OnceLock::new(),
             secure: OnceLock::new(),
-            hosts: Mutex::default(),
+            proxies: OnceLock::new(),
+            origins: Origins::default(),
         })))
-    }
-
-    fn library(&self, tls: &Tls, secure: bool) -> Result<reqwest::Client, TransportError> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(&self.user_agent)
-            .connect_timeout(self.connect_timeout)
-            // Which redirects are followed is the endpoint's to say.
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false);
-        let unchecked = secure && self.tls.accepts_any_certificate();
-        if unchecked {
-            // Nobody may stand in for this machine: no other name server, no proxy.
-            let here = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
-            builder = builder.resolve_to_addrs("localhost", &here.map(|address| SocketAddr::new(address, 0)));
-        }
-        if unchecked || !self.proxy_from_env {
-            builder = builder.no_proxy();
-        }
-        builder = if secure { tls::secure(builder, tls)? } else { tls::plain(builder)? };
-        builder.build().map_err(|error| config("the http client cannot be set up").with_source(error.without_url()))
-    }
-}
-
-impl HttpResponse {
-    /// The status.
-    pub fn status(&self) -> StatusCode {
-        self.inner.status()
-    }
-
-    /// The headers.
-    pub fn headers(&self) -> &HeaderMap {
-        self.inner.headers()
-    }
-
-    /// The next piece of the body; `None` at its end.
-    ///
-    /// # Errors
-    /// When the connection breaks, or the body is not what its encoding says.
-    ///
-    /// # Cancel safety
-    /// Dropping the future loses nothing.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, TransportError> {
-        self.inner.chunk().await.map_err(|error| failure::of_body(error, &self.shown))
-    }
-
-    /// How large the body says it is, in bytes.
-    pub(crate) fn content_length(&self) -> Option<u64> {
-        self.inner.content_length()
-    }
-
-    /// The address that answered, without secrets.
-    pub(crate) fn shown(&self) -> &str {
-        &self.shown
     }
 }
 
@@ -319,11 +356,5 @@ impl fmt::Debug for HttpClientBuilder {
             .field("proxy_from_env", &self.proxy_from_env)
             .field("tls", &self.tls)
             .finish()
-    }
-}
-
-impl fmt::Debug for HttpResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpResponse").field("status", &self.status()).field("url", &self.shown).finish_non_exhaustive()
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bowline_transport::{Sent, TransportError, TransportErrorKind, WireMessage};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::AbortHandle;
 
+use crate::exchange::Work;
 use crate::transport::{Shared, begins_listening};
 
 /// How long a server may take to accept a notification. It holds up those behind it for as long.
@@ -17,7 +17,7 @@ pub(crate) enum Letter {
     /// A notification of the session.
     Notification { message: WireMessage, done: oneshot::Sender<Result<(), TransportError>> },
     /// Word that a request was given up. Only then does its own POST end: a connection that closes is no word.
-    Cancelled { message: WireMessage, request: AbortHandle },
+    Cancelled { message: WireMessage, request: Work },
     /// Asks to be told when all that was before it has been sent.
     Flush(oneshot::Sender<()>),
 }
@@ -35,10 +35,10 @@ pub(crate) async fn run(shared: Arc<Shared>, mut letters: mpsc::Receiver<Letter>
                 let _ = done.send(outcome);
             }
             Letter::Cancelled { message, request } => {
-                let _request = AbortOnDrop(request);
                 if let Err(error) = deliver(&shared, &message).await {
                     tracing::debug!(%error, "could not tell the server that a request was given up");
                 }
+                drop(request);
             }
             Letter::Flush(done) => {
                 let _ = done.send(());
@@ -52,12 +52,4 @@ async fn deliver(shared: &Shared, message: &WireMessage) -> Result<(), Transport
         let text = format!("{} did not accept {} in time", shared.endpoint.describe(), message.routing.method);
         Err(TransportError::new(TransportErrorKind::Timeout, text).with_sent(Sent::Maybe))
     })
-}
-
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use url::Url;
 
 use crate::authorize::{AuthRequest, Authorize, Challenge, Retry};
-use crate::client::{HttpClient, HttpResponse, shown};
+use crate::client::{HttpClient, HttpResponse, Target, shown};
 use crate::handover::Handover;
 
 /// How many redirects are followed, one after another.
@@ -130,31 +130,44 @@ impl Endpoint {
         if url.origin() != self.url.origin() {
             return Err(refused(format!("{} is on another origin than {}", shown(url), self.describe())));
         }
-        let mut moved: Option<Url> = None;
+        let target = self.client.target(url.clone());
+        let (response, moved) = self.send_to(method, &target, headers, body).await?;
+        Ok((response, moved.map(|target| target.url().clone())))
+    }
+
+    /// As [`send`](Self::send), to an address on this origin.
+    pub(crate) async fn send_to(
+        &self,
+        method: Method,
+        target: &Target,
+        headers: &HeaderMap,
+        body: Option<(&Bytes, &Arc<Handover>)>,
+    ) -> Result<(HttpResponse, Option<Target>), TransportError> {
+        let mut moved: Option<Target> = None;
         let (mut redirects, mut attempt) = (0, 1);
         loop {
-            let target = moved.as_ref().unwrap_or(url);
+            let target = moved.as_ref().unwrap_or(target);
             let mut headers = headers.clone();
             if let Some(authorize) = &self.authorize {
-                authorize.authorize(&mut AuthRequest::new(&method, target, &mut headers)).await?;
+                authorize.authorize(&mut AuthRequest::new(&method, target.url(), &mut headers)).await?;
             }
             let sent = body.map(|(bytes, handover)| (bytes.clone(), handover));
-            let response = self.client.send(method.clone(), target, headers, sent).await?;
+            let response = self.client.send_to(method.clone(), target, headers, sent).await?;
             if let Some(authorize) = &self.authorize {
                 authorize.answered(response.headers());
             }
             let status = response.status();
             if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && attempt < MAX_ATTEMPTS {
                 let Some(authorize) = &self.authorize else { return Ok((response, moved)) };
-                let challenge = Challenge::new(status, target, response.headers(), attempt);
+                let challenge = Challenge::new(status, target.url(), response.headers(), attempt);
                 if authorize.challenged(challenge).await? == Retry::GiveUp {
                     return Ok((response, moved));
                 }
                 attempt += 1;
             } else if status.is_redirection() && response.headers().contains_key(LOCATION) {
                 redirects += 1;
-                let next = self.follow(target, &response, redirects)?;
-                moved = Some(next);
+                let next = self.follow(target.url(), &response, redirects)?;
+                moved = Some(self.client.target(next));
             } else {
                 return Ok((response, moved));
             }

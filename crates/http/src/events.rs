@@ -70,6 +70,11 @@ impl EventReader {
         }
     }
 
+    /// Leaves the rest of the stream to be read by nobody. If it ends soon, its connection is used again.
+    pub(crate) fn leave(self) {
+        self.response.leave();
+    }
+
     /// What `Last-Event-ID` goes on with this stream; empty where the server gave no ids.
     pub const fn last_event_id(&self) -> &Bytes {
         self.decoder.last_event_id()

@@ -1,18 +1,19 @@
 //! One request: its POST, what comes back, and how it is resumed or given up.
 
-use std::sync::Arc;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bowline_protocol::frame::{self, Incoming, Message, Response};
 use bowline_protocol::{RawJson, RequestId, method};
 use bowline_transport::{
-    ExchangeSource, Fault, Routing, Sent, TransportError, TransportErrorKind, WireMessage, WireRequest,
+    BoxFuture, ExchangeSource, Fault, Routing, Sent, TransportError, TransportErrorKind, WireMessage, WireRequest,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::task::AbortHandle;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::answer::{self, Kind};
 use crate::client::HttpResponse;
@@ -24,31 +25,101 @@ use crate::listen::Backoff;
 use crate::session::Session;
 use crate::transport::Shared;
 
-/// How many messages wait for the caller before reading pauses.
-pub(crate) const QUEUE: usize = 8;
 /// How often a broken stream is asked for in vain before the request counts as lost.
 const MAX_RESUMES: u32 = 5;
-/// How long the end of a stream whose answer came is waited for, so that its connection can be used again.
-const LAST_BYTES: Duration = Duration::from_secs(1);
 
 type Item = Result<Message, TransportError>;
 
-/// The caller's side.
+/// The work of an exchange.
+pub(crate) type Work = BoxFuture<'static, Item>;
+
+/// A request and what belongs to it.
+///
+/// It is worked on by whoever polls it, in the caller's own task: a call that waits for a connection's task alone is
+/// woken once less than one that waits for a task of its own.
 pub(crate) struct HttpExchange {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) id: RequestId,
-    pub(crate) handover: Arc<Handover>,
-    pub(crate) messages: mpsc::Receiver<Item>,
-    pub(crate) task: AbortHandle,
+    shared: Arc<Shared>,
+    id: RequestId,
+    handover: Arc<Handover>,
+    /// None once it is over.
+    work: Option<Work>,
+    /// What the work has for the caller before the answer.
+    aside: Arc<Aside>,
+    /// What came before anybody could take it.
+    early: Option<Item>,
     /// Whether the server is told in a message of its own when the request is given up.
-    pub(crate) tells: bool,
-    pub(crate) _slot: OwnedSemaphorePermit,
+    tells: bool,
+    _slot: OwnedSemaphorePermit,
+}
+
+/// Room for one message on its way to the caller. Until it is taken, nothing more is read.
+#[derive(Default)]
+struct Aside(Mutex<Option<Message>>);
+
+impl Aside {
+    fn lock(&self) -> MutexGuard<'_, Option<Message>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the message is taken. Whoever takes it polls again, so nobody has to be woken.
+    async fn hand_on(&self, message: Message) {
+        *self.lock() = Some(message);
+        poll_fn(|_| if self.lock().is_some() { Poll::Pending } else { Poll::Ready(()) }).await;
+    }
+}
+
+impl HttpExchange {
+    /// Begins a request, and waits until it is on its way.
+    pub(crate) async fn begin(
+        shared: &Arc<Shared>,
+        request: WireRequest,
+        slot: OwnedSemaphorePermit,
+    ) -> Result<Self, TransportError> {
+        let (handover, aside) = (Arc::new(Handover::default()), Arc::new(Aside::default()));
+        let mut this = Self {
+            shared: Arc::clone(shared),
+            id: request.id.clone(),
+            // Specification: 2026-07-28, basic/patterns/cancellation: over HTTP there is no message for it.
+            tells: request.cancellable && request.routing.revision.is_none(),
+            handover: Arc::clone(&handover),
+            aside: Arc::clone(&aside),
+            early: None,
+            work: None,
+            _slot: slot,
+        };
+        let job = Job { shared: Arc::clone(shared), request, handover: Arc::clone(&handover), aside };
+        this.work = Some(Box::pin(job.run()));
+        let mut left = pin!(handover.left());
+        poll_fn(|cx| {
+            if let Poll::Ready(item) = this.poll_message(cx) {
+                this.early = item;
+                return Poll::Ready(());
+            }
+            left.as_mut().poll(cx)
+        })
+        .await;
+        match this.early.take() {
+            // It never left: the error is the request's, not the exchange's.
+            Some(Err(error)) if handover.is_held() => return Err(error),
+            early => this.early = early,
+        }
+        Ok(this)
+    }
 }
 
 impl ExchangeSource for HttpExchange {
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
-        let item = ready!(self.messages.poll_recv(cx));
-        Poll::Ready(Some(item.unwrap_or_else(|| Err(self.shared.end_error().with_sent(self.handover.sent())))))
+        if let Some(item) = self.early.take() {
+            return Poll::Ready(Some(item));
+        }
+        let Some(work) = &mut self.work else { return Poll::Ready(None) };
+        let polled = work.as_mut().poll(cx);
+        if let Some(message) = self.aside.lock().take() {
+            return Poll::Ready(Some(Ok(message)));
+        }
+        let item = ready!(polled);
+        self.work = None;
+        Poll::Ready(Some(item))
     }
 
     fn status(&self) -> Option<u16> {
@@ -56,55 +127,44 @@ impl ExchangeSource for HttpExchange {
     }
 
     fn cancel(&mut self, reason: &str) {
-        if !self.tells || self.handover.sent() == Sent::No {
+        let Some(work) = self.work.take() else { return };
+        if !self.tells || self.handover.hold_back() {
             // Specification: 2026-07-28, basic/patterns/cancellation: closing the stream is the signal.
-            return self.task.abort();
+            return;
         }
         let params = RawJson::from(serde_json::json!({ "requestId": self.id, "reason": reason }));
         let frame = frame::encode_notification(method::NOTIFICATIONS_CANCELLED, Some(&params), None);
         let message = WireMessage::new(frame, Routing::new(method::NOTIFICATIONS_CANCELLED));
-        if !self.shared.post_later(Letter::Cancelled { message, request: self.task.clone() }) {
-            self.task.abort();
-        }
+        self.shared.post_later(Letter::Cancelled { message, request: work });
     }
 }
 
-/// The task's side.
-pub(crate) struct Job {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) request: WireRequest,
-    pub(crate) handover: Arc<Handover>,
-    pub(crate) out: mpsc::Sender<Item>,
+impl Drop for HttpExchange {
+    fn drop(&mut self) {
+        self.cancel("the caller no longer waits");
+    }
 }
 
-/// An answer, and the rest of the stream that it came in.
-type Answered = (Message, Option<EventReader>);
+/// What is done for one request.
+struct Job {
+    shared: Arc<Shared>,
+    request: WireRequest,
+    handover: Arc<Handover>,
+    aside: Arc<Aside>,
+}
 
 impl Job {
     /// Does the whole exchange.
-    pub(crate) async fn run(self) {
-        let _over = Over(&self.handover);
-        let ended = &self.shared.ended;
-        let (outcome, rest) = match ended.run_until_cancelled(self.drive()).await {
-            Some(Ok((answer, rest))) => (Ok(answer), rest),
-            Some(Err(error)) => (Err(error), None),
-            None => (Err(self.shared.end_error().with_sent(self.handover.sent())), None),
-        };
-        // A caller who does not look must not hold up the end of the connection.
-        tokio::select! {
-            biased;
-            _ = self.out.send(outcome) => {}
-            () = ended.cancelled() => return,
-        }
-        if let Some(mut rest) = rest {
-            let end = async { while let Ok(Some(_)) = rest.next().await {} };
-            let _ = ended.run_until_cancelled(tokio::time::timeout(LAST_BYTES, end)).await;
+    async fn run(self) -> Item {
+        match self.shared.ended.run_until_cancelled(self.drive()).await {
+            Some(outcome) => outcome,
+            None => Err(self.shared.end_error().with_sent(self.handover.end())),
         }
     }
 
-    async fn drive(&self) -> Result<Answered, TransportError> {
+    async fn drive(&self) -> Item {
         let (shared, routing) = (&self.shared, &self.request.routing);
-        let _turn = shared.endpoint.http().turn(shared.endpoint.url()).await;
+        let _turn = shared.endpoint.http().turn(&shared.fresh.target).await;
         let handshake = self.is_handshake();
         let stateless = handshake || routing.revision.is_some();
         let mut session = if stateless { Arc::clone(&shared.fresh) } else { shared.session() };
@@ -118,22 +178,22 @@ impl Job {
         };
         self.handover.came_with(response.status().as_u16());
         if !response.status().is_success() {
-            return self.failed(response, &session).await.map(|answer| (answer, None));
+            return self.failed(response, &session).await;
         }
         if handshake {
-            let mut begun = session.at(shared.session().url.clone());
+            let mut begun = session.at(shared.session().target.clone());
             begun.take_id(&response)?;
             session = Arc::new(begun);
         }
         let answered = match answer::kind(&response) {
             Kind::Events => self.events(response, &session).await?,
-            Kind::Json | Kind::Untyped => (self.json(&mut response).await?, None),
+            Kind::Json | Kind::Untyped => self.json(&mut response).await?,
             Kind::Other => {
                 let body = answer::cut(&mut response).await;
                 return Err(answer::unusable(&response, &routing.method, &body));
             }
         };
-        if let (true, Message::Response(Response { outcome: Ok(result), .. })) = (handshake, &answered.0) {
+        if let (true, Message::Response(Response { outcome: Ok(result), .. })) = (handshake, &answered) {
             let mut begun = Session::clone(&session);
             begun.take_version(result);
             shared.begin(begun);
@@ -170,7 +230,7 @@ impl Job {
     }
 
     /// Reads an answer that is a stream, resuming it where it breaks and the server lets it be resumed.
-    async fn events(&self, response: HttpResponse, session: &Session) -> Result<Answered, TransportError> {
+    async fn events(&self, response: HttpResponse, session: &Session) -> Item {
         let shown = response.shown().to_owned();
         let mut reader = self.reader(response);
         let mut backoff = Backoff::for_answers();
@@ -180,7 +240,8 @@ impl Job {
                 match reader.next().await {
                     Ok(Some(event)) if event.is_message() => {
                         if let Some(answer) = self.take(&event.data, &shown).await? {
-                            return Ok((answer, Some(reader)));
+                            reader.leave();
+                            return Ok(answer);
                         }
                     }
                     // Other types are not of this protocol: pings and the like.
@@ -225,7 +286,7 @@ impl Job {
         let mut error = lost;
         for _ in 0..MAX_RESUMES {
             tokio::time::sleep(backoff.next(retry)).await;
-            match self.shared.endpoint.send(Method::GET, &session.url, &headers, None).await {
+            match self.shared.endpoint.send_to(Method::GET, &session.target, &headers, None).await {
                 Ok((response, _)) if response.status().is_success() && answer::kind(&response) == Kind::Events => {
                     return Ok(self.reader(response).resuming(self.shared.limits.max_frame_bytes, last_id.clone()));
                 }
@@ -276,7 +337,7 @@ impl Job {
             Message::Response(response) => self.is_answer(&response).then_some(Message::Response(response)),
             other => {
                 // Waits for the caller: that is what keeps a stream from filling memory.
-                let _ = self.out.send(Ok(other)).await;
+                self.aside.hand_on(other).await;
                 None
             }
         }
@@ -311,14 +372,5 @@ impl Job {
             }
             _ => Err(answer::failure(&response, &self.request.routing.method, &body)),
         }
-    }
-}
-
-/// Tells that a request is over, however its task ends.
-struct Over<'a>(&'a Handover);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.over();
     }
 }

@@ -5,9 +5,8 @@ use bowline_transport::{Sent, TransportError, TransportErrorKind};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
-use url::Url;
 
-use crate::client::HttpResponse;
+use crate::client::{HttpResponse, Target};
 use crate::endpoint::Endpoint;
 use crate::header::{PROTOCOL_VERSION, SESSION_ID};
 
@@ -18,7 +17,7 @@ const MAX_ID: usize = 4096;
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     /// Where the endpoint is, as far as redirects within its origin told.
-    pub(crate) url: Url,
+    pub(crate) target: Target,
     /// Headers of a POST.
     pub(crate) post: HeaderMap,
     /// Headers of a GET.
@@ -35,11 +34,13 @@ impl Session {
         post.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         get.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         get.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let target = endpoint.http().target(endpoint.url().clone());
         for headers in [&mut post, &mut get] {
             headers.remove(SESSION_ID);
             headers.remove(PROTOCOL_VERSION);
+            endpoint.http().write_headers(headers, &target);
         }
-        Self { url: endpoint.url().clone(), post, get, has_id: false }
+        Self { target, post, get, has_id: false }
     }
 
     /// Whether the server gave a session id.
@@ -48,8 +49,8 @@ impl Session {
     }
 
     /// The same session at another address of its server.
-    pub(crate) fn at(&self, url: Url) -> Self {
-        Self { url, ..self.clone() }
+    pub(crate) fn at(&self, target: Target) -> Self {
+        Self { target, ..self.clone() }
     }
 
     /// Takes the session id of the answer to `initialize`.

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::client::HttpResponse;
 use crate::courier::{self, Letter};
 use crate::endpoint::Endpoint;
-use crate::exchange::{HttpExchange, Job, QUEUE};
+use crate::exchange::HttpExchange;
 use crate::handover::Handover;
 use crate::session::Session;
 use crate::{answer, header, listen};
@@ -28,7 +28,7 @@ use crate::{answer, header, listen};
 /// A [`Transport`] over Streamable HTTP, revisions 2025-03-26 to 2026-07-28; made by
 /// [`HttpConnect`](crate::HttpConnect).
 ///
-/// Each request is a POST of its own, in a task that ends with its exchange. One task sends notifications in their
+/// Each request is a POST of its own, worked on by whoever polls its exchange. One task sends notifications in their
 /// order; one reads what the server sends unasked, where the revision has that. All end with the transport.
 pub struct HttpTransport {
     shared: Arc<Shared>,
@@ -92,7 +92,7 @@ impl HttpTransport {
         if !session.has_id() || gone {
             return;
         }
-        let deleting = shared.endpoint.send(Method::DELETE, &session.url, &session.get, None);
+        let deleting = shared.endpoint.send_to(Method::DELETE, &session.target, &session.get, None);
         match tokio::time::timeout(self.grace, deleting).await {
             Ok(Ok((response, _))) => tracing::debug!(status = %response.status(), "ended the session"),
             Ok(Err(error)) => tracing::debug!(%error, "could not end the session"),
@@ -121,11 +121,11 @@ impl Shared {
         frame: &Bytes,
         handover: &Arc<Handover>,
     ) -> Result<HttpResponse, TransportError> {
-        let url = self.session().url.clone();
-        let (response, moved) = self.endpoint.send(Method::POST, &url, headers, Some((frame, handover))).await?;
-        if let Some(url) = moved.filter(|_| response.status().is_success()) {
+        let target = self.session().target.clone();
+        let (response, moved) = self.endpoint.send_to(Method::POST, &target, headers, Some((frame, handover))).await?;
+        if let Some(target) = moved.filter(|_| response.status().is_success()) {
             let mut session = lock(&self.session);
-            *session = Arc::new(session.at(url));
+            *session = Arc::new(session.at(target));
         }
         Ok(response)
     }
@@ -221,31 +221,7 @@ impl Transport for HttpTransport {
             let Ok(slot) = Arc::clone(&shared.slots).acquire_owned().await else {
                 return Err(shared.end_error().with_sent(Sent::No));
             };
-            let handover = Arc::new(Handover::default());
-            let (out, messages) = mpsc::channel(QUEUE);
-            let id = request.id.clone();
-            // Specification: 2026-07-28, basic/patterns/cancellation: over HTTP there is no message for it.
-            let tells = request.cancellable && request.routing.revision.is_none();
-            let job = Job { shared: Arc::clone(shared), request, handover: Arc::clone(&handover), out };
-            // An exchange ends with an error of its own when the connection does, so its task is not cut off.
-            let task = shared.tasks.spawn(job.run()).abort_handle();
-            let mut exchange = Exchange::new(HttpExchange {
-                shared: Arc::clone(shared),
-                id,
-                handover: Arc::clone(&handover),
-                messages,
-                task,
-                tells,
-                _slot: slot,
-            });
-            if handover.done().await {
-                return Ok(exchange);
-            }
-            // It never left: the error is the request's, not the exchange's.
-            match exchange.next().await {
-                Some(Err(error)) => Err(error),
-                _ => Err(shared.end_error().with_sent(Sent::No)),
-            }
+            Ok(Exchange::new(HttpExchange::begin(shared, request, slot).await?))
         })
     }
 

@@ -1,74 +1,83 @@
-//! Errors of the HTTP library as errors of the transport.
+//! What went wrong, as errors of the transport.
 
 use std::error::Error as StdError;
+use std::io;
 
 use bowline_protocol::excerpt;
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
-use url::Url;
+
+use super::body::Broken;
+use super::dial::Failure;
+use super::tls;
+
+/// How deep a cause may lie.
+const DEPTH: usize = 16;
+
+/// Why a request has no connection. Nothing of it was sent.
+pub(super) fn of_dial(failure: Failure, at: &str) -> TransportError {
+    match failure {
+        Failure::Explained(error) => error,
+        Failure::Slow => slow(at),
+        Failure::Unreached(error) => {
+            if let Some(explained) = tls::explain(&error, at) {
+                return explained.with_sent(Sent::No).with_source(error);
+            }
+            if causes(&error).any(is_timeout) {
+                return slow(at).with_source(error);
+            }
+            let kind = if causes(&error).any(|error| error.to_string().contains("dns error")) {
+                TransportErrorKind::NotFound
+            } else {
+                TransportErrorKind::Connect
+            };
+            let why = cause(&error);
+            let message = format!("cannot connect to {at}: {why}; check the address, and that the server runs");
+            TransportError::new(kind, message).with_sent(Sent::No).with_source(error)
+        }
+        Failure::Handshake(error) => of_request(error, at, Sent::No),
+    }
+}
+
+fn slow(at: &str) -> TransportError {
+    let message = format!("{at} did not take the connection in time; check the address");
+    TransportError::new(TransportErrorKind::Timeout, message).with_sent(Sent::No)
+}
 
 /// Why a request got no answer. `sent` is what its body says.
-pub(super) fn of_request(error: reqwest::Error, url: &Url, sent: Sent) -> TransportError {
-    let error = error.without_url();
-    let (chain, at) = (chain(&error), super::shown(url));
-    if let Some(explained) = super::tls::explain(&error, &at) {
+pub(super) fn of_request(error: hyper::Error, at: &str, sent: Sent) -> TransportError {
+    if let Some(explained) = tls::explain(&error, at) {
         // What a handshake that failed would have carried was read by nobody, whoever had begun to write.
         return explained.clone().with_sent(sent.min(explained.sent())).with_source(error);
     }
-    let (kind, message) = if error.is_timeout() {
-        (TransportErrorKind::Timeout, format!("{at} did not take the connection in time; check the address"))
-    } else if error.is_connect() {
-        let kind = if chain.contains("dns error") { TransportErrorKind::NotFound } else { TransportErrorKind::Connect };
-        let why = format!("cannot connect to {at}: {}", cause(&error));
-        (kind, format!("{why}; check the address, and that the server runs"))
-    } else if error.is_builder() {
-        (TransportErrorKind::Config, format!("the request to {at} cannot be made: {}", cause(&error)))
-    } else {
-        let why = format!("{at} closed the connection before it answered: {}", cause(&error));
-        (TransportErrorKind::Closed, why)
-    };
-    TransportError::new(kind, message).with_sent(sent).with_source(error)
+    let message = format!("{at} closed the connection before it answered: {}", cause(&error));
+    TransportError::new(TransportErrorKind::Closed, message).with_sent(sent).with_source(error)
 }
 
 /// Why a body came to no end. Its head came, so the request was read.
-pub(super) fn of_body(error: reqwest::Error, at: &str) -> TransportError {
-    let error = error.without_url();
-    let (kind, what) = if error.is_decode() && !is_io(&error) {
-        (TransportErrorKind::Protocol, "sent a body that is not in its encoding")
-    } else {
-        (TransportErrorKind::Closed, "broke off in the middle of the answer")
+pub(super) fn of_body(broken: Broken, at: &str) -> TransportError {
+    let error = match broken {
+        Broken::Connection(error) => {
+            let message = format!("{at} broke off in the middle of the answer: {}", cause(&error));
+            TransportError::new(TransportErrorKind::Closed, message).with_source(error)
+        }
+        Broken::Encoding(error) => {
+            let message = format!("{at} sent a body that is not in its encoding: {}", cause(&error));
+            TransportError::new(TransportErrorKind::Protocol, message).with_source(error)
+        }
     };
-    TransportError::new(kind, format!("{at} {what}: {}", cause(&error))).with_sent(Sent::Yes).with_source(error)
+    error.with_sent(Sent::Yes)
 }
 
-/// Whether the connection is to blame. The library calls every fault of a body one of decoding.
-fn is_io(error: &reqwest::Error) -> bool {
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let text = inner.to_string();
-        if text.contains("reading a body") || text.contains("end of file before message") || text.contains("reset") {
-            return true;
-        }
-        source = inner.source();
-    }
-    false
+/// An error and what caused it, the innermost last.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source()).take(DEPTH)
+}
+
+fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 /// The innermost cause: what the system or TLS said.
-fn cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn StdError = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    excerpt(&innermost.to_string(), 200)
-}
-
-fn chain(error: &reqwest::Error) -> String {
-    let mut texts = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        texts.push_str(": ");
-        texts.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    texts
+fn cause(error: &(dyn StdError + 'static)) -> String {
+    excerpt(&causes(error).last().unwrap_or(error).to_string(), 200)
 }

@@ -1,0 +1,162 @@
+//! Opening connections: names, TCP, proxies, TLS.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bowline_protocol::excerpt;
+use bowline_transport::TransportError;
+use http::Uri;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::Intercept;
+use hyper_util::rt::TokioIo;
+use tower_service::Service;
+
+use super::connection::{Sender, Stream};
+use super::target::Origin;
+use super::{Inner, config};
+
+/// How long a connection is silent before the system asks whether the peer's machine is still there, and how long it
+/// waits between such questions.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How many of them may stay unanswered.
+const KEEP_ALIVE_RETRIES: u32 = 3;
+
+/// Why there is no connection.
+pub(super) enum Failure {
+    /// Nothing was tried, or what failed is explained already.
+    Explained(TransportError),
+    /// It took too long.
+    Slow,
+    /// There is no way to the server, or TLS is not agreed on.
+    Unreached(io::Error),
+    /// What was reached does not speak HTTP.
+    Handshake(hyper::Error),
+}
+
+impl Inner {
+    /// Opens a connection to an origin, within the time that is set for it.
+    pub(super) async fn dial(&self, origin: &Origin) -> Result<Sender, Failure> {
+        // On the heap, so that requests which find a connection have no room for it.
+        let opening = Box::pin(self.open(origin));
+        tokio::time::timeout(self.settings.connect_timeout, opening).await.unwrap_or(Err(Failure::Slow))
+    }
+
+    async fn open(&self, origin: &Origin) -> Result<Sender, Failure> {
+        let stream = match &origin.proxy {
+            None => self.tcp(origin.root.clone(), origin.secure).await?,
+            Some(proxy) => self.through(proxy, origin).await?,
+        };
+        let (stream, http2) = if origin.secure {
+            let tls = self.secure().map_err(Failure::Explained)?;
+            tls.speak(&origin.name, stream).await.map_err(Failure::Unreached)?
+        } else {
+            (stream, false)
+        };
+        Sender::start(stream, http2).await.map_err(Failure::Handshake)
+    }
+
+    async fn tcp(&self, to: Uri, secure: bool) -> Result<Stream, Failure> {
+        let resolver = Resolver { here: secure && self.settings.tls.accepts_any_certificate() };
+        let mut connector = HttpConnector::new_with_resolver(resolver);
+        connector.enforce_http(false);
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(self.settings.connect_timeout));
+        connector.set_keepalive(Some(KEEP_ALIVE));
+        connector.set_keepalive_interval(Some(KEEP_ALIVE));
+        connector.set_keepalive_retries(Some(KEEP_ALIVE_RETRIES));
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        connector.set_tcp_user_timeout(Some(2 * KEEP_ALIVE));
+        let tcp = connector.call(to).await.map_err(unreached)?;
+        Ok(TokioIo::new(Box::new(tcp.into_inner())))
+    }
+
+    /// Connects through a proxy: to it alone where it reads the requests, and on to the server where it must not.
+    async fn through(&self, proxy: &Intercept, origin: &Origin) -> Result<Stream, Failure> {
+        let to = proxy.uri();
+        let secure = match to.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            other => {
+                let scheme = excerpt(other.unwrap_or_default(), 20);
+                return Err(Failure::Explained(config(&format!(
+                    "the proxy for {} is spoken to by {scheme}, and by http or https alone it can be; name one by http:// in HTTPS_PROXY or HTTP_PROXY, or the host in NO_PROXY",
+                    origin.name
+                ))));
+            }
+        };
+        let mut stream = self.tcp(to.clone(), false).await?;
+        if secure {
+            let tls = self.secure().map_err(Failure::Explained)?;
+            let name = to.host().unwrap_or_default();
+            let name = name.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(name);
+            stream = tls.speak_http1(name, stream).await.map_err(Failure::Unreached)?;
+        }
+        if !origin.secure {
+            return Ok(stream);
+        }
+        let mut tunnel = Tunnel::new(to.clone(), Opened(Some(stream)));
+        if let Some(authorization) = proxy.basic_auth() {
+            tunnel = tunnel.with_auth(authorization.clone());
+        }
+        tunnel.call(origin.root.clone()).await.map_err(unreached)
+    }
+}
+
+fn unreached(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+    Failure::Unreached(io::Error::other(error))
+}
+
+/// Finds the addresses of a name. What filters addresses belongs here.
+#[derive(Clone)]
+struct Resolver {
+    /// Whether `localhost` is this machine, whatever the system says.
+    here: bool,
+}
+
+type Resolving = Pin<Box<dyn Future<Output = io::Result<std::vec::IntoIter<SocketAddr>>> + Send>>;
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Resolving;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Resolving {
+        let here = self.here;
+        Box::pin(async move {
+            if here && name.as_str().eq_ignore_ascii_case("localhost") {
+                let here = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+                return Ok(here.map(|address| SocketAddr::new(address, 0)).to_vec().into_iter());
+            }
+            // The connector puts the port in.
+            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            Ok(found.into_iter())
+        })
+    }
+}
+
+/// A connection to a proxy that is open already.
+struct Opened(Option<Stream>);
+
+impl Service<Uri> for Opened {
+    type Response = Stream;
+    type Error = io::Error;
+    type Future = std::future::Ready<io::Result<Stream>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        std::future::ready(self.0.take().ok_or_else(|| io::Error::other("it is in use")))
+    }
+}

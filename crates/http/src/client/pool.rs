@@ -1,0 +1,179 @@
+//! Connections to one origin that wait for their next request.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::body::Body;
+#[cfg(feature = "http2")]
+use super::connection::Shared;
+use super::connection::{Sender, Single};
+
+/// How long a connection waits for its next request.
+const IDLE: Duration = Duration::from_secs(90);
+/// How long the end of an answer whose rest nobody wants is waited for, so that its connection can be used again.
+const LAST_BYTES: Duration = Duration::from_secs(1);
+/// How many pieces of such a rest are taken at once.
+const PIECES: usize = 8;
+
+/// The connections to one origin that are open.
+#[derive(Default)]
+pub(super) struct Pool {
+    state: Mutex<State>,
+    /// Tells the keeper that something is due before it would look.
+    sooner: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The one that rested last is at the end, and is the first to be used again: the others can be closed.
+    resting: Vec<Resting>,
+    #[cfg(feature = "http2")]
+    shared: Option<Shared>,
+    keeper: Option<Keeper>,
+}
+
+/// A connection that waits, or will once the rest of its answer is there.
+struct Resting {
+    /// None where requests do not have a connection of their own.
+    sender: Option<Single>,
+    rest: Option<Body>,
+    until: Instant,
+}
+
+/// The task that closes what waited for too long. It ends when nothing waits, and with the pool.
+struct Keeper {
+    looks_at: Instant,
+    task: AbortHandle,
+}
+
+impl Resting {
+    /// Whether it can carry a request: now, or never again.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if let Some(rest) = &mut self.rest {
+            match ready!(rest.poll_drained(cx, PIECES)) {
+                Ok(()) => self.rest = None,
+                Err(()) => return Poll::Ready(false),
+            }
+            self.until = Instant::now() + IDLE;
+        }
+        match &mut self.sender {
+            Some(sender) => sender.poll_ready(cx).map(|ready| ready.is_ok()),
+            None => Poll::Ready(false),
+        }
+    }
+}
+
+impl Pool {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        let state = self.lock();
+        #[cfg(feature = "http2")]
+        if state.shared.is_some() {
+            return false;
+        }
+        state.resting.is_empty()
+    }
+
+    /// A connection that can carry a request now.
+    pub(super) fn take(&self) -> Option<Sender> {
+        self.poll_take(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// As [`take`](Self::take); wakes the task when one that is about to rest does. Where several wait, it may be
+    /// another one that is woken: whoever waits here has a second way to a connection.
+    pub(super) fn poll_take(&self, cx: &mut Context<'_>) -> Option<Sender> {
+        let mut state = self.lock();
+        #[cfg(feature = "http2")]
+        {
+            state.shared.take_if(|shared| shared.is_closed());
+            if let Some(shared) = &state.shared {
+                return Some(Sender::Shared(shared.clone()));
+            }
+        }
+        let mut at = state.resting.len();
+        while let Some(resting) = at.checked_sub(1).and_then(|index| state.resting.get_mut(index)) {
+            at -= 1;
+            if let Poll::Ready(usable) = resting.poll_ready(cx) {
+                let sender = state.resting.remove(at).sender.filter(|_| usable);
+                if let Some(sender) = sender {
+                    return Some(Sender::Single(sender));
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether a connection is about to rest.
+    pub(super) fn expects(&self) -> bool {
+        !self.lock().resting.is_empty()
+    }
+
+    /// Takes a connection back, with what is left of its answer.
+    pub(super) fn put(self: &Arc<Self>, sender: Option<Single>, rest: Option<Body>) {
+        // Without a runtime there is nobody to use it, or to close it in time.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let until = Instant::now() + if rest.is_some() { LAST_BYTES } else { IDLE };
+        let mut state = self.lock();
+        state.resting.push(Resting { sender, rest, until });
+        match &mut state.keeper {
+            Some(keeper) if !keeper.task.is_finished() => {
+                if until < keeper.looks_at {
+                    keeper.looks_at = until;
+                    self.sooner.notify_one();
+                }
+            }
+            keeper => {
+                let task = runtime.spawn(keep(Arc::downgrade(self), Arc::clone(&self.sooner))).abort_handle();
+                *keeper = Some(Keeper { looks_at: until, task });
+            }
+        }
+    }
+
+    /// Takes a connection in that many requests share, and gives the one that is to be used.
+    #[cfg(feature = "http2")]
+    pub(super) fn share(&self, fresh: Shared) -> Shared {
+        let mut state = self.lock();
+        match &state.shared {
+            Some(before) if !before.is_closed() => before.clone(),
+            _ => state.shared.insert(fresh).clone(),
+        }
+    }
+
+    /// Closes what waited for too long, and says when to look again.
+    fn tidy(&self) -> Option<Instant> {
+        let mut state = self.lock();
+        let now = Instant::now();
+        let mut cx = Context::from_waker(Waker::noop());
+        state.resting.retain_mut(|resting| resting.poll_ready(&mut cx) != Poll::Ready(false) && resting.until > now);
+        let next = state.resting.iter().map(|resting| resting.until).min();
+        match (next, &mut state.keeper) {
+            (Some(next), Some(keeper)) => keeper.looks_at = next,
+            (_, keeper) => *keeper = None,
+        }
+        next
+    }
+}
+
+/// Closes connections in time, until none waits.
+async fn keep(pool: Weak<Pool>, sooner: Arc<Notify>) {
+    while let Some(next) = pool.upgrade().and_then(|pool| pool.tidy()) {
+        let _ = tokio::time::timeout_at(next, sooner.notified()).await;
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        if let Some(keeper) = &self.lock().keeper {
+            keeper.task.abort();
+        }
+    }
+}
