@@ -2,6 +2,9 @@
 //!
 //! `cargo bench -p bowline-tests` prints times and allocations. Compare ratios within one run only.
 
+#[path = "../page.rs"]
+mod page;
+
 use std::sync::Arc;
 
 use bowline::Client;
@@ -76,14 +79,6 @@ fn text_of_10_mib(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(sample_count = 50)]
 fn list_of_1000_tools(bencher: Bencher<'_, '_>) {
-    let schema = serde_json::json!({
-        "type": "object",
-        "properties": (0..16).map(|n| (format!("property_{n}"), serde_json::json!({"type": "string", "description": "some words"})))
-            .collect::<serde_json::Map<_, _>>(),
-    });
-    let tools: Vec<_> = (0..1000)
-        .map(|n| serde_json::json!({"name": format!("tool_{n}"), "title": "A tool", "description": "It does things.", "inputSchema": schema}))
-        .collect();
-    let (runtime, client) = client(serde_json::json!({ "tools": tools }).to_string());
+    let (runtime, client) = client(page::of_tools(1000).to_string());
     bencher.bench_local(|| runtime.block_on(async { client.tools().all().await }).expect("tools"));
 }

@@ -18,6 +18,7 @@ pub const ALL: &[Step] = &[
     Step { name: "weight", about: "a minimal program stays within its package bound", run: weight::check },
     Step { name: "clippy", about: "no warning anywhere", run: clippy },
     Step { name: "tests", about: "unit and whole-system tests", run: tests },
+    Step { name: "benches", about: "each benchmark runs, once and unmeasured", run: benches },
     Step { name: "doctests", about: "the examples in the documentation", run: doctests },
     Step { name: "doc", about: "the API documentation builds without a warning", run: doc },
     Step { name: "features", about: "each feature compiles alone, and with each other one", run: features },
@@ -73,6 +74,12 @@ fn tests(context: &Context, report: &mut Report) -> Result<()> {
     };
     command.env_remove(interop::DIRECTORY);
     counts::run(command, &mut report.counts)
+}
+
+/// Without `--bench`, which `cargo bench` says to them, they run everything once, as tests.
+fn benches(context: &Context, _: &mut Report) -> Result<()> {
+    let bench = ["--package", "bowline-tests", "--all-features", "--bench", "calls", "--bench", "wire"];
+    Ok(cmd!(context.shell, "cargo test").args(bench).run()?)
 }
 
 fn doctests(context: &Context, report: &mut Report) -> Result<()> {
