@@ -16,6 +16,8 @@ pub use bowline_client::{
     RequestContext, RootsProvider, SamplingHandler, SamplingSupport, ServerInfo, Subscription, SubscriptionEnd,
     Supporting, Timeouts, form, refused, request,
 };
+#[cfg(feature = "skills")]
+pub use bowline_client::{LoadSkill, LoadedSkill, SkillFile};
 #[cfg(feature = "schema")]
 pub use bowline_client::{OutputSchema, OutputSchemas};
 pub use bowline_client::{Started, TaskCall, TaskHandle, TaskStates, TaskTicket};

@@ -20,6 +20,7 @@ impl From<Error> for CliError {
             | ErrorKind::UnsupportedVersion
             | ErrorKind::TooLarge
             | ErrorKind::TaskGone
+            | ErrorKind::Verification
             | ErrorKind::Output => Code::Protocol,
             ErrorKind::TaskCancelled | ErrorKind::InputRefused => Code::Tool,
             _ => Code::Unexpected,

@@ -48,6 +48,9 @@ pub enum ErrorKind {
     TaskCancelled,
     /// The server has no such task, or has it no more: tasks are kept for a limited time. There is no result to be had.
     TaskGone,
+    /// What the server gave is not what it said before that it would be, so nothing of it is handed out: a file of a
+    /// skill that its entry describes otherwise.
+    Verification,
     /// A tool's structured result does not fit its `outputSchema`; the result is in [`Error::tool_result`].
     Output,
     /// A breaker lets no calls through for now, since too many failed; [`Error::retry_after`] says when it does. Nothing

@@ -36,6 +36,8 @@ mod sampling;
 mod serve;
 mod server_info;
 mod session;
+#[cfg(feature = "skills")]
+mod skills;
 mod subscription;
 mod supervisor;
 mod task;
@@ -67,6 +69,8 @@ pub use plane::{Call, CallService, ProgressSink, Reply, Safety};
 pub use reconnect::Reconnect;
 pub use request::Request;
 pub use server_info::ServerInfo;
+#[cfg(feature = "skills")]
+pub use skills::{LoadSkill, LoadedSkill, SkillFile};
 pub use subscription::{Change, Subscription, SubscriptionEnd};
 pub use tasks::{Started, TaskCall, TaskHandle, TaskStates, TaskTicket};
 pub use timeouts::Timeouts;

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, ready};
 
 use bowline_protocol::{
     CacheHints, ErrorCode, ItemProblem, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListTasksResult, ListToolsResult, PaginatedRequestParams, Prompt, RawJson, Resource, ResourceTemplate, ResultType,
-    Task, Tool, excerpt, method,
+    ListSkillsResult, ListTasksResult, ListToolsResult, PaginatedRequestParams, Prompt, RawJson, Resource,
+    ResourceTemplate, ResultType, Skill, Task, Tool, excerpt, method,
 };
 use bowline_transport::BoxFuture;
 use futures_core::Stream;
@@ -92,6 +92,7 @@ listed! {
     ResourceTemplate in ListResourceTemplatesResult.resource_templates by RESOURCES_TEMPLATES_LIST and uri_template,
         hints given, optional true;
     Prompt in ListPromptsResult.prompts by PROMPTS_LIST and name, hints given;
+    Skill in ListSkillsResult.skills by SKILLS_LIST and uri, hints given;
     Task in ListTasksResult.tasks by TASKS_LIST and task_id;
 }
 

@@ -1,7 +1,9 @@
 //! What a server said of itself, and what may be asked of it.
 
 use bowline_protocol::method::{self, Method};
-use bowline_protocol::{Era, Implementation, Revision, ServerCapabilities, SubscriptionFilter, TASKS_EXTENSION};
+use bowline_protocol::{
+    Era, Implementation, Revision, SKILLS_EXTENSION, ServerCapabilities, SubscriptionFilter, TASKS_EXTENSION,
+};
 
 use crate::error::{Error, ErrorKind};
 
@@ -57,6 +59,10 @@ impl ServerInfo {
         Err(undeclared("resources.subscribe").with_method(method))
     }
 
+    fn has_extension(&self, name: &str) -> bool {
+        self.capabilities.extensions.as_ref().is_some_and(|extensions| extensions.contains_key(name))
+    }
+
     /// Whether a request may be sent: the revision has the method and the server declared what it belongs to.
     ///
     /// Specification: basic/lifecycle, operation: only what was negotiated may be used.
@@ -81,8 +87,9 @@ impl ServerInfo {
                 ("completions", capabilities.completions.is_some() || self.revision == Revision::V2024_11_05)
             }
             _ if name.starts_with("tasks/") && self.revision.era() == Era::Stateless => {
-                (TASKS_EXTENSION, capabilities.extensions.as_ref().is_some_and(|e| e.contains_key(TASKS_EXTENSION)))
+                (TASKS_EXTENSION, self.has_extension(TASKS_EXTENSION))
             }
+            method::SKILLS_LIST | method::SKILLS_GET => (SKILLS_EXTENSION, self.has_extension(SKILLS_EXTENSION)),
             method::TASKS_LIST => ("tasks.list", capabilities.tasks.as_ref().is_some_and(|t| t.list.is_some())),
             method::TASKS_CANCEL => ("tasks.cancel", capabilities.tasks.as_ref().is_some_and(|t| t.cancel.is_some())),
             _ if name.starts_with("tasks/") => ("tasks", capabilities.tasks.is_some()),
@@ -133,6 +140,16 @@ mod tests {
         let with = server(Revision::V2026_07_28, r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#);
         assert!(with.check("tasks/get").is_ok());
         assert!(server(Revision::V2025_11_25, r#"{"tasks":{}}"#).check("tasks/get").is_ok());
+    }
+
+    #[test]
+    fn skills_belong_to_their_extension_in_every_revision() {
+        let with = r#"{"resources":{},"extensions":{"io.modelcontextprotocol/skills":{}}}"#;
+        for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
+            assert!(server(revision, with).check("skills/list").is_ok());
+            let error = server(revision, r#"{"resources":{}}"#).check("skills/get").unwrap_err();
+            assert!(error.to_string().contains("io.modelcontextprotocol/skills"), "{error}");
+        }
     }
 
     // Duty: M-06

@@ -37,6 +37,7 @@ mod result;
 mod revision;
 mod roots;
 mod sampling;
+mod skills;
 mod subscriptions;
 mod tagged;
 mod tasks;
@@ -102,6 +103,10 @@ pub use roots::{ListRootsResult, Root, RootError};
 pub use sampling::{
     CreateMessageRequestParams, CreateMessageResult, IncludeContext, ModelHint, ModelPreferences, SamplingContent,
     SamplingMessage, SamplingMessageContentBlock, ToolChoice, ToolChoiceMode, ToolResultContent, ToolUseContent,
+};
+pub use skills::{
+    GetSkillRequestParams, GetSkillResult, ListSkillsResult, SKILLS_EXTENSION, Skill, SkillError, SkillResource,
+    SkillResources,
 };
 pub use subscriptions::{
     SubscriptionFilter, SubscriptionsAcknowledgedNotificationParams, SubscriptionsListenRequestParams,

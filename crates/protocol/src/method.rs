@@ -10,14 +10,14 @@ use crate::{
     CallToolRequestParams, CallToolResult, CancelTaskRequestParams, CancelTaskResult, CancelledNotificationParams,
     CompleteRequestParams, CompleteResult, CreateMessageRequest, CreateMessageRequestParams, CreateMessageResult,
     DiscoverResult, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationCompleteNotificationParams,
-    EmptyResult, GetPromptRequestParams, GetPromptResult, GetTaskPayloadRequestParams, GetTaskPayloadResult,
-    GetTaskRequestParams, GetTaskResult, InitializeRequestParams, InitializeResult, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListRootsRequest, ListRootsResult, ListTasksResult,
-    ListToolsResult, LoggingMessageNotificationParams, NotificationParams, PaginatedRequestParams,
-    ProgressNotificationParams, ReadResourceRequestParams, ReadResourceResult, RequestParams,
-    ResourceUpdatedNotificationParams, ResultType, SetLevelRequestParams, SubscribeRequestParams,
-    SubscriptionsAcknowledgedNotificationParams, SubscriptionsListenRequestParams, SubscriptionsListenResult,
-    TaskStatusNotificationParams, UnsubscribeRequestParams, UpdateTaskRequestParams,
+    EmptyResult, GetPromptRequestParams, GetPromptResult, GetSkillRequestParams, GetSkillResult,
+    GetTaskPayloadRequestParams, GetTaskPayloadResult, GetTaskRequestParams, GetTaskResult, InitializeRequestParams,
+    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListRootsRequest,
+    ListRootsResult, ListSkillsResult, ListTasksResult, ListToolsResult, LoggingMessageNotificationParams,
+    NotificationParams, PaginatedRequestParams, ProgressNotificationParams, ReadResourceRequestParams,
+    ReadResourceResult, RequestParams, ResourceUpdatedNotificationParams, ResultType, SetLevelRequestParams,
+    SubscribeRequestParams, SubscriptionsAcknowledgedNotificationParams, SubscriptionsListenRequestParams,
+    SubscriptionsListenResult, TaskStatusNotificationParams, UnsubscribeRequestParams, UpdateTaskRequestParams,
 };
 
 /// A request by its type.
@@ -202,6 +202,14 @@ methods! {
     Request LOGGING_SET_LEVEL = "logging/setLevel" {
         client HANDSHAKE, type SetLevelRequest(SetLevelRequestParams) -> EmptyResult;
     }
+    /// Asks for a page of skills (extension `io.modelcontextprotocol/skills`, which any revision may carry).
+    Request SKILLS_LIST = "skills/list" {
+        client ALWAYS, type ListSkillsRequest(PaginatedRequestParams) -> ListSkillsResult;
+    }
+    /// Asks for the entry of a skill (extension `io.modelcontextprotocol/skills`).
+    Request SKILLS_GET = "skills/get" {
+        client ALWAYS, type GetSkillRequest(GetSkillRequestParams) -> GetSkillResult;
+    }
     /// Opens a subscription.
     Request SUBSCRIPTIONS_LISTEN = "subscriptions/listen" {
         client STATELESS,
@@ -302,9 +310,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_schemas_have_22_requests_and_12_notifications_and_the_tasks_extension_one_more_of_each() {
+    fn the_schemas_have_22_requests_and_12_notifications_and_the_extensions_have_more() {
         let count = |kind| ALL.iter().filter(|method| method.kind == kind).count();
-        assert_eq!((count(Kind::Request), count(Kind::Notification)), (22 + 1, 12 + 1));
+        assert_eq!((count(Kind::Request), count(Kind::Notification)), (22 + 1 + 2, 12 + 1));
         assert!(ALL.iter().all(|m| (m.kind == Kind::Notification) == m.name.starts_with("notifications/")));
         assert!(ALL.iter().all(|m| m.client.is_some() || m.server.is_some()));
     }

@@ -29,6 +29,19 @@ pub(crate) async fn play(client: &Client, scenario: &str, context: &Value) -> Re
             client.call("json_schema_echo").arg("schema", &tool.input_schema).await?;
             Ok(())
         }
+        "sep-2640-client-no-prefetch" => {
+            client.skills().all().await?;
+            Ok(())
+        }
+        _ if scenario.starts_with("sep-2640-client-verify-") => {
+            for skill in client.skills().all().await? {
+                let loaded = client.load_skill(&skill).await?;
+                for file in skill.resources.files() {
+                    loaded.read(&file.uri).await?;
+                }
+            }
+            Ok(())
+        }
         _ => {
             for tool in list(client).await? {
                 client.call(&tool.name).args(arguments(&tool)?).await?;

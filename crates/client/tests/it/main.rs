@@ -9,6 +9,8 @@ mod output;
 mod peer;
 mod reconnect;
 mod requests;
+#[cfg(feature = "skills")]
+mod skills;
 mod subscriptions;
 #[cfg(test)]
 mod tasks;

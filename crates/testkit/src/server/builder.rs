@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bowline_protocol::{
     CacheScope, CallToolResult, CompleteResult, Era, GetPromptResult, Implementation, Prompt, RawJson,
-    ReadResourceResult, Resource, ResourceContents, ResourceTemplate, Revision, TASKS_EXTENSION, Tool,
+    ReadResourceResult, Resource, ResourceContents, ResourceTemplate, Revision, SKILLS_EXTENSION, Skill,
+    TASKS_EXTENSION, Tool,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -100,6 +101,9 @@ impl Config {
                 declared.insert("tasks".to_owned(), tasks);
             }
             extensions.entry(TASKS_EXTENSION).or_insert_with(|| json!({}));
+        }
+        if !catalog.skills.is_empty() {
+            extensions.entry(SKILLS_EXTENSION).or_insert_with(|| json!({}));
         }
         if !extensions.is_empty() && revision.has_extensions() {
             declared.insert("extensions".to_owned(), Value::Object(extensions));
@@ -204,6 +208,23 @@ impl MockServerBuilder {
         R: HandlerResult<ReadResourceResult>,
     {
         self.catalog.put_template(template, handler(read));
+        self
+    }
+
+    /// Adds a skill (extension `io.modelcontextprotocol/skills`, 2026-07-28) with the contents of its files, which are
+    /// resources. Nothing is checked, so contents that the entry describes otherwise are served as they are.
+    #[must_use]
+    pub fn skill(mut self, entry: Skill, files: impl IntoIterator<Item = ResourceContents>) -> Self {
+        for file in files {
+            let uri = file.uri().unwrap_or_default().to_owned();
+            let is_main = uri == entry.uri;
+            let name = if is_main { entry.name() } else { uri.rsplit('/').next().unwrap_or_default() };
+            let mut resource = Resource::new(uri.as_str(), name);
+            resource.mime_type = file.mime_type().map(str::to_owned);
+            resource.description = is_main.then(|| entry.description().to_owned());
+            self.catalog.put_resource(resource, fixed(file));
+        }
+        self.catalog.skills.push(entry);
         self
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bowline_protocol::{
     CallToolResult, ErrorObject, GetPromptResult, Prompt, ReadResourceResult, Resource, ResourceContents,
-    ResourceTemplate, TaskSupport, Tool,
+    ResourceTemplate, Skill, TaskSupport, Tool,
 };
 use bowline_transport::BoxFuture;
 
@@ -71,6 +71,7 @@ pub(crate) struct Catalog {
     pub(crate) resources: Vec<(Resource, ContentsSource)>,
     pub(crate) templates: Vec<(ResourceTemplate, ContentsSource)>,
     pub(crate) prompts: Vec<(Prompt, Handler<PromptCall, GetPromptResult>)>,
+    pub(crate) skills: Vec<Skill>,
 }
 
 impl Catalog {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bowline_protocol::frame::Request;
 use bowline_protocol::{
     CallToolRequestParams, CompleteRequestParams, Era, ErrorCode, ErrorObject, GetPromptRequestParams,
-    InitializeRequestParams, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, RawJson, ReadResourceRequestParams, Revision, SetLevelRequestParams,
-    SubscribeRequestParams,
+    GetSkillRequestParams, GetSkillResult, InitializeRequestParams, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListSkillsResult, ListToolsResult, PaginatedRequestParams, RawJson, ReadResourceRequestParams,
+    Revision, SetLevelRequestParams, SubscribeRequestParams,
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -65,6 +65,7 @@ impl Session {
             "resources/list" => self.list_resources(request, revision),
             "resources/templates/list" => self.list_templates(request, revision),
             "prompts/list" => self.list_prompts(request, revision),
+            "skills/list" if !self.server.config.methods.contains_key("skills/list") => self.list_skills(request),
             _ => return None,
         })
     }
@@ -113,6 +114,11 @@ impl Session {
                 let complete = self.server.config.completion.as_ref().map(Arc::clone);
                 let complete = complete.ok_or_else(|| not_found("completion/complete"))?;
                 to_raw(&complete(Call::new(params, context)).await?)
+            }
+            "skills/get" if !self.server.config.methods.contains_key("skills/get") => {
+                let params: GetSkillRequestParams = params(request)?;
+                let found = self.server.catalog().skills.iter().find(|skill| skill.uri == params.uri).cloned();
+                to_raw(&GetSkillResult::new(found.ok_or_else(|| unknown("skill", &params.uri))?))
             }
             method if method.starts_with("tasks/") && !self.server.config.methods.contains_key(method) => {
                 self.handle_task(request, &context).await
@@ -201,6 +207,14 @@ impl Session {
         let (page, next) = self.page(request, &catalog.prompts)?;
         let items = page.iter().map(|(prompt, _)| revise::prompt(revision, prompt.clone()));
         let mut result = ListPromptsResult::new(items.collect::<Vec<_>>());
+        result.next_cursor = next;
+        to_raw(&result)
+    }
+
+    fn list_skills(&self, request: &Request) -> Answer {
+        let catalog = self.server.catalog();
+        let (page, next) = self.page(request, &catalog.skills)?;
+        let mut result = ListSkillsResult::new(page);
         result.next_cursor = next;
         to_raw(&result)
     }

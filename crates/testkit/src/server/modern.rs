@@ -21,13 +21,15 @@ const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// The results that say for how long they may be kept. Specification: server/utilities/caching.
-const CACHEABLE: [&str; 6] = [
+const CACHEABLE: [&str; 8] = [
     method::SERVER_DISCOVER,
     method::TOOLS_LIST,
     method::PROMPTS_LIST,
     method::RESOURCES_LIST,
     method::RESOURCES_TEMPLATES_LIST,
     method::RESOURCES_READ,
+    method::SKILLS_LIST,
+    method::SKILLS_GET,
 ];
 
 /// What a request says of its client.
@@ -143,6 +145,7 @@ impl Shared {
                     || has("/resources/subscribe")
                     || has("/extensions/io.modelcontextprotocol~1tasks")
             }
+            Some(("skills", _)) => has("/extensions/io.modelcontextprotocol~1skills"),
             Some(("tasks", _)) => has("/extensions/io.modelcontextprotocol~1tasks"),
             _ => true,
         };
