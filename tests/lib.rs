@@ -17,6 +17,12 @@ pub mod book {
     pub struct Errors;
     #[doc = include_str!("../docs/src/handlers.md")]
     pub struct Handlers;
+    #[doc = include_str!("../docs/src/eras.md")]
+    pub struct Eras;
+    #[doc = include_str!("../docs/src/rounds.md")]
+    pub struct Rounds;
+    #[doc = include_str!("../docs/src/caches.md")]
+    pub struct Caches;
     #[doc = include_str!("../docs/src/tasks.md")]
     pub struct Tasks;
     #[doc = include_str!("../docs/src/testing.md")]
