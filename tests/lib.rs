@@ -1,5 +1,7 @@
-//! Whole-system tests. The library holds nothing but the examples of the workspace's documents, so that they are
-//! compiled.
+//! Whole-system tests. The library holds the examples of the workspace's documents, so that they are compiled, and a
+//! server that tests reach in the same process and in another.
+
+pub mod paces;
 
 /// The README of the workspace.
 #[cfg(doctest)]
