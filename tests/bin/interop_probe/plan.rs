@@ -43,8 +43,6 @@ pub(crate) struct Call {
 /// What was found so far. A list is `null` where the server declared or has no such thing.
 #[derive(Default, Serialize)]
 pub(crate) struct Found {
-    pub(crate) name: String,
-    pub(crate) version: String,
     pub(crate) revision: String,
     pub(crate) tools: Option<usize>,
     pub(crate) resources: Option<usize>,
@@ -56,8 +54,7 @@ pub(crate) struct Found {
     pub(crate) oddities: Vec<String>,
     /// What was done, in order.
     pub(crate) steps: Vec<&'static str>,
-    /// Milliseconds until the server was known, and of all.
-    pub(crate) connect_ms: u64,
+    /// Milliseconds from the start to the end of all.
     pub(crate) total_ms: u64,
     /// What went wrong, on one line.
     pub(crate) failure: Option<String>,

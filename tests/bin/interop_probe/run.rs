@@ -15,6 +15,8 @@ use super::processes::{self, MARK};
 const CONNECT: Duration = Duration::from_secs(90);
 /// How long any one answer may take.
 const ANSWER: Duration = Duration::from_secs(45);
+/// How long the refusal of a method may take.
+const REFUSAL: Duration = Duration::from_secs(5);
 /// When the slow call is given up.
 const GIVEN_UP: Duration = Duration::from_millis(500);
 /// A tool that no server has.
@@ -36,7 +38,6 @@ pub(crate) async fn run(plan: &Plan, found: &mut Found) -> Result<(), String> {
     };
     let oddities = Arc::new(Mutex::new(Vec::new()));
     let client = connect(plan, listening.as_ref(), &mark, Arc::clone(&oddities)).await?;
-    found.connect_ms = milliseconds(started);
     let outcome = paces(plan, &client, found).await;
     let closed = client.close().await.map_err(|error| format!("close: {}", line(&error.to_string())));
     drop(listening);
@@ -88,10 +89,7 @@ fn builder(plan: &Plan) -> Result<ClientBuilder, String> {
 }
 
 async fn paces(plan: &Plan, client: &Client, found: &mut Found) -> Result<(), String> {
-    let server = client.server();
-    found.revision = server.revision.to_string();
-    found.name.clone_from(&server.info.name);
-    found.version.clone_from(&server.info.version);
+    found.revision = client.server().revision.to_string();
     found.steps.push("connect");
 
     found.tools = listed("tools", client.tools().all().await)?.map(|list| list.len());
@@ -104,8 +102,7 @@ async fn paces(plan: &Plan, client: &Client, found: &mut Found) -> Result<(), St
         does(client, call).await?;
         found.steps.push("call");
     }
-    is_refused(client, found).await?;
-    found.steps.push("refusals");
+    has_no_such_tool(client, found).await?;
     if let Some(call) = &plan.failing {
         fails(client, call).await?;
         found.steps.push("failing call");
@@ -123,6 +120,8 @@ async fn paces(plan: &Plan, client: &Client, found: &mut Found) -> Result<(), St
             None => drop(client.tools().all().await.map_err(|error| format!("after a cancel: {error}"))?),
         }
     }
+    has_no_such_method(client, found).await?;
+    found.steps.push("refusals");
     Ok(())
 }
 
@@ -148,18 +147,23 @@ async fn does(client: &Client, call: &Call) -> Result<(), String> {
     Ok(())
 }
 
-/// A tool that the server has not and a method that nobody has: both must be answered. Some servers answer such a call
-/// with a text that is marked as no error.
-async fn is_refused(client: &Client, found: &mut Found) -> Result<(), String> {
+/// The call of a tool that the server has not. Some answer it with a text that is marked as no error.
+async fn has_no_such_tool(client: &Client, found: &mut Found) -> Result<(), String> {
     match client.call(NO_SUCH_TOOL).await {
         Ok(result) if result.is_error() => {}
         Ok(_) => found.notes.push("answers the call of a tool that it has not as if it went well"),
         Err(error) if error.kind() == ErrorKind::Server => {}
         Err(error) => return Err(format!("call {NO_SUCH_TOOL}: {}", line(&error.to_string()))),
     }
-    match client.request(NO_SUCH_METHOD).await {
+    Ok(())
+}
+
+/// A method that nobody has. It is the last of all, since some servers do not survive it.
+async fn has_no_such_method(client: &Client, found: &mut Found) -> Result<(), String> {
+    match client.request(NO_SUCH_METHOD).max_time(REFUSAL).await {
         Ok(_) => found.notes.push("answers a method that nobody has as if it went well"),
         Err(error) if error.kind() == ErrorKind::Server => {}
+        Err(error) if error.is_timeout() || error.is_closed() => found.notes.push("breaks at a method that nobody has"),
         Err(error) => return Err(format!("{NO_SUCH_METHOD}: {}", line(&error.to_string()))),
     }
     Ok(())
