@@ -1,5 +1,7 @@
-//! Whole-system tests. The library holds nothing but the examples of the workspace's documents, so that they are
-//! compiled.
+//! Whole-system tests. The library holds the examples of the workspace's documents, so that they are compiled, and a
+//! server that tests reach in the same process and in another.
+
+pub mod paces;
 
 /// The README of the workspace.
 #[cfg(doctest)]
@@ -17,6 +19,12 @@ pub mod book {
     pub struct Errors;
     #[doc = include_str!("../docs/src/handlers.md")]
     pub struct Handlers;
+    #[doc = include_str!("../docs/src/eras.md")]
+    pub struct Eras;
+    #[doc = include_str!("../docs/src/rounds.md")]
+    pub struct Rounds;
+    #[doc = include_str!("../docs/src/caches.md")]
+    pub struct Caches;
     #[doc = include_str!("../docs/src/tasks.md")]
     pub struct Tasks;
     #[doc = include_str!("../docs/src/skills.md")]

@@ -1,18 +1,25 @@
-//! The demonstration server of `bowline_testkit::demo`, or with `--contract` the one of its contract tests, over
-//! standard input and output.
+//! The demonstration server of `bowline_testkit::demo`, with `--contract` the one of its contract tests, or with
+//! `--paces` the one that each revision is tested with, over standard input and output.
 //!
-//! `mock-server [--contract] [--revision R]… [--page-size N] [--fault NAME[=VALUE][@METHOD[#N]]]…`
+//! `mock-server [--contract | --paces] [--revision R]… [--page-size N] [--fault NAME[=VALUE][@METHOD[#N]]]…`
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use bowline_testkit::{contract, demo};
+use bowline_tests::paces;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
-    let is_contract = args.iter().any(|arg| arg == "--contract");
-    args.retain(|arg| arg != "--contract");
-    let mut server = if is_contract { contract::builder() } else { demo::builder() };
+    let mut server = demo::builder();
+    args.retain(|arg| {
+        server = match arg.as_str() {
+            "--contract" => contract::builder(),
+            "--paces" => paces::builder(),
+            _ => return true,
+        };
+        false
+    });
     let mut revisions = Vec::new();
     for pair in args.chunks(2) {
         let [option, value] = pair else { return Err(format!("{} needs a value", pair.concat()).into()) };

@@ -184,7 +184,7 @@ async fn fastmcp_serves_one_of_each_kind() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers/demo.py");
     let connector = server.python("python").arg(script);
     let (client, lists) = server.connect(Client::builder(), connector).await;
-    assert_eq!(lists, Lists { tools: Some(1), resources: Some(1), templates: Some(1), prompts: Some(1) });
+    assert_eq!(lists, Lists { tools: Some(2), resources: Some(1), templates: Some(1), prompts: Some(1) });
 
     let sum = client.call("add").arg("a", 2).arg("b", 3).await.unwrap();
     assert_eq!(sum.structured_content.unwrap().to_value(), json!({ "result": 5 }));

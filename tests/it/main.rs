@@ -13,6 +13,7 @@ mod lists;
 mod mirrors;
 mod misbehaviour;
 mod requests;
+mod revisions;
 mod stateless;
 mod subscriptions;
 mod support;

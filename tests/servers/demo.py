@@ -1,8 +1,9 @@
-"""The fastmcp server of the interop tests: one of each kind, on stdio or, given a port, over HTTP."""
+"""The fastmcp server of the interop tests: one of each kind and a slow tool, on stdio or, given a port, over HTTP."""
 
+import asyncio
 import sys
 
-from fastmcp import FastMCP
+from fastmcp import Context, FastMCP
 
 server = FastMCP("bowline-demo")
 
@@ -11,6 +12,15 @@ server = FastMCP("bowline-demo")
 def add(a: int, b: int) -> int:
     """Adds two integers."""
     return a + b
+
+
+@server.tool
+async def count(to: int, pause: float, context: Context) -> int:
+    """Counts, with a pause in seconds before each step, and tells how far it is."""
+    for step in range(1, to + 1):
+        await asyncio.sleep(pause)
+        await context.report_progress(step, to)
+    return to
 
 
 @server.resource("demo://motto")

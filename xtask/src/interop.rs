@@ -1,15 +1,23 @@
 //! `cargo xtask interop`: the client against servers that others wrote.
 //!
-//! The scenarios are `tests/it/interop.rs`; here the servers are installed, the scenarios run and their results shown.
+//! The core set has scenarios of its own, `tests/it/interop.rs`: here its servers are installed, the scenarios run and
+//! their results shown. `--all` and `--revisions` put many more servers through the same paces, by `interop-probe`.
 
 mod install;
+mod page;
+mod probe;
+mod revisions;
 mod servers;
 mod table;
 
 use std::fs;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use anyhow::{Result, bail};
 
+use self::probe::Probe;
 use self::servers::Server;
 use crate::context::Context;
 use crate::counts;
@@ -23,6 +31,15 @@ pub struct Args {
     /// Runs this server alone; may be given more than once.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
+    /// Runs all published servers, and writes what came of them to `docs/src/interop.md`.
+    #[arg(long, conflicts_with = "revisions")]
+    all: bool,
+    /// Runs servers of each revision of the protocol, several times.
+    #[arg(long)]
+    revisions: bool,
+    /// How often the servers of each revision are run.
+    #[arg(long, default_value_t = 5, requires = "revisions")]
+    times: u32,
     /// Prints the servers and their pins.
     #[arg(long)]
     list: bool,
@@ -30,31 +47,62 @@ pub struct Args {
 
 /// Runs what `args` ask for; the answer is whether all is well.
 pub fn run(context: &Context, args: &Args) -> Result<bool> {
+    let list = if args.revisions { servers::of_each_revision()? } else { servers::all()? };
+    let list: Vec<_> = list.iter().filter(|server| args.all || args.revisions || server.core).collect();
     if args.list {
-        for server in servers::ALL {
-            println!("{:16} {}", server.name, server.pins.join(" "));
+        for server in list {
+            println!("{:34} {}", server.name, server.pins.join(" "));
         }
         return Ok(true);
     }
-    if let Some(unknown) = args.only.iter().find(|name| servers::ALL.iter().all(|server| server.name != name.as_str()))
-    {
-        bail!("there is no server `{unknown}`; `cargo xtask interop --list` prints them");
+    if let Some(unknown) = args.only.iter().find(|name| list.iter().all(|server| server.name != **name)) {
+        bail!("there is no server `{unknown}` here; `cargo xtask interop --list` with the same options prints them");
     }
-    let wanted = |server: &&Server| args.only.is_empty() || args.only.iter().any(|name| name == server.name);
-    let chosen: Vec<_> = servers::ALL.iter().filter(wanted).collect();
+    let chosen: Vec<_> =
+        list.into_iter().filter(|server| args.only.is_empty() || args.only.contains(&server.name)).collect();
     let mut report = Report::default();
-    scenarios(context, &chosen, &mut report)?;
-    Ok(!report.lacks(context))
+    let well = if args.revisions {
+        revisions::run(context, &chosen, args.times, &mut report)?
+    } else if args.all {
+        published(context, &chosen, args.only.is_empty(), &mut report)?
+    } else {
+        scenarios(context, &chosen, &mut report)?;
+        true
+    };
+    Ok(well && !report.lacks(context))
 }
 
-/// Runs every server, as a step of `cargo xtask test`.
-pub fn all(context: &Context, report: &mut Report) -> Result<()> {
-    scenarios(context, &servers::ALL.iter().collect::<Vec<_>>(), report)
+/// Runs the core set, as a step of `cargo xtask test`.
+pub fn core(context: &Context, report: &mut Report) -> Result<()> {
+    let all = servers::all()?;
+    scenarios(context, &all.iter().filter(|server| server.core).collect::<Vec<_>>(), report)
+}
+
+/// Runs servers by the probe and shows a table, which becomes the page of the book where all were run.
+fn published(context: &Context, chosen: &[&Server], is_complete: bool, report: &mut Report) -> Result<bool> {
+    let directory = context.target.join("interop");
+    let installed = install::install(context, &directory, chosen, report)?;
+    let rows = Probe::build(context, &directory)?.run(context, chosen, installed);
+    page::print(&rows);
+    if is_complete {
+        context.shell.write_file(page::PATH, page::text(&rows))?;
+        println!("\nwritten to {}", page::PATH);
+    }
+    Ok(rows.iter().all(|row| !page::is_failure(row)))
 }
 
 fn scenarios(context: &Context, chosen: &[&Server], report: &mut Report) -> Result<()> {
     let directory = context.target.join("interop");
-    let installed = install::install(context, &directory, chosen, report)?;
+    let outcomes = install::install(context, &directory, chosen, report)?;
+    let mut installed = Vec::new();
+    for (server, outcome) in chosen.iter().zip(outcomes) {
+        match outcome {
+            Ok(()) => installed.push(*server),
+            Err(error) if report.missing.is_empty() => return Err(error),
+            // The report has it, with the remedy.
+            Err(_) => {}
+        }
+    }
     if installed.is_empty() {
         return Ok(());
     }
@@ -77,4 +125,35 @@ fn scenarios(context: &Context, chosen: &[&Server], report: &mut Report) -> Resu
     let outcome = counts::run(command, &mut report.counts);
     table::print(&results, &installed)?;
     outcome
+}
+
+/// Does `work` for each item, so many at once; the answers are in the order of the items.
+fn together<T: Sync, R: Send>(at_once: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(items.len()));
+    thread::scope(|scope| {
+        for _ in 0..at_once.min(items.len()) {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(n) else { return };
+                    let answer = work(item);
+                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((n, answer));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    done.sort_by_key(|(n, _)| *n);
+    done.into_iter().map(|(_, answer)| answer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn answers_keep_the_order_of_the_items() {
+        let items: Vec<u64> = (0..40).rev().collect();
+        let answers = super::together(3, &items, |item| item * 2);
+        assert_eq!(answers, items.iter().map(|item| item * 2).collect::<Vec<_>>());
+    }
 }

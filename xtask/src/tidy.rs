@@ -2,6 +2,7 @@
 
 mod arrows;
 mod manifests;
+mod named;
 mod text;
 
 use std::fs;
@@ -17,6 +18,7 @@ pub fn check(context: &Context, report: &mut Report) -> Result<()> {
     let files = files::read(&context.root)?;
     let mut findings = arrows::findings(&context.packages);
     findings.extend(crate_docs(context));
+    findings.extend(named::findings(&files));
     for file in &files {
         findings.extend(manifests::findings(file));
         findings.extend(text::findings(file, &context.root));

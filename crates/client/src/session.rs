@@ -110,7 +110,8 @@ impl Session {
         }
     }
 
-    /// Whether the connection broke at the question for the newer era, which some older servers do not survive.
+    /// Whether the connection broke at the question for the newer era, which some older servers do not survive: at once,
+    /// or at the message after it.
     pub(crate) const fn died_of_the_question(&self) -> bool {
         self.died
     }
@@ -118,6 +119,11 @@ impl Session {
     /// Whether only the question for the newer era was asked.
     fn only_probed(&self) -> bool {
         self.may_fall_back() && self.discovering.is_open() && self.initializing == Progress::Untried
+    }
+
+    /// Whether the question for the newer era is open, and so is the other one where it was asked.
+    fn has_no_answer(&self) -> bool {
+        self.may_fall_back() && self.discovering.is_open() && self.initializing != Progress::Done
     }
 
     /// What follows from the answer to a request of an earlier step.
@@ -139,7 +145,7 @@ impl Session {
     /// What follows where a request of an earlier step got no answer of the protocol.
     pub(crate) fn refused(&mut self, method: &str, error: TransportError) -> Step {
         let falls_back = is_sign_of_age(&error);
-        self.died |= self.only_probed() && error.kind() == TransportErrorKind::Closed;
+        self.died |= self.has_no_answer() && error.kind() == TransportErrorKind::Closed;
         let error = not_connected(error, method);
         if method == method::SERVER_DISCOVER {
             self.discovering = Progress::Done;

@@ -129,6 +129,25 @@ async fn l_16_a_server_that_ends_at_the_question_is_started_again_and_asked_the_
     child.gone().await;
 }
 
+// Such are servers of the first Python SDKs: the question breaks their reader, and they end at the line after it.
+#[cfg(unix)]
+#[tokio::test]
+async fn l_16_a_server_that_ends_only_after_the_question_is_started_again_too() {
+    let child = Child::shell(
+        r#"read -r line
+        case "$line" in
+            *server/discover*) read -r line; exit 1 ;;
+        esac
+        echo '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2024-11-05","capabilities":{},"serverInfo":{"name":"w","version":"1"}}}'
+        while read -r line; do :; done"#,
+    );
+    let timeouts = Timeouts::default().with_probe(Duration::from_millis(20));
+    let client = within(Client::builder().timeouts(timeouts).connect(child.connect.clone())).await.unwrap();
+    assert_eq!(client.server().revision, Revision::V2024_11_05);
+    within(client.close()).await.unwrap();
+    child.gone().await;
+}
+
 /// A server with a name.
 struct Named<C>(C, &'static str);
 

@@ -1,40 +1,64 @@
 //! Puts each server into a folder of its own, once for each pin.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result};
-use xshell::cmd;
+use anyhow::{Context as _, Result, bail};
 
 use super::servers::{Registry, Server};
+use super::together;
 use crate::context::Context;
 use crate::report::Report;
 
-/// Installs what this machine can run; the answer is what is there now.
-pub fn install<'a>(
+/// How many are installed at once.
+const AT_ONCE: usize = 3;
+/// How much of a failed command's output is shown.
+const SHOWN_CHARS: usize = 300;
+
+/// Installs what this machine can run, and tells of each server what came of it, in order. What is missing here is
+/// noted in `report`, and said of the servers that need it.
+pub fn install(
     context: &Context,
     directory: &Path,
-    servers: &[&'a Server],
+    servers: &[&Server],
     report: &mut Report,
-) -> Result<Vec<&'a Server>> {
-    let mut installed = Vec::new();
+) -> Result<Vec<Result<()>>> {
+    let mut lacking = Vec::new();
     for registry in [Registry::Npm, Registry::Pypi] {
-        let of_registry: Vec<_> = servers.iter().copied().filter(|server| server.registry == registry).collect();
-        if of_registry.is_empty() {
+        let names: Vec<_> = servers.iter().filter(|it| it.registry == registry).map(|it| it.name.as_str()).collect();
+        if names.is_empty() {
             continue;
         }
-        let names = of_registry.iter().map(|server| server.name).collect::<Vec<_>>().join(", ");
         if let Some(packages) = lacks(context, registry) {
-            report.missing(&format!("interop with {names}"), &format!("install with `apt-get install {packages}`"));
-            continue;
-        }
-        for server in of_registry {
-            install_one(context, &directory.join("servers").join(server.name), server)
-                .with_context(|| format!("cannot install {}", server.pins.join(" ")))?;
-            installed.push(server);
+            let remedy = format!("install with `apt-get install {packages}`");
+            report.missing(&format!("interop with {}", names.join(", ")), &remedy);
+            lacking.push((registry, packages));
         }
     }
-    Ok(installed)
+    let cache = directory.join("cache");
+    // Two that share a folder must not fill it at once.
+    let mut folders = BTreeSet::new();
+    let first: Vec<_> = servers.iter().copied().filter(|server| folders.insert(server.folder())).collect();
+    let outcomes = together(AT_ONCE, &first, |server| {
+        if let Some((_, packages)) = lacking.iter().find(|(registry, _)| *registry == server.registry) {
+            bail!("{packages} are not on this machine");
+        }
+        install_one(&directory.join("servers").join(server.folder()), &cache, server)
+            .with_context(|| format!("cannot install {}", server.pins.join(" ")))
+    });
+    if cache.exists() {
+        fs::remove_dir_all(&cache)?;
+    }
+    let of = |server: &&Server| {
+        let at = first.iter().position(|other| other.folder() == server.folder());
+        match at.and_then(|at| outcomes.get(at)) {
+            Some(Err(error)) => bail!("{error:#}"),
+            _ => Ok(()),
+        }
+    };
+    Ok(servers.iter().map(of).collect())
 }
 
 /// The Debian packages that a registry's servers need and this machine has not.
@@ -47,30 +71,45 @@ fn lacks(context: &Context, registry: Registry) -> Option<&'static str> {
 }
 
 /// The stamp is written last, so that a broken install is done again.
-fn install_one(context: &Context, folder: &Path, server: &Server) -> Result<()> {
+fn install_one(folder: &Path, cache: &Path, server: &Server) -> Result<()> {
     let stamp = folder.join("pins.txt");
     let pins = server.pins.join("\n");
     if fs::read_to_string(&stamp).is_ok_and(|there| there == pins) {
         return Ok(());
     }
+    println!("installing {}: {}", server.folder(), server.pins.join(" "));
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
     fs::create_dir_all(folder)?;
-    let (shell, pinned) = (&context.shell, server.pins);
     match server.registry {
         Registry::Npm => {
             fs::write(folder.join("package.json"), "{ \"private\": true }\n")?;
+            let mut npm = Command::new("npm");
+            npm.arg("install").arg("--prefix").arg(folder).arg("--cache").arg(cache.join("npm"));
             // No install scripts: they fetch and compile what none of these servers needs to run.
-            let options = ["--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--loglevel=error"];
-            cmd!(shell, "npm install --prefix {folder} {options...} {pinned...}").run()?;
+            npm.args(["--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--loglevel=error"]);
+            run(npm.args(&server.pins))?;
         }
         Registry::Pypi => {
-            cmd!(shell, "python3 -m venv {folder}").run()?;
-            let pip = folder.join("bin/pip");
-            cmd!(shell, "{pip} install --quiet --disable-pip-version-check {pinned...}").run()?;
+            run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+            let mut pip = Command::new(folder.join("bin/pip"));
+            pip.args(["install", "--quiet", "--disable-pip-version-check", "--cache-dir"]).arg(cache.join("pip"));
+            run(pip.args(&server.pins))?;
         }
     }
     fs::write(stamp, pins)?;
     Ok(())
+}
+
+/// Runs a command in silence; the end of what it said is in the error.
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {command:?}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let skipped = said.chars().count().saturating_sub(SHOWN_CHARS);
+    bail!("{}: {}", output.status, said.chars().skip(skipped).collect::<String>())
 }

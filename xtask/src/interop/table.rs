@@ -27,18 +27,28 @@ pub fn print(results: &Path, servers: &[&Server]) -> Result<()> {
     for server in servers {
         rows.push(row(results, server)?);
     }
-    let mut widths = [0; 9];
-    for row in &rows {
+    println!();
+    columns(&rows);
+    Ok(())
+}
+
+/// Prints rows whose columns stand under each other.
+pub fn columns<const N: usize>(rows: &[[String; N]]) {
+    let mut widths = [0; N];
+    for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);
         }
     }
-    println!();
-    for row in &rows {
+    for row in rows {
         let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         println!("{}", cells.join("  ").trim_end());
     }
-    Ok(())
+}
+
+/// A list's length; a dash where the server has no such thing.
+pub fn count(list: Option<u64>) -> String {
+    list.map_or("–".to_owned(), |count| count.to_string())
 }
 
 fn row(results: &Path, server: &Server) -> Result<[String; 9]> {
@@ -49,7 +59,6 @@ fn row(results: &Path, server: &Server) -> Result<[String; 9]> {
     };
     let found: Found =
         serde_json::from_str(&text).with_context(|| format!("the result of {} is malformed", server.name))?;
-    let count = |list: Option<u64>| list.map_or("–".to_owned(), |count| count.to_string());
     Ok([
         name,
         found.revision,

@@ -250,6 +250,14 @@ fn a_connection_that_broke_at_the_question_is_told_apart() {
     failure(session.refused(DISCOVER, TransportError::closed()));
     assert!(session.died_of_the_question());
 
+    for first in [DISCOVER, INITIALIZE] {
+        let mut both = self::session(NEWEST);
+        both.start();
+        asks_for(both.silent(), INITIALIZE);
+        both.refused(first, TransportError::closed());
+        assert!(both.died_of_the_question(), "{first}");
+    }
+
     let mut later = self::session(NEWEST);
     later.start();
     later.answered(DISCOVER, error(-32601, "unknown", None));
