@@ -3,6 +3,7 @@
 //! Specification: 2026-07-28, server/utilities/caching.
 
 mod fetch;
+mod flights;
 mod store;
 
 use std::time::Duration;
@@ -24,6 +25,10 @@ pub(crate) use self::store::Store;
 /// A change that the server tells of (`list_changed`, `updated`) drops what it is about before the event is handed on.
 /// An update of a resource drops also the resources that it is a part of, and its parts. Nothing is fetched by a
 /// timer: what is stale is fetched when it is next asked for.
+///
+/// Of callers that ask for the same at once, and find nothing kept, one sends the request and the others wait for what
+/// comes of it. Where it fails or is dropped, the next one sends it; where the result may not be kept, each of them
+/// does. Nobody waits for others longer than for an answer of its own ([`Timeouts::idle`](crate::Timeouts::idle)).
 ///
 /// What came of a call for which the server needed more input is never kept. Neither is looked up or kept what a
 /// request with [`meta`](crate::Request::meta) or [`log_level`](crate::Request::log_level) gave, as the server may
@@ -107,6 +112,8 @@ pub struct CacheStats {
     pub hits: u64,
     /// How often nothing fresh was there, or something fresh was not wanted.
     pub misses: u64,
+    /// How many results were given of a request that another caller had under way. Each was a miss before.
+    pub shared: u64,
     /// How many results were given that were no longer fresh, for want of an answer.
     pub stale: u64,
     /// How many results made room for others, or were too large to be kept.

@@ -8,6 +8,7 @@ use bowline_protocol::frame::Notification;
 use bowline_protocol::{CacheHints, ErrorCode, RawJson, ResourceUpdatedNotificationParams, ServerCapabilities, method};
 use tokio::time::Instant;
 
+use super::flights::{Flights, Seat};
 use super::{Cache, CacheStats};
 use crate::bounded::Bounded;
 use crate::call::Call;
@@ -22,7 +23,11 @@ const OVERHEAD: usize = 256;
 pub(crate) struct Store {
     settings: Cache,
     inner: Mutex<Inner>,
+    flights: Flights<Flight>,
 }
+
+/// What callers may share a request for: the same, asked for after the same changes.
+pub(crate) type Flight = (Key, u64);
 
 #[derive(Debug)]
 struct Inner {
@@ -34,7 +39,7 @@ struct Inner {
 
 /// What a result is the answer to (server/utilities/caching, cache key).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
+pub(crate) struct Key {
     method: Cow<'static, str>,
     /// The parameters as they are sent: a cursor or a URI, and nothing else.
     params: Option<Box<str>>,
@@ -108,7 +113,7 @@ impl Store {
             changes: [0; Kind::COUNT],
             stats: CacheStats::default(),
         };
-        Self { settings, inner: Mutex::new(inner) }
+        Self { settings, inner: Mutex::new(inner), flights: Flights::default() }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -137,16 +142,28 @@ impl Store {
         })
     }
 
+    /// A place among those who want the same.
+    pub(crate) fn join(&self, ticket: &Ticket) -> Seat<'_, Flight> {
+        self.flights.join((ticket.key.clone(), ticket.changes))
+    }
+
     /// A fresh result; counts whether there was one.
     pub(crate) fn fresh(&self, ticket: &Ticket, session: u64, now: Instant) -> Option<Found> {
         let mut inner = self.inner();
-        let found = inner.entries.get(&ticket.key).filter(|entry| now < entry.fresh_until && entry.session == session);
-        let found = found.map(Entry::found);
+        let found = inner.fresh(ticket, session, now);
         match found {
             Some(_) => inner.stats.hits += 1,
             None => inner.stats.misses += 1,
         }
         found
+    }
+
+    /// A fresh result that another caller's request has just brought; counts it.
+    pub(crate) fn shared(&self, ticket: &Ticket, session: u64, now: Instant) -> Option<Found> {
+        let mut inner = self.inner();
+        let found = inner.fresh(ticket, session, now)?;
+        inner.stats.shared += 1;
+        Some(found)
     }
 
     /// Notes that a fresh result was not wanted.
@@ -273,6 +290,11 @@ impl Store {
 }
 
 impl Inner {
+    fn fresh(&mut self, ticket: &Ticket, session: u64, now: Instant) -> Option<Found> {
+        let entry = self.entries.get(&ticket.key)?;
+        (now < entry.fresh_until && entry.session == session).then(|| entry.found())
+    }
+
     fn changes(&self, kind: Kind) -> u64 {
         self.changes.get(kind as usize).copied().unwrap_or_default()
     }

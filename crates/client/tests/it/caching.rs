@@ -335,3 +335,93 @@ async fn n_04_a_cursor_outlives_a_connection_only_where_there_is_no_session() {
     assert_eq!(pages.next().await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(asked.cursors("tools/list"), [json!(null)]);
 }
+
+/// A server whose answers to `tools/list` wait for the test, and a client with a cache.
+async fn gated(
+    answer: impl Fn(usize) -> Answer + Send + Sync + 'static,
+) -> (Client, crate::peer::Asked, tokio::sync::mpsc::Sender<()>) {
+    let (connect, asked, gate) = crate::peer::gated("tools/list", answer);
+    (caching(connect).await, asked, gate)
+}
+
+fn list(client: &Client) -> tokio::task::JoinHandle<Result<Vec<Tool>, bowline_client::Error>> {
+    let client = client.clone();
+    tokio::spawn(async move { client.tools().all().await })
+}
+
+/// Lets everything run that can.
+async fn idle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_want_the_same_at_once_share_one_request() {
+    let (client, asked, gate) = gated(|_| Answer::result(hinted(tools(&["a"], None), json!(60_000), "public"))).await;
+    let lists: Vec<_> = (0..20).map(|_| list(&client)).collect();
+    idle().await;
+    gate.send(()).await.unwrap();
+    for list in lists {
+        assert_eq!(list.await.unwrap().unwrap()[0].name, "a");
+    }
+    assert_eq!(asked.count("tools/list"), 1);
+    let stats = client.cache_stats().unwrap();
+    assert_eq!((stats.hits, stats.misses, stats.shared), (0, 20, 19), "{stats:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_is_dropped_or_fails_hands_on_to_the_next() {
+    let (client, asked, gate) = gated(|n| match n {
+        0 | 1 => Answer::error(-32603),
+        _ => Answer::result(hinted(tools(&["a"], None), json!(60_000), "public")),
+    })
+    .await;
+    let dropped = list(&client);
+    idle().await;
+    let fails = list(&client);
+    idle().await;
+    let others: Vec<_> = (0..5).map(|_| list(&client)).collect();
+    idle().await;
+    assert_eq!(asked.count("tools/list"), 1);
+    dropped.abort();
+    idle().await;
+    assert_eq!(asked.count("tools/list"), 1, "the server reads one after the other");
+    for _ in 0..3 {
+        gate.send(()).await.unwrap();
+    }
+    assert_eq!(fails.await.unwrap().unwrap_err().kind(), ErrorKind::Server);
+    for other in others {
+        assert_eq!(other.await.unwrap().unwrap()[0].name, "a");
+    }
+    assert_eq!(asked.count("tools/list"), 3);
+    assert_eq!(client.cache_stats().unwrap().shared, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_not_be_kept_is_not_shared_either_and_holds_nobody_up() {
+    let (client, asked, gate) = gated(|_| Answer::result(hinted(tools(&["a"], None), json!(0), "private"))).await;
+    let lists: Vec<_> = (0..4).map(|_| list(&client)).collect();
+    idle().await;
+    assert_eq!(asked.count("tools/list"), 1);
+    for _ in 0..4 {
+        gate.send(()).await.unwrap();
+    }
+    for list in lists {
+        list.await.unwrap().unwrap();
+    }
+    assert_eq!((asked.count("tools/list"), client.cache_stats().unwrap().shared), (4, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_others_longer_than_for_an_answer() {
+    let (client, asked, _gate) = gated(|_| Answer::end()).await;
+    let started = tokio::time::Instant::now();
+    let lists: Vec<_> = (0..6).map(|_| list(&client)).collect();
+    for list in lists {
+        assert!(list.await.unwrap().unwrap_err().is_timeout());
+    }
+    // The leader's minute; then whoever had its turn, or enough of waiting, has a minute of its own.
+    assert!(started.elapsed() <= Duration::from_secs(121), "{:?}", started.elapsed());
+    assert!(asked.count("tools/list") >= 1);
+}

@@ -1,10 +1,12 @@
 //! A server in memory whose answers a closure makes, and what it was asked.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bowline_transport::MemoryConnect;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
+use tokio::sync::mpsc;
 
 /// What the server was asked, over all connections: whole requests.
 #[derive(Clone, Default)]
@@ -61,12 +63,33 @@ pub(crate) fn modern(
     answer: impl Fn(&Value) -> Answer + Send + Sync + 'static,
 ) -> (MemoryConnect<impl Fn(DuplexStream) + Send + Sync + 'static>, Asked) {
     serve(move |request| match request["method"].as_str() {
-        Some("server/discover") => Answer::result(json!({
-            "resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": everything(),
-            "ttlMs": 3_600_000, "cacheScope": "public",
-        })),
+        Some("server/discover") => discovered(),
         _ => answer(request),
     })
+}
+
+fn discovered() -> Answer {
+    Answer::result(json!({
+        "resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": everything(),
+        "ttlMs": 3_600_000, "cacheScope": "public",
+    }))
+}
+
+/// As [`modern`], where each answer to `method` waits for the test to let it go. Answers are by their number.
+pub(crate) fn gated(
+    method: &'static str,
+    answer: impl Fn(usize) -> Answer + Send + Sync + 'static,
+) -> (MemoryConnect<impl Fn(DuplexStream) + Send + Sync + 'static>, Asked, mpsc::Sender<()>) {
+    let (gate, opened) = mpsc::channel(64);
+    let count = AtomicUsize::new(0);
+    let (connect, asked) = serve_gated(
+        move |request| match request["method"].as_str() {
+            Some("server/discover") => discovered(),
+            _ => answer(count.fetch_add(1, Ordering::SeqCst)),
+        },
+        Some((method, opened)),
+    );
+    (connect, asked, gate)
 }
 
 /// A server of 2025-11-25 that declares everything.
@@ -92,11 +115,19 @@ fn everything() -> Value {
 fn serve(
     answer: impl Fn(&Value) -> Answer + Send + Sync + 'static,
 ) -> (MemoryConnect<impl Fn(DuplexStream) + Send + Sync + 'static>, Asked) {
+    serve_gated(answer, None)
+}
+
+fn serve_gated(
+    answer: impl Fn(&Value) -> Answer + Send + Sync + 'static,
+    gate: Option<(&'static str, mpsc::Receiver<()>)>,
+) -> (MemoryConnect<impl Fn(DuplexStream) + Send + Sync + 'static>, Asked) {
     let (asked, answer) = (Asked::default(), Arc::new(answer));
+    let gate = Arc::new(tokio::sync::Mutex::new(gate));
     let connect = MemoryConnect::new({
         let asked = asked.clone();
         move |pipe| {
-            let (asked, answer) = (asked.clone(), Arc::clone(&answer));
+            let (asked, answer, gate) = (asked.clone(), Arc::clone(&answer), Arc::clone(&gate));
             tokio::spawn(async move {
                 let (read, mut write) = tokio::io::split(pipe);
                 let mut lines = BufReader::new(read).lines();
@@ -106,6 +137,12 @@ fn serve(
                         continue;
                     }
                     asked.0.lock().unwrap().push(request.clone());
+                    if let Some((method, opened)) = &mut *gate.lock().await
+                        && request["method"] == *method
+                        && opened.recv().await.is_none()
+                    {
+                        return;
+                    }
                     let Answer { before, body } = answer(&request);
                     let Some((member, value)) = body else { return };
                     let body = json!({ "jsonrpc": "2.0", "id": request["id"], member: value });
