@@ -2,7 +2,7 @@
 
 use bowline_protocol::{Payload, Revision};
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 
@@ -32,6 +32,8 @@ impl Session {
         let mut get = post.clone();
         post.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         post.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // Room for what each body says, so that no copy has to grow.
+        post.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         get.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         get.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let target = endpoint.http().target(endpoint.url().clone());

@@ -76,6 +76,11 @@ impl HttpResponse {
         self.ended = true;
     }
 
+    /// Sees to it that the connection is not used again.
+    pub(crate) fn close_after(&mut self) {
+        self.connection = None;
+    }
+
     /// How large the body says it is, in bytes.
     pub(crate) fn content_length(&self) -> Option<u64> {
         self.body.as_ref().and_then(Body::remaining)
