@@ -139,8 +139,13 @@ impl HttpClient {
         let route = target.route()?;
         self.write_headers(&mut headers, target);
         if let Some((bytes, _)) = &body {
-            let length = HeaderValue::try_from(bytes.len().to_string());
-            headers.insert(CONTENT_LENGTH, length.unwrap_or_else(|_| HeaderValue::from(bytes.len())));
+            let text = bytes.len().to_string();
+            let length = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from(bytes.len()));
+            // An insertion would make room first, also where there is a value to be replaced.
+            match headers.get_mut(CONTENT_LENGTH) {
+                Some(value) => *value = length,
+                None => drop(headers.insert(CONTENT_LENGTH, length)),
+            }
         }
         let handover = body.as_ref().map(|(_, handover)| *handover);
         let mut request = Request::new(Watched::new(body));

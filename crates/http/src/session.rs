@@ -13,6 +13,9 @@ use crate::header::{PROTOCOL_VERSION, SESSION_ID};
 /// How long a session id may be, in bytes.
 const MAX_ID: usize = 4096;
 
+/// How many headers are added later, by a session, a request or the HTTP library.
+const ROOM: usize = 8;
+
 /// The session of a 2025 revision, or the time before it.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
@@ -38,6 +41,7 @@ impl Session {
         get.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let target = endpoint.http().target(endpoint.url().clone());
         for headers in [&mut post, &mut get] {
+            headers.reserve(ROOM);
             headers.remove(SESSION_ID);
             headers.remove(PROTOCOL_VERSION);
             endpoint.http().write_headers(headers, &target);
