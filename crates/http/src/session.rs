@@ -72,7 +72,8 @@ impl Session {
             );
             return Err(TransportError::new(TransportErrorKind::Protocol, message).with_sent(Sent::Yes));
         }
-        let mut id = id.clone();
+        // A copy of its own: the one of the answer keeps the buffer that the answer was read into.
+        let Ok(mut id) = HeaderValue::from_bytes(bytes) else { return Ok(()) };
         id.set_sensitive(true);
         self.post.insert(SESSION_ID, id.clone());
         self.get.insert(SESSION_ID, id);
