@@ -23,7 +23,7 @@ use std::time::Duration;
 use bowline_tls::{Tls, TlsSettings};
 use bowline_transport::{TransportError, TransportErrorKind};
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, HOST, PROXY_AUTHORIZATION, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request};
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::sync::OwnedSemaphorePermit;
@@ -110,12 +110,21 @@ impl HttpClient {
     /// The headers that every request to an address has, beside those of its own. They are added where they lack;
     /// whoever sends many requests begins with them.
     pub(crate) fn write_headers(&self, headers: &mut HeaderMap, target: &Target) {
-        headers.entry(USER_AGENT).or_insert_with(|| self.0.user_agent.clone());
+        let mut add = |name, value: &HeaderValue| {
+            // An entry would make room first.
+            if !headers.contains_key(&name) {
+                headers.insert(name, value.clone());
+            }
+        };
+        add(USER_AGENT, &self.0.user_agent);
         if let Some(accepted) = body::ACCEPTED {
-            headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(accepted));
+            add(ACCEPT_ENCODING, &HeaderValue::from_static(accepted));
         }
         if let Ok(route) = target.route() {
-            headers.entry(HOST).or_insert_with(|| route.host.clone());
+            add(HOST, &route.host);
+            if let Some(authorization) = &route.proxy_authorization {
+                add(PROXY_AUTHORIZATION, authorization);
+            }
         }
     }
 
@@ -129,8 +138,14 @@ impl HttpClient {
     ) -> Result<HttpResponse, TransportError> {
         let route = target.route()?;
         self.write_headers(&mut headers, target);
-        if let Some(authorization) = &route.proxy_authorization {
-            headers.entry(PROXY_AUTHORIZATION).or_insert_with(|| authorization.clone());
+        if let Some((bytes, _)) = &body {
+            let text = bytes.len().to_string();
+            let length = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from(bytes.len()));
+            // An insertion would make room first, also where there is a value to be replaced.
+            match headers.get_mut(CONTENT_LENGTH) {
+                Some(value) => *value = length,
+                None => drop(headers.insert(CONTENT_LENGTH, length)),
+            }
         }
         let handover = body.as_ref().map(|(_, handover)| *handover);
         let mut request = Request::new(Watched::new(body));
@@ -165,10 +180,16 @@ impl HttpClient {
 
     /// A connection for one request, and whether it was used before.
     async fn connection(&self, target: &Target, route: &Route) -> Result<(Sender, bool), TransportError> {
-        let pool = &route.origin.pool;
-        if let Some(sender) = pool.take() {
-            return Ok((sender, true));
+        match route.origin.pool.take() {
+            Some(sender) => Ok((sender, true)),
+            // On the heap, so that requests which find a connection have no room for it.
+            None => Box::pin(self.fresh_or_rested(target, route)).await,
         }
+    }
+
+    /// Opens a connection, unless one can be used again before that.
+    async fn fresh_or_rested(&self, target: &Target, route: &Route) -> Result<(Sender, bool), TransportError> {
+        let pool = &route.origin.pool;
         let fresh = async {
             if pool.expects() {
                 // One whose answer has just ended rests as soon as its task had its turn.

@@ -143,39 +143,67 @@ impl Endpoint {
         headers: &HeaderMap,
         body: Option<(&Bytes, &Arc<Handover>)>,
     ) -> Result<(HttpResponse, Option<Target>), TransportError> {
+        let response = self.ask(&method, target, headers, body).await?;
+        if !wants_another(&response) {
+            return Ok((response, None));
+        }
+        // On the heap, so that other requests have no room for it.
+        Box::pin(self.go_on(response, method, target, headers, body)).await
+    }
+
+    /// Sends a request once.
+    async fn ask(
+        &self,
+        method: &Method,
+        target: &Target,
+        headers: &HeaderMap,
+        body: Option<(&Bytes, &Arc<Handover>)>,
+    ) -> Result<HttpResponse, TransportError> {
+        let mut headers = headers.clone();
+        if let Some(authorize) = &self.authorize {
+            authorize.authorize(&mut AuthRequest::new(method, target.url(), &mut headers)).await?;
+        }
+        let sent = body.map(|(bytes, handover)| (bytes.clone(), handover));
+        let response = self.client.send_to(method.clone(), target, headers, sent).await?;
+        if let Some(authorize) = &self.authorize {
+            authorize.answered(response.headers());
+        }
+        Ok(response)
+    }
+
+    /// Goes on after an answer that asks for credentials or leads elsewhere.
+    async fn go_on(
+        &self,
+        mut response: HttpResponse,
+        method: Method,
+        target: &Target,
+        headers: &HeaderMap,
+        body: Option<(&Bytes, &Arc<Handover>)>,
+    ) -> Result<(HttpResponse, Option<Target>), TransportError> {
         let mut moved: Option<Target> = None;
         let (mut redirects, mut attempt) = (0, 1);
-        loop {
-            let target = moved.as_ref().unwrap_or(target);
-            let mut headers = headers.clone();
-            if let Some(authorize) = &self.authorize {
-                authorize.authorize(&mut AuthRequest::new(&method, target.url(), &mut headers)).await?;
-            }
-            let sent = body.map(|(bytes, handover)| (bytes.clone(), handover));
-            let response = self.client.send_to(method.clone(), target, headers, sent).await?;
-            if let Some(authorize) = &self.authorize {
-                authorize.answered(response.headers());
-            }
+        while wants_another(&response) {
+            let at = moved.as_ref().unwrap_or(target).url();
             let status = response.status();
-            if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && attempt < MAX_ATTEMPTS {
-                let Some(authorize) = &self.authorize else { return Ok((response, moved)) };
-                let challenge = Challenge::new(status, target.url(), response.headers(), attempt);
-                if authorize.challenged(challenge).await? == Retry::GiveUp {
-                    return Ok((response, moved));
-                }
-                attempt += 1;
-            } else if status.is_redirection() && response.headers().contains_key(LOCATION) {
+            if status.is_redirection() {
                 redirects += 1;
-                let next = self.follow(target.url(), &response, redirects)?;
+                let next = self.follow(at, &response, redirects)?;
                 moved = Some(self.client.target(next));
             } else {
-                return Ok((response, moved));
+                let Some(authorize) = self.authorize.as_ref().filter(|_| attempt < MAX_ATTEMPTS) else { break };
+                let challenge = Challenge::new(status, at, response.headers(), attempt);
+                if authorize.challenged(challenge).await? == Retry::GiveUp {
+                    break;
+                }
+                attempt += 1;
             }
             // Neither was processed.
             if let Some((_, handover)) = body {
                 handover.again();
             }
+            response = self.ask(&method, moved.as_ref().unwrap_or(target), headers, body).await?;
         }
+        Ok((response, moved))
     }
 
     /// Where a redirect leads, if it may be followed.
@@ -199,6 +227,13 @@ impl Endpoint {
         };
         Err(refused(error).with_status(status))
     }
+}
+
+/// Whether an answer may ask for another request: with credentials, or elsewhere.
+fn wants_another(response: &HttpResponse) -> bool {
+    let status = response.status();
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+        || (status.is_redirection() && response.headers().contains_key(LOCATION))
 }
 
 /// A request that was not processed, or not even sent.

@@ -18,7 +18,8 @@ pub struct EventReader {
 
 impl EventReader {
     /// Reads events of at most `max_event_bytes` each.
-    pub fn new(response: HttpResponse, max_event_bytes: usize) -> Self {
+    pub fn new(mut response: HttpResponse, max_event_bytes: usize) -> Self {
+        response.forget_head();
         Self { response, decoder: Decoder::new(max_event_bytes), idle: None }
     }
 

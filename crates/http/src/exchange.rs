@@ -156,10 +156,16 @@ struct Job {
 impl Job {
     /// Does the whole exchange.
     async fn run(self) -> Item {
-        match self.shared.ended.run_until_cancelled(self.drive()).await {
-            Some(outcome) => outcome,
-            None => Err(self.shared.end_error().with_sent(self.handover.end())),
-        }
+        // Pinned here: a function that took the work would have room for it twice.
+        let mut work = pin!(self.drive());
+        let mut ended = pin!(self.shared.ended.cancelled());
+        poll_fn(|cx| {
+            if ended.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(self.shared.end_error().with_sent(self.handover.end())));
+            }
+            work.as_mut().poll(cx)
+        })
+        .await
     }
 
     async fn drive(&self) -> Item {
@@ -178,7 +184,7 @@ impl Job {
         };
         self.handover.came_with(response.status().as_u16());
         if !response.status().is_success() {
-            return self.failed(response, &session).await;
+            return Box::pin(self.failed(response, &session)).await;
         }
         if handshake {
             let mut begun = session.at(shared.session().target.clone());
@@ -189,7 +195,7 @@ impl Job {
             Kind::Events => self.events(response, &session).await?,
             Kind::Json | Kind::Untyped => self.json(&mut response).await?,
             Kind::Other => {
-                let body = answer::cut(&mut response).await;
+                let body = Box::pin(answer::cut(&mut response)).await;
                 return Err(answer::unusable(&response, &routing.method, &body));
             }
         };
@@ -265,7 +271,7 @@ impl Job {
                 return Err(lost);
             }
             tracing::debug!(error = %lost, "resuming the stream of an answer");
-            reader = self.resume(session, &last_id, retry, &mut backoff, lost).await?;
+            reader = Box::pin(self.resume(session, &last_id, retry, &mut backoff, lost)).await?;
         }
     }
 

@@ -125,6 +125,8 @@ impl Listener {
     /// 405 means that there is no stream, and servers say it with other statuses as well.
     async fn refused(&self, mut response: HttpResponse) -> Attempt {
         let status = response.status();
+        // It was opened beside the one for requests, and nobody has a use for it now.
+        response.close_after();
         if status == 404 && self.session.has_id() && self.listened {
             self.shared.session_gone();
             return Attempt::Never;

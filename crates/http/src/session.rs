@@ -2,7 +2,7 @@
 
 use bowline_protocol::{Payload, Revision};
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 
@@ -12,6 +12,9 @@ use crate::header::{PROTOCOL_VERSION, SESSION_ID};
 
 /// How long a session id may be, in bytes.
 const MAX_ID: usize = 4096;
+
+/// How many headers are added later, by a session, a request or the HTTP library.
+const ROOM: usize = 8;
 
 /// The session of a 2025 revision, or the time before it.
 #[derive(Debug, Clone)]
@@ -32,10 +35,13 @@ impl Session {
         let mut get = post.clone();
         post.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         post.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // Room for what each body says, so that no copy has to grow.
+        post.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         get.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         get.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let target = endpoint.http().target(endpoint.url().clone());
         for headers in [&mut post, &mut get] {
+            headers.reserve(ROOM);
             headers.remove(SESSION_ID);
             headers.remove(PROTOCOL_VERSION);
             endpoint.http().write_headers(headers, &target);
@@ -66,7 +72,8 @@ impl Session {
             );
             return Err(TransportError::new(TransportErrorKind::Protocol, message).with_sent(Sent::Yes));
         }
-        let mut id = id.clone();
+        // A copy of its own: the one of the answer keeps the buffer that the answer was read into.
+        let Ok(mut id) = HeaderValue::from_bytes(bytes) else { return Ok(()) };
         id.set_sensitive(true);
         self.post.insert(SESSION_ID, id.clone());
         self.get.insert(SESSION_ID, id);

@@ -145,11 +145,11 @@ impl Shared {
         if response.status().is_success() {
             // Nothing is expected. Reading it all the same lets the connection be used again.
             if answer::kind(&response) != answer::Kind::Events {
-                answer::cut(&mut response).await;
+                Box::pin(answer::cut(&mut response)).await;
             }
             return Ok(());
         }
-        let body = answer::cut(&mut response).await;
+        let body = Box::pin(answer::cut(&mut response)).await;
         if session.has_id() && message.routing.revision.is_none() && answer::refuses_session(response.status(), &body) {
             return Err(self.session_gone());
         }
@@ -191,6 +191,8 @@ impl Shared {
     /// Runs a task of the connection.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let ended = self.ended.clone();
+        // On the heap: what is over leaves nothing behind, and nothing has room for it twice.
+        let task = Box::pin(task);
         self.tasks.spawn(async move { ended.run_until_cancelled_owned(task).await }).abort_handle()
     }
 
@@ -234,7 +236,7 @@ impl Transport for HttpTransport {
                 // Answers need no order among themselves, and one that takes long must hold up no other.
                 return shared
                     .ended
-                    .run_until_cancelled(shared.deliver(&message))
+                    .run_until_cancelled(Box::pin(shared.deliver(&message)))
                     .await
                     .unwrap_or_else(|| Err(ended()));
             }

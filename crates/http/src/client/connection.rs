@@ -1,5 +1,7 @@
 //! A connection that was opened: what requests are handed to, and the task that moves its bytes.
 
+use std::pin::Pin;
+
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
@@ -36,17 +38,18 @@ impl Sender {
         if http2 {
             let executor = hyper_util::rt::TokioExecutor::new();
             let (sender, connection) = hyper::client::conn::http2::handshake(executor, stream).await?;
-            tokio::spawn(run(connection));
+            tokio::spawn(run(Box::pin(connection)));
             return Ok(Self::Shared(sender));
         }
         let _ = http2;
         let (sender, connection) = http1::handshake(stream).await?;
-        tokio::spawn(run(connection));
+        tokio::spawn(run(Box::pin(connection)));
         Ok(Self::Single(sender))
     }
 }
 
-async fn run(connection: impl Future<Output = Result<(), hyper::Error>>) {
+/// The connection comes in a box, since a future that takes another one has room for it twice.
+async fn run(connection: Pin<Box<impl Future<Output = Result<(), hyper::Error>>>>) {
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a connection ended");
     }

@@ -42,9 +42,7 @@ pub(super) enum Failure {
 impl Inner {
     /// Opens a connection to an origin, within the time that is set for it.
     pub(super) async fn dial(&self, origin: &Origin) -> Result<Sender, Failure> {
-        // On the heap, so that requests which find a connection have no room for it.
-        let opening = Box::pin(self.open(origin));
-        tokio::time::timeout(self.settings.connect_timeout, opening).await.unwrap_or(Err(Failure::Slow))
+        tokio::time::timeout(self.settings.connect_timeout, self.open(origin)).await.unwrap_or(Err(Failure::Slow))
     }
 
     async fn open(&self, origin: &Origin) -> Result<Sender, Failure> {

@@ -33,8 +33,9 @@ pub(super) struct Pool {
 struct State {
     /// The one that rested last is at the end, and is the first to be used again: the others can be closed.
     resting: Vec<Resting>,
+    /// And until when it is kept unless another request comes.
     #[cfg(feature = "http2")]
-    shared: Option<Shared>,
+    shared: Option<(Shared, Instant)>,
     keeper: Option<Keeper>,
 }
 
@@ -94,8 +95,9 @@ impl Pool {
         let mut state = self.lock();
         #[cfg(feature = "http2")]
         {
-            state.shared.take_if(|shared| shared.is_closed());
-            if let Some(shared) = &state.shared {
+            state.shared.take_if(|(shared, _)| shared.is_closed());
+            if let Some((shared, until)) = &mut state.shared {
+                *until = Instant::now() + IDLE;
                 return Some(Sender::Shared(shared.clone()));
             }
         }
@@ -124,28 +126,38 @@ impl Pool {
         let until = Instant::now() + if rest.is_some() { LAST_BYTES } else { IDLE };
         let mut state = self.lock();
         state.resting.push(Resting { sender, rest, until });
-        match &mut state.keeper {
+        self.look_at(&mut state.keeper, until, &runtime);
+    }
+
+    /// Sees to it that somebody looks at that time.
+    fn look_at(self: &Arc<Self>, keeper: &mut Option<Keeper>, when: Instant, runtime: &Handle) {
+        match keeper {
             Some(keeper) if !keeper.task.is_finished() => {
-                if until < keeper.looks_at {
-                    keeper.looks_at = until;
+                if when < keeper.looks_at {
+                    keeper.looks_at = when;
                     self.sooner.notify_one();
                 }
             }
             keeper => {
                 let task = runtime.spawn(keep(Arc::downgrade(self), Arc::clone(&self.sooner))).abort_handle();
-                *keeper = Some(Keeper { looks_at: until, task });
+                *keeper = Some(Keeper { looks_at: when, task });
             }
         }
     }
 
     /// Takes a connection in that many requests share, and gives the one that is to be used.
     #[cfg(feature = "http2")]
-    pub(super) fn share(&self, fresh: Shared) -> Shared {
+    pub(super) fn share(self: &Arc<Self>, fresh: Shared) -> Shared {
+        let until = Instant::now() + IDLE;
         let mut state = self.lock();
-        match &state.shared {
-            Some(before) if !before.is_closed() => before.clone(),
-            _ => state.shared.insert(fresh).clone(),
+        if let Some((before, _)) = state.shared.as_ref().filter(|(before, _)| !before.is_closed()) {
+            return before.clone();
         }
+        state.shared = Some((fresh.clone(), until));
+        if let Ok(runtime) = Handle::try_current() {
+            self.look_at(&mut state.keeper, until, &runtime);
+        }
+        fresh
     }
 
     /// Closes what waited for too long, and says when to look again.
@@ -155,6 +167,12 @@ impl Pool {
         let mut cx = Context::from_waker(Waker::noop());
         state.resting.retain_mut(|resting| resting.poll_ready(&mut cx) != Poll::Ready(false) && resting.until > now);
         let next = state.resting.iter().map(|resting| resting.until).min();
+        #[cfg(feature = "http2")]
+        let next = {
+            // Its open streams live on without it.
+            state.shared.take_if(|(shared, until)| shared.is_closed() || *until <= now);
+            next.into_iter().chain(state.shared.as_ref().map(|(_, until)| *until)).min()
+        };
         match (next, &mut state.keeper) {
             (Some(next), Some(keeper)) => keeper.looks_at = next,
             (_, keeper) => *keeper = None,

@@ -76,6 +76,16 @@ impl HttpResponse {
         self.ended = true;
     }
 
+    /// Lets the headers go, which keep the buffer that they were read into: streams stay open for long.
+    pub(crate) fn forget_head(&mut self) {
+        self.headers = HeaderMap::new();
+    }
+
+    /// Sees to it that the connection is not used again.
+    pub(crate) fn close_after(&mut self) {
+        self.connection = None;
+    }
+
     /// How large the body says it is, in bytes.
     pub(crate) fn content_length(&self) -> Option<u64> {
         self.body.as_ref().and_then(Body::remaining)

@@ -125,3 +125,17 @@ async fn what_is_larger_than_the_limit_fails_its_call_alone() {
     assert_eq!(result(call(&*transport, 3).await.unwrap()), "{}");
     assert_eq!(server.connections(), 1);
 }
+
+#[tokio::test]
+async fn a_connection_that_nobody_used_for_too_long_is_replaced() {
+    let server = Server::start(|_| async move { Some(json!({})) }).await;
+    let transport = open_with(&server.connect).await;
+    for id in 2..4 {
+        assert_eq!(result(call(&*transport, id).await.unwrap()), "{}");
+        tokio::time::pause();
+        tokio::time::sleep(std::time::Duration::from_secs(91)).await;
+        tokio::time::resume();
+    }
+    assert_eq!(result(call(&*transport, 4).await.unwrap()), "{}");
+    assert_eq!(server.connections(), 3);
+}

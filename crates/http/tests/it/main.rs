@@ -26,10 +26,15 @@ mod modern;
 mod peer;
 #[cfg(test)]
 mod proxy;
+#[cfg(feature = "tls-aws-lc")]
+#[cfg(test)]
+mod proxy_tunnel;
 #[cfg(test)]
 mod redirects;
 #[cfg(test)]
 mod resume;
+#[cfg(test)]
+mod reuse;
 #[cfg(test)]
 mod secrets;
 #[cfg(feature = "tls-aws-lc")]

@@ -1,0 +1,92 @@
+//! Which connection a request goes over.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bowline_testkit::http::{HttpServer, Reply};
+
+use crate::peer::{answering, call, open, result};
+
+/// The numbers of the connections that calls came over.
+fn connections(server: &HttpServer) -> BTreeSet<u64> {
+    let requests = server.requests();
+    let calls = requests.iter().filter(|request| request.rpc_method() == "tools/call");
+    calls.map(|request| request.connection).collect()
+}
+
+fn event(id: &str) -> String {
+    format!("data: {{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{}}}}\n\n")
+}
+
+#[tokio::test]
+async fn calls_one_after_another_share_a_connection() {
+    for streams in [false, true] {
+        let server = answering(move |request| match streams {
+            false => Reply::result(request, "{}"),
+            true => Reply::events().data(event(&request.json()["id"].to_string())),
+        })
+        .await;
+        let transport = open(&server).await;
+        for id in 2..22 {
+            assert_eq!(result(call(&*transport, id).await.unwrap()), "{}");
+        }
+        assert_eq!(connections(&server).len(), 1, "{:?}", connections(&server));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closes_is_not_used_again() {
+    let server = answering(|request| Reply::result(request, "{}").with("connection", "close")).await;
+    let transport = open(&server).await;
+    for id in 2..8 {
+        assert_eq!(result(call(&*transport, id).await.unwrap()), "{}");
+    }
+    assert_eq!(connections(&server).len(), 6);
+}
+
+#[tokio::test]
+async fn a_stream_that_goes_on_after_its_answer_holds_up_no_other_call() {
+    let server = answering(|request| Reply::events().data(event(&request.json()["id"].to_string())).hold()).await;
+    let transport = open(&server).await;
+    for id in 2..6 {
+        assert_eq!(result(call(&*transport, id).await.unwrap()), "{}");
+    }
+    assert_eq!(connections(&server).len(), 4);
+}
+
+#[tokio::test]
+async fn a_connection_that_waited_for_too_long_is_closed() {
+    let server = answering(|request| Reply::result(request, "{}")).await;
+    let transport = open(&server).await;
+    for id in 2..5 {
+        call(&*transport, id).await.unwrap();
+        // Nobody's timer but the pool's is there to be waited for.
+        tokio::time::pause();
+        tokio::time::sleep(Duration::from_secs(91)).await;
+        tokio::time::resume();
+    }
+    assert_eq!(connections(&server).len(), 3);
+}
+
+#[tokio::test]
+async fn a_request_that_is_given_up_takes_its_connection_with_it() {
+    let server = crate::peer::server(|request| async move {
+        match request.json()["id"].as_i64() {
+            Some(2) => std::future::pending().await,
+            _ => Reply::result(&request, "{}"),
+        }
+    })
+    .await;
+    let transport = open(&server).await;
+    let held = transport.request(crate::peer::request(2, "tools/call")).await.unwrap();
+    server.wait_for(|request| request.json()["id"] == 2).await;
+    held.cancel("enough");
+    server.wait_for(|request| request.rpc_method() == "notifications/cancelled").await;
+    for id in 3..6 {
+        assert_eq!(result(call(&*transport, id).await.unwrap()), "{}");
+    }
+    let requests = server.requests();
+    let given_up = requests.iter().find(|request| request.json()["id"] == 2).map(|request| request.connection);
+    let later = requests.iter().filter(|request| request.json()["id"].as_i64() > Some(2));
+    assert!(later.into_iter().all(|request| Some(request.connection) != given_up));
+}
