@@ -25,6 +25,7 @@ mod lenient;
 mod logging;
 mod meta;
 mod mirrors;
+mod object;
 mod params;
 mod path;
 mod payload;
@@ -84,6 +85,7 @@ pub use input::{
 pub use logging::{LoggingLevel, LoggingMessageNotificationParams, SetLevelRequestParams};
 pub use meta::{Extra, Meta, is_meta_key, is_prefixed_key, is_reserved_key};
 pub use mirrors::{HeaderMirror, HeaderMirrorError, HeaderMirrors, HeaderValueError};
+pub use object::RawObject;
 pub use params::{NotificationParams, PaginatedRequestParams, RequestParams};
 pub use path::path_at;
 pub use payload::{Payload, ShapeError};

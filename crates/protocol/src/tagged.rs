@@ -4,6 +4,7 @@
 //! in one pass. Where the tag comes later, the members are kept raw until it is known. Of several tags the first
 //! decides and the others are dropped: kept, they would be written back beside it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -142,22 +143,20 @@ impl<'de, E: de::Error> Source<'de> for Others<'_, E> {
     }
 }
 
-/// Builds the text of an object from members that are JSON already.
+/// Builds the text of an object from members that are JSON already. Costs nothing until there is one.
 struct ObjectText(String);
 
 impl ObjectText {
-    fn new() -> Self {
-        Self(String::from("{"))
+    const fn new() -> Self {
+        Self(String::new())
     }
 
-    fn is_empty(&self) -> bool {
-        self.0.len() == 1
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     fn push(&mut self, key: &str, value: &str) {
-        if !self.is_empty() {
-            self.0.push(',');
-        }
+        self.0.push(if self.is_empty() { '{' } else { ',' });
         self.0.push_str(&serde_json::Value::from(key).to_string());
         self.0.push(':');
         self.0.push_str(value);
@@ -168,10 +167,17 @@ impl ObjectText {
     }
 
     fn finish(mut self) -> RawJson {
+        if self.is_empty() {
+            self.0.push('{');
+        }
         self.0.push('}');
         RawJson::from_valid(ByteStr::from(self.0))
     }
 }
+
+/// A tag: borrowed unless it holds escapes.
+#[derive(serde::Deserialize)]
+struct TagText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 struct TaggedVisitor<T>(PhantomData<T>);
 
@@ -186,22 +192,24 @@ impl<'de, T: Tagged> Visitor<'de> for TaggedVisitor<T> {
         let mut members = ObjectText::new();
         let mut decided = false;
         let mut late_tag = None;
-        while let Some(key) = map.next_key::<String>()? {
-            let value: Box<RawValue> = map.next_value()?;
-            if key != T::TAG {
+        while let Some(key) = map.next_key_seed(UnlessTag { tag_name: T::TAG, seed: PhantomData::<String> })? {
+            if let Ok(key) = key {
+                let value: Box<RawValue> = map.next_value()?;
                 members.push(&key, value.get());
                 continue;
             }
             if decided {
+                map.next_value::<IgnoredAny>()?;
                 continue;
             }
             decided = true;
-            match serde_json::from_str::<String>(value.get()) {
-                Ok(tag) if members.is_empty() => {
+            let value: Box<RawValue> = map.next_value()?;
+            match serde_json::from_str::<TagText<'_>>(value.get()) {
+                Ok(TagText(tag)) if members.is_empty() => {
                     return T::decode(&tag, Rest { tag_name: T::TAG, tag: &tag, map });
                 }
-                Ok(tag) => late_tag = Some(tag),
-                Err(_) => members.push(&key, value.get()),
+                Ok(TagText(tag)) => late_tag = Some(tag.into_owned()),
+                Err(_) => members.push(T::TAG, value.get()),
             }
         }
         match late_tag {

@@ -127,8 +127,8 @@ impl IntoFuture for TaskCall {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (client, call) = self.prepared().await?;
-            client.run(call).await
+            let (client, mut call) = self.prepared().await?;
+            client.run(&mut call).await
         })
     }
 }

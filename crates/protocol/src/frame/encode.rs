@@ -30,7 +30,7 @@ pub fn encode_request(
     token: Option<&ProgressToken>,
     meta: Option<&Meta>,
 ) -> Bytes {
-    let mut out = start(64 + method.len() + params.map_or(0, |p| p.as_bytes().len()));
+    let mut out = start(HEAD + method.len() + id_len(id) + params_len(params, &[], token, meta));
     out.extend_from_slice(b",\"id\":");
     write_json(&mut out, id);
     write_method(&mut out, method, params, token, meta);
@@ -81,8 +81,8 @@ pub fn encode_stamped_request(
     token: Option<&ProgressToken>,
     meta: Option<&Meta>,
 ) -> Bytes {
-    let members = stamp.0.len() + params.map_or(0, |p| p.as_bytes().len());
-    let mut out = start(96 + method.len() + members);
+    let params_len = params_len(params, stamp.0.as_bytes(), token, meta);
+    let mut out = start(HEAD + method.len() + id_len(id) + params_len);
     out.extend_from_slice(b",\"id\":");
     write_json(&mut out, id);
     write_with_meta(&mut out, method, params, stamp.0.as_bytes(), token, meta);
@@ -130,6 +130,34 @@ impl fmt::Debug for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Stamp").field(&excerpt(&self.0, 256)).finish()
     }
+}
+
+/// What surrounds id, method and parameters of a request.
+const HEAD: usize = r#"{"jsonrpc":"2.0","id":,"method":""}"#.len();
+
+/// How long an id is when it is written.
+fn id_len(id: &RequestId) -> usize {
+    match id {
+        RequestId::Number(n) => {
+            usize::from(*n < 0) + n.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1)
+        }
+        // More where it has escapes.
+        RequestId::String(text) => text.len() + 2,
+    }
+}
+
+/// How long the parameters are when they are written: exactly, in the usual case of a token and no metadata of the
+/// caller. A buffer of the right size need not grow, and becomes [`Bytes`] without an allocation for the difference.
+fn params_len(params: Option<&RawJson>, stamp: &[u8], token: Option<&ProgressToken>, meta: Option<&Meta>) -> usize {
+    let meta = meta.filter(|m| !m.is_empty());
+    if stamp.is_empty() && token.is_none() && meta.is_none() {
+        return params.map_or(0, |params| r#","params":"#.len() + params.as_bytes().len());
+    }
+    let token = token.map_or(0, |token| usize::from(!stamp.is_empty()) + r#""progressToken":"#.len() + id_len(token));
+    let members = params.and_then(|p| object_members(p.as_bytes())).map_or(0, |members| 1 + members.len());
+    // A guess, where there is any.
+    let meta = meta.map_or(0, |meta| 64 * meta.iter().count());
+    r#","params":{"_meta":{}}"#.len() + stamp.len() + token + meta + members
 }
 
 fn start(capacity: usize) -> Vec<u8> {
@@ -232,6 +260,23 @@ mod tests {
     use super::*;
     use crate::frame::{Incoming, Message, decode};
     use proptest::prelude::*;
+
+    #[test]
+    fn a_usual_frame_is_written_into_a_buffer_of_its_size() {
+        let params: RawJson = r#"{"name":"a"}"#.parse().unwrap();
+        let stamp = Stamp::new(&Meta::new().with("k", 1));
+        for id in [0, 9, 10, 12_345, i64::MAX, -1, i64::MIN] {
+            let id = RequestId::from(id);
+            for (params, token) in [(None, None), (Some(&params), None), (None, Some(&id)), (Some(&params), Some(&id))]
+            {
+                let plain = encode_request(&id, "m", params, token, None);
+                assert_eq!(HEAD + 1 + id_len(&id) + params_len(params, &[], token, None), plain.len(), "{plain:?}");
+                let stamped = encode_stamped_request(&id, "m", params, &stamp, token, None);
+                let len = params_len(params, stamp.0.as_bytes(), token, None);
+                assert_eq!(HEAD + 1 + id_len(&id) + len, stamped.len(), "{stamped:?}");
+            }
+        }
+    }
 
     #[test]
     fn metadata_is_spliced_into_the_parameters() {
