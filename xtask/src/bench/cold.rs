@@ -1,7 +1,7 @@
 //! w5: the whole process, from its start to its end.
 //!
-//! The harness looks whether a process has ended at times that lie further and further apart, so all that takes about
-//! 8 ms looks the same to it. Here the end is waited for.
+//! The harness looks whether a process has ended at times that lie further and further apart, so all that takes between
+//! 3.5 and 7.5 ms looks the same to it. Here the end is waited for.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
