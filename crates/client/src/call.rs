@@ -346,7 +346,11 @@ impl Deadline {
         tokio::time::timeout_at(self.started + self.total.min(NEVER), work).await.ok()
     }
 
-    async fn bound<T>(&self, work: impl Future<Output = T> + Unpin) -> Option<T> {
+    async fn bound<T>(&self, mut work: impl Future<Output = T> + Unpin) -> Option<T> {
+        // What need not wait needs no timer.
+        if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(pin!(&mut work).poll(cx))).await {
+            return Some(done);
+        }
         tokio::time::timeout_at(self.at(), work).await.ok()
     }
 

@@ -12,6 +12,7 @@ use bowline_transport::Sent;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::arguments::any_params;
 use crate::builder::ClientBuilder;
 use crate::cache::{self, CacheStats, Fetched, Store};
 use crate::call::Call;
@@ -21,7 +22,7 @@ use crate::events::{Event, Events};
 use crate::kept::Kept;
 use crate::pages::{Listed, Pages, page_call};
 use crate::plane::{self, CallService};
-use crate::request::{CallTool, Complete, GetPrompt, Raw, ReadResource, Request, any_params};
+use crate::request::{CallTool, Complete, GetPrompt, Raw, ReadResource, Request};
 use crate::server_info::ServerInfo;
 use crate::subscription::Subscription;
 use crate::supervisor::Supervisor;
@@ -464,23 +465,23 @@ impl Client {
     }
 
     /// Runs one call and decodes its result.
-    pub(crate) async fn run<R: ResultType>(&self, mut call: Call) -> Result<R, Error> {
+    pub(crate) async fn run<R: ResultType>(&self, call: &mut Call) -> Result<R, Error> {
         if call.method == method::TOOLS_CALL {
             // Never kept, and perhaps a task.
             return self.run_tool(call).await;
         }
-        cache::run(&self.supervisor, &mut call, None).await.map(|fetched| fetched.result)
+        cache::run(&self.supervisor, call, None).await.map(|fetched| fetched.result)
     }
 
-    async fn run_tool<R: ResultType>(&self, mut call: Call) -> Result<R, Error> {
+    async fn run_tool<R: ResultType>(&self, call: &mut Call) -> Result<R, Error> {
         let started = Instant::now();
-        let outcome = plane::run(&self.supervisor, &mut call, None, true).await;
+        let outcome = plane::run(&self.supervisor, call, None, true).await;
         if let (Err(error), Some(cache)) = (&outcome, &self.supervisor.kept().cache) {
             cache.doubt(&call.method, error);
         }
         let (mut result, _) = outcome?;
-        if let Some(created) = tasks::created(&call, &result)? {
-            result = Box::pin(tasks::finish(self, &mut call, &created, started)).await?;
+        if let Some(created) = tasks::created(call, &result)? {
+            result = Box::pin(tasks::finish(self, call, &created, started)).await?;
         }
         result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))
     }
@@ -553,7 +554,7 @@ impl Client {
     ) -> Result<R, Error> {
         // Specification: SEP-2663, routing headers: the id is what the request is applied to.
         let name = Some(task_id.into());
-        self.run(Call { method: method.into(), name, params: encode(Some(params))?, ..Call::default() }).await
+        self.run(&mut Call { method: method.into(), name, params: encode(Some(params))?, ..Call::default() }).await
     }
 
     async fn simple<R: ResultType>(
@@ -561,7 +562,7 @@ impl Client {
         method: &'static str,
         params: Option<&(impl Serialize + Sync)>,
     ) -> Result<R, Error> {
-        self.run(Call { method: method.into(), params: encode(params)?, ..Call::default() }).await
+        self.run(&mut Call { method: method.into(), params: encode(params)?, ..Call::default() }).await
     }
 }
 

@@ -29,6 +29,11 @@ impl Members {
         Ok(())
     }
 
+    /// Takes over the members of another object, in place of what had their names.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     pub(crate) fn remove(&mut self, name: &str) -> Option<Box<RawValue>> {
         self.0.remove(name)
     }

@@ -1,6 +1,5 @@
 //! Requests that are not sent yet: set what you like, then await.
 
-use std::fmt;
 use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +7,12 @@ use std::time::Duration;
 use bowline_protocol::{
     CallToolResult, CompleteRequestParams, CompleteResult, CompletionArgument, CompletionContext, CompletionReference,
     GetPromptRequestParams, GetPromptResult, LoggingLevel, Meta, ProgressNotificationParams, ProgressToken, RawJson,
-    ReadResourceRequestParams, ReadResourceResult, ResultType, method,
+    RawObject, ReadResourceRequestParams, ReadResourceResult, ResultType, method,
 };
 use bowline_transport::BoxFuture;
 use serde::Serialize;
 
+use crate::arguments::Arguments;
 use crate::call::{Call, CallOptions};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
@@ -194,111 +194,19 @@ impl<K: Kind + 'static> IntoFuture for Request<K> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (client, call) = self.into_call()?;
-            let subject = call.name.clone();
-            let result = client.run(call).await?;
-            K::judge(&client, subject, result).await
+            let (client, mut call) = self.into_call()?;
+            let result = client.run(&mut call).await?;
+            K::judge(&client, call.name, result).await
         })
     }
 }
 
-/// Arguments as they come together, and the first thing that is wrong with them.
-#[derive(Default)]
-struct Arguments {
-    members: serde_json::Map<String, serde_json::Value>,
-    whole: Option<RawJson>,
-    error: Option<Error>,
-}
-
-impl fmt::Debug for Arguments {
-    /// The names alone: values may be secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.members.keys()).finish()
-    }
-}
-
-impl Arguments {
-    fn set(&mut self, name: String, value: &(impl Serialize + ?Sized)) {
-        match serde_json::to_value(value) {
-            Ok(value) => {
-                self.members.insert(name, value);
-            }
-            Err(error) => self.fail(&format!("argument \"{name}\""), &error),
-        }
-    }
-
-    fn set_all(&mut self, value: &(impl Serialize + ?Sized)) {
-        match RawJson::from_serialize(value) {
-            Ok(raw) => self.whole = Some(raw),
-            Err(error) => self.fail("the arguments", &error),
-        }
-    }
-
-    fn fail(&mut self, what: &str, error: &serde_json::Error) {
-        self.error.get_or_insert_with(|| Error::new(ErrorKind::Config, format!("{what} cannot be json: {error}")));
-    }
-
-    /// The arguments as an object, or none where there are none: never `null`, which servers refuse.
-    fn finish(self) -> Result<Option<Object>, Error> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        let members = self.members;
-        let Some(whole) = self.whole.filter(|raw| !raw.is_null() && raw.as_str() != "\"\"") else {
-            return Ok((!members.is_empty()).then_some(Object::Members(members)));
-        };
-        if whole.kind() != bowline_protocol::JsonKind::Object {
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!("arguments must be a json object, not {}", whole.kind()),
-            ));
-        }
-        if members.is_empty() {
-            return Ok(Some(Object::Raw(whole)));
-        }
-        let mut merged: serde_json::Map<_, _> =
-            whole.parse().map_err(|e| Error::new(ErrorKind::Config, format!("the arguments cannot be read: {e}")))?;
-        merged.extend(members);
-        Ok(Some(Object::Members(merged)))
-    }
-}
-
-/// A JSON object, written as it is.
-#[derive(Debug)]
-enum Object {
-    Members(serde_json::Map<String, serde_json::Value>),
-    Raw(RawJson),
-}
-
-impl Serialize for Object {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Members(members) => members.serialize(serializer),
-            Self::Raw(raw) => raw.serialize(serializer),
-        }
-    }
-}
-
-impl Object {
-    fn into_raw(self) -> RawJson {
-        match self {
-            Self::Members(members) => RawJson::from(serde_json::Value::Object(members)),
-            Self::Raw(raw) => raw,
-        }
-    }
-}
-
-/// Parameters of any method as JSON-RPC allows them here: an object, or none for `null` and nothing.
-pub(crate) fn any_params(params: &impl Serialize) -> Result<Option<RawJson>, Error> {
-    let mut arguments = Arguments::default();
-    arguments.set_all(params);
-    Ok(arguments.finish()?.map(Object::into_raw))
-}
-
 fn encode(params: &impl Serialize) -> Result<Option<RawJson>, Error> {
-    RawJson::from_serialize(params)
-        .map(Some)
-        .map_err(|e| Error::new(ErrorKind::Config, format!("the parameters cannot be json: {e}")))
+    RawJson::from_serialize(params).map(Some).map_err(|e| unfit(&e))
+}
+
+fn unfit(error: &serde_json::Error) -> Error {
+    Error::new(ErrorKind::Config, format!("the parameters cannot be json: {error}"))
 }
 
 /// A call of a tool; made by [`Client::call`].
@@ -320,8 +228,8 @@ impl Request<CallTool> {
     }
 
     /// Sets one argument. It wins over one of the same name in [`args`](Self::args).
-    pub fn arg(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
-        self.kind.arguments.set(name.into(), &value);
+    pub fn arg(mut self, name: impl AsRef<str>, value: impl Serialize) -> Self {
+        self.kind.arguments.set(name.as_ref(), &value);
         self
     }
 
@@ -336,15 +244,18 @@ impl Kind for CallTool {
     type Result = CallToolResult;
 
     fn into_parts(self) -> Result<Parts, Error> {
-        /// The members of `CallToolRequestParams` that are set here, without a copy of the arguments.
-        #[derive(Serialize)]
-        struct Params<'a> {
-            name: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            arguments: Option<Object>,
+        let arguments = self.arguments.finish()?;
+        // The usual text fits exactly, and then it is not copied again.
+        let room = match &arguments {
+            None => r#"{"name":""}"#.len() + self.name.len(),
+            Some(arguments) => r#"{"name":"","arguments":}"#.len() + self.name.len() + arguments.text_len(),
+        };
+        let mut params = RawObject::with_capacity(room);
+        params.set("name", &self.name).map_err(|e| unfit(&e))?;
+        if let Some(arguments) = arguments {
+            arguments.set_in(&mut params, "arguments");
         }
-
-        let params = encode(&Params { name: &self.name, arguments: self.arguments.finish()? })?;
+        let params = Some(params.finish());
         Ok(Parts { method: method::TOOLS_CALL.into(), name: Some(self.name), params, meta: None })
     }
 
@@ -516,39 +427,6 @@ fn split_meta(params: RawJson) -> Result<(Option<RawJson>, Option<Meta>), Error>
 mod tests {
     use super::*;
     use serde_json::json;
-
-    fn arguments(whole: &serde_json::Value) -> Option<String> {
-        let mut arguments = Arguments::default();
-        arguments.set_all(whole);
-        arguments.finish().unwrap().map(|object| object.into_raw().to_string())
-    }
-
-    #[test]
-    fn case_tools_014_no_arguments_are_never_null() {
-        assert!(Arguments::default().finish().unwrap().is_none());
-        assert_eq!(arguments(&json!(null)), None);
-        assert_eq!(arguments(&json!("")), None);
-        assert_eq!(arguments(&json!({})).as_deref(), Some("{}"));
-    }
-
-    #[test]
-    fn arguments_that_are_no_object_are_refused_with_what_came() {
-        for (value, kind) in [(json!([1]), "an array"), (json!(7), "a number"), (json!("x"), "a string")] {
-            let mut arguments = Arguments::default();
-            arguments.set_all(&value);
-            let error = arguments.finish().unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Config);
-            assert!(error.to_string().contains(kind), "{error}");
-        }
-    }
-
-    #[test]
-    fn single_arguments_win_over_the_whole() {
-        let mut arguments = Arguments::default();
-        arguments.set("b".into(), &2);
-        arguments.set_all(&json!({"a": 1, "b": 1}));
-        assert_eq!(arguments.finish().unwrap().unwrap().into_raw().to_value(), json!({"a": 1, "b": 2}));
-    }
 
     #[test]
     fn h_11_what_a_raw_request_is_applied_to_is_known() {

@@ -60,8 +60,8 @@ impl Client {
         let params = GetSkillRequestParams::new(uri);
         let encoded = RawJson::from_serialize(&params)
             .map_err(|e| Error::new(ErrorKind::Config, format!("the parameters cannot be json: {e}")))?;
-        let call = Call { method: method::SKILLS_GET.into(), params: Some(encoded), ..Call::default() };
-        let result: GetSkillResult = self.run(call).await?;
+        let mut call = Call { method: method::SKILLS_GET.into(), params: Some(encoded), ..Call::default() };
+        let result: GetSkillResult = self.run(&mut call).await?;
         if result.skill.uri == params.uri {
             return Ok(result.skill);
         }

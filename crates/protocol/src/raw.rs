@@ -7,7 +7,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::draft::Draft;
 use crate::text::{ByteStr, excerpt};
 
 /// One JSON value, kept as the bytes it came in.
@@ -73,9 +72,7 @@ impl RawJson {
     /// # Errors
     /// When `value` cannot be JSON: a map with keys that are not strings, or a failing `Serialize`.
     pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
-        let mut text = Draft::new(0);
-        serde_json::to_writer(&mut text, value)?;
-        Ok(Self(ByteStr::from_json(text.finish())))
+        Ok(Self(ByteStr::from(serde_json::to_string(value)?)))
     }
 
     /// Takes the part of `frame` that `raw` borrows from.

@@ -48,7 +48,7 @@ impl<'de, A: MapAccess<'de>> Source<'de> for Rest<'_, A> {
     }
 
     fn raw(mut self) -> Result<RawJson, A::Error> {
-        let mut object = ObjectText::default();
+        let mut object = ObjectText::new();
         object.push_serialized(self.tag_name, self.tag);
         while let Some((key, value)) = self.map.next_entry::<String, Box<RawValue>>()? {
             if key != self.tag_name {
@@ -143,13 +143,14 @@ impl<'de, E: de::Error> Source<'de> for Others<'_, E> {
     }
 }
 
-/// Builds the text of an object from members that are JSON already.
-///
-/// Nothing is allocated before the first member.
-#[derive(Default)]
+/// Builds the text of an object from members that are JSON already. Costs nothing until there is one.
 struct ObjectText(String);
 
 impl ObjectText {
+    const fn new() -> Self {
+        Self(String::new())
+    }
+
     const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -166,10 +167,17 @@ impl ObjectText {
     }
 
     fn finish(mut self) -> RawJson {
-        self.0.push_str(if self.is_empty() { "{}" } else { "}" });
+        if self.is_empty() {
+            self.0.push('{');
+        }
+        self.0.push('}');
         RawJson::from_valid(ByteStr::from(self.0))
     }
 }
+
+/// A tag: borrowed unless it holds escapes.
+#[derive(serde::Deserialize)]
+struct TagText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 struct TaggedVisitor<T>(PhantomData<T>);
 
@@ -181,25 +189,27 @@ impl<'de, T: Tagged> Visitor<'de> for TaggedVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
-        let mut members = ObjectText::default();
+        let mut members = ObjectText::new();
         let mut decided = false;
         let mut late_tag = None;
         while let Some(key) = map.next_key_seed(UnlessTag { tag_name: T::TAG, seed: PhantomData::<String> })? {
-            let value: Box<RawValue> = map.next_value()?;
             if let Ok(key) = key {
+                let value: Box<RawValue> = map.next_value()?;
                 members.push(&key, value.get());
                 continue;
             }
             if decided {
+                map.next_value::<IgnoredAny>()?;
                 continue;
             }
             decided = true;
-            match text_of(&value) {
-                Some(tag) if members.is_empty() => {
+            let value: Box<RawValue> = map.next_value()?;
+            match serde_json::from_str::<TagText<'_>>(value.get()) {
+                Ok(TagText(tag)) if members.is_empty() => {
                     return T::decode(&tag, Rest { tag_name: T::TAG, tag: &tag, map });
                 }
-                Some(tag) => late_tag = Some(tag.into_owned()),
-                None => members.push(T::TAG, value.get()),
+                Ok(TagText(tag)) => late_tag = Some(tag.into_owned()),
+                Err(_) => members.push(T::TAG, value.get()),
             }
         }
         match late_tag {
@@ -207,12 +217,6 @@ impl<'de, T: Tagged> Visitor<'de> for TaggedVisitor<T> {
             None => Ok(T::other(members.finish())),
         }
     }
-}
-
-/// The text that a value is, if it is one; nothing is copied unless something in it is escaped.
-fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
-    let plain = serde_json::from_str::<&str>(value.get()).map(Cow::Borrowed);
-    plain.or_else(|_| serde_json::from_str(value.get()).map(Cow::Owned)).ok()
 }
 
 /// Decodes a tagged union.

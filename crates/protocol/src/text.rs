@@ -25,11 +25,6 @@ impl ByteStr {
         Self(Bytes::from_static(text.as_bytes()))
     }
 
-    /// Text that was written as JSON, and so is UTF-8.
-    pub(crate) const fn from_json(text: Bytes) -> Self {
-        Self(text)
-    }
-
     /// The part of `frame` that `text` borrows from, without a copy where it does.
     pub(crate) fn slice_of(frame: &Bytes, text: &str) -> Self {
         let bytes = text.as_bytes();
@@ -47,7 +42,7 @@ impl ByteStr {
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        // Every constructor takes a `str` or what was written as one, so the fallback is never taken; it keeps `unsafe` and panics out.
+        // Every constructor takes a `str`, so the fallback is never taken; it keeps `unsafe` and panics out.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 

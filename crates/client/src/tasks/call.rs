@@ -128,10 +128,9 @@ impl IntoFuture for TaskCall {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (client, call) = self.prepared().await?;
-            let tool = call.name.clone().unwrap_or_default();
-            let result = client.run(call).await?;
-            output::judge(&client, &tool, result).await
+            let (client, mut call) = self.prepared().await?;
+            let result = client.run(&mut call).await?;
+            output::judge(&client, call.name.as_deref().unwrap_or_default(), result).await
         })
     }
 }

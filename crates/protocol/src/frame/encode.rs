@@ -4,7 +4,6 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::draft::Draft;
 use crate::error::ErrorObject;
 use crate::id::{ProgressToken, RequestId};
 use crate::meta::Meta;
@@ -31,8 +30,8 @@ pub fn encode_request(
     token: Option<&ProgressToken>,
     meta: Option<&Meta>,
 ) -> Bytes {
-    let mut out = start(128 + method.len() + params.map_or(0, |p| p.as_bytes().len()));
-    out.push(b",\"id\":");
+    let mut out = start(HEAD + method.len() + id_len(id) + params_len(params, &[], token, meta));
+    out.extend_from_slice(b",\"id\":");
     write_json(&mut out, id);
     write_method(&mut out, method, params, token, meta);
     finish(out)
@@ -48,9 +47,9 @@ pub fn encode_notification(method: &str, params: Option<&RawJson>, meta: Option<
 /// Writes the result of a request as one line of JSON, without the newline.
 pub fn encode_result(id: &RequestId, result: &RawJson) -> Bytes {
     let mut out = start(48 + result.as_bytes().len());
-    out.push(b",\"id\":");
+    out.extend_from_slice(b",\"id\":");
     write_json(&mut out, id);
-    out.push(b",\"result\":");
+    out.extend_from_slice(b",\"result\":");
     write_one_line(&mut out, result.as_bytes());
     finish(out)
 }
@@ -60,15 +59,15 @@ pub fn encode_result(id: &RequestId, result: &RawJson) -> Bytes {
 /// Without an id the member is `null`, as JSON-RPC 2.0 has it for requests that could not be read.
 pub fn encode_error(id: Option<&RequestId>, error: &ErrorObject) -> Bytes {
     let mut out = start(96 + error.message.len());
-    out.push(b",\"id\":");
+    out.extend_from_slice(b",\"id\":");
     match id {
         Some(id) => write_json(&mut out, id),
-        None => out.push(b"null"),
+        None => out.extend_from_slice(b"null"),
     }
-    out.push(b",\"error\":");
-    let mut text = Draft::new(0);
+    out.extend_from_slice(b",\"error\":");
+    let mut text = Vec::new();
     write_json(&mut text, error);
-    write_one_line(&mut out, &text.finish());
+    write_one_line(&mut out, &text);
     finish(out)
 }
 
@@ -82,9 +81,9 @@ pub fn encode_stamped_request(
     token: Option<&ProgressToken>,
     meta: Option<&Meta>,
 ) -> Bytes {
-    let members = stamp.0.len() + params.map_or(0, |p| p.as_bytes().len());
-    let mut out = start(128 + method.len() + members);
-    out.push(b",\"id\":");
+    let params_len = params_len(params, stamp.0.as_bytes(), token, meta);
+    let mut out = start(HEAD + method.len() + id_len(id) + params_len);
+    out.extend_from_slice(b",\"id\":");
     write_json(&mut out, id);
     write_with_meta(&mut out, method, params, stamp.0.as_bytes(), token, meta);
     finish(out)
@@ -133,19 +132,47 @@ impl fmt::Debug for Stamp {
     }
 }
 
-fn start(about: usize) -> Draft {
-    let mut out = Draft::new(about);
-    out.push(b"{\"jsonrpc\":\"2.0\"");
+/// What surrounds id, method and parameters of a request.
+const HEAD: usize = r#"{"jsonrpc":"2.0","id":,"method":""}"#.len();
+
+/// How long an id is when it is written.
+fn id_len(id: &RequestId) -> usize {
+    match id {
+        RequestId::Number(n) => {
+            usize::from(*n < 0) + n.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1)
+        }
+        // More where it has escapes.
+        RequestId::String(text) => text.len() + 2,
+    }
+}
+
+/// How long the parameters are when they are written: exactly, in the usual case of a token and no metadata of the
+/// caller. A buffer of the right size need not grow, and becomes [`Bytes`] without an allocation for the difference.
+fn params_len(params: Option<&RawJson>, stamp: &[u8], token: Option<&ProgressToken>, meta: Option<&Meta>) -> usize {
+    let meta = meta.filter(|m| !m.is_empty());
+    if stamp.is_empty() && token.is_none() && meta.is_none() {
+        return params.map_or(0, |params| r#","params":"#.len() + params.as_bytes().len());
+    }
+    let token = token.map_or(0, |token| usize::from(!stamp.is_empty()) + r#""progressToken":"#.len() + id_len(token));
+    let members = params.and_then(|p| object_members(p.as_bytes())).map_or(0, |members| 1 + members.len());
+    // A guess, where there is any.
+    let meta = meta.map_or(0, |meta| 64 * meta.iter().count());
+    r#","params":{"_meta":{}}"#.len() + stamp.len() + token + meta + members
+}
+
+fn start(capacity: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(capacity);
+    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
     out
 }
 
-fn finish(mut out: Draft) -> Bytes {
-    out.push(b"}");
-    out.finish()
+fn finish(mut out: Vec<u8>) -> Bytes {
+    out.push(b'}');
+    Bytes::from(out)
 }
 
 fn write_method(
-    out: &mut Draft,
+    out: &mut Vec<u8>,
     method: &str,
     params: Option<&RawJson>,
     token: Option<&ProgressToken>,
@@ -155,35 +182,35 @@ fn write_method(
     if token.is_some() || meta.is_some() {
         return write_with_meta(out, method, params, &[], token, meta);
     }
-    out.push(b",\"method\":");
+    out.extend_from_slice(b",\"method\":");
     write_json(out, method);
     if let Some(params) = params {
-        out.push(b",\"params\":");
+        out.extend_from_slice(b",\"params\":");
         write_one_line(out, params.as_bytes());
     }
 }
 
 fn write_with_meta(
-    out: &mut Draft,
+    out: &mut Vec<u8>,
     method: &str,
     params: Option<&RawJson>,
     stamp: &[u8],
     token: Option<&ProgressToken>,
     meta: Option<&Meta>,
 ) {
-    out.push(b",\"method\":");
+    out.extend_from_slice(b",\"method\":");
     write_json(out, method);
-    out.push(b",\"params\":{\"_meta\":{");
-    out.push(stamp);
+    out.extend_from_slice(b",\"params\":{\"_meta\":{");
+    out.extend_from_slice(stamp);
     let mut first = stamp.is_empty();
-    let mut separate = |out: &mut Draft| {
+    let mut separate = |out: &mut Vec<u8>| {
         if !std::mem::take(&mut first) {
-            out.push(b",");
+            out.push(b',');
         }
     };
     if let Some(token) = token {
         separate(out);
-        out.push(b"\"progressToken\":");
+        out.extend_from_slice(b"\"progressToken\":");
         write_json(out, token);
     }
     // The caller's own key of that name gives way: the token has to be the one that is routed by.
@@ -192,15 +219,15 @@ fn write_with_meta(
     for (key, value) in others {
         separate(out);
         write_json(out, key);
-        out.push(b":");
+        out.push(b':');
         write_json(out, value);
     }
-    out.push(b"}");
+    out.push(b'}');
     if let Some(members) = params.and_then(|p| object_members(p.as_bytes())) {
-        out.push(b",");
+        out.push(b',');
         write_one_line(out, members);
     }
-    out.push(b"}");
+    out.push(b'}');
 }
 
 /// What stands between the braces of an object that has members.
@@ -210,20 +237,20 @@ fn object_members(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// Copies JSON text; a line break in valid JSON can only stand between tokens, where a space does as well.
-fn write_one_line(out: &mut Draft, text: &[u8]) {
-    if memchr::memchr2(b'\n', b'\r', text).is_none() {
-        return out.push(text);
-    }
-    for (nth, line) in text.split(|byte| matches!(byte, b'\n' | b'\r')).enumerate() {
-        if nth > 0 {
-            out.push(b" ");
+fn write_one_line(out: &mut Vec<u8>, text: &[u8]) {
+    let from = out.len();
+    out.extend_from_slice(text);
+    if memchr::memchr2(b'\n', b'\r', text).is_some() {
+        for byte in out.iter_mut().skip(from) {
+            if matches!(byte, b'\n' | b'\r') {
+                *byte = b' ';
+            }
         }
-        out.push(line);
     }
 }
 
-fn write_json<T: serde::Serialize + ?Sized>(out: &mut Draft, value: &T) {
-    // Ids, strings, errors and metadata are always JSON, and a draft takes every write.
+fn write_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    // Ids, strings, errors and metadata are always JSON, and a vector takes every write.
     let written = serde_json::to_writer(out, value);
     debug_assert!(written.is_ok());
 }
@@ -233,6 +260,23 @@ mod tests {
     use super::*;
     use crate::frame::{Incoming, Message, decode};
     use proptest::prelude::*;
+
+    #[test]
+    fn a_usual_frame_is_written_into_a_buffer_of_its_size() {
+        let params: RawJson = r#"{"name":"a"}"#.parse().unwrap();
+        let stamp = Stamp::new(&Meta::new().with("k", 1));
+        for id in [0, 9, 10, 12_345, i64::MAX, -1, i64::MIN] {
+            let id = RequestId::from(id);
+            for (params, token) in [(None, None), (Some(&params), None), (None, Some(&id)), (Some(&params), Some(&id))]
+            {
+                let plain = encode_request(&id, "m", params, token, None);
+                assert_eq!(HEAD + 1 + id_len(&id) + params_len(params, &[], token, None), plain.len(), "{plain:?}");
+                let stamped = encode_stamped_request(&id, "m", params, &stamp, token, None);
+                let len = params_len(params, stamp.0.as_bytes(), token, None);
+                assert_eq!(HEAD + 1 + id_len(&id) + len, stamped.len(), "{stamped:?}");
+            }
+        }
+    }
 
     #[test]
     fn metadata_is_spliced_into_the_parameters() {

@@ -1,5 +1,6 @@
 //! Which exchanges are open: answers by id, progress by token. Pure, no I/O.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -44,14 +45,15 @@ impl Table {
     /// Opens an exchange; `false` if its id or its token is in use.
     pub(crate) fn open(&mut self, id: &RequestId, token: Option<ProgressToken>, lane: Arc<Lane>) -> bool {
         let own_token = token.as_ref() == Some(id);
-        if self.open.contains_key(id) || token.as_ref().is_some_and(|t| !own_token && self.by_token(t).is_some()) {
+        if token.as_ref().is_some_and(|t| !own_token && self.by_token(t).is_some()) {
             return false;
         }
-        if let Some(token) = token.clone().filter(|_| !own_token) {
-            self.tokens.insert(token, id.clone());
+        let Entry::Vacant(place) = self.open.entry(id.clone()) else { return false };
+        if let Some(token) = token.as_ref().filter(|_| !own_token) {
+            self.tokens.insert(token.clone(), id.clone());
         }
         self.string_ids += usize::from(matches!(id, RequestId::String(_)));
-        self.open.insert(id.clone(), Open { lane, token });
+        place.insert(Open { lane, token });
         true
     }
 

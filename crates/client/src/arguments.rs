@@ -1,0 +1,152 @@
+//! Arguments of a call as they come together.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bowline_protocol::{JsonKind, RawJson, RawObject};
+use serde::Serialize;
+use serde::de::IgnoredAny;
+
+use crate::error::{Error, ErrorKind};
+use crate::members::Members;
+
+/// Arguments as they come together, and the first thing that is wrong with them.
+#[derive(Default)]
+pub(crate) struct Arguments {
+    members: RawObject,
+    whole: Option<RawJson>,
+    error: Option<Error>,
+}
+
+impl fmt::Debug for Arguments {
+    /// The names alone: values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: BTreeMap<String, IgnoredAny> = self.members.clone().finish().parse().unwrap_or_default();
+        f.debug_set().entries(names.keys()).finish()
+    }
+}
+
+impl Arguments {
+    pub(crate) fn set(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
+        if let Err(error) = self.members.set(name, value) {
+            self.fail(&format!("argument \"{name}\""), &error);
+        }
+    }
+
+    pub(crate) fn set_all(&mut self, value: &(impl Serialize + ?Sized)) {
+        match RawJson::from_serialize(value) {
+            Ok(raw) => self.whole = Some(raw),
+            Err(error) => self.fail("the arguments", &error),
+        }
+    }
+
+    fn fail(&mut self, what: &str, error: &serde_json::Error) {
+        self.error.get_or_insert_with(|| Error::new(ErrorKind::Config, format!("{what} cannot be json: {error}")));
+    }
+
+    /// The arguments as an object, or none where there are none: never `null`, which servers refuse.
+    pub(crate) fn finish(self) -> Result<Option<Object>, Error> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let members = self.members;
+        let Some(whole) = self.whole.filter(|raw| !raw.is_null() && raw.as_str() != "\"\"") else {
+            return Ok((!members.is_empty()).then_some(Object::Members(members)));
+        };
+        if whole.kind() != JsonKind::Object {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("arguments must be a json object, not {}", whole.kind()),
+            ));
+        }
+        if members.is_empty() {
+            return Ok(Some(Object::Raw(whole)));
+        }
+        let unreadable = |e| Error::new(ErrorKind::Config, format!("the arguments cannot be read: {e}"));
+        let mut merged = Members::of(Some(&whole)).map_err(unreadable)?;
+        merged.extend(Members::of(Some(&members.finish())).map_err(unreadable)?);
+        merged.to_raw().map(|raw| Some(Object::Raw(raw))).map_err(unreadable)
+    }
+}
+
+/// A JSON object, written as it is.
+#[derive(Debug)]
+pub(crate) enum Object {
+    Members(RawObject),
+    Raw(RawJson),
+}
+
+impl Object {
+    /// How long its text is, in bytes.
+    pub(crate) fn text_len(&self) -> usize {
+        match self {
+            Self::Members(members) => members.text_len(),
+            Self::Raw(raw) => raw.as_bytes().len(),
+        }
+    }
+
+    pub(crate) fn set_in(self, outer: &mut RawObject, name: &str) {
+        match self {
+            Self::Members(members) => outer.set_object(name, members),
+            Self::Raw(raw) => outer.set_raw(name, &raw),
+        }
+    }
+
+    pub(crate) fn into_raw(self) -> RawJson {
+        match self {
+            Self::Members(members) => members.finish(),
+            Self::Raw(raw) => raw,
+        }
+    }
+}
+
+/// Parameters of any method as JSON-RPC allows them here: an object, or none for `null` and nothing.
+pub(crate) fn any_params(params: &impl Serialize) -> Result<Option<RawJson>, Error> {
+    let mut arguments = Arguments::default();
+    arguments.set_all(params);
+    Ok(arguments.finish()?.map(Object::into_raw))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn arguments(whole: &serde_json::Value) -> Option<String> {
+        any_params(whole).unwrap().map(|object| object.to_string())
+    }
+
+    #[test]
+    fn case_tools_014_no_arguments_are_never_null() {
+        assert!(Arguments::default().finish().unwrap().is_none());
+        assert_eq!(arguments(&json!(null)), None);
+        assert_eq!(arguments(&json!("")), None);
+        assert_eq!(arguments(&json!({})).as_deref(), Some("{}"));
+    }
+
+    #[test]
+    fn arguments_that_are_no_object_are_refused_with_what_came() {
+        for (value, kind) in [(json!([1]), "an array"), (json!(7), "a number"), (json!("x"), "a string")] {
+            let mut arguments = Arguments::default();
+            arguments.set_all(&value);
+            let error = arguments.finish().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.to_string().contains(kind), "{error}");
+        }
+    }
+
+    #[test]
+    fn single_arguments_win_over_the_whole() {
+        let mut arguments = Arguments::default();
+        arguments.set("b", &2);
+        arguments.set_all(&json!({"a": 1, "b": 1}));
+        assert_eq!(arguments.finish().unwrap().unwrap().into_raw().to_value(), json!({"a": 1, "b": 2}));
+    }
+
+    #[test]
+    fn debug_shows_names_and_no_values() {
+        let mut arguments = Arguments::default();
+        arguments.set("key", "secret");
+        assert_eq!(format!("{arguments:?}"), r#"{"key"}"#);
+    }
+}
