@@ -54,7 +54,9 @@ impl Error {
     /// ```
     pub fn breaker_open(what: &str, retry_after: Option<Duration>) -> Self {
         let next = match retry_after {
-            Some(wait) => format!("try again in {wait:?}"),
+            Some(wait) if wait.is_zero() => String::from("a call is trying it out, so try again soon"),
+            // Nobody needs the nanoseconds.
+            Some(wait) => format!("try again in {:?}", rounded(wait)),
             None => String::from("it stays so until it is reset"),
         };
         let what = excerpt(what, EXCERPT);
@@ -120,6 +122,11 @@ impl Error {
     pub fn attempts(&self) -> &[Attempt] {
         &self.0.attempts
     }
+}
+
+/// A time in whole milliseconds, rounded up.
+fn rounded(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
