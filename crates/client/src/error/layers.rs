@@ -75,6 +75,11 @@ impl Error {
         Self::timeout("no answer", limit, sent)
     }
 
+    /// A call that ends because this side shuts down: [`ErrorKind::Closed`].
+    pub fn shutting_down(sent: Sent) -> Self {
+        Self::new(ErrorKind::Closed, "the client shuts down; connect again").with_sent(sent)
+    }
+
     /// A call that a layer refuses for a reason of its own: [`ErrorKind::Layer`]. It was not sent.
     pub fn refused_by_layer(what: impl Into<String>) -> Self {
         Self::new(ErrorKind::Layer, what)

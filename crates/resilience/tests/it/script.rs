@@ -15,6 +15,7 @@ use tower_service::Service;
 pub(crate) enum Step {
     Answer,
     Fail(Error),
+    FailAfter(Duration, Error),
     After(Duration),
     Never,
 }
@@ -71,6 +72,10 @@ impl Service<Call> for Script {
             match step {
                 Step::Answer => {}
                 Step::Fail(error) => return Err(error),
+                Step::FailAfter(time, error) => {
+                    sleep(time).await;
+                    return Err(error);
+                }
                 Step::After(time) => sleep(time).await,
                 Step::Never => std::future::pending().await,
             }
