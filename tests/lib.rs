@@ -19,6 +19,8 @@ pub mod book {
     pub struct Handlers;
     #[doc = include_str!("../docs/src/tasks.md")]
     pub struct Tasks;
+    #[doc = include_str!("../docs/src/resilience.md")]
+    pub struct Resilience;
     #[doc = include_str!("../docs/src/testing.md")]
     pub struct Testing;
 }
