@@ -11,10 +11,10 @@ mod web;
 #[cfg(feature = "trace-context")]
 pub use bowline_client::TraceContextProvider;
 pub use bowline_client::{
-    ByHand, Cache, CacheStats, Change, Client, ClientBuilder, ElicitationHandler, ElicitationSupport, Eras, Error,
-    ErrorKind, Event, Events, Folders, HandlerResult, InputRequired, Listed, Outcome, Pages, Reconnect, Request,
-    RequestContext, RootsProvider, SamplingHandler, SamplingSupport, ServerInfo, Subscription, SubscriptionEnd,
-    Supporting, Timeouts, form, refused, request,
+    Attempt, ByHand, Cache, CacheStats, Call, CallService, Change, Client, ClientBuilder, ElicitationHandler,
+    ElicitationSupport, Eras, Error, ErrorKind, Event, Events, Folders, HandlerResult, InputRequired, Listed, Outcome,
+    Pages, ProgressSink, Reconnect, Reply, Request, RequestContext, RootsProvider, Safety, SamplingHandler,
+    SamplingSupport, ServerInfo, Subscription, SubscriptionEnd, Supporting, Timeouts, form, refused, request,
 };
 #[cfg(feature = "skills")]
 pub use bowline_client::{LoadSkill, LoadedSkill, SkillFile};
@@ -24,6 +24,8 @@ pub use bowline_client::{Started, TaskCall, TaskHandle, TaskStates, TaskTicket};
 #[cfg(feature = "http")]
 pub use bowline_http as http;
 pub use bowline_protocol as protocol;
+#[cfg(feature = "resilience")]
+pub use bowline_resilience as resilience;
 #[cfg(feature = "schema")]
 pub use bowline_schema as schema;
 #[cfg(feature = "socket")]

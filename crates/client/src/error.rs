@@ -221,8 +221,9 @@ impl Error {
         self
     }
 
+    /// Says whether the call may have reached the server, for a layer that gives it up and knows.
     #[must_use]
-    pub(crate) fn with_sent(mut self, sent: Sent) -> Self {
+    pub fn with_sent(mut self, sent: Sent) -> Self {
         self.0.sent = sent;
         self
     }

@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Both are HTTP: client, endpoint, redirects and credentials are those of http.
     ("bowline-sse", &["bowline-event-stream", "bowline-http", "bowline-protocol", "bowline-transport"]),
     ("bowline-client", &["bowline-protocol", "bowline-schema", "bowline-transport"]),
+    ("bowline-resilience", &["bowline-client", "bowline-protocol", "bowline-transport"]),
     ("bowline-testkit", &["bowline-protocol", "bowline-transport"]),
     (
         "bowline",
@@ -25,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "bowline-client",
             "bowline-http",
             "bowline-protocol",
+            "bowline-resilience",
             "bowline-schema",
             "bowline-socket",
             "bowline-sse",

@@ -54,7 +54,9 @@ impl Error {
     /// ```
     pub fn breaker_open(what: &str, retry_after: Option<Duration>) -> Self {
         let next = match retry_after {
-            Some(wait) => format!("try again in {wait:?}"),
+            Some(wait) if wait.is_zero() => String::from("a call is trying it out, so try again soon"),
+            // Nobody needs the nanoseconds.
+            Some(wait) => format!("try again in {:?}", rounded(wait)),
             None => String::from("it stays so until it is reset"),
         };
         let what = excerpt(what, EXCERPT);
@@ -71,6 +73,11 @@ impl Error {
     /// A deadline of a layer: [`ErrorKind::Timeout`].
     pub fn deadline(limit: Duration, sent: Sent) -> Self {
         Self::timeout("no answer", limit, sent)
+    }
+
+    /// A call that ends because this side shuts down: [`ErrorKind::Closed`].
+    pub fn shutting_down(sent: Sent) -> Self {
+        Self::new(ErrorKind::Closed, "the client shuts down; connect again").with_sent(sent)
     }
 
     /// A call that a layer refuses for a reason of its own: [`ErrorKind::Layer`]. It was not sent.
@@ -120,6 +127,11 @@ impl Error {
     pub fn attempts(&self) -> &[Attempt] {
         &self.0.attempts
     }
+}
+
+/// A time in whole milliseconds, rounded up.
+fn rounded(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -1,0 +1,14 @@
+//! Breakers: a server or tool that keeps failing is left alone for a while.
+
+mod events;
+mod future;
+mod layer;
+mod machine;
+mod service;
+mod window;
+
+pub use events::{BreakerEvent, BreakerEvents};
+pub use future::BreakerFuture;
+pub use layer::{BreakerBuilder, BreakerLayer, BreakerStats};
+pub use machine::BreakerState;
+pub use service::Breaker;

@@ -1,0 +1,9 @@
+//! Answers that are kept for a while, on top of what the protocol says of caching.
+
+mod layer;
+mod service;
+mod store;
+
+pub use layer::{CacheBuilder, CacheLayer};
+pub use service::Cache;
+pub use store::CacheStats;

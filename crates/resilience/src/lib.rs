@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+
+mod batch;
+mod breaker;
+mod cache;
+mod deadline;
+mod drain;
+mod fallback;
+mod hedge;
+mod keep;
+mod limits;
+mod outage;
+mod recommended;
+mod retry;
+mod scope;
+mod settings;
+mod stream;
+mod trace;
+
+pub use batch::{Batch, Outcomes, batch};
+pub use breaker::{
+    Breaker, BreakerBuilder, BreakerEvent, BreakerEvents, BreakerFuture, BreakerLayer, BreakerState, BreakerStats,
+};
+pub use cache::{Cache, CacheBuilder, CacheLayer, CacheStats};
+pub use deadline::{Deadline, DeadlineBuilder, DeadlineFuture, DeadlineLayer, DeadlineStats};
+pub use drain::{Drain, DrainLayer, DrainReport};
+pub use fallback::{Fallback, FallbackLayer, FallbackStats};
+pub use hedge::{Hedge, HedgeBuilder, HedgeLayer, HedgeStats};
+pub use limits::{Limit, LimitBuilder, LimitFuture, LimitLayer, LimitStats};
+pub use recommended::{Recommended, recommended};
+pub use retry::{Retry, RetryBuilder, RetryFuture, RetryLayer, RetryStats};
+pub use scope::Scope;
+pub use settings::InvalidSetting;
+pub use stream::{CallEvent, CallStream, Merge, Order, Overflow, events, merge};
+pub use trace::{Trace, TraceFuture, TraceLayer};

@@ -1,0 +1,132 @@
+//! Calls as streams, and many at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bowline_client::{Client, ErrorKind};
+use bowline_protocol::{CallToolResult, Tool};
+use bowline_resilience::{CallEvent, Order, Overflow, batch, events, merge};
+use bowline_testkit::{Misbehaviour, MockServer, ToolCall, When};
+use bowline_transport::Sent;
+use futures_util::StreamExt;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+fn server() -> MockServer {
+    let schema = json!({"type": "object"});
+    MockServer::builder()
+        .tool(Tool::new("count", schema.clone()), |call: ToolCall| async move {
+            let steps: u32 = call.argument("steps")?;
+            let pause: u64 = call.argument("pause").unwrap_or(0);
+            for step in 1..=steps {
+                call.progress(f64::from(step), None, None).await;
+                if pause > 0 {
+                    sleep(Duration::from_secs(pause)).await;
+                }
+            }
+            Ok(CallToolResult::text("counted"))
+        })
+        .tool(Tool::new("wait", schema), |call: ToolCall| async move {
+            let seconds: u64 = call.argument("seconds")?;
+            sleep(Duration::from_secs(seconds)).await;
+            if seconds == 2 { Ok(CallToolResult::error("two")) } else { Ok(CallToolResult::text(seconds.to_string())) }
+        })
+        .build()
+}
+
+async fn client(server: &MockServer) -> Client {
+    Client::builder().connect(server.connector()).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_comes_in_order_and_then_the_end() {
+    let server = server();
+    let client = client(&server).await;
+    let mut events = events(client.call("count").arg("steps", 1000).arg("pause", 0)).buffer(1, Overflow::Wait);
+    let mut next = 1.0;
+    while let Some(event) = events.next().await {
+        match event {
+            CallEvent::Progress(progress) => {
+                assert_eq!(progress.progress, next);
+                next += 1.0;
+            }
+            CallEvent::Done(outcome) => assert_eq!(outcome.unwrap().joined_text(), "counted"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(next, 1001.0);
+    assert!(events.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_buffer_cannot_hold_is_dropped_and_counted_or_ends_the_call() {
+    let server = server();
+    let client = client(&server).await;
+    server.misbehave(When::method("tools/call"), Misbehaviour::ProgressFlood(500));
+    let all: Vec<_> = events(client.call("count").arg("steps", 0)).buffer(10, Overflow::DropOldest).collect().await;
+    let told = all.iter().filter(|event| matches!(event, CallEvent::Progress(_))).count() as u64;
+    let missed: u64 = all.iter().map(|event| if let CallEvent::Missed(n) = event { *n } else { 0 }).sum();
+    assert_eq!(told + missed, 500);
+    assert!(missed > 0 && matches!(all.last(), Some(CallEvent::Done(Ok(_)))), "{missed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_on_which_nothing_happens_ends_and_the_server_is_told() {
+    let server = server();
+    let client = client(&server).await;
+    let call = client.call("count").arg("steps", 3).arg("pause", 20);
+    let began = Instant::now();
+    let all: Vec<_> = events(call).idle(Duration::from_secs(15)).collect().await;
+    assert_eq!((all.len(), began.elapsed().as_secs()), (2, 15));
+    let Some(CallEvent::Done(Err(error))) = all.last() else { panic!("{all:?}") };
+    assert_eq!((error.kind(), error.sent()), (ErrorKind::Timeout, Sent::Maybe));
+    server.journal().wait_for_method("notifications/cancelled").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_calls_are_one_stream() {
+    let server = server();
+    let client = client(&server).await;
+    let calls = [1, 2].map(|pause| events(client.call("count").arg("steps", 2).arg("pause", pause)));
+    let all: Vec<_> = merge(calls, Order::RoundRobin).collect().await;
+    for which in [0, 1] {
+        let of: Vec<_> = all.iter().filter(|(stream, _)| *stream == which).map(|(_, event)| event).collect();
+        assert!(matches!(of[..], [CallEvent::Progress(_), CallEvent::Progress(_), CallEvent::Done(Ok(_))]), "{of:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_runs_so_many_at_once_and_each_has_its_own_outcome() {
+    let server = server();
+    let client = client(&server).await;
+    let calls = || [3, 1, 2, 0].map(|seconds| client.call("wait").arg("seconds", seconds));
+    let began = Instant::now();
+    let done: Vec<_> = batch(calls()).at_once(2).as_completed().map(|(index, _)| index).collect().await;
+    // The first takes 3 s; beside it run 1 s, then 2 s, then the last.
+    assert_eq!((done, began.elapsed().as_secs()), (vec![1, 0, 2, 3], 3));
+    let in_order: Vec<_> = batch(calls()).at_once(4).in_order().collect().await;
+    let indices: Vec<_> = in_order.iter().map(|(index, _)| *index).collect();
+    assert_eq!(indices, [0, 1, 2, 3]);
+    assert!(in_order[2].1.as_ref().unwrap().is_error());
+    let bad = [client.call("absent"), client.call("wait").arg("seconds", 0)];
+    let outcomes: Vec<_> = batch(bad).in_order().map(|(_, outcome)| outcome.is_ok()).collect().await;
+    assert_eq!(outcomes, [false, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_dropped_sends_no_more() {
+    let begun = Arc::new(AtomicUsize::new(0));
+    let calls = (0..100).map(|_| {
+        let begun = Arc::clone(&begun);
+        async move {
+            begun.fetch_add(1, Ordering::SeqCst);
+            sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let mut outcomes = batch(calls).at_once(3).as_completed();
+    outcomes.next().await.unwrap();
+    drop(outcomes);
+    sleep(Duration::from_secs(10)).await;
+    assert!(begun.load(Ordering::SeqCst) <= 5);
+}
