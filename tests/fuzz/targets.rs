@@ -150,7 +150,7 @@ fn headers(input: &[u8]) {
     let trace = TraceContext::new().with_traceparent(value).with_tracestate(value).with_baggage(value);
     let mut meta = bowline::protocol::Meta::new();
     meta.set_trace_context(&trace);
-    drop(meta.malformed_trace_key());
+    let _ = meta.malformed_trace_key();
 }
 
 fn mirrors(input: &[u8]) {
@@ -180,7 +180,7 @@ fn uris(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     drop(VisitUrl::parse(text).map(|url| (url.warnings().len(), url.as_str().len())));
     drop(bowline::Target::parse(text).map_err(|error| error.to_string()));
-    drop(bowline::Target::is_url(text));
+    let _ = bowline::Target::is_url(text);
     let root: Result<Root, _> = serde_json::from_value(serde_json::json!({ "uri": text }));
     drop(root);
 }
@@ -197,7 +197,7 @@ fn templates(input: &[u8]) {
 }
 
 fn icons(input: &[u8]) {
-    drop(IconFormat::sniff(input));
+    let _ = IconFormat::sniff(input);
     drop(IconFormat::check(input, Some("image/png"), IconLimits::default()));
     let Ok(text) = std::str::from_utf8(input) else { return };
     let icon: Result<bowline::protocol::Icon, _> = serde_json::from_value(serde_json::json!({ "src": text }));
@@ -212,7 +212,7 @@ fn cassette(input: &[u8]) {
     let cut = Cassette::parse_cut(text);
     if let Ok(cassette) = &whole {
         assert!(cut.is_ok(), "a whole cassette is no good as one that was cut");
-        drop(cassette.requests());
+        let _ = cassette.requests();
     }
     if let Err(error) = whole {
         assert!(error.line() <= text.lines().count().max(1), "line {} of {}", error.line(), text.lines().count());

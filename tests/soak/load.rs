@@ -1,5 +1,6 @@
 //! Very many calls, and the outcome of each.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -44,8 +45,13 @@ pub(crate) struct Load {
     connects: AtomicUsize,
     /// The memory in use whenever another tenth was done.
     memory: Mutex<Vec<u64>>,
+    /// What the errors said, without their numbers, and how often.
+    errors: Mutex<BTreeMap<String, usize>>,
     idle: Duration,
 }
+
+/// How many different errors are told.
+const MOST_ERRORS: usize = 30;
 
 impl Load {
     pub(crate) fn new(calls: usize, idle: Duration) -> Arc<Self> {
@@ -57,6 +63,7 @@ impl Load {
             longest: AtomicU64::new(0),
             connects: AtomicUsize::new(0),
             memory: Mutex::default(),
+            errors: Mutex::default(),
             idle,
         })
     }
@@ -124,11 +131,14 @@ impl Load {
                 }
                 RESULT
             }
-            Err(error) => match error.sent() {
-                Sent::No => NOT_SENT,
-                Sent::Maybe => MAYBE_SENT,
-                Sent::Yes => RECEIVED,
-            },
+            Err(error) => {
+                self.note(&error);
+                match error.sent() {
+                    Sent::No => NOT_SENT,
+                    Sent::Maybe => MAYBE_SENT,
+                    Sent::Yes => RECEIVED,
+                }
+            }
         };
         self.longest.fetch_max(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         if let Some(place) = self.outcomes.get(n)
@@ -140,6 +150,14 @@ impl Load {
         if done.is_multiple_of((self.outcomes.len() / 10).max(1)) {
             self.memory.lock().unwrap_or_else(PoisonError::into_inner).push(system::memory());
         }
+    }
+
+    fn note(&self, error: &Error) {
+        let text: String = error.to_string().chars().filter(|c| !c.is_ascii_digit()).take(160).collect();
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = format!("{}: {text}", error.sent());
+        let is_known = errors.contains_key(&text) || errors.len() < MOST_ERRORS;
+        *errors.entry(if is_known { text } else { "others".to_owned() }).or_default() += 1;
     }
 
     fn count(&self, wanted: impl Fn(usize, u8) -> bool) -> usize {
@@ -162,6 +180,13 @@ impl Load {
                 self.connects.load(Ordering::Relaxed)
             ),
         );
+        for (text, count) in &*self.errors.lock().unwrap_or_else(PoisonError::into_inner) {
+            table.fact(world, format_args!("{count:>6} × {text}"));
+        }
+        let twice: Vec<usize> = (0..self.outcomes.len()).filter(|n| counts.of(*n) > 1).take(10).collect();
+        if !twice.is_empty() {
+            table.fact(world, format_args!("carried out twice: {twice:?}"));
+        }
         table.never(world, "calls without an outcome", with(NONE));
         table.never(world, "calls with two outcomes", with(TWICE));
         table.never(world, "calls carried out twice", self.count(|n, _| counts.of(n) > 1));

@@ -22,7 +22,7 @@ use serde_json::Value;
 pub use self::http::PlayingHttp;
 pub use self::matching::{Difference, Matching, Mismatch};
 pub use self::player::{Pace, PlayReport, Player};
-pub use self::record::{RecordedConnect, Recorder, RecorderBuilder};
+pub use self::record::{Recorder, RecorderBuilder};
 
 /// The version of the form that is written, and the newest that is read.
 const VERSION: u32 = 1;

@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bowline_protocol::{Era, RequestId};
-use bowline_transport::{BoxFuture, Connect, Transport, TransportError};
+use bowline_protocol::RequestId;
+use bowline_transport::Connect;
 use tokio::sync::mpsc;
 
 use crate::faults::Direction;
 use crate::passed::{FrameKind, Inspected, InspectedFrame, Line, Passed, Teller};
 use crate::redact::Redaction;
-use crate::tap::{Seen, Tapped, Watcher};
+use crate::tap::{Seen, Watched, Watcher};
 
 /// Lets somebody see, count and time every frame of a client, through the connector that it is put before.
 ///
@@ -54,10 +54,6 @@ pub struct InspectorBuilder {
     ids: Vec<RequestId>,
     sinks: Vec<Sink>,
 }
-
-/// A connector whose frames an [`Inspector`] sees.
-#[derive(Debug)]
-pub struct Watched<C>(Tapped<C, Shared>);
 
 /// What an inspector saw, in the order in which it passed.
 #[derive(Debug)]
@@ -135,7 +131,7 @@ impl Inspector {
 
     /// Puts the inspector before a connector.
     pub fn wrap<C: Connect>(&self, inner: C) -> Watched<C> {
-        Watched(Tapped::new(inner, Arc::clone(&self.0)))
+        Watched::new(inner, self.0.clone())
     }
 
     /// What passed so far.
@@ -357,28 +353,6 @@ impl Watcher for Shared {
                 }
             }
         }
-    }
-}
-
-impl<C: Connect> Connect for Watched<C> {
-    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
-        self.0.connect()
-    }
-
-    fn describe(&self) -> String {
-        self.0.describe()
-    }
-
-    fn server_lives_on(&self) -> bool {
-        self.0.server_lives_on()
-    }
-
-    fn era(&self) -> Option<Era> {
-        self.0.era()
-    }
-
-    fn identity(&self) -> Option<String> {
-        self.0.identity()
     }
 }
 

@@ -30,13 +30,12 @@ mod wire;
 #[cfg(feature = "http")]
 pub use cassette::PlayingHttp;
 pub use cassette::{
-    Cassette, CassetteError, Difference, Matching, Mismatch, Pace, PlayReport, Player, RecordedConnect, Recorder,
-    RecorderBuilder,
+    Cassette, CassetteError, Difference, Matching, Mismatch, Pace, PlayReport, Player, Recorder, RecorderBuilder,
 };
 #[cfg(any(feature = "http", feature = "socket"))]
 pub use faults::FaultyProxy;
 pub use faults::{Direction, FaultCounts, FaultPlan, Faults, FaultyConnect, Seed};
-pub use inspect::{InspectedStream, Inspector, InspectorBuilder, InspectorCounts, MethodCounts, Watched};
+pub use inspect::{InspectedStream, Inspector, InspectorBuilder, InspectorCounts, MethodCounts};
 pub use journal::{Journal, Recorded};
 pub use misbehave::{Misbehaviour, Named, Quirk, UnknownMisbehaviour, When};
 pub use passed::{FrameKind, Inspected, InspectedFrame, Passed};
@@ -47,3 +46,4 @@ pub use server::{
     Call, CompletionCall, Context, HandlerResult, MethodCall, MockServer, MockServerBuilder, PromptCall, ResourceRead,
     ToolCall,
 };
+pub use tap::Watched;

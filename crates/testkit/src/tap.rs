@@ -1,6 +1,7 @@
 //! A connector that lets somebody see all that passes.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,27 +54,26 @@ pub(crate) enum Seen<'a> {
     Closed(&'a TransportError),
 }
 
-/// A connector with somebody who watches.
-#[derive(Debug)]
-pub(crate) struct Tapped<C, W> {
+/// A connector whose connections an [`Inspector`](crate::Inspector) sees, or a [`Recorder`](crate::Recorder) records.
+pub struct Watched<C> {
     inner: C,
-    watcher: Arc<W>,
+    watcher: Arc<dyn Watcher>,
     connections: AtomicU64,
 }
 
-impl<C: Connect, W: Watcher> Tapped<C, W> {
-    pub(crate) fn new(inner: C, watcher: Arc<W>) -> Self {
+impl<C: Connect> Watched<C> {
+    pub(crate) fn new(inner: C, watcher: Arc<dyn Watcher>) -> Self {
         let connections = AtomicU64::new(watcher.connections_before());
         Self { inner, watcher, connections }
     }
 }
 
-impl<C: Connect, W: Watcher> Connect for Tapped<C, W> {
+impl<C: Connect> Connect for Watched<C> {
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
         Box::pin(async move {
             let inner = self.inner.connect().await?;
             let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-            let tap = Tap { watcher: Arc::clone(&self.watcher) as Arc<dyn Watcher>, connection: number };
+            let tap = Tap { watcher: Arc::clone(&self.watcher), connection: number };
             tap.saw(Seen::Opened { server: &self.inner.describe() });
             let unasked = inner.take_inbound().map(|inbound| {
                 Arc::new(Unasked {
@@ -104,6 +104,12 @@ impl<C: Connect, W: Watcher> Connect for Tapped<C, W> {
 
     fn identity(&self) -> Option<String> {
         self.inner.identity()
+    }
+}
+
+impl<C: fmt::Debug> fmt::Debug for Watched<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watched").field("inner", &self.inner).finish_non_exhaustive()
     }
 }
 

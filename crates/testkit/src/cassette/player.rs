@@ -188,7 +188,8 @@ impl Player {
                 },
             }
         }
-        let Running { out, mut scripts, .. } = running;
+        let Running { out, mut scripts, stage, .. } = running;
+        stage.lock().unwrap_or_else(PoisonError::into_inner).hang_up();
         drop(out);
         // The channel ends once no script is left.
         let rest = async {

@@ -161,7 +161,7 @@ impl Reading {
                 match (message, to) {
                     (Ok(Incoming::Message(message)), To::Server) => open.said(number, at, message).map_err(bad)?,
                     (Ok(Incoming::Message(message)), To::Client) => {
-                        open.came(at, message, line.part_of.as_ref()).map_err(bad)?
+                        open.came(at, message, line.part_of.as_ref()).map_err(bad)?;
                     }
                     (Ok(Incoming::Batch(_)), _) => {
                         return Err(bad("`frame` is an array; write a line for each message".into()));

@@ -6,13 +6,12 @@ use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bowline_protocol::Era;
-use bowline_transport::{BoxFuture, Connect, Transport, TransportError};
+use bowline_transport::Connect;
 
 use super::{Cassette, VERSION};
 use crate::passed::{Line, Teller};
 use crate::redact::Redaction;
-use crate::tap::{Seen, Tapped, Watcher};
+use crate::tap::{Seen, Watched, Watcher};
 
 /// Records what passes between clients and servers into a [`Cassette`].
 ///
@@ -27,10 +26,6 @@ pub struct Recorder(Arc<Shared>);
 pub struct RecorderBuilder {
     redaction: Redaction,
 }
-
-/// A connector whose connections a [`Recorder`] records.
-#[derive(Debug)]
-pub struct RecordedConnect<C>(Tapped<C, Shared>);
 
 struct Shared {
     teller: Teller,
@@ -60,8 +55,8 @@ impl Recorder {
     }
 
     /// Records the connections of a connector.
-    pub fn wrap<C: Connect>(&self, inner: C) -> RecordedConnect<C> {
-        RecordedConnect(Tapped::new(inner, Arc::clone(&self.0)))
+    pub fn wrap<C: Connect>(&self, inner: C) -> Watched<C> {
+        Watched::new(inner, self.0.clone())
     }
 
     /// Completes the cassette and tells how many lines it has between the first and the last. What passes after that
@@ -212,28 +207,6 @@ impl Drop for Tape {
     fn drop(&mut self) {
         // Nobody is left to be told of a failure.
         let _ = self.finish();
-    }
-}
-
-impl<C: Connect> Connect for RecordedConnect<C> {
-    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
-        self.0.connect()
-    }
-
-    fn describe(&self) -> String {
-        self.0.describe()
-    }
-
-    fn server_lives_on(&self) -> bool {
-        self.0.server_lives_on()
-    }
-
-    fn era(&self) -> Option<Era> {
-        self.0.era()
-    }
-
-    fn identity(&self) -> Option<String> {
-        self.0.identity()
     }
 }
 

@@ -174,6 +174,11 @@ impl Stage {
         (id, wait)
     }
 
+    /// The client has said all: nothing waits for its answers any more.
+    pub(super) fn hang_up(&mut self) {
+        self.asks.clear();
+    }
+
     fn answered(&mut self, response: &Response) {
         let Some(ask) = response.id.as_ref().and_then(|id| self.asks.remove(id)) else { return };
         if self.shared.matching == Matching::Strict

@@ -71,11 +71,11 @@ struct FaultyTransport {
 }
 
 impl FaultyTransport {
-    /// Waits, unless the connection ends first: then nothing was sent.
-    async fn unless_over<T>(&self, work: impl Future<Output = T>) -> Result<T, TransportError> {
+    /// Waits, unless the connection ends first, with what is known of the message then.
+    async fn unless_over<T>(&self, sent: Sent, work: impl Future<Output = T>) -> Result<T, TransportError> {
         tokio::select! {
             biased;
-            () = self.wire.over() => Err(self.wire.error(Sent::No)),
+            () = self.wire.over() => Err(self.wire.error(sent)),
             done = work => Ok(done),
         }
     }
@@ -87,10 +87,10 @@ impl FaultyTransport {
             return Ok(What::Nothing);
         }
         let (what, mut seed) = self.wire.decide(WAY);
-        self.unless_over(self.wire.throttle(WAY, frame.len())).await?;
+        self.unless_over(Sent::No, self.wire.throttle(WAY, frame.len())).await?;
         match what {
-            What::Delay(time) => self.unless_over(tokio::time::sleep(time)).await?,
-            What::Reorder => self.unless_over(self.wire.overtaken(WAY)).await?,
+            What::Delay(time) => self.unless_over(Sent::No, tokio::time::sleep(time)).await?,
+            What::Reorder => self.unless_over(Sent::No, self.wire.overtaken(WAY)).await?,
             What::Garble => *frame = garbled(frame, &mut seed),
             // A connection may break before or after a message has left.
             What::Cut if seed.below(2) == 0 => {
@@ -113,7 +113,8 @@ impl Transport for FaultyTransport {
                 return Ok(Exchange::new(Lost::new(&self.wire)));
             }
             let is_spared = self.wire.faults.is_spared(&method);
-            let exchange = self.unless_over(inner.request(request)).await??;
+            // Whoever is cut off while it hands a message on does not know how far that got.
+            let exchange = self.unless_over(Sent::Maybe, inner.request(request)).await??;
             self.wire.passed(Direction::ToServer);
             if what == What::Cut {
                 // The last handle but that of the wire, so that the cut ends the connection.
@@ -133,9 +134,9 @@ impl Transport for FaultyTransport {
                 return Ok(());
             }
             if what == What::Duplicate {
-                self.unless_over(inner.send(message.clone())).await??;
+                self.unless_over(Sent::Maybe, inner.send(message.clone())).await??;
             }
-            let sent = self.unless_over(inner.send(message)).await?;
+            let sent = self.unless_over(Sent::Maybe, inner.send(message)).await?;
             self.wire.passed(Direction::ToServer);
             if what == What::Cut {
                 drop(inner);
@@ -185,8 +186,18 @@ impl fmt::Debug for FaultyTransport {
     }
 }
 
-/// Hands on what the server sends unasked, in order but for what is planned, until the connection ends.
-async fn pump(wire: Arc<Wire>, mut unasked: Inbound) {
+/// Hands on what the server sends unasked until the connection ends: a cut is told at once, however long the end of
+/// what is behind it takes.
+async fn pump(wire: Arc<Wire>, unasked: Inbound) {
+    tokio::select! {
+        biased;
+        () = wire.over() => {}
+        () = hand_on(&wire, unasked) => {}
+    }
+}
+
+/// Hands on what comes, in order but for what is planned.
+async fn hand_on(wire: &Wire, mut unasked: Inbound) {
     let Some(events) = wire.events() else { return };
     let mut held: Option<InboundEvent> = None;
     loop {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bowline_protocol::frame::{self, Incoming, Message};
 use bowline_transport::{Exchange, ExchangeSource, Fault, InboundEvent, Sent, TransportError};
@@ -20,22 +20,37 @@ use crate::wire;
 type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Item = Result<Message, TransportError>;
 
+/// Whether the connection has ended, asked as often as one likes.
+struct Over(Option<Waiting>);
+
+impl Over {
+    fn of(wire: &Wire) -> Self {
+        Self(Some(Box::pin(wire.over())))
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.0.as_mut().is_some_and(|over| over.as_mut().poll(cx).is_ready()) {
+            self.0 = None;
+        }
+        self.0.is_none()
+    }
+}
+
 /// An exchange whose request got lost: it ends with the connection, or when it is given up.
 pub(super) struct Lost {
     wire: Arc<Wire>,
-    over: Waiting,
+    over: Over,
 }
 
 impl Lost {
     pub(super) fn new(wire: &Arc<Wire>) -> Self {
-        Self { over: Box::pin(wire.over()), wire: Arc::clone(wire) }
+        Self { over: Over::of(wire), wire: Arc::clone(wire) }
     }
 }
 
 impl ExchangeSource for Lost {
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
-        ready!(self.over.as_mut().poll(cx));
-        Poll::Ready(Some(Err(self.wire.error(Sent::Maybe))))
+        if self.over.poll(cx) { Poll::Ready(Some(Err(self.wire.error(Sent::Maybe)))) } else { Poll::Pending }
     }
 
     fn cancel(&mut self, _: &str) {}
@@ -53,7 +68,7 @@ pub(super) struct FaultyExchange {
     late: Option<(Waiting, Message)>,
     /// What was held back until the next message has passed.
     held: Option<Message>,
-    over: Waiting,
+    over: Over,
     /// Whether the response got lost.
     is_lost: bool,
 }
@@ -61,7 +76,7 @@ pub(super) struct FaultyExchange {
 impl FaultyExchange {
     pub(super) fn new(wire: &Arc<Wire>, inner: Exchange, is_spared: bool) -> Self {
         Self {
-            over: Box::pin(wire.over()),
+            over: Over::of(wire),
             wire: Arc::clone(wire),
             inner: Some(inner),
             is_spared,
@@ -143,7 +158,7 @@ impl ExchangeSource for FaultyExchange {
             if let Some(item) = self.ready.pop_front() {
                 return Poll::Ready(Some(item));
             }
-            let is_over = self.over.as_mut().poll(cx).is_ready();
+            let is_over = self.over.poll(cx);
             if let Some((waiting, _)) = &mut self.late {
                 let is_due = waiting.as_mut().poll(cx).is_ready();
                 if is_over {

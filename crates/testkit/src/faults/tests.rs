@@ -131,6 +131,24 @@ async fn a_cut_ends_what_is_open_and_all_that_comes_after() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_under_way_at_a_cut_ends_with_it() {
+    let (faults, server) = (to_client(FaultPlan::new().cut(1.0)), server());
+    let transport = connected(&faults, &server).await;
+    let first = begin(&*transport, 1, "tools/call", work()).await.unwrap();
+    let second = json!({"name": "work", "_meta": {"progressToken": "q"}});
+    let id = RequestId::from(2);
+    let frame = frame::encode_request(&id, "tools/call", Some(&RawJson::from(second)), None, None);
+    let request = WireRequest::new(id, frame, Routing::new("tools/call")).with_progress_token("q".into());
+    let second = transport.request(request).await.unwrap();
+    // Both are answered before either is looked at.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for exchange in [second, first] {
+        let messages = all(exchange).await;
+        assert!(matches!(messages.as_slice(), [Err(error)] if error.sent() != Sent::No), "{messages:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn duplicates_are_of_notifications_and_a_second_answer_is_told() {
     let (faults, server) = (to_client(FaultPlan::new().duplicate(1.0)), server());
     let transport = connected(&faults, &server).await;
