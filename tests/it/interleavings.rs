@@ -97,7 +97,7 @@ impl Connect for LivesOn {
 }
 
 async fn client(counting: &Counting, seed: u64) -> Client {
-    let revision = if seed % 2 == 0 { Revision::LATEST_HANDSHAKE } else { Revision::V2026_07_28 };
+    let revision = if seed.is_multiple_of(2) { Revision::LATEST_HANDSHAKE } else { Revision::V2026_07_28 };
     within(Client::builder().revision(revision).connect(LivesOn(counting.server.clone()))).await.unwrap()
 }
 

@@ -24,3 +24,4 @@ mod tasks;
 #[cfg(test)]
 #[cfg(feature = "websocket")]
 mod websockets;
+mod wrappers;
