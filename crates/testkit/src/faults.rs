@@ -1,5 +1,6 @@
 //! Faults of the wire, by a plan that a seed decides.
 
+#[cfg(any(feature = "http", feature = "socket"))]
 mod bytes;
 mod connect;
 mod exchange;

@@ -50,6 +50,7 @@ impl Script {
     }
 
     /// The answer, where it is all there is.
+    #[cfg(feature = "http")]
     pub(super) fn alone(&self) -> Option<Bytes> {
         let [Step { what, .. }] = self.steps.as_slice() else { return None };
         match what {
