@@ -50,8 +50,9 @@ pub(crate) struct Load {
     idle: Duration,
 }
 
-/// How many different errors are told.
+/// How many different errors are told apart, and how many are told.
 const MOST_ERRORS: usize = 30;
+const SHOWN_ERRORS: usize = 5;
 
 impl Load {
     pub(crate) fn new(calls: usize, idle: Duration) -> Arc<Self> {
@@ -180,9 +181,13 @@ impl Load {
                 self.connects.load(Ordering::Relaxed)
             ),
         );
-        for (text, count) in &*self.errors.lock().unwrap_or_else(PoisonError::into_inner) {
+        let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut commonest: Vec<_> = errors.iter().collect();
+        commonest.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        for (text, count) in commonest.into_iter().take(SHOWN_ERRORS) {
             table.fact(world, format_args!("{count:>6} × {text}"));
         }
+        drop(errors);
         let twice: Vec<usize> = (0..self.outcomes.len()).filter(|n| counts.of(*n) > 1).take(10).collect();
         if !twice.is_empty() {
             table.fact(world, format_args!("carried out twice: {twice:?}"));

@@ -47,6 +47,8 @@ fn main() -> ExitCode {
         if let Err(error) = world.run(calls, args.seed, &mut table) {
             table.failed(world.name(), &error.to_string());
         }
+        // A world takes minutes; what is known of it is told at once.
+        table.tell(world.name());
     }
     print!("{table}");
     if table.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

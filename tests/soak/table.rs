@@ -35,6 +35,13 @@ impl Table {
         self.row(world, "it runs", error, false);
     }
 
+    /// Prints what is known of a world beside its invariants.
+    pub(crate) fn tell(&self, world: &str) {
+        for (_, fact) in self.facts.iter().filter(|(of, _)| of == world) {
+            println!("{world:12} {fact}");
+        }
+    }
+
     /// Whether there are rows, and all hold.
     pub(crate) fn holds(&self) -> bool {
         !self.rows.is_empty() && self.rows.iter().all(|row| row.holds)
@@ -43,9 +50,6 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (world, fact) in &self.facts {
-            writeln!(f, "{world:12} {fact}")?;
-        }
         writeln!(f, "\n{:12} {:58} {:>10}", "world", "invariant", "found")?;
         for Row { world, invariant, found, holds } in &self.rows {
             writeln!(f, "{world:12} {invariant:58} {found:>10}  {}", if *holds { "holds" } else { "BROKEN" })?;
