@@ -7,6 +7,7 @@ mod contract;
 mod deadlines;
 mod elicitation;
 mod handlers;
+mod interleavings;
 mod interop;
 mod leaks;
 mod lists;

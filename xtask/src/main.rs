@@ -7,8 +7,10 @@ mod counts;
 mod docs;
 mod duties;
 mod files;
+mod fuzz;
 mod interop;
 mod report;
+mod soak;
 mod test;
 mod tidy;
 mod weight;
@@ -39,6 +41,10 @@ enum Command {
     Tidy,
     /// Tells which duties of the specification have no test.
     Duties(duties::Args),
+    /// Runs very many calls through faults, and holds their outcomes against what the server counted.
+    Soak(soak::Args),
+    /// Feeds foreign bytes to every decoder.
+    Fuzz(fuzz::Args),
     /// Counts the packages of a minimal program.
     Weight,
     /// Measures bowline beside a hand-written client and other libraries.
@@ -57,6 +63,8 @@ fn main() -> ExitCode {
             Command::Conformance(args) => conformance::run(&context, &args),
             Command::Tidy => report::single(&context, tidy::check),
             Command::Duties(args) => duties::run(&context, &args),
+            Command::Soak(args) => soak::run(&context, &args),
+            Command::Fuzz(args) => fuzz::run(&context, &args),
             Command::Weight => report::single(&context, weight::check),
             Command::Bench(args) => bench::run(&context, &args),
             Command::Docs => report::single(&context, docs::build),

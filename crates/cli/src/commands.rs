@@ -1,25 +1,31 @@
 //! One module a command.
 
+mod bench;
 mod call;
 mod complete;
 mod demo;
 mod info;
+mod inspect;
 mod list;
 mod ping;
 mod prompt;
 mod read;
+mod record;
+mod replay;
 mod watch;
 
 use bowline::protocol::ItemProblem;
 use bowline::{Client, Listed};
 
+use crate::args::{Given, Word, parse_object, read_file};
 use crate::console::Console;
-use crate::exit::Stop;
-use crate::options::{Command, Format, Save};
+use crate::exit::{CliError, Stop};
+use crate::options::{Arguments, Command, Format, Save};
 use crate::output::Output;
 use crate::render::{Renderer, Saver};
 use crate::sanitize;
 use crate::session::Run;
+use crate::stdin;
 
 /// Does what the command line asks for.
 pub(crate) async fn run(command: Command, run: &Run, out: &mut Output) -> Result<(), Stop> {
@@ -33,12 +39,39 @@ pub(crate) async fn run(command: Command, run: &Run, out: &mut Output) -> Result
         Command::Complete(options) => Box::pin(complete::run(options, run, out)).await,
         Command::Ping(options) => Box::pin(ping::run(options, run, out)).await,
         Command::Watch(options) => Box::pin(watch::run(options, run, out)).await,
+        Command::Inspect(options) => Box::pin(inspect::run(options, run, out)).await,
+        Command::Record(options) => Box::pin(record::run(options, run)).await,
+        Command::Replay(options) => Box::pin(replay::run(options, run, out)).await,
+        Command::Bench(options) => Box::pin(bench::run(options, run, out)).await,
     }
 }
 
 /// A renderer as the options want it.
 fn renderer(out: &Output, save: &Save) -> Renderer {
     Renderer { markdown: out.format() == Format::Md, saver: save.folder.as_deref().map(Saver::new) }
+}
+
+/// What the command line says about the arguments. Nothing is started before this is understood.
+fn given(options: &Arguments) -> Result<Given, CliError> {
+    let mut given = Given { raw_strings: options.raw_strings, ..Given::default() };
+    for file in &options.args_file {
+        let object = if file == "-" {
+            parse_object(&stdin::read()?, "standard input")?
+        } else {
+            parse_object(&read_file(file)?, &format!("the file `{file}`"))?
+        };
+        given.objects.push(object);
+    }
+    for json in &options.args_json {
+        given.objects.push(parse_object(json, "--args-json")?);
+    }
+    for word in &options.words {
+        match Word::parse(word)? {
+            Word::Object(object) => given.objects.push(object),
+            Word::Pair(pair) => given.pairs.push(pair),
+        }
+    }
+    Ok(given)
 }
 
 /// All items of a list; those that could not be read are told about.

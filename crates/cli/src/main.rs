@@ -99,7 +99,8 @@ fn trace(console: &Console) {
         Err(_) if console.verbose() > 1 => {
             let crates = ["client", "transport", "stdio", "http", "sse", "event_stream", "websocket", "socket"];
             let ours = crates.map(|name| format!("bowline_{name}=trace")).join(",");
-            EnvFilter::new(format!("bowline=trace,{ours}"))
+            // The frames themselves are shown by an inspector, which takes secrets out.
+            EnvFilter::new(format!("bowline=trace,{ours},bowline_transport::wire=off"))
         }
         Err(_) => return,
     };

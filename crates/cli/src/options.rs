@@ -1,6 +1,7 @@
 //! The command line, as clap reads it.
 
 mod global;
+mod kit;
 mod target;
 
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::global::{Format, Global, InheritEnv, TransportChoice};
+pub(crate) use self::kit::{Bench, DirectionChoice, Inspect, Record, Replay, Secrets};
 use crate::duration;
 
 const EXAMPLES: &str = "\
@@ -93,6 +95,17 @@ pub(crate) enum Command {
     /// Prints changes as they come, one line an event
     #[command(override_usage = "bowline watch [OPTIONS] [URL] [URI]... [-- <COMMAND>...]")]
     Watch(Watch),
+    /// Shows every frame that passes, one line each
+    #[command(override_usage = "bowline inspect [OPTIONS] [URL] [-- <COMMAND>...]")]
+    Inspect(Inspect),
+    /// Puts a client through to a server, and records what passes
+    #[command(override_usage = "bowline record --file <FILE> [OPTIONS] [URL] [-- <COMMAND>...]")]
+    Record(Record),
+    /// Is the server of a recording
+    Replay(Replay),
+    /// Calls a tool many times, and tells how long it takes
+    #[command(override_usage = "bowline bench [OPTIONS] [URL] <TOOL> [ARGUMENT]... [-- <COMMAND>...]")]
+    Bench(Bench),
 }
 
 /// Options of `demo`.
@@ -149,14 +162,12 @@ pub(crate) struct Info {
     pub(crate) server: Server,
 }
 
-/// Options of `call`.
+/// Arguments of a tool.
 #[derive(Debug, Args)]
-pub(crate) struct Call {
-    /// The tool
-    pub(crate) tool: String,
+pub(crate) struct Arguments {
     /// key=value typed by the tool's schema, key:=json, key=@file, or one JSON object
     #[arg(value_name = "ARGUMENT")]
-    pub(crate) arguments: Vec<String>,
+    pub(crate) words: Vec<String>,
     /// Arguments as a JSON object; single arguments win over it
     #[arg(long, value_name = "JSON", env = "BOWLINE_ARGS_JSON", hide_env_values = true)]
     pub(crate) args_json: Vec<String>,
@@ -166,6 +177,15 @@ pub(crate) struct Call {
     /// Takes every key=value as a string as it stands
     #[arg(long, env = "BOWLINE_RAW_STRINGS", value_parser = FalseyValueParser::new())]
     pub(crate) raw_strings: bool,
+}
+
+/// Options of `call`.
+#[derive(Debug, Args)]
+pub(crate) struct Call {
+    /// The tool
+    pub(crate) tool: String,
+    #[command(flatten)]
+    pub(crate) given: Arguments,
     /// Lets the call go on as a task, where the server has tasks, and shows how it stands
     #[arg(long, env = "BOWLINE_TASK", value_parser = FalseyValueParser::new())]
     pub(crate) task: bool,
@@ -300,7 +320,7 @@ pub(crate) mod tests {
         let cli = parse("call echo message=hi n=-5 --json -- npx -y server --json").unwrap();
         assert!(cli.global.json);
         let Command::Call(call) = cli.command else { panic!() };
-        assert_eq!((call.tool.as_str(), call.arguments.len()), ("echo", 2));
+        assert_eq!((call.tool.as_str(), call.given.words.len()), ("echo", 2));
         assert_eq!(call.server.command, ["npx", "-y", "server", "--json"]);
     }
 

@@ -1,11 +1,13 @@
 //! Results as people read them.
 
 mod lists;
+mod passed;
 mod save;
 
 use bowline::protocol::{CallToolResult, ContentBlock, GetPromptResult, ReadResourceResult, ResourceContents, Role};
 
 pub(crate) use self::lists::{prompts, resources, templates, tool_line, tools};
+pub(crate) use self::passed::passed;
 pub(crate) use self::save::Saver;
 
 use crate::exit::CliError;

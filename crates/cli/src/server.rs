@@ -5,12 +5,14 @@ use std::ffi::OsString;
 
 use bowline::protocol::Revision;
 use bowline::stdio::{self, StdioConnect};
+use bowline::transport::Connect;
 use bowline::{Folders, Target, TargetOptions};
+use bowline_testkit::Redaction;
 
 use crate::args::read_file;
 use crate::console::Console;
 use crate::exit::CliError;
-use crate::options::{Global, InheritEnv, Server, TransportChoice};
+use crate::options::{Global, InheritEnv, Secrets, Server, TransportChoice};
 use crate::sanitize;
 use crate::styled::Styled;
 use crate::suggest;
@@ -30,6 +32,35 @@ pub(crate) fn named(global: &Global, server: &Server, console: &Console) -> Resu
         Some(url) => target(global, url).map(|target| Named::Url(Box::new(target))),
         None => connect(global, server, console).map(|connect| Named::Program(Box::new(connect))),
     }
+}
+
+/// How to get to the server that the options name, of whatever kind it is.
+pub(crate) fn connector(global: &Global, server: &Server, console: &Console) -> Result<Box<dyn Connect>, CliError> {
+    Ok(match named(global, server, console)? {
+        Named::Program(connect) => connect,
+        Named::Url(target) => target,
+    })
+}
+
+/// What the options want taken out of frames.
+pub(crate) fn redaction(secrets: &Secrets) -> Result<Redaction, CliError> {
+    if secrets.keep_secrets {
+        return Ok(Redaction::none());
+    }
+    let mut redaction = Redaction::new();
+    for name in &secrets.redact_name {
+        redaction = redaction.name(name);
+    }
+    for text in &secrets.redact {
+        redaction = redaction.value(if let Some(variable) = text.strip_prefix("env:") {
+            text_variable("--redact", variable)?
+        } else if let Some(path) = text.strip_prefix("file:") {
+            file_text(path)?
+        } else {
+            text.clone()
+        });
+    }
+    Ok(redaction)
 }
 
 /// How to start the server. With `-v`, what it writes to its standard error is shown.

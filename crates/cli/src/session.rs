@@ -6,15 +6,20 @@ use std::time::Duration;
 use bowline::protocol::{LoggingLevel, LoggingMessageNotificationParams};
 use bowline::transport::Connect;
 use bowline::{Client, ClientBuilder, Event, Timeouts};
+use bowline_testkit::Inspector;
 use tokio::sync::Notify;
 
 use crate::console::Console;
 use crate::elicit;
 use crate::exit::{CliError, Code, Stop};
 use crate::options::{Global, Server};
+use crate::render;
 use crate::sanitize;
 use crate::server::{self, Named};
 use crate::styled::Styled;
+
+/// How much of a frame is shown with `-vv`, in characters.
+const SHOWN: usize = 2_000;
 
 /// How long a server may take to answer what only makes it say more.
 const LOG_LEVEL_PATIENCE: Duration = Duration::from_secs(5);
@@ -79,10 +84,19 @@ impl Run {
         body: impl AsyncFnOnce(&Client) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let mut signals = Signals::new()?;
+        let connecting = async {
+            if self.console.verbose() < 2 {
+                return builder.connect(connect).await;
+            }
+            let console = self.console.clone();
+            let inspector =
+                Inspector::builder().on_event(move |told| console.line(render::passed(told, SHOWN))).build();
+            builder.connect(inspector.wrap(connect)).await
+        };
         let client = tokio::select! {
             biased;
             () = signals.next() => return Err(interrupted()),
-            client = builder.connect(connect) => client?,
+            client = connecting => client?,
         };
         let result = tokio::select! {
             biased;

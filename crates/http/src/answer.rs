@@ -231,6 +231,19 @@ mod tests {
         assert_eq!(wait_of("-1"), None);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_retry_after_is_a_wait_or_none(text in ".{0,40}", date in "[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:]{0,9} GMT") {
+            for value in [text, date] {
+                // Only what is all digits may be longer than dates reach.
+                let is_number = value.trim().trim_start_matches('+').bytes().all(|b| b.is_ascii_digit());
+                if let Some(wait) = wait_of(&value) {
+                    proptest::prop_assert!(is_number || wait < Duration::from_secs(10_000 * 366 * 24 * 3600));
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_body_with_blanks_around_is_read() {
         let body = Bytes::from_static(b" \r\n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n");

@@ -41,6 +41,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+pub(crate) use self::body::Written;
 pub use self::mock::{HttpMode, MockHttp};
 pub use self::reply::Reply;
 use crate::listening::Accepting;
@@ -90,6 +91,8 @@ pub struct HttpServer {
 
 #[derive(Debug)]
 struct Seen {
+    /// Whether requests are kept, to be asked for.
+    keeps: bool,
     requests: Mutex<Vec<HttpRequest>>,
     count: watch::Sender<usize>,
 }
@@ -120,8 +123,25 @@ impl HttpServer {
         F: Fn(HttpRequest) -> R + Send + Sync + 'static,
         R: Future<Output = Reply> + Send + 'static,
     {
+        Self::with(listener, true, handler)
+    }
+
+    /// As [`on`](Self::on), for servers that run long: nothing is kept of what was asked.
+    pub(crate) fn forgetful<F, R>(listener: TcpListener, handler: F) -> io::Result<Self>
+    where
+        F: Fn(HttpRequest) -> R + Send + Sync + 'static,
+        R: Future<Output = Reply> + Send + 'static,
+    {
+        Self::with(listener, false, handler)
+    }
+
+    fn with<F, R>(listener: TcpListener, keeps: bool, handler: F) -> io::Result<Self>
+    where
+        F: Fn(HttpRequest) -> R + Send + Sync + 'static,
+        R: Future<Output = Reply> + Send + 'static,
+    {
         let address = listener.local_addr()?;
-        let seen = Arc::new(Seen { requests: Mutex::default(), count: watch::Sender::new(0) });
+        let seen = Arc::new(Seen { keeps, requests: Mutex::default(), count: watch::Sender::new(0) });
         let handler: Handler = Arc::new(move |request| Box::pin(handler(request)));
         let accepting = {
             let seen = Arc::clone(&seen);
@@ -178,8 +198,10 @@ async fn serve(stream: TcpStream, connection: u64, seen: Arc<Seen>, handler: Han
             let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
             let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
             let request = HttpRequest { method: head.method, path, headers: head.headers, body, connection };
-            seen.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
-            seen.count.send_modify(|count| *count += 1);
+            if seen.keeps {
+                seen.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
+                seen.count.send_modify(|count| *count += 1);
+            }
             handler(request).await.into_response()
         }
     });

@@ -100,6 +100,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     lines: VecDeque<Recorded>,
+    /// How many lines are kept; the default where it is not set.
+    max_lines: Option<usize>,
     /// The number of the first line that is still kept.
     first: u64,
     bytes: usize,
@@ -110,6 +112,13 @@ struct State {
 impl Journal {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A journal that keeps so many lines, at least one.
+    pub(crate) fn keeping(lines: usize) -> Self {
+        let journal = Self::default();
+        journal.state().max_lines = Some(lines.max(1));
+        journal
     }
 
     /// Counts a new connection and gives its number.
@@ -129,7 +138,9 @@ impl Journal {
         let mut state = self.state();
         state.bytes += line.frame.len();
         state.lines.push_back(line.clone());
-        while state.lines.len() > MAX_LINES || (state.bytes > MAX_BYTES && state.lines.len() > 1) {
+        while state.lines.len() > state.max_lines.unwrap_or(MAX_LINES)
+            || (state.bytes > MAX_BYTES && state.lines.len() > 1)
+        {
             if let Some(oldest) = state.lines.pop_front() {
                 state.bytes -= oldest.frame.len();
                 state.first += 1;

@@ -8,7 +8,7 @@ use xshell::cmd;
 use super::Step;
 use crate::context::Context;
 use crate::report::Report;
-use crate::{conformance, counts, duties, interop, tidy, weight};
+use crate::{conformance, counts, duties, fuzz, interop, soak, tidy, weight};
 
 pub const ALL: &[Step] = &[
     Step { name: "format", about: "the formatting is rustfmt's", run: format },
@@ -19,6 +19,8 @@ pub const ALL: &[Step] = &[
     Step { name: "clippy", about: "no warning anywhere", run: clippy },
     Step { name: "tests", about: "unit and whole-system tests", run: tests },
     Step { name: "benches", about: "each benchmark runs, once and unmeasured", run: benches },
+    Step { name: "soak", about: "what has to hold over many calls through faults, the short form", run: soak::short },
+    Step { name: "fuzz", about: "foreign bytes for every decoder, the short form", run: fuzz::short },
     Step { name: "doctests", about: "the examples in the documentation", run: doctests },
     Step { name: "doc", about: "the API documentation builds without a warning", run: doc },
     Step { name: "features", about: "each feature compiles alone, and with each other one", run: features },

@@ -4,8 +4,8 @@ use bowline::protocol::{CallToolResult, ErrorCode, Task, Tool};
 use bowline::{Client, OutputSchemas};
 
 use super::info::unknown_tool;
-use super::{find, renderer};
-use crate::args::{Built, Given, Word, parse_object, read_file};
+use super::{find, given, renderer};
+use crate::args::{Built, parse_object};
 use crate::exit::{CliError, Code, Stop};
 use crate::options::{Call, Format, Save};
 use crate::output::Output;
@@ -17,7 +17,7 @@ use crate::session::{Logs, Run};
 use crate::stdin::{self, Offer};
 
 pub(crate) async fn run(options: Call, run: &Run, out: &mut Output) -> Result<(), Stop> {
-    let mut given = given(&options)?;
+    let mut given = given(&options.given)?;
     let name = options.tool.as_str();
     let policy = options.output_schema.map(OutputSchemas::from);
     let builder = run.builder(Logs::Console)?.output_schemas(policy.unwrap_or_default());
@@ -51,30 +51,7 @@ pub(crate) async fn run(options: Call, run: &Run, out: &mut Output) -> Result<()
     .await
 }
 
-/// What the command line says about the arguments. Nothing is started before this is understood.
-fn given(options: &Call) -> Result<Given, CliError> {
-    let mut given = Given { raw_strings: options.raw_strings, ..Given::default() };
-    for file in &options.args_file {
-        let object = if file == "-" {
-            parse_object(&stdin::read()?, "standard input")?
-        } else {
-            parse_object(&read_file(file)?, &format!("the file `{file}`"))?
-        };
-        given.objects.push(object);
-    }
-    for json in &options.args_json {
-        given.objects.push(parse_object(json, "--args-json")?);
-    }
-    for word in &options.arguments {
-        match Word::parse(word)? {
-            Word::Object(object) => given.objects.push(object),
-            Word::Pair(pair) => given.pairs.push(pair),
-        }
-    }
-    Ok(given)
-}
-
-async fn listed_tool(client: &Client, name: &str) -> Result<Tool, Stop> {
+pub(super) async fn listed_tool(client: &Client, name: &str) -> Result<Tool, Stop> {
     if client.server().capabilities.tools.is_none() {
         return Err(unknown_tool(name, &[], client).into());
     }

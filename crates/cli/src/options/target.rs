@@ -16,8 +16,11 @@ impl Command {
         let stated = global.states_stdio();
         let has_program = |server: &Server| stated || !server.command.is_empty();
         match self {
-            Self::Demo(_) => {}
-            Self::List(super::List { target, server, .. }) | Self::Ping(super::Ping { target, server, .. }) => {
+            Self::Demo(_) | Self::Replay(_) => {}
+            Self::List(super::List { target, server, .. })
+            | Self::Ping(super::Ping { target, server, .. })
+            | Self::Inspect(super::Inspect { target, server, .. })
+            | Self::Record(super::Record { target, server, .. }) => {
                 let Some(word) = target.take() else { return Ok(()) };
                 refuse_second(has_program(server), &word)?;
                 if !Target::is_url(&word) {
@@ -40,7 +43,11 @@ impl Command {
             }
             Self::Call(call) => {
                 refuse_second(has_program(&call.server), &call.tool)?;
-                call.server.url = shift(&mut call.tool, &mut call.arguments, "TOOL [ARGUMENT]…")?;
+                call.server.url = shift(&mut call.tool, &mut call.given.words, TOOL)?;
+            }
+            Self::Bench(bench) => {
+                refuse_second(has_program(&bench.server), &bench.tool)?;
+                bench.server.url = shift(&mut bench.tool, &mut bench.given.words, TOOL)?;
             }
             Self::Prompt(prompt) => {
                 refuse_second(has_program(&prompt.server), &prompt.name)?;
@@ -76,6 +83,9 @@ impl Command {
         Ok(())
     }
 }
+
+/// What stands behind the URL where a tool is called.
+const TOOL: &str = "TOOL [ARGUMENT]…";
 
 /// The URL, if the first word is one; the next word takes its place.
 fn shift(first: &mut String, rest: &mut Vec<String>, wanted: &str) -> Result<Option<String>, CliError> {
@@ -130,7 +140,7 @@ mod tests {
     fn the_url_comes_first_and_the_other_words_move_up() {
         let Ok(Command::Call(call)) = found("call URL echo a=1 b=2") else { panic!() };
         assert_eq!((call.server.url.as_deref(), call.tool.as_str()), (Some(URL), "echo"));
-        assert_eq!(call.arguments, ["a=1", "b=2"]);
+        assert_eq!(call.given.words, ["a=1", "b=2"]);
         let Ok(Command::Info(info)) = found("info URL --schema echo") else { panic!() };
         assert_eq!((info.server.url.as_deref(), info.tool.as_deref()), (Some(URL), Some("echo")));
         let Ok(Command::Info(info)) = found("info URL") else { panic!() };

@@ -19,3 +19,5 @@ mod run;
 mod tasks;
 #[cfg(test)]
 mod urls;
+#[cfg(test)]
+mod wire;

@@ -28,6 +28,7 @@ pub struct MockServerBuilder {
     config: Config,
     catalog: Catalog,
     rules: Rules,
+    journal: Journal,
 }
 
 /// What does not change while a server runs.
@@ -133,6 +134,7 @@ impl MockServerBuilder {
             },
             catalog: Catalog::default(),
             rules: Rules::default(),
+            journal: Journal::default(),
         }
     }
 
@@ -348,13 +350,20 @@ impl MockServerBuilder {
         })
     }
 
+    /// Sets how many lines the [`Journal`] keeps, at least one. Default 65,536.
+    #[must_use]
+    pub fn journal_lines(mut self, lines: usize) -> Self {
+        self.journal = Journal::keeping(lines);
+        self
+    }
+
     /// Makes the server.
     pub fn build(self) -> MockServer {
         MockServer(Arc::new(Shared {
             config: self.config,
             catalog: Mutex::new(self.catalog),
             rules: Mutex::new(self.rules),
-            journal: Journal::default(),
+            journal: self.journal,
             sessions: Mutex::default(),
             seals: Seals::default(),
             tasks: Tasks::default(),

@@ -24,3 +24,5 @@ mod tasks;
 #[cfg(test)]
 #[cfg(feature = "websocket")]
 mod websockets;
+#[cfg(test)]
+mod wrappers;

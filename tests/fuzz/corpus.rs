@@ -1,0 +1,27 @@
+//! What inputs are made from: an entry a line, with `\n` and `\r` for line breaks. Those of `messages`, `events`,
+//! `uris` and `headers` are for the most part the recorded cases' own.
+
+/// The inputs of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Corpus {
+    Messages,
+    Events,
+    Uris,
+    Templates,
+    Headers,
+    Cassettes,
+}
+
+pub(crate) fn of(corpus: Corpus) -> Vec<Vec<u8>> {
+    let text = match corpus {
+        Corpus::Messages => include_str!("corpus/messages.txt"),
+        Corpus::Events => include_str!("corpus/events.txt"),
+        Corpus::Uris => include_str!("corpus/uris.txt"),
+        Corpus::Templates => include_str!("corpus/templates.txt"),
+        Corpus::Headers => include_str!("corpus/headers.txt"),
+        Corpus::Cassettes => include_str!("corpus/cassettes.txt"),
+    };
+    let breaks = matches!(corpus, Corpus::Events | Corpus::Cassettes);
+    let entry = |line: &str| if breaks { line.replace("\\n", "\n").replace("\\r", "\r") } else { line.to_owned() };
+    text.lines().map(|line| entry(line).into_bytes()).collect()
+}

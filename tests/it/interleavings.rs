@@ -1,0 +1,236 @@
+//! What happens at the same time, in an order that a seed decides.
+//!
+//! One thread, a clock that moves when all sleep, and everything in memory: whatever the seed chooses happens again
+//! with the same seed. Model checkers want their own primitives in the place of tokio's, down to the channels; this
+//! needs none.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bowline::prelude::*;
+use bowline::protocol::Revision;
+use bowline::transport::{BoxFuture, Sent, Transport, TransportError};
+use bowline_testkit::{MockServer, Seed};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::support::{received, within};
+
+/// How many orders are tried of each.
+const ORDERS: u64 = 200;
+
+/// Lets others go first: for some turns, and for some time.
+async fn wait(seed: &mut Seed) {
+    for _ in 0..seed.below(8) {
+        tokio::task::yield_now().await;
+    }
+    match seed.below(4) {
+        0 => {}
+        n => tokio::time::sleep(Duration::from_millis(n)).await,
+    }
+}
+
+/// A server that counts what it carries out, by number, and takes its time as the seed says.
+#[derive(Clone)]
+struct Counting {
+    server: MockServer,
+    counts: Arc<Mutex<HashMap<u64, u32>>>,
+}
+
+impl Counting {
+    fn new(seed: u64) -> Self {
+        let counts: Arc<Mutex<HashMap<u64, u32>>> = Arc::default();
+        let counting = Arc::clone(&counts);
+        let server = MockServer::builder()
+            .revisions(Revision::ALL)
+            .logging()
+            .tool(Tool::new("add", json!({"type": "object"})), move |call| {
+                let counting = Arc::clone(&counting);
+                async move {
+                    let n: u64 = call.argument("n")?;
+                    let mut seed = Seed::new(seed).at(&[n]);
+                    wait(&mut seed).await;
+                    *counting.lock().unwrap().entry(n).or_default() += 1;
+                    call.progress(1.0, None, None).await;
+                    wait(&mut seed).await;
+                    Ok(CallToolResult::text(n.to_string()))
+                }
+            })
+            .build();
+        Self { server, counts }
+    }
+
+    fn count(&self, n: u64) -> u32 {
+        self.counts.lock().unwrap().get(&n).copied().unwrap_or(0)
+    }
+
+    /// Holds an outcome against what was counted.
+    fn agrees(&self, n: u64, outcome: &Result<CallToolResult, Error>, what: &str) {
+        let count = self.count(n);
+        assert!(count <= 1, "{what}: call {n} was carried out {count} times");
+        match outcome {
+            Ok(result) => assert_eq!((result.joined_text(), count), (n.to_string(), 1), "{what}: call {n}"),
+            Err(error) if error.sent() == Sent::No => assert_eq!(count, 0, "{what}: call {n}: {error}"),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Connects in memory to a server that lives on when its connections end.
+#[derive(Clone)]
+struct LivesOn(MockServer);
+
+impl Connect for LivesOn {
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
+        let connector = self.0.connector();
+        Box::pin(async move { connector.connect().await })
+    }
+
+    fn describe(&self) -> String {
+        "a server that lives on".into()
+    }
+
+    fn server_lives_on(&self) -> bool {
+        true
+    }
+}
+
+async fn client(counting: &Counting, seed: u64) -> Client {
+    let revision = if seed.is_multiple_of(2) { Revision::LATEST_HANDSHAKE } else { Revision::V2026_07_28 };
+    within(Client::builder().revision(revision).connect(LivesOn(counting.server.clone()))).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_and_the_response_meet_and_one_of_them_counts() {
+    let (mut results, mut cancels) = (0, 0);
+    for number in 0..ORDERS {
+        let counting = Counting::new(number);
+        let client = client(&counting, number).await;
+        let mut calls = JoinSet::new();
+        for n in 0..6 {
+            let (client, mut seed) = (client.clone(), Seed::new(number).at(&[1, n]));
+            calls.spawn(async move {
+                let call = client.call("add").arg("n", n).into_future();
+                tokio::select! {
+                    outcome = call => Some((n, outcome)),
+                    () = async { wait(&mut seed).await; wait(&mut seed).await } => None,
+                }
+            });
+        }
+        let mut answered = 0;
+        while let Some(ended) = calls.join_next().await {
+            let Some((n, outcome)) = ended.unwrap() else { continue };
+            assert!(outcome.is_ok(), "seed {number}: {outcome:?}");
+            counting.agrees(n, &outcome, &format!("seed {number}"));
+            answered += 1;
+        }
+        // The connection is as good as before, and what was answered was not cancelled.
+        let outcome = within(client.call("add").arg("n", 100)).await;
+        counting.agrees(100, &outcome, &format!("seed {number}"));
+        assert!(outcome.is_ok(), "seed {number}: {outcome:?}");
+        let cancelled = received(counting.server.journal(), "notifications/cancelled").len();
+        assert!(answered + cancelled <= 6, "seed {number}: {answered} answered, {cancelled} cancelled");
+        within(client.close()).await.unwrap();
+        results += answered;
+        cancels += cancelled;
+    }
+    // Otherwise the seeds have tried nothing.
+    assert!(results > 100 && cancels > 100, "{results} results, {cancels} cancels");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_lost_and_replaced_while_calls_leave() {
+    let (mut lost, mut fine) = (0, 0);
+    for number in 0..ORDERS {
+        let counting = Counting::new(number);
+        let client = client(&counting, number).await;
+        let mut calls = JoinSet::new();
+        for n in 0..8 {
+            let (client, mut seed) = (client.clone(), Seed::new(number).at(&[2, n]));
+            calls.spawn(async move {
+                wait(&mut seed).await;
+                (n, client.call("add").arg("n", n).await)
+            });
+        }
+        let mut seed = Seed::new(number).at(&[3]);
+        for _ in 0..=seed.below(3) {
+            wait(&mut seed).await;
+            counting.server.disconnect();
+        }
+        while let Some(ended) = within(calls.join_next()).await {
+            let (n, outcome) = ended.unwrap();
+            counting.agrees(n, &outcome, &format!("seed {number}"));
+            lost += usize::from(outcome.is_err());
+            fine += usize::from(outcome.is_ok());
+        }
+        let outcome = within(client.call("add").arg("n", 100)).await;
+        counting.agrees(100, &outcome, &format!("seed {number}"));
+        within(client.close()).await.unwrap();
+    }
+    assert!(lost > 50 && fine > 50, "{lost} lost, {fine} fine");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_meets_everything_and_nothing_is_left() {
+    let before = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let (mut closed, mut fine) = (0, 0);
+    for number in 0..ORDERS {
+        let counting = Counting::new(number);
+        let client = client(&counting, number).await;
+        let mut work = JoinSet::new();
+        for n in 0..8_u64 {
+            let (client, server) = (client.clone(), counting.server.clone());
+            let mut seed = Seed::new(number).at(&[4, n]);
+            work.spawn(async move {
+                wait(&mut seed).await;
+                let outcome = match n {
+                    0..4 => Some(client.call("add").arg("n", n).on_progress(|_| {}).await),
+                    4 => {
+                        // Ends with the connection, or was refused since it had ended.
+                        if let Ok(mut changes) = client.changes().await {
+                            while changes.next().await.is_some() {}
+                        }
+                        None
+                    }
+                    5 => {
+                        let _ = client.notify("notifications/roots/list_changed", json!({})).await;
+                        None
+                    }
+                    6 => {
+                        server.notify("notifications/message", Some(json!({"level": "info", "data": 1}).into())).await;
+                        None
+                    }
+                    _ => {
+                        server.disconnect();
+                        None
+                    }
+                };
+                outcome.map(|outcome| (n, outcome))
+            });
+        }
+        let mut seed = Seed::new(number).at(&[5]);
+        for _ in 0..=seed.below(6) {
+            wait(&mut seed).await;
+        }
+        // A connection that was lost just then has nothing to flush.
+        let _ = within(client.close()).await;
+        while let Some(ended) = within(work.join_next()).await {
+            let Some((n, outcome)) = ended.unwrap() else { continue };
+            counting.agrees(n, &outcome, &format!("seed {number}"));
+            closed += usize::from(outcome.is_err());
+            fine += usize::from(outcome.is_ok());
+        }
+        let error = client.call("add").arg("n", 100).await.unwrap_err();
+        assert!(error.is_closed() && error.sent() == Sent::No, "seed {number}: {error}");
+        drop(client);
+        // What ends by itself does so without the clock; a minute of it is more than any grace.
+        within(async {
+            while tokio::runtime::Handle::current().metrics().num_alive_tasks() > before {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    }
+    assert!(closed > 50 && fine > 50, "{closed} closed, {fine} fine");
+}
