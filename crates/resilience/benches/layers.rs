@@ -52,7 +52,7 @@ fn call() -> Call {
 fn bench_service<S: Service<Call>>(bencher: Bencher<'_, '_>, mut service: S) {
     let runtime = runtime();
     let call = call();
-    bencher.bench_local(|| runtime.block_on(service.call(call.clone())).is_ok());
+    bencher.bench_local(|| runtime.block_on(async { service.call(call.clone()).await.is_ok() }));
 }
 
 #[divan::bench]
