@@ -36,7 +36,7 @@ fn fewest(runtime: &Runtime, client: &Client) -> u64 {
 }
 
 #[test]
-fn the_recommended_layers_add_two_allocations_to_a_call_that_succeeds() {
+fn the_recommended_layers_add_three_allocations_to_a_call_that_succeeds() {
     let runtime = runtime();
     let server = server("hi".into());
     let connect = |builder: ClientBuilder| runtime.block_on(builder.connect(server.connector())).unwrap();
@@ -44,7 +44,9 @@ fn the_recommended_layers_add_two_allocations_to_a_call_that_succeeds() {
     let layered = connect(Client::builder().layer(recommended()));
     let (without, with) = (fewest(&runtime, &bare), fewest(&runtime, &layered));
     assert!(without > 0, "the allocator counts");
-    assert!(with <= without + 2, "{without} without layers, {with} with them");
+    // One for the stack, one for the session below it, and one that makes the parameters shared: a second attempt may
+    // need them.
+    assert!(with <= without + 3, "{without} without layers, {with} with them");
 }
 
 #[test]
