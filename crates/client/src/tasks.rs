@@ -16,7 +16,7 @@ mod tracker;
 
 pub(crate) use asking::{Asked, Supports, TaskOptions, asked, created, with_task};
 pub use call::{Started, TaskCall};
-pub(crate) use desk::{Abandoned, Desk, Kept, Watch, farewell};
+pub(crate) use desk::{Abandoned, Desk, Guarded, Watch, farewell};
 pub(crate) use follow::finish;
 pub use handle::{TaskHandle, TaskStates};
 pub(crate) use listener::MAX_LISTENERS;
