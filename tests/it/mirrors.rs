@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bowline::OutputSchemas;
 use bowline::http::HttpConnect;
 use bowline::prelude::*;
 use bowline::transport::Sent;
@@ -144,6 +145,31 @@ async fn h_20_a_changed_annotation_is_read_again() {
     let sent: Vec<_> = calls(&server).iter().map(|request| request.header("mcp-param-zone").to_owned()).collect();
     assert_eq!((sent, lists(&server)), (vec![String::new(), String::from("eu")], 2));
     assert_eq!(calls(&server)[1].header("mcp-param-region"), "");
+}
+
+#[tokio::test]
+async fn what_is_listed_for_the_sake_of_headers_tells_of_outputs_too_and_forgets_no_other_tool() {
+    let promising = |mut tool: Value, name: &str| {
+        tool["name"] = name.into();
+        tool["outputSchema"] = json!({ "type": "object", "required": ["rows"] });
+        tool
+    };
+    let listed = move |lists: usize| match lists {
+        0 => json!([promising(sql("Region"), "other")]),
+        _ => json!([promising(sql("Region"), "sql")]),
+    };
+    let wants_region = |request: &HttpRequest| {
+        if request.header("mcp-param-region") == "eu" { done(request) } else { mismatch(request) }
+    };
+    let server = server(listed, wants_region).await;
+    let builder = Client::builder().output_schemas(OutputSchemas::Reject);
+    let client = within(builder.connect(HttpConnect::new(&server.url("/mcp")).unwrap())).await.unwrap();
+    within(client.tools().all()).await.unwrap();
+    for tool in ["sql", "other"] {
+        let error = within(client.call(tool).arg("where", json!({ "region": "eu" }))).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Output, "{tool}: {error}");
+    }
+    assert_eq!((calls(&server).len(), lists(&server)), (3, 2), "the first call alone was refused");
 }
 
 #[tokio::test]

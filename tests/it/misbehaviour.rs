@@ -1,8 +1,13 @@
 //! What becomes of a call, and of the session, when a server misbehaves in one of the ways that the mock server knows.
 
+use std::time::Duration;
+
 use bowline::prelude::*;
+use bowline::protocol::{TaskSupport, ToolExecution};
 use bowline::transport::{Fault, Limits};
+use bowline::{ClientBuilder, Started};
 use bowline_testkit::{Misbehaviour, MockServer, Named, When, demo};
+use serde_json::json;
 
 use crate::support::{Child, faults, rest, within};
 
@@ -45,17 +50,27 @@ const WAYS: &[(&str, Ends, bool)] = &[
     ("progress-flood=20000@tools/call", Well, true),
     ("refuse=no@tools/call", With(ErrorKind::Server), true),
     ("stderr-flood=500000@tools/call", Well, true),
-    ("task-goes-backwards", Well, true),
-    ("task-never-ends", Well, true),
-    ("task-ttl=-1", Well, true),
-    ("task-vanishes", Well, true),
     ("wrong-id@tools/call", With(ErrorKind::Timeout), true),
     ("wrong-shape@tools/call", With(ErrorKind::Protocol), true),
+];
+
+/// The same in 2026-07-28, for what no other revision has.
+const WAYS_OF_2026: &[(&str, Ends, bool)] = &[
+    ("header-mismatch@tools/call", With(ErrorKind::Server), true),
+    ("input-required@tools/call", With(ErrorKind::Protocol), true),
+    ("request-state=500000@tools/call", Well, true),
+    ("result-type=marvel@tools/call", With(ErrorKind::Protocol), true),
+    ("unsupported-version=2031-01-01@tools/call", With(ErrorKind::Server), true),
 ];
 
 /// Bounds that an oversize message does not fit.
 fn limits() -> Limits {
     Limits::default().with_max_frame_bytes(1 << 20)
+}
+
+/// A client that can be asked, and soon has enough of it.
+fn builder() -> ClientBuilder {
+    Client::builder().roots(Vec::new()).max_rounds(2)
 }
 
 async fn check(way: &(&str, Ends, bool), client: Client) {
@@ -72,12 +87,13 @@ async fn check(way: &(&str, Ends, bool), client: Client) {
         }
     };
     assert_eq!(called, ends, "{name}");
+    // Both eras have lists.
     if goes_on {
-        client.ping().await.unwrap();
+        client.tools().all().await.unwrap();
     } else {
         // The end may come a little after the answer.
         rest(&mut events).await;
-        let error = client.ping().await.unwrap_err();
+        let error = client.tools().all().await.unwrap_err();
         assert_eq!((error.kind(), error.sent()), (ErrorKind::Closed, Sent::No), "{name}: {error}");
     }
     client.close().await.unwrap();
@@ -86,20 +102,27 @@ async fn check(way: &(&str, Ends, bool), client: Client) {
 #[test]
 fn all_ways_are_looked_at() {
     let mut known: Vec<_> = Named::NAMES.iter().map(|(name, _)| name.split('=').next().unwrap()).collect();
-    let mut seen: Vec<_> = WAYS.iter().map(|(name, ..)| name.split(['=', '@']).next().unwrap()).collect();
+    let ways =
+        WAYS.iter().chain(WAYS_OF_2026).map(|(name, ..)| *name).chain(WAYS_OF_TASKS.iter().map(|(name, ..)| *name));
+    let mut seen: Vec<_> = ways.map(|name| name.split(['=', '@']).next().unwrap()).collect();
     seen.push("cursor-loop"); // In the tests of lists.
-    // What makes a difference in 2026-07-28 alone is looked at in its tests.
-    seen.extend(["header-mismatch", "input-required", "request-state", "result-type", "unsupported-version"]);
     known.sort_unstable();
     seen.sort_unstable();
+    seen.dedup();
     assert_eq!(seen, known);
+}
+
+/// The ways of the handshake's era, and those that are of 2026-07-28 alone.
+fn ways() -> impl Iterator<Item = (Revision, &'static (&'static str, Ends, bool))> {
+    let of = |revision, ways: &'static [_]| ways.iter().map(move |way| (revision, way));
+    of(Revision::LATEST_HANDSHAKE, WAYS).chain(of(Revision::V2026_07_28, WAYS_OF_2026))
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_way_ends_a_call_as_it_should_in_memory() {
-    for way in WAYS {
-        let server = demo::builder().misbehave_as(way.0).unwrap().build();
-        let client = Client::builder().connect(server.connector().with_limits(limits())).await.unwrap();
+    for (revision, way) in ways() {
+        let server = demo::builder().revisions([revision]).misbehave_as(way.0).unwrap().build();
+        let client = builder().connect(server.connector().with_limits(limits())).await.unwrap();
         check(way, client).await;
         server.journal().wait_ended().await;
     }
@@ -108,11 +131,49 @@ async fn each_way_ends_a_call_as_it_should_in_memory() {
 #[tokio::test]
 async fn each_way_ends_a_call_as_it_should_over_stdio() {
     // A call that is never answered takes a minute where time is not paused.
-    for way in WAYS.iter().filter(|(_, ends, _)| *ends != With(ErrorKind::Timeout)) {
-        let child = Child::program(env!("CARGO_BIN_EXE_mock-server"), &["--fault", way.0]);
-        let client = within(Client::builder().connect(child.connect.clone().limits(limits()))).await.unwrap();
+    for (revision, way) in ways().filter(|(_, (_, ends, _))| *ends != With(ErrorKind::Timeout)) {
+        let child =
+            Child::program(env!("CARGO_BIN_EXE_mock-server"), &["--fault", way.0, "--revision", revision.as_str()]);
+        let client = within(builder().connect(child.connect.clone().limits(limits()))).await.unwrap();
         within(check(way, client)).await;
         child.gone().await;
+    }
+}
+
+/// How a call ends that has become a task, and a look at the task after that.
+const WAYS_OF_TASKS: &[(&str, Ends, Ends)] = &[
+    ("task-goes-backwards", Well, With(ErrorKind::Protocol)),
+    ("task-never-ends", With(ErrorKind::Timeout), Well),
+    ("task-ttl=-1", Well, Well),
+    ("task-ttl=36893488147419103230", Well, Well),
+    ("task-vanishes", With(ErrorKind::TaskGone), With(ErrorKind::TaskGone)),
+];
+
+#[tokio::test(start_paused = true)]
+async fn each_way_of_tasks_ends_a_call_as_it_should_in_both_eras() {
+    let tool = Tool::new("haul", json!({ "type": "object" }))
+        .with_execution(ToolExecution::new().with_task_support(TaskSupport::Optional));
+    let haul = |_| async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(CallToolResult::text("up"))
+    };
+    let ended = |error: &Error| With(error.kind());
+    for (revision, (name, result, look)) in [Revision::V2025_11_25, Revision::V2026_07_28]
+        .into_iter()
+        .flat_map(|revision| WAYS_OF_TASKS.iter().map(move |way| (revision, way)))
+    {
+        let server =
+            MockServer::builder().revisions([revision]).tool(tool.clone(), haul).misbehave_as(name).unwrap().build();
+        let client = Client::builder().revision(revision).connect(server.connector()).await.unwrap();
+        let call = client.call("haul").max_time(Duration::from_secs(60)).as_task();
+        let Started::Task(mut task) = call.start().await.unwrap() else { panic!("{name}: a task") };
+        let came = task.result().await.map_or_else(|error| ended(&error), |_| Well);
+        assert_eq!(came, *result, "{name}, {revision}");
+        // One look after the end is what the call had of it.
+        let seen = task.status().await.map_or_else(|error| ended(&error), |_| Well);
+        assert_eq!(seen, *look, "{name}, {revision}");
+        client.tools().all().await.unwrap();
+        client.close().await.unwrap();
     }
 }
 

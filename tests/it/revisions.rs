@@ -1,9 +1,9 @@
 //! Each revision through the same paces, over each transport that has it: find the server, list, call, fail, progress,
-//! log, give up, be asked, see a change, close, and nothing is left.
+//! log, give up, be asked, go on as a task, see a change, close, and nothing is left.
 
 use bowline::prelude::*;
 use bowline::protocol::{CompletionReference, ErrorCode};
-use bowline::{ClientBuilder, Eras, Target};
+use bowline::{ClientBuilder, Eras, Started, Target};
 use bowline_testkit::MockServer;
 use bowline_testkit::http::{HttpMode, MockHttp};
 use bowline_testkit::socket::MockSocket;
@@ -105,7 +105,7 @@ async fn tour(connect: impl Connect + 'static, revision: Revision) {
     assert!(info.instructions.is_some());
 
     let tools = within(client.tools().all()).await.unwrap().len();
-    assert_eq!(tools, 10);
+    assert_eq!(tools, 11);
     assert_eq!(within(client.resources().all()).await.unwrap().len(), 2);
     assert_eq!(within(client.resource_templates().all()).await.unwrap().len(), 1);
     assert_eq!(within(client.prompts().all()).await.unwrap().len(), 2);
@@ -131,6 +131,15 @@ async fn tour(connect: impl Connect + 'static, revision: Revision) {
     if revision.has_elicitation() {
         assert_eq!(call(&client, "ask-name", json!({})).await, "Welcome aboard, Ashley.");
     }
+
+    // Where there are no tasks it is a plain call.
+    let hauled = match within(client.call("haul").as_task().start()).await.unwrap() {
+        Started::Task(mut task) => within(task.result()).await.map(|result| (true, result)),
+        Started::Complete(result) => Ok((false, result)),
+        other => panic!("{other:?}"),
+    };
+    let (as_task, result) = hauled.unwrap();
+    assert_eq!((as_task, result.joined_text().as_str()), (revision >= Revision::V2025_11_25, "hauled in 1"));
 
     let mut changes = within(client.changes()).await.unwrap();
     call(&client, "tie", json!({})).await;

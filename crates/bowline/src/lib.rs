@@ -20,7 +20,7 @@ pub use bowline_client::{
 pub use bowline_client::{LoadSkill, LoadedSkill, SkillFile};
 #[cfg(feature = "schema")]
 pub use bowline_client::{OutputSchema, OutputSchemas};
-pub use bowline_client::{Started, TaskCall, TaskHandle, TaskStates, TaskTicket};
+pub use bowline_client::{ReceivedTasks, Started, TaskCall, TaskHandle, TaskStates, TaskTicket};
 #[cfg(feature = "http")]
 pub use bowline_http as http;
 pub use bowline_protocol as protocol;

@@ -112,6 +112,7 @@ mod tests {
         roots: true,
         sampling: Some(SamplingSupport { tools: false, context: false }),
         elicitation: Some(ElicitationSupport { form: true, url: false }),
+        tasks: false,
     };
 
     fn asked(json: &str, declared: &Declared) -> Result<Ask, ErrorObject> {

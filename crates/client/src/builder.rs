@@ -27,6 +27,7 @@ use crate::reconnect::Reconnect;
 use crate::serve::Handlers;
 use crate::session::Wanted;
 use crate::supervisor::Supervisor;
+use crate::tasks::ReceivedTasks;
 use crate::timeouts::Timeouts;
 use crate::trace::Trace;
 
@@ -239,6 +240,14 @@ impl ClientBuilder {
     /// The rounds are counted in what the server sends of the conversation; nothing of it is kept between requests.
     pub const fn max_tool_rounds(mut self, rounds: u32) -> Self {
         self.ask_limits.tool_rounds = rounds;
+        self
+    }
+
+    /// Lets the server have what it asks of the model or the user run as tasks (2025-11-25, basic/utilities/tasks), and
+    /// declares `tasks` for the handlers that are installed. Default: it may not, and is answered when the handler is
+    /// done.
+    pub const fn receive_tasks(mut self, settings: ReceivedTasks) -> Self {
+        self.handlers.tasks = Some(settings);
         self
     }
 

@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind};
 use crate::plane::Safety;
 use crate::rounds;
 use crate::supervisor::Supervisor;
-use crate::tasks::{self, Asked, Kept, TaskOptions, Watch};
+use crate::tasks::{self, Asked, Guarded, TaskOptions, Watch};
 use crate::timeouts::{NEVER, Timeouts};
 
 /// How often one call goes on over a fresh connection.
@@ -186,7 +186,7 @@ impl Call {
             None => return Err(deadline.passed(Sent::No)),
         };
         let desk = (self.asked == Asked::ForTask).then(|| Arc::clone(&connection.tasks));
-        let mut exchange = Kept::new(exchange, desk);
+        let mut exchange = Guarded::new(exchange, desk);
         let mut heard = false;
         loop {
             match deadline.bound_message(&mut exchange, connection).await {

@@ -1,6 +1,9 @@
 //! What the client can do for the server: one capability for each installed handler.
 
-use bowline_protocol::{ClientCapabilities, ElicitationCapability, Era, Revision, RootsCapability, SamplingCapability};
+use bowline_protocol::{
+    ClientCapabilities, ClientTaskRequests, ClientTasksCapability, ElicitationCapability, ElicitationTasks, Era, Extra,
+    Revision, RootsCapability, SamplingCapability, SamplingTasks,
+};
 
 /// Which handlers are installed, and what they take.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -8,6 +11,8 @@ pub(crate) struct Declared {
     pub(crate) roots: bool,
     pub(crate) sampling: Option<SamplingSupport>,
     pub(crate) elicitation: Option<ElicitationSupport>,
+    /// Whether what these ask may be run as a task.
+    pub(crate) tasks: bool,
 }
 
 /// What a sampling handler takes beyond plain messages (since 2025-11-25). Default: nothing.
@@ -85,7 +90,9 @@ impl Declared {
             _ if revision >= Revision::V2025_06_18 && support.form => Some(ElicitationSupport::default()),
             _ => None,
         });
-        Self { roots: self.roots, sampling, elicitation }
+        // Specification: 2025-11-25, basic/utilities/tasks: by kind of request.
+        let tasks = self.tasks && revision.has_tasks() && (sampling.is_some() || elicitation.is_some());
+        Self { roots: self.roots, sampling, elicitation, tasks }
     }
 
     /// The capabilities of the handlers that a revision knows, in its form (client/* of each revision).
@@ -112,6 +119,14 @@ impl Declared {
             elicitation.url = (with_details && support.url).then(Default::default);
             capabilities = capabilities.with_elicitation(elicitation);
         }
+        if declared.tasks {
+            let mut requests = ClientTaskRequests::new();
+            requests.sampling = declared.sampling.map(|_| SamplingTasks::new().with_create_message(Extra::new()));
+            requests.elicitation = declared.elicitation.map(|_| ElicitationTasks::new().with_create(Extra::new()));
+            let tasks =
+                ClientTasksCapability::new().with_list(Extra::new()).with_cancel(Extra::new()).with_requests(requests);
+            capabilities = capabilities.with_tasks(tasks);
+        }
         capabilities
     }
 }
@@ -129,6 +144,7 @@ mod tests {
         roots: true,
         sampling: Some(SamplingSupport { tools: true, context: false }),
         elicitation: Some(ElicitationSupport { form: true, url: true }),
+        tasks: false,
     };
 
     #[test]
@@ -147,6 +163,21 @@ mod tests {
             declared(ALL, Revision::V2025_11_25),
             json!({"roots": roots, "sampling": {"tools": {}}, "elicitation": {"form": {}, "url": {}}})
         );
+    }
+
+    #[test]
+    fn tk_01_tasks_are_declared_for_what_there_are_handlers_for_and_in_one_revision() {
+        let all = Declared { tasks: true, ..ALL };
+        let tasks = |requests: serde_json::Value| json!({"list": {}, "cancel": {}, "requests": requests});
+        let both = json!({"sampling": {"createMessage": {}}, "elicitation": {"create": {}}});
+        assert_eq!(declared(all, Revision::V2025_11_25)["tasks"], tasks(both));
+        let one = Declared { elicitation: None, ..all };
+        assert_eq!(declared(one, Revision::V2025_11_25)["tasks"], tasks(json!({"sampling": {"createMessage": {}}})));
+        for revision in [Revision::V2025_06_18, Revision::V2026_07_28] {
+            assert!(declared(all, revision).get("tasks").is_none());
+        }
+        let none = Declared { tasks: true, ..Declared::default() };
+        assert_eq!(declared(none, Revision::V2025_11_25), json!({}));
     }
 
     #[test]

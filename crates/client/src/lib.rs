@@ -73,7 +73,7 @@ pub use server_info::ServerInfo;
 #[cfg(feature = "skills")]
 pub use skills::{LoadSkill, LoadedSkill, SkillFile};
 pub use subscription::{Change, Subscription, SubscriptionEnd};
-pub use tasks::{Started, TaskCall, TaskHandle, TaskStates, TaskTicket};
+pub use tasks::{ReceivedTasks, Started, TaskCall, TaskHandle, TaskStates, TaskTicket};
 pub use timeouts::Timeouts;
 #[cfg(feature = "trace-context")]
 pub use trace::TraceContextProvider;

@@ -1,5 +1,7 @@
 //! Serving the server: its requests go to the handlers, its notifications become events.
 
+mod received;
+
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -24,7 +26,7 @@ use crate::events::Event;
 use crate::handlers::{ElicitationHandler, RequestContext, RootsProvider, SamplingHandler};
 use crate::sampling;
 use crate::subscription;
-use crate::tasks;
+use crate::tasks::{self, Received, ReceivedTasks};
 
 /// How many requests of the server are served at once. Further ones are refused with an error.
 const AT_ONCE: usize = 64;
@@ -37,6 +39,8 @@ pub(crate) struct Handlers {
     pub(crate) roots: Option<Arc<dyn RootsProvider>>,
     pub(crate) sampling: Option<Arc<dyn SamplingHandler>>,
     pub(crate) elicitation: Option<Arc<dyn ElicitationHandler>>,
+    /// Whether what is asked may be run as a task, and within which bounds.
+    pub(crate) tasks: Option<ReceivedTasks>,
     /// What all connections of a client share; each client has its own.
     pub(crate) asks: Arc<Asks>,
 }
@@ -47,6 +51,7 @@ impl Handlers {
             roots: self.roots.is_some(),
             sampling: self.sampling.as_ref().map(|h| h.support()),
             elicitation: self.elicitation.as_ref().map(|h| h.support()),
+            tasks: self.tasks.is_some(),
         }
     }
 }
@@ -57,11 +62,14 @@ pub(crate) struct Server {
     tasks: JoinSet<()>,
     running: HashMap<RequestId, AbortHandle>,
     ids: HashMap<Id, RequestId>,
+    /// What runs as a task. It ends with the connection.
+    received: Arc<Received>,
 }
 
 impl Server {
     pub(crate) fn new(connection: Arc<Connection>) -> Self {
-        Self { connection, tasks: JoinSet::new(), running: HashMap::new(), ids: HashMap::new() }
+        let received = Arc::new(Received::new(connection.handlers.tasks.unwrap_or_default()));
+        Self { connection, tasks: JoinSet::new(), running: HashMap::new(), ids: HashMap::new(), received }
     }
 
     /// Handles a message that came unasked.
@@ -94,6 +102,9 @@ impl Server {
 
     async fn request(&mut self, request: Request) {
         let revision = self.connection.server().map_or(Revision::LATEST_HANDSHAKE, |s| s.revision);
+        if self.connection.introduction.declared.in_revision(revision).tasks && request.method.starts_with("tasks/") {
+            return self.about_task(&request).await;
+        }
         let ask = match asked::read(&request, &self.connection.introduction.declared, revision) {
             // Answered at once, whatever the handlers are doing (basic/utilities/ping).
             Ok(Ask::Ping) => return self.post(&request.id, Ok(RawJson::EMPTY_OBJECT)).await,
@@ -113,6 +124,11 @@ impl Server {
                 return self.post(&request.id, Err(error)).await;
             }
         };
+        match self.begins_task(&request, &ask, revision) {
+            Ok(Some(ttl)) => return self.begin_task(&request, ask, ttl).await,
+            Ok(None) => {}
+            Err(error) => return self.post(&request.id, Err(error)).await,
+        }
         let server = self.connection.server().map(|s| Arc::new(s.info.clone()));
         let meta = meta_of(&request);
         let token = meta.as_ref().and_then(Meta::progress_token);

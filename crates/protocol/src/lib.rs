@@ -42,6 +42,7 @@ mod subscriptions;
 mod tagged;
 mod tasks;
 mod text;
+mod timestamp;
 mod tools;
 mod trace_context;
 mod uri_template;
@@ -119,6 +120,7 @@ pub use tasks::{
     TaskStatus, TaskStatusNotificationParams, TaskTtl, UpdateTaskRequestParams,
 };
 pub use text::{ByteStr, excerpt};
+pub use timestamp::timestamp;
 pub use tools::{
     CallToolRequestParams, CallToolResult, ListToolsResult, TaskSupport, Tool, ToolAnnotations, ToolExecution,
 };

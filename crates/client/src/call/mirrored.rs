@@ -77,7 +77,8 @@ async fn list_again(tool: &str, connection: &Connection, deadline: &mut Deadline
         let mut page: ListToolsResult = page.decode().map_err(|error| Error::shape(&error))?;
         let is_there = |page: &ListToolsResult| page.tools.iter().any(|listed| listed.name == tool);
         let found = is_there(&page);
-        connection.kept.mirrors.screen(&mut page);
+        // Never as the first page of a list: what is known of tools on pages that are not read again stays.
+        connection.kept.listed(&mut page, false, connection);
         if found {
             return Ok(is_there(&page));
         }

@@ -33,7 +33,9 @@ pub enum FieldKind {
         min_length: u64,
         /// The greatest length, in characters.
         max_length: Option<u64>,
-        /// A regular expression that the server names (2025-11-25). It is not checked here: the server does.
+        /// A regular expression that the server names (2025-11-25). It is not checked here: it is ECMAScript's, which
+        /// engines that are safe to give a stranger's pattern do not all speak, so what is right could be refused. The
+        /// server checks it. At best it is shown.
         pattern: Option<String>,
     },
     /// A number.

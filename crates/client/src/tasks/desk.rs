@@ -281,12 +281,12 @@ impl Drop for Watch {
 
 /// An exchange that, where it asked for a task, is not given up with its caller: what comes of it is cancelled.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct Guarded {
     exchange: Exchange,
     desk: Option<Arc<Desk>>,
 }
 
-impl Kept {
+impl Guarded {
     pub(crate) const fn new(exchange: Exchange, desk: Option<Arc<Desk>>) -> Self {
         Self { exchange, desk }
     }
@@ -304,7 +304,7 @@ impl Kept {
     }
 }
 
-impl Deref for Kept {
+impl Deref for Guarded {
     type Target = Exchange;
 
     fn deref(&self) -> &Exchange {
@@ -312,13 +312,13 @@ impl Deref for Kept {
     }
 }
 
-impl DerefMut for Kept {
+impl DerefMut for Guarded {
     fn deref_mut(&mut self) -> &mut Exchange {
         &mut self.exchange
     }
 }
 
-impl Drop for Kept {
+impl Drop for Guarded {
     fn drop(&mut self) {
         if let Some(desk) = self.desk.take() {
             desk.leave(Left::Call(std::mem::replace(&mut self.exchange, Exchange::new(Ended))));

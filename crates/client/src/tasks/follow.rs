@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -66,7 +67,8 @@ pub(crate) struct Follow {
     idle: Option<Duration>,
     total: Option<Duration>,
     progress: Progress,
-    on_status: Option<OnStatus>,
+    /// Never locked: callbacks need not be `Sync`, while whoever holds the task may be (`TaskHandle::cancel` borrows it).
+    on_status: Mutex<Option<OnStatus>>,
     /// Told when the server says that the task changed; of the connection with this number.
     changes: Option<(u64, watch::Receiver<()>)>,
     /// Where the server tells of it by itself (2026-07-28).
@@ -87,8 +89,8 @@ impl Follow {
         let mut this = Self::taken_up(client, ticket);
         this.idle = call.options.idle;
         this.total = call.options.total;
-        this.progress = Progress { watch: call.watch.take(), on_progress: call.options.on_progress.take() };
-        this.on_status = call.options.task.on_status.take();
+        this.progress = Progress { watch: call.watch.take(), on_progress: Mutex::new(call.options.on_progress.take()) };
+        this.on_status = Mutex::new(call.options.task.on_status.take());
         this.saw(&created.task)?;
         Ok(this)
     }
@@ -102,7 +104,7 @@ impl Follow {
             idle: None,
             total: None,
             progress: Progress::default(),
-            on_status: None,
+            on_status: Mutex::default(),
             changes: None,
             listener: None,
             failures: 0,
@@ -116,7 +118,7 @@ impl Follow {
 
     fn saw(&mut self, task: &Task) -> Result<(), Error> {
         let changed = self.tracker.observe(task).map_err(|error| error.with_method(&self.ticket.method))?;
-        if changed && let Some(on_status) = &mut self.on_status {
+        if changed && let Some(on_status) = own(&mut self.on_status) {
             on_status(task);
         }
         Ok(())
@@ -412,11 +414,17 @@ fn encode(params: &impl Serialize) -> Result<RawJson, Error> {
         .map_err(|error| Error::new(ErrorKind::Config, format!("the parameters cannot be json: {error}")))
 }
 
+/// What only its owner uses.
+fn own<T>(place: &mut Mutex<Option<T>>) -> Option<&mut T> {
+    place.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut()
+}
+
 /// Where progress comes in that belongs to a task, and whom it is told.
 #[derive(Default)]
 struct Progress {
     watch: Option<Watch>,
-    on_progress: Option<OnProgress>,
+    /// Never locked, as above.
+    on_progress: Mutex<Option<OnProgress>>,
 }
 
 impl Progress {
@@ -434,7 +442,7 @@ impl Progress {
     fn hand_on(&mut self, cx: &mut Context<'_>) {
         let Some(watch) = &self.watch else { return };
         while let Poll::Ready(progress) = watch.poll(cx) {
-            if let Some(on_progress) = &mut self.on_progress {
+            if let Some(on_progress) = own(&mut self.on_progress) {
                 on_progress(progress);
             }
         }

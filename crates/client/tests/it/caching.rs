@@ -84,6 +84,17 @@ async fn case_tools_020_absent_and_bad_hints_mean_stale() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn hints_of_centuries_hold_for_the_callers_limit() {
+    let (connect, asked) = modern(|_| Answer::result(hinted(tools(&["a"], None), json!(u64::MAX), "public")));
+    let client = caching(connect).await;
+    for (after, times) in [(0, 1), (3_599, 1), (1, 2)] {
+        tokio::time::sleep(Duration::from_secs(after)).await;
+        assert_eq!(names(&client).await, ["a"]);
+        assert_eq!(asked.count("tools/list"), times, "after {after} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_kept_unless_that_is_wanted() {
     let (connect, asked) = modern(two_pages);
     let client = Client::builder().connect(connect).await.unwrap();

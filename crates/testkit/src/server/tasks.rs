@@ -163,8 +163,8 @@ impl Job {
         for (name, value) in [
             ("taskId", json!(self.id)),
             ("status", json!(status)),
-            ("createdAt", json!(store::timestamp(self.created))),
-            ("lastUpdatedAt", json!(store::timestamp(state.updated))),
+            ("createdAt", json!(bowline_protocol::timestamp(self.created))),
+            ("lastUpdatedAt", json!(bowline_protocol::timestamp(state.updated))),
         ] {
             task.insert(name, RawJson::from(value));
         }

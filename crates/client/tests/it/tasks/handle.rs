@@ -176,3 +176,35 @@ async fn what_a_server_suggests_to_tell_a_model_is_there() {
     let (client, _) = session(serve).connect().await;
     assert_eq!(start(&client).await.immediate_response(), Some("It is cooking."));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_handle_goes_between_threads_and_so_does_what_it_waits_for() {
+    const fn shared<T: Send + Sync>(value: T) -> T {
+        value
+    }
+    fn sent<F: Future + Send + 'static>(future: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F::Output: Send,
+    {
+        tokio::spawn(future)
+    }
+    let states = [state("working", json!({})), state("completed", json!({"result": text("done")}))];
+    let (client, log) = extension(stepping(states)).connect().await;
+    // Callbacks that are `Send` alone.
+    let mut count = std::cell::Cell::new(0);
+    let call = client.call("slow").as_task().on_status(move |_| *count.get_mut() += 1);
+    let Started::Task(task) = sent(call.start()).await.unwrap().unwrap() else { panic!("a task") };
+    let task = std::sync::Arc::new(shared(task));
+    let held = std::sync::Arc::clone(&task);
+    sent(async move { held.cancel().await }).await.unwrap().unwrap();
+    let mut task = std::sync::Arc::into_inner(task).unwrap();
+    let done = sent(async move {
+        task.status().await?;
+        while let Some(state) = task.states().next().await {
+            state?;
+        }
+        task.result().await
+    });
+    assert_eq!(done.await.unwrap().unwrap().joined_text(), "done");
+    assert_eq!(log.count("tasks/cancel"), 1);
+}
