@@ -12,6 +12,7 @@ mod handover;
 mod header;
 mod listen;
 mod session;
+mod setters;
 mod transport;
 
 pub use authorize::{AuthRequest, Authorize, Challenge, Retry, StaticBearer};

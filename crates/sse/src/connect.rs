@@ -1,13 +1,12 @@
 //! How a server of revision 2024-11-05 is connected to.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_http::{Authorize, Endpoint, EventReader, HttpClient, StaticBearer, shown};
+use bowline_http::{Endpoint, EventReader, shown};
 use bowline_protocol::Era;
 use bowline_transport::{BoxFuture, Connect, Limits, Sent, Transport, TransportError, TransportErrorKind};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderValue, Method};
 use url::Url;
 
 use crate::transport::SseTransport;
@@ -57,35 +56,6 @@ impl SseConnect {
         }
     }
 
-    /// Speaks through this client, which may be shared with others: TLS, proxies and timeouts are its matter.
-    #[must_use]
-    pub fn client(mut self, client: HttpClient) -> Self {
-        self.endpoint = self.endpoint.client(client);
-        self
-    }
-
-    /// Sends a header with every request.
-    #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.endpoint = self.endpoint.header(name, value);
-        self
-    }
-
-    /// Sends this token with every request.
-    ///
-    /// # Errors
-    /// [`TransportErrorKind::Config`] when it has characters that no header may have.
-    pub fn bearer(self, token: &str) -> Result<Self, TransportError> {
-        Ok(self.authorize(Arc::new(StaticBearer::new(token)?)))
-    }
-
-    /// Asks this for credentials.
-    #[must_use]
-    pub fn authorize(mut self, authorize: Arc<dyn Authorize>) -> Self {
-        self.endpoint = self.endpoint.authorize(authorize);
-        self
-    }
-
     /// Takes the address that the server names for messages as relative to this one: for a server behind a proxy
     /// that does not know the path prefix. It has to be on the same origin.
     ///
@@ -109,20 +79,6 @@ impl SseConnect {
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
-        self
-    }
-
-    /// Counts the stream as broken when not a byte, keep-alive comments included, came for so long. Default: never.
-    #[must_use]
-    pub const fn idle_timeout(mut self, idle: Duration) -> Self {
-        self.idle = Some(idle);
-        self
-    }
-
-    /// Sets how long each step of a close may take. Default 5 s.
-    #[must_use]
-    pub const fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
         self
     }
 
@@ -199,6 +155,8 @@ impl SseConnect {
         }
     }
 }
+
+bowline_http::setters!(SseConnect);
 
 impl Connect for SseConnect {
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
