@@ -79,7 +79,7 @@ fn a_small_call_over_the_pipes_of_a_child() {
 #[test]
 fn a_small_call_over_http() {
     let target = Target::parse(&peer::over_http()).unwrap();
-    bounded("a call", Session::with(target).small_calls(), 72);
+    bounded("a call", Session::with(target).small_calls(), 25);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::answer::{self, Kind};
 use crate::authorize::{AuthRequest, Authorize, Challenge, Retry};
 use crate::client::{HttpClient, HttpResponse, Target, shown};
 use crate::handover::Handover;
+use crate::header::Headers;
 
 /// How many redirects are followed, one after another.
 const MAX_REDIRECTS: usize = 5;
@@ -132,7 +133,7 @@ impl Endpoint {
             return Err(refused(format!("{} is on another origin than {}", shown(url), self.describe())));
         }
         let target = self.client.target(url.clone());
-        let (response, moved) = self.send_to(method, &target, headers, body).await?;
+        let (response, moved) = self.send_to(method, &target, headers.into(), body).await?;
         Ok((response, moved.map(|target| target.url().clone())))
     }
 
@@ -141,7 +142,7 @@ impl Endpoint {
         &self,
         method: Method,
         target: &Target,
-        headers: &HeaderMap,
+        headers: Headers<'_>,
         body: Option<(&Bytes, &Arc<Handover>)>,
     ) -> Result<(HttpResponse, Option<Target>), TransportError> {
         let response = self.ask(&method, target, headers, body).await?;
@@ -157,11 +158,11 @@ impl Endpoint {
         &self,
         method: &Method,
         target: &Target,
-        headers: &HeaderMap,
+        headers: Headers<'_>,
         body: Option<(&Bytes, &Arc<Handover>)>,
     ) -> Result<HttpResponse, TransportError> {
-        let base = headers;
-        let mut headers = base.clone();
+        let base = headers.base;
+        let mut headers = headers.make()?;
         let mut given = Vec::new();
         if let Some(authorize) = &self.authorize {
             authorize.authorize(&mut AuthRequest::new(method, target.url(), &mut headers)).await?;
@@ -191,7 +192,7 @@ impl Endpoint {
         mut response: HttpResponse,
         method: Method,
         target: &Target,
-        headers: &HeaderMap,
+        headers: Headers<'_>,
         body: Option<(&Bytes, &Arc<Handover>)>,
     ) -> Result<(HttpResponse, Option<Target>), TransportError> {
         let mut moved: Option<Target> = None;
@@ -255,9 +256,10 @@ fn refused(message: String) -> TransportError {
     TransportError::new(TransportErrorKind::Protocol, message).with_sent(Sent::No)
 }
 
-/// The values that the hook for credentials added.
+/// The values that the hook for credentials added; what the protocol itself writes is none.
 fn added(headers: &HeaderMap, base: &HeaderMap) -> Vec<HeaderValue> {
-    let added = headers.iter().filter(|(name, value)| base.get(*name) != Some(value));
+    let own = headers.iter().filter(|(name, _)| !name.as_str().starts_with("mcp-"));
+    let added = own.filter(|(name, value)| base.get(*name) != Some(value));
     added.map(|(_, value)| value.clone()).collect()
 }
 
