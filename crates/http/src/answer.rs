@@ -137,8 +137,11 @@ pub(crate) fn failure(response: &HttpResponse, what: &str, body: &Bytes) -> Tran
         _ => (TransportErrorKind::Protocol, ""),
     };
     let says = match error_response(body).map(|response| response.outcome) {
-        Some(Err(error)) => format!(": {error}"),
-        _ => said(body),
+        Some(Err(mut error)) => {
+            error.message = response.hide(&error.message);
+            format!(": {error}")
+        }
+        _ => said(response, body),
     };
     let wait = retry_after(response);
     let later = wait.map(|wait| format!("; try again in {} s", wait.as_secs())).unwrap_or_default();
@@ -154,17 +157,30 @@ pub(crate) fn failure(response: &HttpResponse, what: &str, body: &Bytes) -> Tran
 pub(crate) fn unusable(response: &HttpResponse, what: &str, body: &Bytes) -> TransportError {
     let content_type = response.headers().get(CONTENT_TYPE).map_or_else(
         || "no content type".to_owned(),
-        |value| format!("content type {}", excerpt(&String::from_utf8_lossy(value.as_bytes()), 80)),
+        |value| format!("content type {}", excerpt(&response.hide(&String::from_utf8_lossy(value.as_bytes())), 80)),
     );
     let (at, status) = (response.shown(), response.status());
-    let message =
-        format!("{at} answered {what} with {status} and {content_type}{}; is it an MCP endpoint?", said(body));
+    let message = format!(
+        "{at} answered {what} with {status} and {content_type}{}; is it an MCP endpoint?",
+        said(response, body)
+    );
     TransportError::new(TransportErrorKind::Protocol, message).with_status(status.as_u16()).with_sent(Sent::Yes)
 }
 
+impl HttpResponse {
+    /// Reads the start of the body, for an error that quotes the server: a colon and its words on one line, cut and
+    /// without secrets ([`hide`](Self::hide)); empty where it has none.
+    ///
+    /// Takes 5 s at most, and reads a body of less than 64 KiB to its end, so that the connection can be used again.
+    pub async fn said(&mut self) -> String {
+        let body = cut(self).await;
+        said(self, &body)
+    }
+}
+
 /// The start of a body in words.
-fn said(body: &Bytes) -> String {
-    let text = String::from_utf8_lossy(body);
+fn said(response: &HttpResponse, body: &Bytes) -> String {
+    let text = response.hide(&String::from_utf8_lossy(body));
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if text.is_empty() { String::new() } else { format!(": {}", excerpt(&text, SHOWN)) }
 }

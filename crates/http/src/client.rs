@@ -351,7 +351,12 @@ fn config(message: &str) -> TransportError {
 }
 
 /// A URL for messages: without user, password, query values and fragment.
-pub(crate) fn shown(url: &Url) -> String {
+///
+/// ```
+/// let url = "https://me:secret@mcp.example/sse?key=secret".parse().unwrap();
+/// assert_eq!(bowline_http::shown(&url), "https://mcp.example/sse?\u{2026}");
+/// ```
+pub fn shown(url: &Url) -> String {
     let query = if url.query().is_some() { "?\u{2026}" } else { "" };
     match url.host_str() {
         Some(host) => {

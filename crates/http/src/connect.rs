@@ -1,13 +1,9 @@
 //! How a server is connected to.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_transport::{BoxFuture, Connect, Limits, Transport, TransportError};
-use http::{HeaderName, HeaderValue};
 
-use crate::authorize::{Authorize, StaticBearer};
-use crate::client::HttpClient;
 use crate::endpoint::Endpoint;
 use crate::transport::HttpTransport;
 
@@ -50,57 +46,15 @@ impl HttpConnect {
         Self { endpoint, limits: Limits::default(), idle: None, grace: Duration::from_secs(5) }
     }
 
-    /// Speaks through this client, which may be shared with others: TLS, proxies and timeouts are its matter.
-    #[must_use]
-    pub fn client(mut self, client: HttpClient) -> Self {
-        self.endpoint = self.endpoint.client(client);
-        self
-    }
-
-    /// Sends a header with every request. Those of the protocol itself, such as `Accept`, cannot be changed.
-    #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.endpoint = self.endpoint.header(name, value);
-        self
-    }
-
-    /// Sends this token with every request.
-    ///
-    /// # Errors
-    /// [`TransportErrorKind::Config`](bowline_transport::TransportErrorKind::Config) when it has characters that no
-    /// header may have.
-    pub fn bearer(self, token: &str) -> Result<Self, TransportError> {
-        Ok(self.authorize(Arc::new(StaticBearer::new(token)?)))
-    }
-
-    /// Asks this for credentials.
-    #[must_use]
-    pub fn authorize(mut self, authorize: Arc<dyn Authorize>) -> Self {
-        self.endpoint = self.endpoint.authorize(authorize);
-        self
-    }
-
     /// Sets the bounds of the connections. A message beyond its bound fails its request; the connection goes on.
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
-
-    /// Counts a stream as broken when not a byte, keep-alive comments included, came for so long. Default: never.
-    #[must_use]
-    pub const fn idle_timeout(mut self, idle: Duration) -> Self {
-        self.idle = Some(idle);
-        self
-    }
-
-    /// Sets how long each step of a close may take. Default 5 s.
-    #[must_use]
-    pub const fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
-        self
-    }
 }
+
+crate::setters!(HttpConnect);
 
 impl Connect for HttpConnect {
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {

@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bowline_transport::{Sent, TransportError, TransportErrorKind};
+use bowline_transport::{Secrets, Sent, TransportError, TransportErrorKind};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use url::Url;
 
+use crate::answer::{self, Kind};
 use crate::authorize::{AuthRequest, Authorize, Challenge, Retry};
 use crate::client::{HttpClient, HttpResponse, Target, shown};
 use crate::handover::Handover;
+use crate::header::Headers;
 
 /// How many redirects are followed, one after another.
 const MAX_REDIRECTS: usize = 5;
@@ -131,7 +133,7 @@ impl Endpoint {
             return Err(refused(format!("{} is on another origin than {}", shown(url), self.describe())));
         }
         let target = self.client.target(url.clone());
-        let (response, moved) = self.send_to(method, &target, headers, body).await?;
+        let (response, moved) = self.send_to(method, &target, headers.into(), body).await?;
         Ok((response, moved.map(|target| target.url().clone())))
     }
 
@@ -140,7 +142,7 @@ impl Endpoint {
         &self,
         method: Method,
         target: &Target,
-        headers: &HeaderMap,
+        headers: Headers<'_>,
         body: Option<(&Bytes, &Arc<Handover>)>,
     ) -> Result<(HttpResponse, Option<Target>), TransportError> {
         let response = self.ask(&method, target, headers, body).await?;
@@ -156,17 +158,30 @@ impl Endpoint {
         &self,
         method: &Method,
         target: &Target,
-        headers: &HeaderMap,
+        headers: Headers<'_>,
         body: Option<(&Bytes, &Arc<Handover>)>,
     ) -> Result<HttpResponse, TransportError> {
-        let mut headers = headers.clone();
+        let base = headers.base;
+        let mut headers = headers.make()?;
+        let mut given = Vec::new();
         if let Some(authorize) = &self.authorize {
             authorize.authorize(&mut AuthRequest::new(method, target.url(), &mut headers)).await?;
+            given = added(&headers, base);
         }
         let sent = body.map(|(bytes, handover)| (bytes.clone(), handover));
-        let response = self.client.send_to(method.clone(), target, headers, sent).await?;
+        let mut response = self.client.send_to(method.clone(), target, headers, sent).await?;
         if let Some(authorize) = &self.authorize {
             authorize.answered(response.headers());
+        }
+        // Of a success with a message in it no error quotes more than that.
+        let good = response.status().is_success()
+            && match answer::kind(&response) {
+                Kind::Events => true,
+                Kind::Json => method == Method::POST,
+                Kind::Untyped | Kind::Other => false,
+            };
+        if !good {
+            response.confide(confided(target.url(), base, &given));
         }
         Ok(response)
     }
@@ -177,7 +192,7 @@ impl Endpoint {
         mut response: HttpResponse,
         method: Method,
         target: &Target,
-        headers: &HeaderMap,
+        headers: Headers<'_>,
         body: Option<(&Bytes, &Arc<Handover>)>,
     ) -> Result<(HttpResponse, Option<Target>), TransportError> {
         let mut moved: Option<Target> = None;
@@ -213,7 +228,7 @@ impl Endpoint {
         let Some(to) = location.and_then(|location| from.join(location).ok()) else {
             return Err(refused(format!("{} redirects ({status}) to an address that is none", shown(from))));
         };
-        let (from, at) = (shown(from), shown(&to));
+        let (from, at) = (response.hide(&shown(from)), response.hide(&shown(&to)));
         let error = if !matches!(status, 307 | 308) {
             format!("{from} redirects ({status}) to {at} in a way that loses the message; connect to that address")
         } else if to.origin() != self.url.origin() {
@@ -239,6 +254,32 @@ fn wants_another(response: &HttpResponse) -> bool {
 /// A request that was not processed, or not even sent.
 fn refused(message: String) -> TransportError {
     TransportError::new(TransportErrorKind::Protocol, message).with_sent(Sent::No)
+}
+
+/// The values that the hook for credentials added; what the protocol itself writes is none.
+fn added(headers: &HeaderMap, base: &HeaderMap) -> Vec<HeaderValue> {
+    let own = headers.iter().filter(|(name, _)| !name.as_str().starts_with("mcp-"));
+    let added = own.filter(|(name, value)| base.get(*name) != Some(value));
+    added.map(|(_, value)| value.clone()).collect()
+}
+
+/// What a request told the server in confidence: its query, credentials, session and headers of the caller's own.
+fn confided(url: &Url, base: &HeaderMap, given: &[HeaderValue]) -> Secrets {
+    let mut secrets = Secrets::default().with_query(url.query().unwrap_or_default());
+    for (_, value) in url.query_pairs() {
+        secrets = secrets.with(value);
+    }
+    for value in base.values().filter(|value| value.is_sensitive()).chain(given) {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        secrets = secrets.with_header(&text);
+        let basic = text.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+        if let Some(pair) = basic.and_then(|(_, pair)| STANDARD.decode(pair.trim()).ok()) {
+            let pair = String::from_utf8_lossy(&pair);
+            secrets = secrets.with(&*pair);
+            secrets = pair.splitn(2, ':').fold(secrets, Secrets::with);
+        }
+    }
+    secrets
 }
 
 /// Undoes the percent encoding of a user or password.
@@ -290,5 +331,24 @@ mod tests {
         assert_eq!(endpoint.headers()[AUTHORIZATION], format!("Basic {}", STANDARD.encode("u:pw-SECRET:4")).as_str());
         let text = format!("{endpoint:?} {} {:?}", endpoint.describe(), endpoint.headers());
         assert!(!text.contains("SECRET") && !text.contains("dTpw"), "{text}");
+    }
+
+    #[test]
+    fn case_security_010_what_a_request_says_in_confidence_is_known() {
+        let endpoint = Endpoint::new("https://me-SECRET-1:pw-SECRET-2@h/mcp?key=q%20SECRET%2D3").unwrap();
+        let endpoint = endpoint.header(HeaderName::from_static("x-api-key"), HeaderValue::from_static("k-SECRET-4"));
+        let base = endpoint.headers();
+        let mut headers = base.clone();
+        headers.insert("dpop", HeaderValue::from_static("p-SECRET-5"));
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("DPoP tok-SECRET-6"));
+        let given = added(&headers, base);
+        let secrets = confided(endpoint.url(), base, &given);
+        let echo = format!(
+            "me-SECRET-1 pw-SECRET-2 q%20SECRET%2D3 {:?} k-SECRET-4 p-SECRET-5 tok-SECRET-6 {}",
+            "q SECRET-3",
+            STANDARD.encode("me-SECRET-1:pw-SECRET-2")
+        );
+        let hidden = secrets.hide(&echo);
+        assert_eq!(hidden, "(hidden) (hidden) (hidden) \"(hidden)\" (hidden) (hidden) (hidden) (hidden)");
     }
 }

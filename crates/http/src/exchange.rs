@@ -20,7 +20,7 @@ use crate::client::HttpResponse;
 use crate::courier::Letter;
 use crate::events::EventReader;
 use crate::handover::Handover;
-use crate::header;
+use crate::header::{self, Headers};
 use crate::listen::Backoff;
 use crate::session::Session;
 use crate::transport::Shared;
@@ -174,14 +174,8 @@ impl Job {
         let handshake = self.is_handshake();
         let stateless = handshake || routing.revision.is_some();
         let mut session = if stateless { Arc::clone(&shared.fresh) } else { shared.session() };
-        let mut response = match routing.revision {
-            None => shared.post(&session.post, &self.request.frame, &self.handover).await?,
-            Some(revision) => {
-                let mut headers = session.post.clone();
-                header::describe(&mut headers, routing, revision)?;
-                shared.post(&headers, &self.request.frame, &self.handover).await?
-            }
-        };
+        let headers = Headers::of(&session.post, routing);
+        let mut response = shared.post(headers, &self.request.frame, &self.handover).await?;
         self.handover.came_with(response.status().as_u16());
         if !response.status().is_success() {
             return Box::pin(self.failed(response, &session)).await;
@@ -292,7 +286,7 @@ impl Job {
         let mut error = lost;
         for _ in 0..MAX_RESUMES {
             tokio::time::sleep(backoff.next(retry)).await;
-            match self.shared.endpoint.send_to(Method::GET, &session.target, &headers, None).await {
+            match self.shared.endpoint.send_to(Method::GET, &session.target, (&headers).into(), None).await {
                 Ok((response, _)) if response.status().is_success() && answer::kind(&response) == Kind::Events => {
                     return Ok(self.reader(response).resuming(self.shared.limits.max_frame_bytes, last_id.clone()));
                 }

@@ -12,10 +12,40 @@ pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
+/// The headers of a request, made when it is sent: a redirect or a challenge has it sent more than once.
+#[derive(Clone, Copy)]
+pub(crate) struct Headers<'a> {
+    /// Those that it has in common with others.
+    pub(crate) base: &'a HeaderMap,
+    /// What it is about, where they say so.
+    pub(crate) about: Option<(&'a Routing, Revision)>,
+}
+
+impl<'a> Headers<'a> {
+    /// The headers of a message.
+    pub(crate) fn of(base: &'a HeaderMap, routing: &'a Routing) -> Self {
+        Self { base, about: routing.revision.map(|revision| (routing, revision)) }
+    }
+
+    pub(crate) fn make(self) -> Result<HeaderMap, TransportError> {
+        let mut headers = self.base.clone();
+        if let Some((routing, revision)) = self.about {
+            describe(&mut headers, routing, revision)?;
+        }
+        Ok(headers)
+    }
+}
+
+impl<'a> From<&'a HeaderMap> for Headers<'a> {
+    fn from(base: &'a HeaderMap) -> Self {
+        Self { base, about: None }
+    }
+}
+
 /// Writes what a message is about into its headers.
 ///
 /// Specification: 2026-07-28, basic/transports/streamable-http, request metadata.
-pub(crate) fn describe(headers: &mut HeaderMap, routing: &Routing, revision: Revision) -> Result<(), TransportError> {
+fn describe(headers: &mut HeaderMap, routing: &Routing, revision: Revision) -> Result<(), TransportError> {
     headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(revision.as_str()));
     headers.insert(METHOD, value(&routing.method)?);
     if let Some(name) = &routing.name {

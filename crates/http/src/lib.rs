@@ -12,10 +12,11 @@ mod handover;
 mod header;
 mod listen;
 mod session;
+mod setters;
 mod transport;
 
 pub use authorize::{AuthRequest, Authorize, Challenge, Retry, StaticBearer};
-pub use client::{HttpClient, HttpClientBuilder, HttpResponse};
+pub use client::{HttpClient, HttpClientBuilder, HttpResponse, shown};
 pub use connect::HttpConnect;
 pub use endpoint::Endpoint;
 pub use events::EventReader;

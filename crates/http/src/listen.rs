@@ -111,7 +111,7 @@ impl Listener {
         {
             headers.insert(header::LAST_EVENT_ID, id);
         }
-        match self.shared.endpoint.send_to(Method::GET, &self.session.target, &headers, None).await {
+        match self.shared.endpoint.send_to(Method::GET, &self.session.target, (&headers).into(), None).await {
             Ok((response, _)) if response.status().is_success() && answer::kind(&response) == Kind::Events => {
                 self.listened = true;
                 Attempt::Ended(self.read(response, heard).await)

@@ -11,7 +11,7 @@ use bowline_transport::{
     TransportErrorKind, WireMessage, WireRequest,
 };
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::Method;
 use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -22,8 +22,9 @@ use crate::courier::{self, Letter};
 use crate::endpoint::Endpoint;
 use crate::exchange::HttpExchange;
 use crate::handover::Handover;
+use crate::header::Headers;
 use crate::session::Session;
-use crate::{answer, header, listen};
+use crate::{answer, listen};
 
 /// A [`Transport`] over Streamable HTTP, revisions 2025-03-26 to 2026-07-28; made by
 /// [`HttpConnect`](crate::HttpConnect).
@@ -92,7 +93,7 @@ impl HttpTransport {
         if !session.has_id() || gone {
             return;
         }
-        let deleting = shared.endpoint.send_to(Method::DELETE, &session.target, &session.get, None);
+        let deleting = shared.endpoint.send_to(Method::DELETE, &session.target, (&session.get).into(), None);
         match tokio::time::timeout(self.grace, deleting).await {
             Ok(Ok((response, _))) => tracing::debug!(status = %response.status(), "ended the session"),
             Ok(Err(error)) => tracing::debug!(%error, "could not end the session"),
@@ -117,7 +118,7 @@ impl Shared {
     /// Sends a message as a POST.
     pub(crate) async fn post(
         &self,
-        headers: &HeaderMap,
+        headers: Headers<'_>,
         frame: &Bytes,
         handover: &Arc<Handover>,
     ) -> Result<HttpResponse, TransportError> {
@@ -134,14 +135,9 @@ impl Shared {
     pub(crate) async fn deliver(&self, message: &WireMessage) -> Result<(), TransportError> {
         let handover = Arc::default();
         let session = self.session();
-        let mut response = match message.routing.revision {
-            None => self.post(&session.post, &message.frame, &handover).await?,
-            Some(revision) => {
-                let mut headers = self.fresh.post.clone();
-                header::describe(&mut headers, &message.routing, revision)?;
-                self.post(&headers, &message.frame, &handover).await?
-            }
-        };
+        let base = if message.routing.revision.is_none() { &session } else { &self.fresh };
+        let headers = Headers::of(&base.post, &message.routing);
+        let mut response = self.post(headers, &message.frame, &handover).await?;
         if response.status().is_success() {
             // Nothing is expected. Reading it all the same lets the connection be used again.
             if answer::kind(&response) != answer::Kind::Events {

@@ -1,20 +1,17 @@
 //! How a server of revision 2024-11-05 is connected to.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_http::{Authorize, Endpoint, EventReader, HttpClient, StaticBearer};
+use bowline_http::{Endpoint, EventReader, shown};
 use bowline_protocol::Era;
 use bowline_transport::{BoxFuture, Connect, Limits, Sent, Transport, TransportError, TransportErrorKind};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderValue, Method};
 use url::Url;
 
 use crate::transport::SseTransport;
 
-/// How much of the body of an error is read, in bytes.
-const MAX_ERROR_BYTES: usize = 64 << 10;
-/// How much of what a server sent an error shows.
+/// How much of an address that a server names an error shows, in bytes.
 const SHOWN: usize = 300;
 
 /// Connects to a server over HTTP+SSE, the transport of revision 2024-11-05.
@@ -59,35 +56,6 @@ impl SseConnect {
         }
     }
 
-    /// Speaks through this client, which may be shared with others: TLS, proxies and timeouts are its matter.
-    #[must_use]
-    pub fn client(mut self, client: HttpClient) -> Self {
-        self.endpoint = self.endpoint.client(client);
-        self
-    }
-
-    /// Sends a header with every request.
-    #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.endpoint = self.endpoint.header(name, value);
-        self
-    }
-
-    /// Sends this token with every request.
-    ///
-    /// # Errors
-    /// [`TransportErrorKind::Config`] when it has characters that no header may have.
-    pub fn bearer(self, token: &str) -> Result<Self, TransportError> {
-        Ok(self.authorize(Arc::new(StaticBearer::new(token)?)))
-    }
-
-    /// Asks this for credentials.
-    #[must_use]
-    pub fn authorize(mut self, authorize: Arc<dyn Authorize>) -> Self {
-        self.endpoint = self.endpoint.authorize(authorize);
-        self
-    }
-
     /// Takes the address that the server names for messages as relative to this one: for a server behind a proxy
     /// that does not know the path prefix. It has to be on the same origin.
     ///
@@ -111,20 +79,6 @@ impl SseConnect {
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
-        self
-    }
-
-    /// Counts the stream as broken when not a byte, keep-alive comments included, came for so long. Default: never.
-    #[must_use]
-    pub const fn idle_timeout(mut self, idle: Duration) -> Self {
-        self.idle = Some(idle);
-        self
-    }
-
-    /// Sets how long each step of a close may take. Default 5 s.
-    #[must_use]
-    pub const fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
         self
     }
 
@@ -153,8 +107,8 @@ impl SseConnect {
                 404 | 410 => TransportErrorKind::NotFound,
                 _ => TransportErrorKind::Protocol,
             };
-            let essence = bowline_protocol::excerpt(&String::from_utf8_lossy(essence), 80);
-            let says = start_of(&mut response).await;
+            let essence = bowline_protocol::excerpt(&response.hide(&String::from_utf8_lossy(essence)), 80);
+            let says = response.said().await;
             let message = format!("{at} answered {status} with content type \"{essence}\" in place of a stream{says}");
             return Err(TransportError::new(kind, message).with_status(status.as_u16()));
         }
@@ -190,33 +144,19 @@ impl SseConnect {
         };
         match resolved {
             Ok(url) if url.origin() == stream.origin() && matches!(url.scheme(), "http" | "https") => Ok(url),
-            _ => {
-                let (at, named) = (self.endpoint.describe(), bowline_protocol::excerpt(named, SHOWN));
-                let message = format!(
-                    "{at} wants messages at \"{named}\", which is no address on its origin; nothing is sent there"
-                );
+            resolved => {
+                let at = self.endpoint.describe();
+                let named = resolved.map_or_else(|_| "a URL that cannot be read".to_owned(), |url| shown(&url));
+                let named = bowline_protocol::excerpt(&named, SHOWN);
+                let message =
+                    format!("{at} wants messages at {named}, which is no address on its origin; nothing is sent there");
                 Err(TransportError::new(TransportErrorKind::Protocol, message))
             }
         }
     }
 }
 
-/// The start of a body in words.
-async fn start_of(response: &mut bowline_http::HttpResponse) -> String {
-    let mut start = Vec::new();
-    let read = async {
-        while let Ok(Some(chunk)) = response.chunk().await {
-            start.extend_from_slice(&chunk);
-            if start.len() >= MAX_ERROR_BYTES {
-                break;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(Duration::from_secs(5), read).await;
-    let text = String::from_utf8_lossy(&start);
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.is_empty() { text } else { format!(": {}", bowline_protocol::excerpt(&text, SHOWN)) }
-}
+bowline_http::setters!(SseConnect);
 
 impl Connect for SseConnect {
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
@@ -269,16 +209,18 @@ mod tests {
 
     #[test]
     fn e_04_an_endpoint_on_another_origin_is_refused() {
-        for named in [
-            "http://127.0.0.1:8001/m",
-            "https://127.0.0.1:8000/m",
-            "//evil.example/m",
-            "javascript:alert(1)",
-            "file:///etc/passwd",
+        for (named, shown) in [
+            ("http://127.0.0.1:8001/m", "http://127.0.0.1:8001/m,"),
+            ("https://127.0.0.1:8000/m", "https://127.0.0.1:8000/m,"),
+            ("//u:pw-SECRET@evil.example/m?key=SECRET#SECRET", "http://evil.example/m?\u{2026},"),
+            ("javascript:alert(1)", "javascript:\u{2026},"),
+            ("file:///etc/SECRET", "file:\u{2026},"),
+            ("http://u:SECRET@[/", "a URL that cannot be read,"),
         ] {
             let error = resolve(named).unwrap_err();
             assert_eq!(error.kind(), TransportErrorKind::Protocol, "{named}");
-            assert!(error.to_string().contains(named), "{error}");
+            assert!(error.to_string().contains(shown), "{error}");
+            assert!(!format!("{error:?}").contains("SECRET"), "{error:?}");
         }
     }
 

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bowline_http::{Endpoint, Handover, HttpResponse};
+use bowline_http::{Endpoint, Handover, shown};
+use bowline_protocol::RequestId;
 use bowline_protocol::frame::{Incoming, Message, decode};
-use bowline_protocol::{RequestId, excerpt};
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -20,10 +20,6 @@ use url::Url;
 const AT_ONCE: usize = 64;
 /// How long a server may take to accept a notification. It holds up what is behind it for as long.
 const ACCEPT_WITHIN: Duration = Duration::from_secs(30);
-/// How much of a body is read, in bytes.
-const MAX_BODY: usize = 64 << 10;
-/// How long it may take.
-const BODY_WITHIN: Duration = Duration::from_secs(5);
 
 /// Who learns that the POST of a request failed.
 #[derive(Debug, Default)]
@@ -108,7 +104,7 @@ impl Poster {
         let sending = self.endpoint.send(Method::POST, &self.messages, &headers, Some((frame, &handover)));
         let (mut response, _) = sending.await?;
         let status = response.status();
-        let body = start_of(&mut response).await;
+        let says = response.said().await;
         if status.is_success() {
             return Ok(());
         }
@@ -118,37 +114,10 @@ impl Poster {
             _ => TransportErrorKind::Protocol,
         };
         let sent = if status.is_server_error() { Sent::Maybe } else { Sent::No };
-        let at = self.shown();
+        let at = shown(&self.messages);
         let message = format!(
-            "the server wants messages at {at}, which answered {status}{body}; check the address, or connect anew"
+            "the server wants messages at {at}, which answered {status}{says}; check the address, or connect anew"
         );
         Err(TransportError::new(kind, message).with_status(status.as_u16()).with_sent(sent))
     }
-
-    /// Where messages go, without the session in the query.
-    fn shown(&self) -> String {
-        let mut shown = self.messages.clone();
-        if shown.query().is_some() {
-            shown.set_query(Some("\u{2026}"));
-        }
-        shown.to_string().replace("%E2%80%A6", "\u{2026}")
-    }
-}
-
-/// The start of a body in words; read to the end where that is near, so that the connection can be used again.
-async fn start_of(response: &mut HttpResponse) -> String {
-    let mut start = Vec::new();
-    let read = async {
-        while let Ok(Some(chunk)) = response.chunk().await {
-            start.extend_from_slice(&chunk);
-            if start.len() >= MAX_BODY {
-                break;
-            }
-        }
-    };
-    // What came by then is shown.
-    let _ = tokio::time::timeout(BODY_WITHIN, read).await;
-    let text = String::from_utf8_lossy(&start);
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.is_empty() { text } else { format!(": {}", excerpt(&text, 300)) }
 }

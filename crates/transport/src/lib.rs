@@ -8,6 +8,7 @@ mod inbound;
 mod limits;
 mod memory;
 mod mux;
+mod secrets;
 
 pub use contract::{BoxFuture, Connect, Exchange, ExchangeSource, Routing, Transport, WireMessage, WireRequest};
 pub use error::{Sent, TransportError, TransportErrorKind};
@@ -16,3 +17,4 @@ pub use inbound::{Inbound, InboundEvent, InboundSender};
 pub use limits::Limits;
 pub use memory::MemoryConnect;
 pub use mux::{Mux, MuxBuilder};
+pub use secrets::Secrets;

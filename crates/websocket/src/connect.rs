@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bowline_socket::TcpConnect;
 use bowline_tls::TlsSettings;
-use bowline_transport::{BoxFuture, Connect, Limits, Transport, TransportError, TransportErrorKind};
+use bowline_transport::{BoxFuture, Connect, Limits, Secrets, Transport, TransportError, TransportErrorKind};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::timeout;
@@ -15,7 +15,7 @@ use crate::connection::{self, Settings};
 use crate::keep_alive::KeepAlive;
 use crate::proxy::Proxy;
 use crate::stream::{Bytestream, Watched};
-use crate::target::{Secrets, Target, config};
+use crate::target::{Target, config};
 use crate::tls::Made;
 use crate::upgrade::{is_reserved, upgrade};
 
@@ -237,7 +237,9 @@ impl WebSocketConnect {
             return Err(problem.clone());
         }
         let target = self.target.as_ref().map_err(Clone::clone)?;
-        let secrets = Secrets::new(target, self.headers.values().filter_map(|value| value.to_str().ok()));
+        let headers = self.headers.values().filter_map(|value| value.to_str().ok());
+        let secrets = Secrets::default().with_query(target.query().unwrap_or_default());
+        let secrets = headers.fold(secrets, Secrets::with_header);
         let opening = async {
             let handshake = if target.secure { Some(self.made.prepare(&self.tls, target).await?) } else { None };
             let stream = self.reach(target).await?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use bowline_transport::{Limits, Mux, TransportError};
+use bowline_transport::{Limits, Mux, Secrets, TransportError};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -21,7 +21,6 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use crate::end;
 use crate::keep_alive::{KeepAlive, Peer, Watch};
 use crate::stream::Watched;
-use crate::target::Secrets;
 
 /// A longer message is sent in fragments of this size, so that it never lies in memory a second time.
 const MAX_FRAGMENT: usize = 1 << 20;

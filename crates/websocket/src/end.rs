@@ -1,13 +1,11 @@
 //! Why a connection ended: close codes and violations, as errors.
 
 use bowline_protocol::excerpt;
-use bowline_transport::{TransportError, TransportErrorKind};
+use bowline_transport::{Secrets, TransportError, TransportErrorKind};
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-
-use crate::target::Secrets;
 
 /// The error that open exchanges get for the server's close frame. Codes: RFC 6455, section 7.4, and its registry.
 pub(crate) fn closed(frame: Option<&CloseFrame>, peer: &str, secrets: &Secrets) -> TransportError {

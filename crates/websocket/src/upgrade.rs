@@ -5,7 +5,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use bowline_protocol::excerpt;
-use bowline_transport::{TransportError, TransportErrorKind};
+use bowline_transport::{Secrets, TransportError, TransportErrorKind};
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, UPGRADE};
 use http::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY};
@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::stream::{Bytestream, Watched};
-use crate::target::{Secrets, Target};
+use crate::target::Target;
 
 /// The subprotocol that MCP servers over WebSocket speak.
 const SUBPROTOCOL: &str = "mcp";

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 
-use bowline_transport::TransportError;
+use bowline_transport::{Secrets, TransportError};
 use bytes::Bytes;
 use http::response::Parts;
 use http::{HeaderMap, Response, StatusCode};
@@ -28,13 +28,14 @@ pub struct HttpResponse {
     /// The connection that it came over, where it has that for itself.
     connection: Option<Single>,
     target: Target,
+    secrets: Secrets,
 }
 
 impl HttpResponse {
     pub(super) fn new(response: Response<Incoming>, target: Target, connection: Option<Single>) -> Self {
         let (Parts { status, mut headers, .. }, body) = response.into_parts();
         let body = Body::new(&mut headers, body);
-        Self { status, headers, body: Some(body), ended: false, connection, target }
+        Self { status, headers, body: Some(body), ended: false, connection, target, secrets: Secrets::default() }
     }
 
     /// The status.
@@ -89,6 +90,19 @@ impl HttpResponse {
     /// How large the body says it is, in bytes.
     pub(crate) fn content_length(&self) -> Option<u64> {
         self.body.as_ref().and_then(Body::remaining)
+    }
+
+    /// Sets what was sent in confidence with the request.
+    pub(crate) fn confide(&mut self, secrets: Secrets) {
+        self.secrets = secrets;
+    }
+
+    /// What the server says, without what it was told in confidence, also where it echoes that.
+    ///
+    /// Known are the credentials, headers of the caller's own and query of a request by an
+    /// [`Endpoint`](crate::Endpoint), where its answer is no success with a message in it.
+    pub fn hide(&self, text: &str) -> String {
+        self.secrets.hide(text)
     }
 
     /// The address that answered, without secrets.

@@ -45,11 +45,19 @@ async fn case_security_010_h_36_no_secret_is_in_logs_errors_or_debug() {
     transport.close().await.unwrap();
     let mut shown = vec![format!("{settings:?} {}", settings.describe())];
 
-    // Servers that refuse, forget, redirect and vanish.
-    for status in [307, 401, 404, 429, 500] {
-        let server = answering(move |_| Reply::status(status).with("location", "/x?key=SECRET").body("no")).await;
+    // Servers that refuse, forget, redirect and vanish, and echo all that came with the request.
+    for (status, echoes) in
+        [(200, true), (307, false), (401, true), (403, true), (404, false), (429, true), (500, true)]
+    {
+        let server = answering(move |request| {
+            let echo = format!("you sent {} u:pw-SECRET-4 {:?}", request.path, request.headers);
+            let reply = Reply::status(status).with("content-type", "text/tok-SECRET-1");
+            reply.with("location", "/tok-SECRET-1?key=SECRET").body(echo)
+        })
+        .await;
         let transport = open_with(&with_secrets(&server.url("/mcp"))).await;
         let error = call(&*transport, 2).await.unwrap_err();
+        assert_eq!(error.to_string().contains("you sent /mcp?key=(hidden) (hidden) "), echoes, "{error}");
         shown.push(format!("{error} {error:?}"));
         transport.close().await.unwrap();
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bowline_sse::SseConnect;
 use bowline_testkit::Captured;
-use bowline_testkit::http::{HttpServer, Reply};
+use bowline_testkit::http::{HttpRequest, HttpServer, Reply};
 use bowline_transport::Connect;
 
 use crate::cases::{failure, ping};
@@ -16,8 +16,10 @@ fn with_secrets(url: &str) -> SseConnect {
     settings.header("x-api-key".parse().unwrap(), "k-SECRET-2".parse().unwrap())
 }
 
-fn refusal(status: u16) -> Reply {
-    Reply::status(status).with("location", "/x?key=SECRET").body("no")
+/// A refusal that echoes all that came with the request.
+fn refusal(request: &HttpRequest, status: u16) -> Reply {
+    let echo = format!("{} u:pw-SECRET-4 {:?}", request.path, request.headers);
+    Reply::status(status).with("content-type", "text/tok-SECRET-1").with("location", "/x?key=SECRET").body(echo)
 }
 
 #[tokio::test]
@@ -37,7 +39,7 @@ async fn case_security_010_h_36_no_secret_is_in_logs_errors_or_debug() {
     for status in [202, 307, 401, 404, 500] {
         let server = HttpServer::start(move |request| async move {
             if request.method == "POST" {
-                return refusal(status);
+                return refusal(&request, status);
             }
             let endpoint = Reply::events().data("event: endpoint\ndata: /message?sessionId=s-SECRET-6\n\n");
             if status == 202 { endpoint.wait(Duration::from_millis(100)).cut() } else { endpoint.hold() }
@@ -53,12 +55,12 @@ async fn case_security_010_h_36_no_secret_is_in_logs_errors_or_debug() {
 
     // Servers that give no stream, or lead elsewhere with it.
     for status in [200, 307, 401, 404, 500] {
-        let server = HttpServer::start(move |_| async move { refusal(status) }).await.unwrap();
+        let server = HttpServer::start(move |request| async move { refusal(&request, status) }).await.unwrap();
         let error = with_secrets(&server.url("/sse")).connect().await.err().unwrap();
         shown.push(format!("{error} {error:?}"));
     }
     let server = HttpServer::start(|_| async {
-        Reply::events().data("event: endpoint\ndata: http://evil.example/m\n\n").hold()
+        Reply::events().data("event: endpoint\ndata: http://u:pw-SECRET-7@evil.example/m?key=SECRET\n\n").hold()
     })
     .await
     .unwrap();
