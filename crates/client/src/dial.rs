@@ -70,13 +70,14 @@ impl Dialer {
             this => this,
         };
         let mut session = Session::new(Arc::clone(&self.introduction), wanted);
-        let (owner, server) = match self.agree(&mut session, deadline, events, lost.clone()).await {
+        // On the heap, so that whoever connects has no room for it, nor for the second attempt.
+        let (owner, server) = match Box::pin(self.agree(&mut session, deadline, events, lost.clone())).await {
             // Some servers end at a question that comes before `initialize`. They are asked the old way instead.
             Err(error) if session.died_of_the_question() => {
                 tracing::debug!(%error, "the server ended at the question for its versions; asking for a session");
                 let known = Some(Era::Handshake);
                 session = Session::new(Arc::clone(&self.introduction), Wanted::Newest { known });
-                self.agree(&mut session, deadline, events, lost).await?
+                Box::pin(self.agree(&mut session, deadline, events, lost)).await?
             }
             agreed => agreed?,
         };

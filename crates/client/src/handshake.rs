@@ -114,7 +114,8 @@ async fn came(
         Some(Err(error)) => Err(error),
         None => Err(TransportError::closed()),
     };
-    let Open { method, .. } = open.swap_remove(at);
+    let Open { method, exchange } = open.swap_remove(at);
+    session.comes_with(exchange.status());
     match outcome {
         Ok(outcome) => session.answered(method, outcome),
         Err(error) => session.refused(method, connection.cause(error)),

@@ -64,6 +64,8 @@ pub(crate) struct Session {
     /// Why one of the two ways failed, while the other is open.
     failed: Option<Error>,
     died: bool,
+    /// The HTTP status of the answer that is looked at.
+    status: Option<u16>,
 }
 
 /// How far one of the two ways is.
@@ -97,6 +99,7 @@ impl Session {
             initializing: Progress::Untried,
             failed: None,
             died: false,
+            status: None,
         }
     }
 
@@ -124,6 +127,16 @@ impl Session {
     /// Whether the question for the newer era is open, and so is the other one where it was asked.
     fn has_no_answer(&self) -> bool {
         self.may_fall_back() && self.discovering.is_open() && self.initializing != Progress::Done
+    }
+
+    /// Takes the HTTP status of the next answer, where it has one.
+    pub(crate) const fn comes_with(&mut self, status: Option<u16>) {
+        self.status = status;
+    }
+
+    /// An answer that is an error.
+    fn server_error(&self, error: ErrorObject, method: &'static str) -> Error {
+        Error::server(error).with_method(method).with_status(self.status)
     }
 
     /// What follows from the answer to a request of an earlier step.
@@ -265,12 +278,12 @@ impl Session {
 
     fn not_discovered(&mut self, error: ErrorObject, before: Progress) -> Step {
         if !error.code.is_stateless() {
-            return self.fall_back(Error::server(error).with_method(method::SERVER_DISCOVER));
+            return self.fall_back(self.server_error(error, method::SERVER_DISCOVER));
         }
         // A sign of the newer era: its own list of versions counts, and there is no guessing (basic/versioning).
         let data =
             error.unsupported_protocol_version().filter(|_| error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION);
-        let Some(data) = data else { return self.fail(Error::server(error).with_method(method::SERVER_DISCOVER)) };
+        let Some(data) = data else { return self.fail(self.server_error(error, method::SERVER_DISCOVER)) };
         match self.best(&common(&data.supported)) {
             Some(revision) if revision.era() == Era::Stateless && before == Progress::Open => self.discover(revision),
             Some(revision) if revision.era() == Era::Handshake => self.initialize_as(revision),
@@ -334,7 +347,7 @@ impl Session {
                 self.retried = true;
                 self.initialize()
             }
-            _ => self.try_the_other_era(Error::server(error).with_method(method::INITIALIZE)),
+            _ => self.try_the_other_era(self.server_error(error, method::INITIALIZE)),
         }
     }
 

@@ -153,6 +153,17 @@ fn case_lifecycle_010_an_answer_of_http_alone_leads_to_the_older_era_too() {
 }
 
 #[test]
+fn an_error_of_the_protocol_keeps_the_status_that_it_came_with() {
+    let refused = || Err(ErrorObject::new(ErrorCode::INTERNAL_ERROR, "no"));
+    let mut session = session(NEWEST);
+    session.start();
+    session.comes_with(Some(400));
+    asks_for(session.answered(DISCOVER, refused()), INITIALIZE);
+    session.comes_with(Some(503));
+    assert_eq!(failure(session.answered(INITIALIZE, refused())).status(), Some(503));
+}
+
+#[test]
 fn l_16_silence_leads_to_the_older_era_and_a_late_answer_still_counts() {
     let mut session = session(NEWEST);
     assert!(question(session.start()).impatient);

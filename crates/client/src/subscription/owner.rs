@@ -199,7 +199,7 @@ impl Owner {
             tokio::select! {
                 message = exchange.next() => match message {
                     Some(Ok(Message::Response(response))) => {
-                        return self.answered(&connection, &listening, response.outcome).await;
+                        return self.answered(&connection, &listening, response.outcome, exchange.status()).await;
                     }
                     Some(Ok(Message::Notification(notification))) => {
                         if let Some(connection) = connection.upgrade() {
@@ -255,6 +255,7 @@ impl Owner {
         connection: &Weak<Connection>,
         listening: &Listening,
         outcome: Result<Payload, ErrorObject>,
+        status: Option<u16>,
     ) -> Over {
         if let Some(connection) = connection.upgrade() {
             // Over a byte stream the answer overtakes what is still to be sorted.
@@ -270,7 +271,7 @@ impl Owner {
                         error.code,
                         ErrorCode::METHOD_NOT_FOUND | ErrorCode::INVALID_PARAMS | ErrorCode::INVALID_REQUEST
                     );
-                let error = Error::server(error).with_method(method::SUBSCRIPTIONS_LISTEN);
+                let error = Error::server(error).with_method(method::SUBSCRIPTIONS_LISTEN).with_status(status);
                 if for_good { Over::Refused(error) } else { Over::Lost(error) }
             }
         }
