@@ -111,7 +111,10 @@ impl RawObject {
         let written = serde_json::to_writer(&mut self.text, name);
         debug_assert!(written.is_ok());
         self.text.push(b':');
-        if let Some((before, key)) = self.text.split_at_checked(start) {
+        // Before the first member stands the brace alone.
+        if start > 1
+            && let Some((before, key)) = self.text.split_at_checked(start)
+        {
             // It may be one of an inner object as well; then `finish` looks in vain.
             self.repeated |= memchr::memmem::find(before, key).is_some();
         }

@@ -100,7 +100,8 @@ impl RawJson {
     /// # Errors
     /// When the value has another shape than `T`.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_slice(self.as_bytes())
+        // Text is checked once as a whole, for less than string by string.
+        serde_json::from_str(self.as_str())
     }
 
     /// The value as a generic tree, or `null` where no tree can hold it.

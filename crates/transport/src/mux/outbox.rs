@@ -89,6 +89,10 @@ impl Outbox {
 
     /// Waits until there is room. Dropping the future takes nothing.
     pub(crate) async fn room(&self) {
+        // The usual case counts nobody: all callers would write to that one number.
+        if self.has_room() {
+            return;
+        }
         // Counted before the look: a writer that makes room after it sees that somebody waits.
         let _waiting = Waiting::new(&self.waiting);
         loop {
@@ -126,14 +130,14 @@ impl Outbox {
         queue.buffer.extend_from_slice(frame);
         queue.buffer.extend_from_slice(b"\n");
         self.accepted.fetch_add(frame.len() as u64 + 1, Ordering::SeqCst);
+        if when == When::Soon && std::mem::replace(&mut queue.asked, true) {
+            return Ok(());
+        }
         let task = queue.task.clone();
-        let asked = queue.asked;
-        queue.asked |= when == When::Soon;
         drop(queue);
         match when {
             When::Now => self.write_now(&task),
-            When::Soon if !asked => task.wake(),
-            When::Soon => {}
+            When::Soon => task.wake(),
         }
         Ok(())
     }

@@ -85,7 +85,7 @@ impl Table {
 
     fn close(&mut self, id: &RequestId) -> Option<Open> {
         let open = self.open.remove(id)?;
-        if let Some(token) = &open.token {
+        if let Some(token) = open.token.as_ref().filter(|token| *token != id) {
             self.tokens.remove(token);
         }
         self.string_ids -= usize::from(matches!(id, RequestId::String(_)));
