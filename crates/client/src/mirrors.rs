@@ -82,6 +82,7 @@ impl Mirrors {
 #[cfg(test)]
 mod tests {
     use bowline_protocol::ResultType;
+    use bowline_testkit::Captured;
     use serde_json::json;
 
     use super::*;
@@ -127,34 +128,18 @@ mod tests {
         }
     }
 
-    /// A log that the test reads.
-    #[derive(Clone, Default)]
-    struct Captured(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Captured {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn h_19_the_log_names_the_tool_and_the_reason() {
         let captured = Captured::default();
-        let writer = captured.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::WARN)
             .with_ansi(false)
-            .with_writer(move || writer.clone())
+            .with_writer(captured.writer())
             .finish();
         tracing::subscriber::with_default(subscriber, || {
             Mirrors::default().screen(&mut page(&json!([tool("fine", "A"), tool("broken", "a b")])));
         });
-        let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+        let log = captured.text();
         assert!(log.contains("WARN") && log.contains("broken") && log.contains("no header name"), "{log}");
         assert!(!log.contains("fine"), "{log}");
     }

@@ -10,6 +10,7 @@ mod hedge;
 mod keep;
 mod limits;
 mod outage;
+mod ready;
 mod recommended;
 mod retry;
 mod scope;

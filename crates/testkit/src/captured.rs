@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Keeps what is written to it. Clones share it: one is the writer of a log, the other is looked at.
+/// Keeps what is written to it. Clones share it: one is written to, the other is looked at.
 ///
 /// ```
 /// use std::io::Write;
@@ -19,6 +19,22 @@ pub struct Captured(Arc<Mutex<Vec<u8>>>);
 impl Captured {
     fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes writers for a log, as subscribers of `tracing` want them.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// let log = bowline_testkit::Captured::default();
+    /// let writer = log.writer();
+    /// write!(writer(), "a line")?;
+    /// assert_eq!(log.text(), "a line");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn writer(&self) -> impl Fn() -> Self + Send + Sync + 'static {
+        let log = self.clone();
+        move || log.clone()
     }
 
     /// All that was written so far; what is no UTF-8 is replaced.

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bowline_client::{Call, Error, Reply};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{sleep, sleep_until};
 use tower_service::Service;
 
 use super::DeadlineFuture;
@@ -17,9 +16,6 @@ pub struct Deadline<S> {
     pub(super) inner: S,
     pub(super) shared: Arc<Shared>,
 }
-
-/// Far enough to mean never, near enough not to overflow an instant.
-const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 impl<S> Service<Call> for Deadline<S>
 where
@@ -37,7 +33,7 @@ where
         let idle = call.idle().unwrap_or(self.shared.idle);
         let call = call.begun().with_idle(idle).with_total(self.shared.total);
         let total = call.total().unwrap_or(self.shared.total);
-        let until = call.deadline().unwrap_or_else(|| Instant::now() + total.min(NEVER));
-        DeadlineFuture::new(self.inner.call(call), sleep_until(until), total, Arc::clone(&self.shared))
+        let end = call.deadline().map_or_else(|| sleep(total), sleep_until);
+        DeadlineFuture::new(self.inner.call(call), end, total, Arc::clone(&self.shared))
     }
 }

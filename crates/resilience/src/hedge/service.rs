@@ -13,6 +13,7 @@ use tower::retry::budget::Budget;
 use tower_service::Service;
 
 use super::layer::Shared;
+use crate::ready::take_ready;
 
 /// Calls with second attempts; made by [`HedgeLayer`](crate::HedgeLayer).
 #[derive(Debug, Clone)]
@@ -35,9 +36,7 @@ where
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        // The one that is ready makes the first attempt.
-        let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let mut inner = take_ready(&mut self.inner);
         if call.safety() != Safety::ReadOnly || !call.may_run_twice_at_once() {
             return Box::pin(inner.call(call));
         }

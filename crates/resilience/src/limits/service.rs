@@ -9,6 +9,7 @@ use tower_service::Service;
 
 use super::LimitFuture;
 use super::layer::Shared;
+use crate::ready::take_ready;
 
 /// Calls within limits; made by [`LimitLayer`](crate::LimitLayer).
 #[derive(Debug, Clone)]
@@ -39,9 +40,6 @@ where
         counters.waited.fetch_add(1, Ordering::Relaxed);
         let deadline = call.deadline();
         let turn = Box::pin(async move { gate.enter(deadline).await });
-        // The one that is ready goes with the call.
-        let clone = self.inner.clone();
-        let inner = std::mem::replace(&mut self.inner, clone);
-        LimitFuture::waiting(turn, inner, call, Arc::clone(&self.shared))
+        LimitFuture::waiting(turn, take_ready(&mut self.inner), call, Arc::clone(&self.shared))
     }
 }

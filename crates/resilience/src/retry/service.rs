@@ -10,6 +10,7 @@ use tower_service::Service;
 
 use super::RetryFuture;
 use super::layer::Shared;
+use crate::ready::take_ready;
 
 /// Calls that are tried again; made by [`RetryLayer`](crate::RetryLayer).
 #[derive(Debug, Clone)]
@@ -33,9 +34,7 @@ where
     fn call(&mut self, call: Call) -> RetryFuture<S> {
         self.shared.counters.calls.fetch_add(1, Ordering::Relaxed);
         self.shared.budget.deposit();
-        // The one that is ready makes the first attempt.
-        let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let mut inner = take_ready(&mut self.inner);
         let call = call.begun();
         let first = inner.call(call.clone());
         RetryFuture::new(inner, call, first, Arc::clone(&self.shared))

@@ -25,13 +25,7 @@ fn refusal(request: &HttpRequest, status: u16) -> Reply {
 #[tokio::test]
 async fn case_security_010_h_36_no_secret_is_in_logs_errors_or_debug() {
     let log = Captured::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer({
-            let log = log.clone();
-            move || log.clone()
-        })
-        .finish();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.writer()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let mut shown = Vec::new();
 

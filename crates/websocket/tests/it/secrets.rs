@@ -32,13 +32,8 @@ async fn case_security_010_no_secret_is_in_logs_errors_or_debug() {
     let captured = Captured::default();
     log::set_boxed_logger(Box::new(Log(captured.clone(), thread::current().id()))).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer({
-            let captured = captured.clone();
-            move || captured.clone()
-        })
-        .finish();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(captured.writer()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
 
     let server = MockWebSocket::new(MockServer::builder().build()).start().unwrap();
