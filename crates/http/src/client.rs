@@ -1,9 +1,12 @@
-//! The seam to the HTTP library: no type of it shows outside of this module.
+//! Speaks HTTP: what carries requests, over which connection, and the way there. No type of a library for HTTP shows
+//! outside of this module.
 
 mod body;
-mod connection;
 mod dial;
 mod failure;
+mod h1;
+#[cfg(feature = "http2")]
+mod h2;
 mod pool;
 mod response;
 mod target;
@@ -21,18 +24,19 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bowline_tls::{Tls, TlsSettings};
-use bowline_transport::{TransportError, TransportErrorKind};
+use bowline_transport::{Sent, TransportError, TransportErrorKind};
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderValue, Method};
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
-use self::connection::Sender;
+use self::body::Incoming;
+use self::pool::Sender;
 use self::target::{Origins, Route};
 use self::tls::Secure;
-use crate::handover::{Handover, Watched};
+use crate::handover::Handover;
 
 pub use self::response::HttpResponse;
 pub(crate) use self::target::Target;
@@ -147,33 +151,38 @@ impl HttpClient {
                 None => drop(headers.insert(CONTENT_LENGTH, length)),
             }
         }
-        let handover = body.as_ref().map(|(_, handover)| *handover);
-        let mut request = Request::new(Watched::new(body));
-        *request.method_mut() = method;
-        *request.headers_mut() = headers;
-        loop {
+        let body = body.as_ref().map(|(bytes, handover)| (bytes, *handover));
+        let handover = body.map(|(_, handover)| handover);
+        let answered = loop {
             let (sender, used_before) = self.connection(target, route).await?;
-            let (sent, connection) = route.exchange(sender, request, handover).await;
-            let mut failed = match sent {
-                Ok(response) => {
-                    if let Some(handover) = handover {
-                        handover.answered();
+            match sender {
+                Sender::Single(mut connection) => {
+                    let request = h1::Request { method: &method, line: &route.line, headers: &headers, body };
+                    let answered = connection.exchange(request).await;
+                    break answered.map(|(status, headers)| (status, headers, Incoming::Single(connection)));
+                }
+                #[cfg(feature = "http2")]
+                Sender::Shared(mut shared) => {
+                    // On the heap, so that other requests have no room for it.
+                    match Box::pin(h2::exchange(&mut shared, route, &method, &headers, body)).await {
+                        Ok((status, headers, incoming)) => break Ok((status, headers, Incoming::Shared(incoming))),
+                        // The connection had ended while it waited.
+                        Err(unanswered) if unanswered.untouched && used_before => {}
+                        Err(unanswered) => break Err(unanswered.error),
                     }
-                    return Ok(HttpResponse::new(response, target.clone(), connection));
                 }
-                Err(failed) => failed,
-            };
-            let untouched = failed.take_message();
-            if let (Some(_), Some(handover)) = (&untouched, handover) {
-                handover.returned();
             }
-            match untouched {
-                // It came back untouched: the connection had ended while it waited.
-                Some(untouched) if used_before => request = untouched,
-                _ => {
-                    let sent = handover.map_or(bowline_transport::Sent::Maybe, |handover| handover.sent());
-                    return Err(failure::of_request(failed.into_error(), target.shown(), sent));
+        };
+        match answered {
+            Ok((status, headers, incoming)) => {
+                if let Some(handover) = handover {
+                    handover.answered();
                 }
+                Ok(HttpResponse::new(status, headers, incoming, target.clone()))
+            }
+            Err(error) => {
+                let sent = handover.map_or(Sent::Maybe, |handover| handover.sent());
+                Err(failure::of_request(error, target.shown(), sent))
             }
         }
     }
@@ -214,38 +223,6 @@ impl HttpClient {
     pub(crate) async fn turn(&self, target: &Target) -> Option<OwnedSemaphorePermit> {
         let room = Arc::clone(&target.route().ok()?.origin.room);
         room.acquire_owned().await.ok()
-    }
-}
-
-impl Route {
-    /// Gives a request to a connection and waits for the head of the answer. Gives the connection back where it
-    /// carries nothing else.
-    async fn exchange(
-        &self,
-        sender: Sender,
-        mut request: Request<Watched>,
-        handover: Option<&Arc<Handover>>,
-    ) -> (connection::Sent, Option<connection::Single>) {
-        match sender {
-            Sender::Single(mut single) => {
-                *request.uri_mut() = self.line.clone();
-                // It is free, so its task takes the request next.
-                let sending = single.try_send_request(request);
-                if let Some(handover) = handover {
-                    handover.offered();
-                }
-                (sending.await, Some(single))
-            }
-            #[cfg(feature = "http2")]
-            Sender::Shared(mut shared) => {
-                *request.uri_mut() = self.whole.clone();
-                // The first line says it.
-                if request.headers().get(HOST) == Some(&self.host) {
-                    request.headers_mut().remove(HOST);
-                }
-                (shared.try_send_request(request).await, None)
-            }
-        }
     }
 }
 
