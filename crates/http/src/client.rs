@@ -16,6 +16,7 @@ mod tls;
 #[path = "client/tls/absent.rs"]
 mod tls;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::poll_fn;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use std::time::Duration;
 use bowline_tls::{Tls, TlsSettings};
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, HOST, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::sync::OwnedSemaphorePermit;
@@ -103,7 +104,8 @@ impl HttpClient {
         headers: HeaderMap,
         body: Option<(Bytes, &Arc<Handover>)>,
     ) -> Result<HttpResponse, TransportError> {
-        self.send_to(method, &self.target(url.clone()), headers, body).await
+        let body = body.as_ref().map(|(bytes, handover)| (bytes, *handover));
+        self.send_to(method, &self.target(url.clone()), Cow::Owned(headers), body).await
     }
 
     /// What is known of an address: whoever asks it often keeps that.
@@ -113,11 +115,10 @@ impl HttpClient {
 
     /// The headers that every request to an address has, beside those of its own. They are added where they lack;
     /// whoever sends many requests begins with them.
-    pub(crate) fn write_headers(&self, headers: &mut HeaderMap, target: &Target) {
+    pub(crate) fn write_headers(&self, headers: &mut Cow<'_, HeaderMap>, target: &Target) {
         let mut add = |name, value: &HeaderValue| {
-            // An entry would make room first.
             if !headers.contains_key(&name) {
-                headers.insert(name, value.clone());
+                headers.to_mut().insert(name, value.clone());
             }
         };
         add(USER_AGENT, &self.0.user_agent);
@@ -137,21 +138,11 @@ impl HttpClient {
         &self,
         method: Method,
         target: &Target,
-        mut headers: HeaderMap,
-        body: Option<(Bytes, &Arc<Handover>)>,
+        mut headers: Cow<'_, HeaderMap>,
+        body: Option<(&Bytes, &Arc<Handover>)>,
     ) -> Result<HttpResponse, TransportError> {
         let route = target.route()?;
         self.write_headers(&mut headers, target);
-        if let Some((bytes, _)) = &body {
-            let text = bytes.len().to_string();
-            let length = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from(bytes.len()));
-            // An insertion would make room first, also where there is a value to be replaced.
-            match headers.get_mut(CONTENT_LENGTH) {
-                Some(value) => *value = length,
-                None => drop(headers.insert(CONTENT_LENGTH, length)),
-            }
-        }
-        let body = body.as_ref().map(|(bytes, handover)| (bytes, *handover));
         let handover = body.map(|(_, handover)| handover);
         let answered = loop {
             let (sender, used_before) = self.connection(target, route).await?;
@@ -201,7 +192,7 @@ impl HttpClient {
         let pool = &route.origin.pool;
         let fresh = async {
             if pool.expects() {
-                // One whose answer has just ended rests as soon as its task had its turn.
+                // The rest of an answer may be there once the runtime had its turn.
                 tokio::task::yield_now().await;
             }
             self.0.dial(&route.origin).await

@@ -1,8 +1,10 @@
 //! What the handshake settled, as the headers that say so.
 
+use std::borrow::Cow;
+
 use bowline_protocol::{Payload, Revision};
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 
@@ -12,9 +14,6 @@ use crate::header::{PROTOCOL_VERSION, SESSION_ID};
 
 /// How long a session id may be, in bytes.
 const MAX_ID: usize = 4096;
-
-/// How many headers a session adds to the caller's own.
-const ROOM: usize = 9;
 
 /// The session of a 2025 revision, or the time before it.
 #[derive(Debug, Clone)]
@@ -30,23 +29,21 @@ impl Session {
     /// Before the handshake, and in revisions without one.
     pub(crate) fn fresh(endpoint: &Endpoint) -> Self {
         let mut post = endpoint.headers().clone();
-        post.reserve(ROOM);
         post.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         post.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        // Room for what each body says, so that no copy has to grow.
-        post.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         post.remove(SESSION_ID);
         post.remove(PROTOCOL_VERSION);
         let target = endpoint.http().target(endpoint.url().clone());
+        let mut post = Cow::Owned(post);
         endpoint.http().write_headers(&mut post, &target);
-        Self { target, post, has_id: false }
+        // A copy has no more room than it needs.
+        Self { target, post: HeaderMap::clone(&post), has_id: false }
     }
 
     /// Headers of a GET, made when one is due: there are few.
     pub(crate) fn get(&self) -> HeaderMap {
         let mut get = self.post.clone();
         get.remove(CONTENT_TYPE);
-        get.remove(CONTENT_LENGTH);
         get.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         get.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         get

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::client::conn::http2;
@@ -53,6 +53,9 @@ pub(super) async fn exchange(
     *request.method_mut() = method.clone();
     *request.headers_mut() = headers.clone();
     *request.uri_mut() = route.whole.clone();
+    // Where the body ends is said by nobody but hyper.
+    request.headers_mut().remove(CONTENT_LENGTH);
+    request.headers_mut().remove(TRANSFER_ENCODING);
     // The first line says it.
     if headers.get(HOST) == Some(&route.host) {
         request.headers_mut().remove(HOST);

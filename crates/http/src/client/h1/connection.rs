@@ -140,13 +140,14 @@ impl Connection {
 
     /// Writes as much of a request as can be written now, and keeps the rest.
     fn begin(&mut self, cx: &mut Context<'_>, request: &Request<'_>) {
-        let mut body = request.body.map(|(bytes, _)| bytes.clone()).unwrap_or_default();
+        let whole = request.body.map(|(bytes, _)| bytes);
         spare::with(|head| {
-            head::encode(head, request.method, request.line, request.headers);
-            let mut rest = head.as_slice();
+            head::encode(head, request.method, request.line, request.headers, whole.map(Bytes::len));
+            let mut rest = (head.as_slice(), whole.map_or(&[][..], Bytes::as_ref));
             // What fails here fails again.
-            let _ = poll_write(&mut self.stream, cx, &mut rest, &mut body);
-            self.out = Out { head: Bytes::copy_from_slice(rest), body, unflushed: true };
+            let _ = poll_write(&mut self.stream, cx, &mut rest.0, &mut rest.1);
+            let body = whole.map(|whole| whole.slice_ref(rest.1)).unwrap_or_default();
+            self.out = Out { head: Bytes::copy_from_slice(rest.0), body, unflushed: true };
         });
     }
 
@@ -318,11 +319,11 @@ fn poll_write(
     stream: &mut Box<dyn Bytestream>,
     cx: &mut Context<'_>,
     head: &mut impl Buf,
-    body: &mut Bytes,
+    body: &mut impl Buf,
 ) -> Poll<io::Result<()>> {
     while head.has_remaining() || body.has_remaining() {
         let stream = Pin::new(&mut *stream);
-        let wrote = ready!(match (head.chunk(), &body[..]) {
+        let wrote = ready!(match (head.chunk(), body.chunk()) {
             ([], body) => stream.poll_write(cx, body),
             (head, []) => stream.poll_write(cx, head),
             (head, body) => stream.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(body)]),
@@ -332,7 +333,7 @@ fn poll_write(
         }
         let of_head = wrote.min(head.remaining());
         head.advance(of_head);
-        body.advance((wrote - of_head).min(body.len()));
+        body.advance((wrote - of_head).min(body.remaining()));
     }
     Poll::Ready(Ok(()))
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use bytes::BytesMut;
-use http::header::{CONNECTION, HeaderName};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use super::length::Length;
@@ -22,15 +22,19 @@ pub(crate) struct Head {
     version: u8,
 }
 
-/// Writes the head of a request.
-pub(crate) fn encode(to: &mut Vec<u8>, method: &Method, line: &Uri, headers: &HeaderMap) {
+/// Writes the head of a request. Where its body ends is said here, and by no header of the caller.
+pub(crate) fn encode(to: &mut Vec<u8>, method: &Method, line: &Uri, headers: &HeaderMap, body: Option<usize>) {
     // Nothing fails that writes into memory.
     let _ = write!(to, "{method} {line} HTTP/1.1\r\n");
-    for (name, value) in headers {
+    for (name, value) in headers.iter().filter(|(name, _)| ![CONTENT_LENGTH, TRANSFER_ENCODING].contains(name)) {
         to.extend_from_slice(name.as_str().as_bytes());
         to.extend_from_slice(b": ");
         to.extend_from_slice(value.as_bytes());
         to.extend_from_slice(b"\r\n");
+    }
+    // RFC 9110, section 8.6: these say it also where there is none.
+    if body.is_some() || matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+        let _ = write!(to, "content-length: {}\r\n", body.unwrap_or_default());
     }
     to.extend_from_slice(b"\r\n");
 }
@@ -119,14 +123,20 @@ mod tests {
 
     #[test]
     fn a_request_is_written_as_it_is_meant() {
-        let headers = [("host", "h"), ("x-a", "1"), ("x-a", "2")];
+        let headers = [("host", "h"), ("x-a", "1"), ("x-a", "2"), ("content-length", "9"), ("transfer-encoding", "x")];
         let headers = headers.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        let mut written = Vec::new();
-        encode(&mut written, &Method::GET, &Uri::from_static("/mcp?a=b"), &headers.into_iter().collect());
-        assert_eq!(written, b"GET /mcp?a=b HTTP/1.1\r\nhost: h\r\nx-a: 1\r\nx-a: 2\r\n\r\n");
-        let mut written = Vec::new();
-        encode(&mut written, &Method::POST, &Uri::from_static("http://h:1/mcp"), &HeaderMap::new());
-        assert_eq!(written, b"POST http://h:1/mcp HTTP/1.1\r\n\r\n");
+        let headers = headers.into_iter().collect();
+        let written = |method: Method, line, headers: &HeaderMap, body| {
+            let mut written = Vec::new();
+            encode(&mut written, &method, &Uri::from_static(line), headers, body);
+            String::from_utf8(written).unwrap()
+        };
+        let get = written(Method::GET, "/mcp?a=b", &headers, None);
+        assert_eq!(get, "GET /mcp?a=b HTTP/1.1\r\nhost: h\r\nx-a: 1\r\nx-a: 2\r\n\r\n");
+        let post = written(Method::POST, "http://h:1/mcp", &HeaderMap::new(), Some(12));
+        assert_eq!(post, "POST http://h:1/mcp HTTP/1.1\r\ncontent-length: 12\r\n\r\n");
+        let empty = written(Method::POST, "/", &HeaderMap::new(), None);
+        assert_eq!(empty, "POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n");
     }
 
     #[test]

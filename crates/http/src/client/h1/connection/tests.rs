@@ -86,14 +86,14 @@ async fn a_request_is_written_whole() {
     // Little room, so that it takes many turns.
     let (mut connection, mut server) = pair(7);
     let serving = async {
-        let mut came = vec![0; 31 + 6];
+        let mut came = vec![0; 50 + 6];
         server.read_exact(&mut came).await.unwrap();
         server.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
         came
     };
     let ((asked, _), came) = tokio::join!(ask(&mut connection, b"123456"), serving);
     assert_eq!(asked.unwrap(), StatusCode::NO_CONTENT);
-    assert_eq!(came, b"POST /mcp HTTP/1.1\r\nhost: h\r\n\r\n123456");
+    assert_eq!(came, b"POST /mcp HTTP/1.1\r\nhost: h\r\ncontent-length: 6\r\n\r\n123456");
     assert!(connection.is_free());
 }
 
