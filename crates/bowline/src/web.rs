@@ -42,13 +42,9 @@ mod first {
     use bowline_protocol::{Era, method};
     use bowline_sse::SseConnect;
     use bowline_transport::{
-        BoxFuture, Connect, Exchange, ExchangeSource, Inbound, InboundEvent, InboundSender, Transport, TransportError,
-        WireMessage, WireRequest,
+        BoxFuture, Connect, Exchange, ExchangeSource, Inbound, InboundPromise, Transport, TransportError, WireMessage,
+        WireRequest,
     };
-    use tokio::task::AbortHandle;
-
-    /// How many unasked messages wait between a chosen transport and the session.
-    const QUEUED: usize = 64;
 
     /// Which of the two is tried first.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,22 +135,24 @@ mod first {
         verdict: Verdict,
         chosen: OnceLock<Arc<dyn Transport>>,
         inbound: Mutex<Option<Inbound>>,
-        sender: Mutex<Option<InboundSender>>,
-        forwarding: OnceLock<AbortHandle>,
+        promise: Mutex<Option<InboundPromise>>,
     }
 
     impl Undecided {
         fn new(http: Box<dyn Transport>, sse: SseConnect, verdict: Verdict) -> Self {
-            let (sender, inbound) = Inbound::channel(QUEUED);
+            let (promise, inbound) = Inbound::promised();
             Self {
                 http: Arc::from(http),
                 sse,
                 verdict,
                 chosen: OnceLock::new(),
                 inbound: Mutex::new(Some(inbound)),
-                sender: Mutex::new(Some(sender)),
-                forwarding: OnceLock::new(),
+                promise: Mutex::new(Some(promise)),
             }
+        }
+
+        fn take_promise(&self) -> Option<InboundPromise> {
+            self.promise.lock().unwrap_or_else(PoisonError::into_inner).take()
         }
 
         fn current(&self) -> &Arc<dyn Transport> {
@@ -167,9 +165,8 @@ mod first {
                 return;
             }
             let _ = self.verdict.set(kind);
-            let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let (Some(sender), Some(inbound)) = (sender, transport.take_inbound()) {
-                let _ = self.forwarding.set(tokio::spawn(forward(inbound, sender)).abort_handle());
+            if let (Some(promise), Some(inbound)) = (self.take_promise(), transport.take_inbound()) {
+                promise.keep(inbound);
             }
         }
 
@@ -222,7 +219,7 @@ mod first {
             Box::pin(async move {
                 let closed = self.current().close().await;
                 // Without a choice nobody else ends the session's stream.
-                drop(self.sender.lock().unwrap_or_else(PoisonError::into_inner).take());
+                drop(self.take_promise());
                 closed
             })
         }
@@ -233,23 +230,6 @@ mod first {
 
         fn mirrors_arguments(&self) -> bool {
             self.current().mirrors_arguments()
-        }
-    }
-
-    impl Drop for Undecided {
-        fn drop(&mut self) {
-            if let Some(task) = self.forwarding.get() {
-                task.abort();
-            }
-        }
-    }
-
-    async fn forward(mut inbound: Inbound, sender: InboundSender) {
-        while let Some(event) = inbound.next().await {
-            match event {
-                InboundEvent::Closed(error) => return sender.set_end(error),
-                event => sender.send(event).await,
-            }
         }
     }
 

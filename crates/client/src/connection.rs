@@ -77,7 +77,7 @@ pub(crate) struct Connection {
     /// Whether the server waits for us, and since when it does not.
     asked: Mutex<Asked>,
     events: Arc<Feed>,
-    handed_on: mpsc::Sender<Message>,
+    handed_on: mpsc::Sender<Box<Message>>,
     /// Whose subscriptions are open over this connection.
     pub(crate) listens: Listens,
     /// Asks to be told once all is served that came before.
@@ -177,11 +177,12 @@ pub(crate) fn start(
     Ok(Owner { connection, serving, keep_alive: OnceLock::new() })
 }
 
-/// Serves what comes unasked until the connection ends, and says why it did.
+/// Serves what comes unasked until the connection ends, and says why it did. What is seldom done is on the heap: every
+/// client has room for this future as long as it lives.
 async fn serve(
     connection: &Arc<Connection>,
     mut inbound: Inbound,
-    mut from_calls: mpsc::Receiver<Message>,
+    mut from_calls: mpsc::Receiver<Box<Message>>,
     mut fences: mpsc::Receiver<oneshot::Sender<()>>,
     mut abandoned: mpsc::Receiver<Abandoned>,
 ) -> TransportError {
@@ -194,7 +195,7 @@ async fn serve(
         let is_settled = *settled.borrow_and_update() || early.len() >= EARLY;
         if is_settled {
             for message in early.drain(..) {
-                server.message(message).await;
+                Box::pin(server.message(message)).await;
             }
         }
         tokio::select! {
@@ -202,12 +203,12 @@ async fn serve(
             event = inbound.next() => match event {
                 Some(InboundEvent::Message(message)) if !is_settled => early.push(message),
                 event => {
-                    if let Err(end) = unasked(connection, &mut server, event).await {
+                    if let Err(end) = Box::pin(unasked(connection, &mut server, event)).await {
                         return end;
                     }
                 }
             },
-            Some(message) = from_calls.recv() => server.handed_on(message).await,
+            Some(message) = from_calls.recv() => Box::pin(server.handed_on(*message)).await,
             () = server.finished() => {}
             Some(left) = abandoned.recv(), if farewells.len() < FAREWELLS_AT_ONCE => {
                 farewells.spawn(tasks::farewell(Arc::clone(connection), left));
@@ -216,7 +217,7 @@ async fn serve(
             Some(fence) = fences.recv() => {
                 // No more than what had come by now, so that a flood does not keep it waiting.
                 for _ in 0..inbound.waiting() {
-                    if let Err(end) = unasked(connection, &mut server, inbound.next().await).await {
+                    if let Err(end) = Box::pin(unasked(connection, &mut server, inbound.next().await)).await {
                         return end;
                     }
                 }
@@ -448,7 +449,7 @@ impl Connection {
 
     /// Gives a message that came inside an exchange to the serving task.
     pub(crate) async fn hand_on(&self, message: Message) {
-        let _ = self.handed_on.send(message).await;
+        let _ = self.handed_on.send(Box::new(message)).await;
     }
 
     pub(crate) async fn notify(

@@ -57,16 +57,14 @@ pub(crate) async fn body(response: &mut HttpResponse, max: usize) -> Result<Byte
     if length == Some(first.len()) {
         return Ok(first);
     }
-    // What the head claims is not yet sent: reserve no more than a body of some size would take.
-    let mut whole = BytesMut::with_capacity(length.unwrap_or(0).min(1 << 20).max(2 * first.len()));
+    let mut whole = Vec::with_capacity(2 * first.len());
     whole.extend_from_slice(&first);
-    while let Some(chunk) = response.chunk().await? {
-        if whole.len() + chunk.len() > max {
+    while response.append_to(&mut whole).await? {
+        if whole.len() > max {
             return too_large(response.shown());
         }
-        whole.extend_from_slice(&chunk);
     }
-    Ok(whole.freeze())
+    Ok(whole.into())
 }
 
 /// Reads the messages of a body or event; never an empty list.

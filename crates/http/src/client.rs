@@ -1,9 +1,12 @@
-//! The seam to the HTTP library: no type of it shows outside of this module.
+//! Speaks HTTP: what carries requests, over which connection, and the way there. No type of a library for HTTP shows
+//! outside of this module.
 
 mod body;
-mod connection;
 mod dial;
 mod failure;
+mod h1;
+#[cfg(feature = "http2")]
+mod h2;
 mod pool;
 mod response;
 mod target;
@@ -13,6 +16,7 @@ mod tls;
 #[path = "client/tls/absent.rs"]
 mod tls;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::poll_fn;
 use std::path::PathBuf;
@@ -21,18 +25,19 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bowline_tls::{Tls, TlsSettings};
-use bowline_transport::{TransportError, TransportErrorKind};
+use bowline_transport::{Sent, TransportError, TransportErrorKind};
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request};
+use http::header::{ACCEPT_ENCODING, HOST, PROXY_AUTHORIZATION, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method};
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
-use self::connection::Sender;
+use self::body::Incoming;
+use self::pool::Sender;
 use self::target::{Origins, Route};
 use self::tls::Secure;
-use crate::handover::{Handover, Watched};
+use crate::handover::Handover;
 
 pub use self::response::HttpResponse;
 pub(crate) use self::target::Target;
@@ -99,7 +104,8 @@ impl HttpClient {
         headers: HeaderMap,
         body: Option<(Bytes, &Arc<Handover>)>,
     ) -> Result<HttpResponse, TransportError> {
-        self.send_to(method, &self.target(url.clone()), headers, body).await
+        let body = body.as_ref().map(|(bytes, handover)| (bytes, *handover));
+        self.send_to(method, &self.target(url.clone()), Cow::Owned(headers), body).await
     }
 
     /// What is known of an address: whoever asks it often keeps that.
@@ -109,11 +115,10 @@ impl HttpClient {
 
     /// The headers that every request to an address has, beside those of its own. They are added where they lack;
     /// whoever sends many requests begins with them.
-    pub(crate) fn write_headers(&self, headers: &mut HeaderMap, target: &Target) {
+    pub(crate) fn write_headers(&self, headers: &mut Cow<'_, HeaderMap>, target: &Target) {
         let mut add = |name, value: &HeaderValue| {
-            // An entry would make room first.
             if !headers.contains_key(&name) {
-                headers.insert(name, value.clone());
+                headers.to_mut().insert(name, value.clone());
             }
         };
         add(USER_AGENT, &self.0.user_agent);
@@ -133,47 +138,42 @@ impl HttpClient {
         &self,
         method: Method,
         target: &Target,
-        mut headers: HeaderMap,
-        body: Option<(Bytes, &Arc<Handover>)>,
+        mut headers: Cow<'_, HeaderMap>,
+        body: Option<(&Bytes, &Arc<Handover>)>,
     ) -> Result<HttpResponse, TransportError> {
         let route = target.route()?;
         self.write_headers(&mut headers, target);
-        if let Some((bytes, _)) = &body {
-            let text = bytes.len().to_string();
-            let length = HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from(bytes.len()));
-            // An insertion would make room first, also where there is a value to be replaced.
-            match headers.get_mut(CONTENT_LENGTH) {
-                Some(value) => *value = length,
-                None => drop(headers.insert(CONTENT_LENGTH, length)),
-            }
-        }
-        let handover = body.as_ref().map(|(_, handover)| *handover);
-        let mut request = Request::new(Watched::new(body));
-        *request.method_mut() = method;
-        *request.headers_mut() = headers;
-        loop {
+        let handover = body.map(|(_, handover)| handover);
+        let answered = loop {
             let (sender, used_before) = self.connection(target, route).await?;
-            let (sent, connection) = route.exchange(sender, request, handover).await;
-            let mut failed = match sent {
-                Ok(response) => {
-                    if let Some(handover) = handover {
-                        handover.answered();
+            match sender {
+                Sender::Single(mut connection) => {
+                    let request = h1::Request { method: &method, line: &route.line, headers: &headers, body };
+                    let answered = connection.exchange(request).await;
+                    break answered.map(|(status, headers)| (status, headers, Incoming::Single(connection)));
+                }
+                #[cfg(feature = "http2")]
+                Sender::Shared(mut shared) => {
+                    // On the heap, so that other requests have no room for it.
+                    match Box::pin(h2::exchange(&mut shared, route, &method, &headers, body)).await {
+                        Ok((status, headers, incoming)) => break Ok((status, headers, Incoming::Shared(incoming))),
+                        // The connection had ended while it waited.
+                        Err(unanswered) if unanswered.untouched && used_before => {}
+                        Err(unanswered) => break Err(unanswered.error),
                     }
-                    return Ok(HttpResponse::new(response, target.clone(), connection));
                 }
-                Err(failed) => failed,
-            };
-            let untouched = failed.take_message();
-            if let (Some(_), Some(handover)) = (&untouched, handover) {
-                handover.returned();
             }
-            match untouched {
-                // It came back untouched: the connection had ended while it waited.
-                Some(untouched) if used_before => request = untouched,
-                _ => {
-                    let sent = handover.map_or(bowline_transport::Sent::Maybe, |handover| handover.sent());
-                    return Err(failure::of_request(failed.into_error(), target.shown(), sent));
+        };
+        match answered {
+            Ok((status, headers, incoming)) => {
+                if let Some(handover) = handover {
+                    handover.answered();
                 }
+                Ok(HttpResponse::new(status, headers, incoming, target.clone()))
+            }
+            Err(error) => {
+                let sent = handover.map_or(Sent::Maybe, |handover| handover.sent());
+                Err(failure::of_request(error, target.shown(), sent))
             }
         }
     }
@@ -192,7 +192,7 @@ impl HttpClient {
         let pool = &route.origin.pool;
         let fresh = async {
             if pool.expects() {
-                // One whose answer has just ended rests as soon as its task had its turn.
+                // The rest of an answer may be there once the runtime had its turn.
                 tokio::task::yield_now().await;
             }
             self.0.dial(&route.origin).await
@@ -214,38 +214,6 @@ impl HttpClient {
     pub(crate) async fn turn(&self, target: &Target) -> Option<OwnedSemaphorePermit> {
         let room = Arc::clone(&target.route().ok()?.origin.room);
         room.acquire_owned().await.ok()
-    }
-}
-
-impl Route {
-    /// Gives a request to a connection and waits for the head of the answer. Gives the connection back where it
-    /// carries nothing else.
-    async fn exchange(
-        &self,
-        sender: Sender,
-        mut request: Request<Watched>,
-        handover: Option<&Arc<Handover>>,
-    ) -> (connection::Sent, Option<connection::Single>) {
-        match sender {
-            Sender::Single(mut single) => {
-                *request.uri_mut() = self.line.clone();
-                // It is free, so its task takes the request next.
-                let sending = single.try_send_request(request);
-                if let Some(handover) = handover {
-                    handover.offered();
-                }
-                (sending.await, Some(single))
-            }
-            #[cfg(feature = "http2")]
-            Sender::Shared(mut shared) => {
-                *request.uri_mut() = self.whole.clone();
-                // The first line says it.
-                if request.headers().get(HOST) == Some(&self.host) {
-                    request.headers_mut().remove(HOST);
-                }
-                (shared.try_send_request(request).await, None)
-            }
-        }
     }
 }
 

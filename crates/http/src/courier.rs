@@ -22,12 +22,13 @@ pub(crate) enum Letter {
     Flush(oneshot::Sender<()>),
 }
 
-/// Sends until the connection ends.
-pub(crate) async fn run(shared: Arc<Shared>, mut letters: mpsc::Receiver<Letter>) {
+/// Sends until the connection ends. Letters come in boxes, and what sends them is on the heap: most of the time there
+/// are none, and a queue has room for many at once.
+pub(crate) async fn run(shared: Arc<Shared>, mut letters: mpsc::Receiver<Box<Letter>>) {
     while let Some(letter) = letters.recv().await {
-        match letter {
+        match *letter {
             Letter::Notification { message, done } => {
-                let outcome = deliver(&shared, &message).await;
+                let outcome = Box::pin(deliver(&shared, &message)).await;
                 if outcome.is_ok() && begins_listening(&message) {
                     shared.listen();
                 }
@@ -35,7 +36,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut letters: mpsc::Receiver<Letter>
                 let _ = done.send(outcome);
             }
             Letter::Cancelled { message, request } => {
-                if let Err(error) = deliver(&shared, &message).await {
+                if let Err(error) = Box::pin(deliver(&shared, &message)).await {
                     tracing::debug!(%error, "could not tell the server that a request was given up");
                 }
                 drop(request);

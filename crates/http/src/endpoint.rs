@@ -165,11 +165,10 @@ impl Endpoint {
         let mut headers = headers.make()?;
         let mut given = Vec::new();
         if let Some(authorize) = &self.authorize {
-            authorize.authorize(&mut AuthRequest::new(method, target.url(), &mut headers)).await?;
+            authorize.authorize(&mut AuthRequest::new(method, target.url(), headers.to_mut())).await?;
             given = added(&headers, base);
         }
-        let sent = body.map(|(bytes, handover)| (bytes.clone(), handover));
-        let mut response = self.client.send_to(method.clone(), target, headers, sent).await?;
+        let mut response = self.client.send_to(method.clone(), target, headers, body).await?;
         if let Some(authorize) = &self.authorize {
             authorize.answered(response.headers());
         }

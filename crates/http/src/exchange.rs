@@ -281,7 +281,7 @@ impl Job {
         lost: TransportError,
     ) -> Result<EventReader, TransportError> {
         let Ok(id) = HeaderValue::from_bytes(last_id) else { return Err(lost) };
-        let mut headers = session.get.clone();
+        let mut headers = session.get();
         headers.insert(header::LAST_EVENT_ID, id);
         let mut error = lost;
         for _ in 0..MAX_RESUMES {

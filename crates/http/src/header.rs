@@ -1,5 +1,7 @@
 //! The headers of the protocol, and how values are written into them.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bowline_protocol::Revision;
@@ -27,12 +29,12 @@ impl<'a> Headers<'a> {
         Self { base, about: routing.revision.map(|revision| (routing, revision)) }
     }
 
-    pub(crate) fn make(self) -> Result<HeaderMap, TransportError> {
+    pub(crate) fn make(self) -> Result<Cow<'a, HeaderMap>, TransportError> {
+        let Some((routing, revision)) = self.about else { return Ok(Cow::Borrowed(self.base)) };
         let mut headers = self.base.clone();
-        if let Some((routing, revision)) = self.about {
-            describe(&mut headers, routing, revision)?;
-        }
-        Ok(headers)
+        headers.reserve(3 + routing.mirrored.len());
+        describe(&mut headers, routing, revision)?;
+        Ok(Cow::Owned(headers))
     }
 }
 

@@ -105,7 +105,7 @@ struct Listener {
 
 impl Listener {
     async fn attempt(&mut self, heard: &mut bool) -> Attempt {
-        let mut headers = self.session.get.clone();
+        let mut headers = self.session.get();
         if let Ok(id) = HeaderValue::from_bytes(&self.last_id)
             && !id.is_empty()
         {

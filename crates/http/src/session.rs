@@ -1,8 +1,10 @@
 //! What the handshake settled, as the headers that say so.
 
+use std::borrow::Cow;
+
 use bowline_protocol::{Payload, Revision};
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 
@@ -13,9 +15,6 @@ use crate::header::{PROTOCOL_VERSION, SESSION_ID};
 /// How long a session id may be, in bytes.
 const MAX_ID: usize = 4096;
 
-/// How many headers are added later, by a session, a request or the HTTP library.
-const ROOM: usize = 8;
-
 /// The session of a 2025 revision, or the time before it.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
@@ -23,8 +22,6 @@ pub(crate) struct Session {
     pub(crate) target: Target,
     /// Headers of a POST.
     pub(crate) post: HeaderMap,
-    /// Headers of a GET.
-    pub(crate) get: HeaderMap,
     has_id: bool,
 }
 
@@ -32,21 +29,24 @@ impl Session {
     /// Before the handshake, and in revisions without one.
     pub(crate) fn fresh(endpoint: &Endpoint) -> Self {
         let mut post = endpoint.headers().clone();
-        let mut get = post.clone();
         post.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         post.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        // Room for what each body says, so that no copy has to grow.
-        post.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        post.remove(SESSION_ID);
+        post.remove(PROTOCOL_VERSION);
+        let target = endpoint.http().target(endpoint.url().clone());
+        let mut post = Cow::Owned(post);
+        endpoint.http().write_headers(&mut post, &target);
+        // A copy has no more room than it needs.
+        Self { target, post: HeaderMap::clone(&post), has_id: false }
+    }
+
+    /// Headers of a GET, made when one is due: there are few.
+    pub(crate) fn get(&self) -> HeaderMap {
+        let mut get = self.post.clone();
+        get.remove(CONTENT_TYPE);
         get.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         get.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        let target = endpoint.http().target(endpoint.url().clone());
-        for headers in [&mut post, &mut get] {
-            headers.reserve(ROOM);
-            headers.remove(SESSION_ID);
-            headers.remove(PROTOCOL_VERSION);
-            endpoint.http().write_headers(headers, &target);
-        }
-        Self { target, post, get, has_id: false }
+        get
     }
 
     /// Whether the server gave a session id.
@@ -75,8 +75,7 @@ impl Session {
         // A copy of its own: the one of the answer keeps the buffer that the answer was read into.
         let Ok(mut id) = HeaderValue::from_bytes(bytes) else { return Ok(()) };
         id.set_sensitive(true);
-        self.post.insert(SESSION_ID, id.clone());
-        self.get.insert(SESSION_ID, id);
+        self.post.insert(SESSION_ID, id);
         self.has_id = true;
         Ok(())
     }
@@ -96,8 +95,7 @@ impl Session {
             return;
         }
         if let Ok(version) = HeaderValue::try_from(agreed.protocol_version) {
-            self.post.insert(PROTOCOL_VERSION, version.clone());
-            self.get.insert(PROTOCOL_VERSION, version);
+            self.post.insert(PROTOCOL_VERSION, version);
         }
     }
 }

@@ -54,7 +54,7 @@ pub(crate) struct Shared {
     /// Ends every task.
     pub(crate) ended: CancellationToken,
     tasks: TaskTracker,
-    letters: mpsc::Sender<Letter>,
+    letters: mpsc::Sender<Box<Letter>>,
     listening: Mutex<Option<AbortHandle>>,
 }
 
@@ -93,7 +93,8 @@ impl HttpTransport {
         if !session.has_id() || gone {
             return;
         }
-        let deleting = shared.endpoint.send_to(Method::DELETE, &session.target, (&session.get).into(), None);
+        let headers = session.get();
+        let deleting = shared.endpoint.send_to(Method::DELETE, &session.target, (&headers).into(), None);
         match tokio::time::timeout(self.grace, deleting).await {
             Ok(Ok((response, _))) => tracing::debug!(status = %response.status(), "ended the session"),
             Ok(Err(error)) => tracing::debug!(%error, "could not end the session"),
@@ -181,7 +182,7 @@ impl Shared {
 
     /// Gives the courier something to do; `false` if it has too much to do.
     pub(crate) fn post_later(&self, letter: Letter) -> bool {
-        self.letters.try_send(letter).is_ok()
+        self.letters.try_send(Box::new(letter)).is_ok()
     }
 
     /// Runs a task of the connection.
@@ -237,7 +238,7 @@ impl Transport for HttpTransport {
                     .unwrap_or_else(|| Err(ended()));
             }
             let (done, outcome) = oneshot::channel();
-            if shared.letters.send(Letter::Notification { message, done }).await.is_err() {
+            if shared.letters.send(Box::new(Letter::Notification { message, done })).await.is_err() {
                 return Err(shared.end_error().with_sent(Sent::No));
             }
             outcome.await.unwrap_or_else(|_| Err(ended()))

@@ -1,13 +1,13 @@
 //! What a server sends unasked, on its way to the session.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bowline_protocol::frame::Message;
 use futures_core::Stream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::error::TransportError;
 use crate::fault::Fault;
@@ -15,9 +15,31 @@ use crate::fault::Fault;
 /// What a server sends unasked, in order.
 #[derive(Debug)]
 pub struct Inbound {
-    events: mpsc::Receiver<Queued>,
-    end: Arc<OnceLock<TransportError>>,
+    source: Source,
     ended: bool,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// Most of the time there is nothing, and a queue has room for many at once: hence the boxes.
+    Queue {
+        events: mpsc::Receiver<Box<Queued>>,
+        end: Arc<OnceLock<TransportError>>,
+    },
+    Promised(oneshot::Receiver<Inbound>),
+}
+
+/// Word that there will be an [`Inbound`], for a transport that has yet to find out what it speaks.
+///
+/// Dropping it ends the stream.
+#[derive(Debug)]
+pub struct InboundPromise(oneshot::Sender<Inbound>);
+
+impl InboundPromise {
+    /// Gives what was promised. Nobody listening is no error.
+    pub fn keep(self, inbound: Inbound) {
+        let _ = self.0.send(inbound);
+    }
 }
 
 /// One thing that came unasked.
@@ -44,7 +66,7 @@ struct Queued {
 /// Dropping the last one ends the stream.
 #[derive(Debug, Clone)]
 pub struct InboundSender {
-    events: mpsc::Sender<Queued>,
+    events: mpsc::Sender<Box<Queued>>,
     budget: Arc<Semaphore>,
     end: Arc<OnceLock<TransportError>>,
 }
@@ -58,7 +80,14 @@ impl Inbound {
         let (sender, events) = mpsc::channel(capacity.max(1));
         let end = Arc::new(OnceLock::new());
         let budget = Arc::new(Semaphore::new(Self::MAX_BYTES as usize));
-        (InboundSender { events: sender, budget, end: Arc::clone(&end) }, Self { events, end, ended: false })
+        let sender = InboundSender { events: sender, budget, end: Arc::clone(&end) };
+        (sender, Self { source: Source::Queue { events, end }, ended: false })
+    }
+
+    /// One that is there later.
+    pub fn promised() -> (InboundPromise, Self) {
+        let (promise, kept) = oneshot::channel();
+        (InboundPromise(promise), Self { source: Source::Promised(kept), ended: false })
     }
 
     /// The next event; `None` after [`InboundEvent::Closed`].
@@ -71,20 +100,30 @@ impl Inbound {
 
     /// How many events can be had without waiting.
     pub fn waiting(&self) -> usize {
-        self.events.len()
+        match &self.source {
+            Source::Queue { events, .. } => events.len(),
+            Source::Promised(_) => 0,
+        }
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<InboundEvent>> {
         if self.ended {
             return Poll::Ready(None);
         }
-        Poll::Ready(Some(match ready!(self.events.poll_recv(cx)) {
-            Some(queued) => queued.event,
-            None => {
-                self.ended = true;
-                InboundEvent::Closed(self.end.get().cloned().unwrap_or_else(TransportError::closed))
+        let end = loop {
+            match &mut self.source {
+                Source::Queue { events, end } => match ready!(events.poll_recv(cx)) {
+                    Some(queued) => return Poll::Ready(Some(queued.event)),
+                    None => break end.get().cloned(),
+                },
+                Source::Promised(kept) => match ready!(Pin::new(kept).poll(cx)) {
+                    Ok(inbound) => *self = inbound,
+                    Err(_) => break None,
+                },
             }
-        }))
+        };
+        self.ended = true;
+        Poll::Ready(Some(InboundEvent::Closed(end.unwrap_or_else(TransportError::closed))))
     }
 }
 
@@ -104,13 +143,13 @@ impl InboundSender {
     pub async fn send(&self, event: InboundEvent) {
         // The budget is never closed.
         let Ok(share) = Arc::clone(&self.budget).acquire_many_owned(weight(&event)).await else { return };
-        let _ = self.events.send(Queued { event, _share: share }).await;
+        let _ = self.events.send(Box::new(Queued { event, _share: share })).await;
     }
 
     /// Hands on an event if there is room for it, and drops it otherwise.
     pub fn try_send(&self, event: InboundEvent) {
         if let Ok(share) = Arc::clone(&self.budget).try_acquire_many_owned(weight(&event)) {
-            let _ = self.events.try_send(Queued { event, _share: share });
+            let _ = self.events.try_send(Box::new(Queued { event, _share: share }));
         }
     }
 
@@ -134,4 +173,30 @@ fn weight(event: &InboundEvent) -> u32 {
     };
     let bytes = params.as_ref().map_or(0, |p| p.as_bytes().len());
     u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, Inbound::MAX_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_promised_is_what_comes() {
+        let (promise, mut inbound) = Inbound::promised();
+        assert_eq!(inbound.waiting(), 0);
+        let (sender, kept) = Inbound::channel(4);
+        promise.keep(kept);
+        sender.send(InboundEvent::Fault(Fault::Batch { len: 2 })).await;
+        assert!(matches!(inbound.next().await, Some(InboundEvent::Fault(Fault::Batch { len: 2 }))));
+        drop(sender);
+        assert!(matches!(inbound.next().await, Some(InboundEvent::Closed(_))));
+        assert!(inbound.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_promise_that_is_not_kept_is_the_end() {
+        let (promise, mut inbound) = Inbound::promised();
+        drop(promise);
+        assert!(matches!(inbound.next().await, Some(InboundEvent::Closed(_))));
+        assert!(inbound.next().await.is_none());
+    }
 }

@@ -13,7 +13,7 @@ mod secrets;
 pub use contract::{BoxFuture, Connect, Exchange, ExchangeSource, Routing, Transport, WireMessage, WireRequest};
 pub use error::{Sent, TransportError, TransportErrorKind};
 pub use fault::Fault;
-pub use inbound::{Inbound, InboundEvent, InboundSender};
+pub use inbound::{Inbound, InboundEvent, InboundPromise, InboundSender};
 pub use limits::Limits;
 pub use memory::MemoryConnect;
 pub use mux::{Mux, MuxBuilder};

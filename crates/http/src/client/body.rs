@@ -6,16 +6,18 @@ mod packed;
 #[path = "body/never_packed.rs"]
 mod packed;
 
-use std::io;
-use std::pin::Pin;
+use std::error::Error as StdError;
 use std::task::{Context, Poll, ready};
+use std::{fmt, io};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use hyper::body::{Body as _, Incoming};
 
 use self::packed::Packed;
+use super::h1::Connection;
+#[cfg(feature = "http2")]
+use super::h2;
 
 pub(super) use self::packed::ACCEPTED;
 
@@ -26,19 +28,85 @@ pub(super) enum Body {
     Packed(Box<Packed>),
 }
 
+/// A body as it came.
+pub(super) enum Incoming {
+    /// Over a connection that carries nothing else.
+    Single(Box<Connection>),
+    /// Over one of many streams of a connection.
+    #[cfg(feature = "http2")]
+    Shared(h2::Incoming),
+}
+
 /// Why a body came to no end.
 pub(super) enum Broken {
     /// The connection is to blame.
-    Connection(hyper::Error),
+    Connection(Lost),
     /// What came is not in its encoding.
     Encoding(io::Error),
+}
+
+/// What a connection failed with.
+#[derive(Debug)]
+pub(super) struct Lost(pub(super) io::Error);
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection was lost")
+    }
+}
+
+impl StdError for Lost {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.0)
+    }
+}
+
+impl Incoming {
+    /// How many bytes are left, where that is known.
+    fn remaining(&self) -> Option<u64> {
+        match self {
+            Self::Single(connection) => connection.left(),
+            #[cfg(feature = "http2")]
+            Self::Shared(body) => body.left(),
+        }
+    }
+
+    /// Whether it is known to have come to its last byte.
+    pub(super) fn is_read(&self) -> bool {
+        match self {
+            Self::Single(connection) => connection.is_over(),
+            #[cfg(feature = "http2")]
+            Self::Shared(body) => body.is_over(),
+        }
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Lost>>> {
+        match self {
+            Self::Single(connection) => connection.poll_piece(cx),
+            #[cfg(feature = "http2")]
+            Self::Shared(body) => body.poll_piece(cx),
+        }
+        .map(|piece| piece.map(|piece| piece.map_err(Lost)))
+    }
+
+    /// Takes at most so many pieces that nobody wants, and waits for the end.
+    pub(super) fn poll_drained(&mut self, cx: &mut Context<'_>, pieces: usize) -> Poll<Result<(), ()>> {
+        for _ in 0..pieces {
+            match ready!(self.poll_piece(cx)) {
+                Some(Ok(_)) => {}
+                Some(Err(_)) => return Poll::Ready(Err(())),
+                None => return Poll::Ready(Ok(())),
+            }
+        }
+        Poll::Pending
+    }
 }
 
 impl Body {
     /// The body that belongs to a head. Where it is unpacked, the head no longer says how it was packed.
     pub(super) fn new(headers: &mut HeaderMap, body: Incoming) -> Self {
         // Without a body nothing was packed.
-        if headers.contains_key(CONTENT_ENCODING) && !body.is_end_stream() {
+        if headers.contains_key(CONTENT_ENCODING) && !body.is_read() {
             match Packed::new(headers, body) {
                 Ok(packed) => {
                     headers.remove(CONTENT_ENCODING);
@@ -54,62 +122,53 @@ impl Body {
     /// How many bytes are left, where that is known.
     pub(super) fn remaining(&self) -> Option<u64> {
         match self {
-            Self::Plain(body) => body.size_hint().exact(),
+            Self::Plain(body) => body.remaining(),
             Self::Packed(_) => None,
-        }
-    }
-
-    /// Whether the answer is known to have been read to its last byte.
-    pub(super) fn is_read(&self) -> bool {
-        match self {
-            Self::Plain(body) => body.is_end_stream(),
-            Self::Packed(_) => false,
         }
     }
 
     /// The next piece.
     pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         match self {
-            Self::Plain(body) => poll_data(body, cx).map(|data| data.map(|data| data.map_err(Broken::Connection))),
+            Self::Plain(body) => body.poll_piece(cx).map(|data| data.map(|data| data.map_err(Broken::Connection))),
             Self::Packed(packed) => packed.poll_chunk(cx).map(|data| data.map(|data| data.map_err(broken))),
         }
     }
 
-    /// Takes at most so many pieces that nobody wants, and waits for the end.
-    pub(super) fn poll_drained(&mut self, cx: &mut Context<'_>, pieces: usize) -> Poll<Result<(), ()>> {
-        let body = match self {
+    /// Appends the next piece.
+    pub(super) fn poll_append(
+        &mut self,
+        cx: &mut Context<'_>,
+        whole: &mut Vec<u8>,
+    ) -> Poll<Option<Result<(), Broken>>> {
+        if let Self::Plain(Incoming::Single(connection)) = self {
+            let appended = connection.poll_append(cx, whole);
+            return appended.map(|done| done.map(|done| done.map_err(|error| Broken::Connection(Lost(error)))));
+        }
+        self.poll_chunk(cx).map(|data| data.map(|data| data.map(|data| whole.extend_from_slice(&data))))
+    }
+
+    /// What it comes from.
+    pub(super) fn incoming(&mut self) -> &mut Incoming {
+        match self {
             Self::Plain(body) => body,
             Self::Packed(packed) => packed.incoming(),
-        };
-        for _ in 0..pieces {
-            match ready!(poll_data(body, cx)) {
-                Some(Ok(_)) => {}
-                Some(Err(_)) => return Poll::Ready(Err(())),
-                None => return Poll::Ready(Ok(())),
-            }
         }
-        Poll::Pending
     }
-}
 
-fn poll_data(body: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
-    loop {
-        return Poll::Ready(match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => Some(Ok(data)),
-                // Trailers.
-                Err(_) => continue,
-            },
-            Some(Err(error)) => Some(Err(error)),
-            None => None,
-        });
+    /// What is left of what it came from.
+    pub(super) fn into_incoming(self) -> Incoming {
+        match self {
+            Self::Plain(body) => body,
+            Self::Packed(packed) => packed.into_incoming(),
+        }
     }
 }
 
 /// What failed below a decoder came through it as an error of I/O.
 fn broken(error: io::Error) -> Broken {
-    match error.downcast::<hyper::Error>() {
-        Ok(error) => Broken::Connection(error),
+    match error.downcast::<Lost>() {
+        Ok(lost) => Broken::Connection(lost),
         Err(error) => Broken::Encoding(error),
     }
 }

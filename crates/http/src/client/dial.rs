@@ -17,7 +17,10 @@ use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
 use tower_service::Service;
 
-use super::connection::{Sender, Stream};
+use super::h1::{Bytestream, Connection};
+#[cfg(feature = "http2")]
+use super::h2;
+use super::pool::Sender;
 use super::target::Origin;
 use super::{Inner, config};
 
@@ -35,9 +38,13 @@ pub(super) enum Failure {
     Slow,
     /// There is no way to the server, or TLS is not agreed on.
     Unreached(io::Error),
-    /// What was reached does not speak HTTP.
-    Handshake(hyper::Error),
+    /// What was reached does not speak HTTP/2 as it said.
+    #[cfg(feature = "http2")]
+    Handshake(io::Error),
 }
+
+/// What a connection is opened over, as the connectors of the library have it.
+pub(super) type Stream = TokioIo<Box<dyn Bytestream>>;
 
 impl Inner {
     /// Opens a connection to an origin, within the time that is set for it.
@@ -56,7 +63,12 @@ impl Inner {
         } else {
             (stream, false)
         };
-        Sender::start(stream, http2).await.map_err(Failure::Handshake)
+        #[cfg(feature = "http2")]
+        if http2 {
+            return h2::start(stream.into_inner()).await.map(Sender::Shared).map_err(Failure::Handshake);
+        }
+        let _ = http2;
+        Ok(Sender::Single(Box::new(Connection::new(stream.into_inner()))))
     }
 
     async fn tcp(&self, to: Uri, secure: bool) -> Result<Stream, Failure> {

@@ -6,7 +6,7 @@ use std::io;
 use bowline_protocol::excerpt;
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
 
-use super::body::Broken;
+use super::body::{Broken, Lost};
 use super::dial::Failure;
 use super::tls;
 
@@ -34,6 +34,7 @@ pub(super) fn of_dial(failure: Failure, at: &str) -> TransportError {
             let message = format!("cannot connect to {at}: {why}; check the address, and that the server runs");
             TransportError::new(kind, message).with_sent(Sent::No).with_source(error)
         }
+        #[cfg(feature = "http2")]
         Failure::Handshake(error) => of_request(error, at, Sent::No),
     }
 }
@@ -44,7 +45,7 @@ fn slow(at: &str) -> TransportError {
 }
 
 /// Why a request got no answer. `sent` is what its body says.
-pub(super) fn of_request(error: hyper::Error, at: &str, sent: Sent) -> TransportError {
+pub(super) fn of_request(error: io::Error, at: &str, sent: Sent) -> TransportError {
     if let Some(explained) = tls::explain(&error, at) {
         // What a handshake that failed would have carried was read by nobody, whoever had begun to write.
         return explained.clone().with_sent(sent.min(explained.sent())).with_source(error);
@@ -56,7 +57,7 @@ pub(super) fn of_request(error: hyper::Error, at: &str, sent: Sent) -> Transport
 /// Why a body came to no end. Its head came, so the request was read.
 pub(super) fn of_body(broken: Broken, at: &str) -> TransportError {
     let error = match broken {
-        Broken::Connection(error) => {
+        Broken::Connection(Lost(error)) => {
             let message = format!("{at} broke off in the middle of the answer: {}", cause(&error));
             TransportError::new(TransportErrorKind::Closed, message).with_source(error)
         }

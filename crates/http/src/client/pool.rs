@@ -9,10 +9,10 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::body::Body;
+use super::body::Incoming;
+use super::h1::Connection;
 #[cfg(feature = "http2")]
-use super::connection::Shared;
-use super::connection::{Sender, Single};
+use super::h2::Shared;
 
 /// How long a connection waits for its next request.
 const IDLE: Duration = Duration::from_secs(90);
@@ -20,6 +20,15 @@ const IDLE: Duration = Duration::from_secs(90);
 const LAST_BYTES: Duration = Duration::from_secs(1);
 /// How many pieces of such a rest are taken at once.
 const PIECES: usize = 8;
+
+/// The way into a connection.
+pub(super) enum Sender {
+    /// It carries one request at a time.
+    Single(Box<Connection>),
+    /// It carries many.
+    #[cfg(feature = "http2")]
+    Shared(Shared),
+}
 
 /// The connections to one origin that are open.
 #[derive(Default)]
@@ -39,11 +48,10 @@ struct State {
     keeper: Option<Keeper>,
 }
 
-/// A connection that waits, or will once the rest of its answer is there.
+/// A connection that waits, or will once the rest of its answer is there; or that rest alone, where requests do not
+/// have a connection of their own.
 struct Resting {
-    /// None where requests do not have a connection of their own.
-    sender: Option<Single>,
-    rest: Option<Body>,
+    incoming: Incoming,
     until: Instant,
 }
 
@@ -56,17 +64,17 @@ struct Keeper {
 impl Resting {
     /// Whether it can carry a request: now, or never again.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        if let Some(rest) = &mut self.rest {
-            match ready!(rest.poll_drained(cx, PIECES)) {
-                Ok(()) => self.rest = None,
-                Err(()) => return Poll::Ready(false),
+        if !self.incoming.is_read() {
+            if ready!(self.incoming.poll_drained(cx, PIECES)).is_err() {
+                return Poll::Ready(false);
             }
             self.until = Instant::now() + IDLE;
         }
-        match &mut self.sender {
-            Some(sender) => sender.poll_ready(cx).map(|ready| ready.is_ok()),
-            None => Poll::Ready(false),
-        }
+        Poll::Ready(match &mut self.incoming {
+            Incoming::Single(connection) => connection.is_free(),
+            #[cfg(feature = "http2")]
+            Incoming::Shared(_) => false,
+        })
     }
 }
 
@@ -105,9 +113,9 @@ impl Pool {
         while let Some(resting) = at.checked_sub(1).and_then(|index| state.resting.get_mut(index)) {
             at -= 1;
             if let Poll::Ready(usable) = resting.poll_ready(cx) {
-                let sender = state.resting.remove(at).sender.filter(|_| usable);
-                if let Some(sender) = sender {
-                    return Some(Sender::Single(sender));
+                match state.resting.remove(at).incoming {
+                    Incoming::Single(connection) if usable => return Some(Sender::Single(connection)),
+                    _ => {}
                 }
             }
         }
@@ -120,12 +128,18 @@ impl Pool {
     }
 
     /// Takes a connection back, with what is left of its answer.
-    pub(super) fn put(self: &Arc<Self>, sender: Option<Single>, rest: Option<Body>) {
+    pub(super) fn put(self: &Arc<Self>, incoming: Incoming) {
+        match &incoming {
+            Incoming::Single(connection) if connection.may_go_on() => {}
+            #[cfg(feature = "http2")]
+            Incoming::Shared(body) if !body.is_over() => {}
+            _ => return,
+        }
         // Without a runtime there is nobody to use it, or to close it in time.
         let Ok(runtime) = Handle::try_current() else { return };
-        let until = Instant::now() + if rest.is_some() { LAST_BYTES } else { IDLE };
+        let until = Instant::now() + if incoming.is_read() { IDLE } else { LAST_BYTES };
         let mut state = self.lock();
-        state.resting.push(Resting { sender, rest, until });
+        state.resting.push(Resting { incoming, until });
         self.look_at(&mut state.keeper, until, &runtime);
     }
 

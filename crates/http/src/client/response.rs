@@ -5,12 +5,9 @@ use std::future::poll_fn;
 
 use bowline_transport::{Secrets, TransportError};
 use bytes::Bytes;
-use http::response::Parts;
-use http::{HeaderMap, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{HeaderMap, StatusCode};
 
-use super::body::Body;
-use super::connection::Single;
+use super::body::{Body, Broken, Incoming};
 use super::failure;
 use super::target::Target;
 
@@ -25,17 +22,14 @@ pub struct HttpResponse {
     body: Option<Body>,
     /// Whether no more comes.
     ended: bool,
-    /// The connection that it came over, where it has that for itself.
-    connection: Option<Single>,
     target: Target,
     secrets: Secrets,
 }
 
 impl HttpResponse {
-    pub(super) fn new(response: Response<Incoming>, target: Target, connection: Option<Single>) -> Self {
-        let (Parts { status, mut headers, .. }, body) = response.into_parts();
+    pub(super) fn new(status: StatusCode, mut headers: HeaderMap, body: Incoming, target: Target) -> Self {
         let body = Body::new(&mut headers, body);
-        Self { status, headers, body: Some(body), ended: false, connection, target, secrets: Secrets::default() }
+        Self { status, headers, body: Some(body), ended: false, target, secrets: Secrets::default() }
     }
 
     /// The status.
@@ -58,11 +52,24 @@ impl HttpResponse {
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, TransportError> {
         let Some(body) = self.body.as_mut().filter(|_| !self.ended) else { return Ok(None) };
         let chunk = poll_fn(|cx| body.poll_chunk(cx)).await;
-        match chunk {
-            Some(Ok(chunk)) => Ok(Some(chunk)),
+        self.went_on(chunk)
+    }
+
+    /// Appends the next piece of the body; `false` at its end. A body whose length is known is read to where it stays.
+    ///
+    /// Errors and cancel safety are those of [`chunk`](Self::chunk).
+    pub(crate) async fn append_to(&mut self, whole: &mut Vec<u8>) -> Result<bool, TransportError> {
+        let Some(body) = self.body.as_mut().filter(|_| !self.ended) else { return Ok(false) };
+        let appended = poll_fn(|cx| body.poll_append(cx, whole)).await;
+        Ok(self.went_on(appended)?.is_some())
+    }
+
+    fn went_on<T>(&mut self, piece: Option<Result<T, Broken>>) -> Result<Option<T>, TransportError> {
+        match piece {
+            Some(Ok(piece)) => Ok(Some(piece)),
             Some(Err(broken)) => {
                 // Nothing good comes over it any more.
-                (self.body, self.connection) = (None, None);
+                self.body = None;
                 Err(failure::of_body(broken, self.target.shown()))
             }
             None => {
@@ -84,7 +91,9 @@ impl HttpResponse {
 
     /// Sees to it that the connection is not used again.
     pub(crate) fn close_after(&mut self) {
-        self.connection = None;
+        if let Some(Incoming::Single(connection)) = self.body.as_mut().map(Body::incoming) {
+            connection.close_after();
+        }
     }
 
     /// How large the body says it is, in bytes.
@@ -114,14 +123,9 @@ impl HttpResponse {
 impl Drop for HttpResponse {
     fn drop(&mut self) {
         let (Some(body), Ok(route)) = (self.body.take(), self.target.route()) else { return };
-        let pool = &route.origin.pool;
-        let connection = self.connection.take();
-        if body.is_read() {
-            if connection.is_some() {
-                pool.put(connection, None);
-            }
-        } else if self.ended {
-            pool.put(connection, Some(body));
+        let incoming = body.into_incoming();
+        if self.ended || incoming.is_read() {
+            route.origin.pool.put(incoming);
         }
     }
 }

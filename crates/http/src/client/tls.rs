@@ -11,7 +11,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::connection::{Bytestream, Stream};
+use super::dial::Stream;
+use super::h1::Bytestream;
 
 /// How TLS is spoken.
 pub(super) struct Secure(Arc<ClientConfig>);

@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use hyper::body::Incoming;
+
+use super::Incoming;
 
 /// What is accepted, for the header that says so.
 pub(crate) const ACCEPTED: Option<&str> = None;
@@ -23,6 +24,10 @@ impl Packed {
     }
 
     pub(crate) fn incoming(&mut self) -> &mut Incoming {
+        match self.0 {}
+    }
+
+    pub(crate) fn into_incoming(self) -> Incoming {
         match self.0 {}
     }
 }

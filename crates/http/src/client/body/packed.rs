@@ -14,9 +14,10 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
-use hyper::body::Incoming;
 use tokio::io::AsyncRead;
 use tokio_util::io::{StreamReader, poll_read_buf};
+
+use super::Incoming;
 
 /// How much is unpacked at once, in bytes.
 const PIECE: usize = 16 << 10;
@@ -111,6 +112,11 @@ impl Packed {
     pub(crate) fn incoming(&mut self) -> &mut Incoming {
         &mut with!(&mut self.decoder, decoder => decoder.get_mut().get_mut()).0
     }
+
+    /// As [`incoming`](Self::incoming).
+    pub(crate) fn into_incoming(self) -> Incoming {
+        with!(self.decoder, decoder => decoder.into_inner().into_inner()).0
+    }
 }
 
 fn read<R: AsyncRead + Unpin>(reader: &mut R, cx: &mut Context<'_>, out: &mut BytesMut) -> Poll<io::Result<usize>> {
@@ -124,6 +130,6 @@ impl Stream for Pieces {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        super::poll_data(&mut self.0, cx).map(|data| data.map(|data| data.map_err(io::Error::other)))
+        self.0.poll_piece(cx).map(|data| data.map(|data| data.map_err(io::Error::other)))
     }
 }

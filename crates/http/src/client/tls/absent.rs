@@ -7,7 +7,7 @@ use std::io;
 use bowline_tls::Tls;
 use bowline_transport::TransportError;
 
-use super::connection::Stream;
+use super::dial::Stream;
 
 /// How TLS is spoken: not at all.
 pub(super) struct Secure(Infallible);

@@ -1,0 +1,353 @@
+//! A connection that was opened, and the one request that it carries.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::{Buf, BufMut as _, Bytes, BytesMut};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::io::poll_read_buf;
+
+use super::head::{self, Head};
+use super::length::Length;
+use super::{malformed, spare};
+use crate::handover::{GivenUp, Handover};
+
+/// How many bytes are read at once where much comes.
+const MUCH: usize = 256 << 10;
+/// How many bytes of a body there is room for before they come: its head may claim anything.
+const CLAIMED: usize = 16 << 20;
+/// How many interim answers there may be before the one that counts.
+const MAX_INTERIM: usize = 32;
+
+/// What a connection speaks over.
+pub(crate) trait Bytestream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytestream for T {}
+
+/// A request as it is written.
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a Method,
+    /// What its first line says.
+    pub(crate) line: &'a Uri,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: Option<(&'a Bytes, &'a Arc<Handover>)>,
+}
+
+/// A connection to a server. Dropping it closes it, whatever is on the way.
+pub(crate) struct Connection {
+    stream: Box<dyn Bytestream>,
+    /// What is still to be written of the request.
+    out: Out,
+    /// What came and was not looked at.
+    came: BytesMut,
+    /// What is to come of the answer.
+    length: Length,
+    /// How much to read at once.
+    wanted: usize,
+    /// Whether another request may follow, once the answer is over.
+    goes_on: bool,
+}
+
+/// The rest of a request.
+#[derive(Default)]
+struct Out {
+    head: Bytes,
+    body: Bytes,
+    /// What was written may wait in the stream.
+    unflushed: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: Box<dyn Bytestream>) -> Self {
+        Self {
+            stream,
+            out: Out::default(),
+            came: BytesMut::new(),
+            length: Length::Exact(0),
+            wanted: spare::SIZE,
+            goes_on: true,
+        }
+    }
+
+    /// Sends a request and waits for the head of the answer. The body may still be on its way when that comes.
+    pub(crate) async fn exchange(&mut self, request: Request<'_>) -> io::Result<(StatusCode, HeaderMap)> {
+        let mut written = Ok(());
+        let (mut begun, mut seen, mut interim) = (false, 0, 0);
+        let head = poll_fn(|cx| {
+            if !begun {
+                begun = true;
+                if request.body.is_some_and(|(_, handover)| !handover.take()) {
+                    return Poll::Ready(Err(io::Error::other(GivenUp)));
+                }
+                self.begin(cx, &request);
+            }
+            if written.is_ok()
+                && let Poll::Ready(Err(error)) = self.poll_out(cx)
+            {
+                written = Err(error);
+            }
+            loop {
+                if self.came.len() > seen {
+                    match head::take(&mut self.came, seen)? {
+                        Some(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                            return Poll::Ready(Err(malformed("another protocol, which nobody asked for")));
+                        }
+                        Some(head) if head.status.is_informational() => {
+                            (seen, interim) = (0, interim + 1);
+                            if interim > MAX_INTERIM {
+                                return Poll::Ready(Err(malformed("no answer after many interim ones")));
+                            }
+                            continue;
+                        }
+                        Some(head) => return Poll::Ready(Ok(head)),
+                        None => seen = self.came.len(),
+                    }
+                }
+                let count = ready!(spare::with(|buffer| {
+                    let read = poll_read_buf(Pin::new(&mut self.stream), cx, buffer);
+                    self.came.extend_from_slice(buffer);
+                    read
+                }))?;
+                if count == 0 {
+                    // Why it could not be written tells more.
+                    std::mem::replace(&mut written, Ok(()))?;
+                    return Poll::Ready(Err(ended("the connection ended without an answer")));
+                }
+            }
+        })
+        .await?;
+        // The server may answer before it has read everything, and then close what it reads from.
+        if written.is_err() {
+            (self.out, self.goes_on) = (Out::default(), false);
+        }
+        self.take_head(request.method, head)
+    }
+
+    fn take_head(&mut self, method: &Method, head: Head) -> io::Result<(StatusCode, HeaderMap)> {
+        let (length, goes_on) = head.length(method)?;
+        self.length = length;
+        self.goes_on &= goes_on;
+        if self.came.is_empty() {
+            // It shares the head's memory.
+            self.came = BytesMut::new();
+        }
+        Ok((head.status, head.headers))
+    }
+
+    /// Writes as much of a request as can be written now, and keeps the rest.
+    fn begin(&mut self, cx: &mut Context<'_>, request: &Request<'_>) {
+        let whole = request.body.map(|(bytes, _)| bytes);
+        spare::with(|head| {
+            head::encode(head, request.method, request.line, request.headers, whole.map(Bytes::len));
+            let mut rest = (head.as_slice(), whole.map_or(&[][..], Bytes::as_ref));
+            // What fails here fails again.
+            let _ = poll_write(&mut self.stream, cx, &mut rest.0, &mut rest.1);
+            let body = whole.map(|whole| whole.slice_ref(rest.1)).unwrap_or_default();
+            self.out = Out { head: Bytes::copy_from_slice(rest.0), body, unflushed: true };
+        });
+    }
+
+    /// Writes what is left of the request.
+    fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.out.unflushed {
+            ready!(poll_write(&mut self.stream, cx, &mut self.out.head, &mut self.out.body))?;
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            self.out = Out::default();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Goes on writing beside the answer. Where that fails, the answer is what counts.
+    fn write_on(&mut self, cx: &mut Context<'_>) {
+        if self.out.unflushed && matches!(self.poll_out(cx), Poll::Ready(Err(_))) {
+            self.out = Out::default();
+            self.goes_on = false;
+        }
+    }
+
+    /// The next piece of the answer; `None` at its end.
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        self.write_on(cx);
+        while !self.length.is_over() {
+            let piece = match self.take_piece() {
+                Ok(None) => ready!(self.poll_read(cx)),
+                came => came,
+            };
+            match piece {
+                // Nothing of what came was data.
+                Ok(Some(piece)) if piece.is_empty() => {}
+                Ok(piece) => return Poll::Ready(piece.map(Ok)),
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// Appends the next piece of the answer; `None` at its end. What has a length is read to where it stays.
+    pub(crate) fn poll_append(&mut self, cx: &mut Context<'_>, whole: &mut Vec<u8>) -> Poll<Option<io::Result<()>>> {
+        let Length::Exact(left) = self.length else {
+            return self.poll_piece(cx).map(|piece| {
+                piece.map(|piece| {
+                    whole.extend_from_slice(&piece?);
+                    Ok(())
+                })
+            });
+        };
+        self.write_on(cx);
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        if let Some(piece) = self.take_piece().transpose() {
+            return Poll::Ready(Some(piece.map(|piece| whole.extend_from_slice(&piece))));
+        }
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        if whole.len() == whole.capacity() {
+            whole.reserve_exact(left.min(CLAIMED.max(whole.len())));
+        }
+        let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut whole.limit(left)));
+        Poll::Ready(Some(read.and_then(|count| {
+            if count == 0 {
+                return self.length.end();
+            }
+            self.length = Length::Exact((left - count) as u64);
+            Ok(())
+        })))
+    }
+
+    /// What came with the head, or with the piece before.
+    fn take_piece(&mut self) -> io::Result<Option<Bytes>> {
+        if self.came.is_empty() {
+            return Ok(None);
+        }
+        let found = self.length.take(&mut self.came)?;
+        let mut piece = self.came.split_to(found.data.end);
+        piece.advance(found.data.start);
+        self.came.advance(found.used - found.data.end);
+        if self.came.is_empty() {
+            // It shares the piece's memory.
+            self.came = BytesMut::new();
+        }
+        Ok(Some(piece.freeze()))
+    }
+
+    /// Reads once. Gives what of it is data; `None` where the end of the connection is the end of the answer.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        if self.wanted > spare::SIZE {
+            let mut buffer = Vec::with_capacity(self.wanted);
+            let count = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut buffer))?;
+            return Poll::Ready(self.find(count, &mut buffer, |buffer, data| {
+                // Room that is not needed is not kept.
+                if data.len() < buffer.capacity() / 2 {
+                    return buffer.get(data).map(Bytes::copy_from_slice).unwrap_or_default();
+                }
+                Bytes::from(std::mem::take(buffer)).slice(data)
+            }));
+        }
+        spare::with(|buffer| {
+            let count = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, buffer))?;
+            Poll::Ready(
+                self.find(count, buffer, |buffer, data| {
+                    buffer.get(data).map(Bytes::copy_from_slice).unwrap_or_default()
+                }),
+            )
+        })
+    }
+
+    /// Finds the data in what was read.
+    fn find(
+        &mut self,
+        count: usize,
+        buffer: &mut Vec<u8>,
+        keep: impl FnOnce(&mut Vec<u8>, std::ops::Range<usize>) -> Bytes,
+    ) -> io::Result<Option<Bytes>> {
+        if count == 0 {
+            self.length.end()?;
+            self.goes_on = false;
+            return Ok(None);
+        }
+        if count >= self.wanted {
+            self.wanted = MUCH;
+        } else if count < self.wanted / 4 {
+            self.wanted = spare::SIZE;
+        }
+        let found = self.length.take(buffer)?;
+        if found.used < count {
+            // More than the answer: nobody asked for that.
+            self.goes_on = false;
+        }
+        Ok(Some(keep(buffer, found.data)))
+    }
+
+    /// How many bytes are to come of the answer, where that is known.
+    pub(crate) const fn left(&self) -> Option<u64> {
+        self.length.left()
+    }
+
+    /// Whether all of the answer came.
+    pub(crate) fn is_over(&self) -> bool {
+        self.length.is_over()
+    }
+
+    /// Sees to it that no other request follows.
+    pub(crate) const fn close_after(&mut self) {
+        self.goes_on = false;
+    }
+
+    /// Whether another request may follow once all of the answer came.
+    pub(crate) fn may_go_on(&self) -> bool {
+        self.goes_on && (self.came.is_empty() || !self.length.is_over())
+    }
+
+    /// Whether it can carry a request now: nothing is on the way, and the server has neither ended it nor said
+    /// anything.
+    pub(crate) fn is_free(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.write_on(&mut cx);
+        self.is_over()
+            && self.may_go_on()
+            && !self.out.unflushed
+            && spare::with(|buffer| poll_read_buf(Pin::new(&mut self.stream), &mut cx, buffer)).is_pending()
+    }
+}
+
+/// Writes two pieces, as one where the stream can do that.
+fn poll_write(
+    stream: &mut Box<dyn Bytestream>,
+    cx: &mut Context<'_>,
+    head: &mut impl Buf,
+    body: &mut impl Buf,
+) -> Poll<io::Result<()>> {
+    while head.has_remaining() || body.has_remaining() {
+        let stream = Pin::new(&mut *stream);
+        let wrote = ready!(match (head.chunk(), body.chunk()) {
+            ([], body) => stream.poll_write(cx, body),
+            (head, []) => stream.poll_write(cx, head),
+            (head, body) => stream.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(body)]),
+        })?;
+        if wrote == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        let of_head = wrote.min(head.remaining());
+        head.advance(of_head);
+        body.advance((wrote - of_head).min(body.remaining()));
+    }
+    Poll::Ready(Ok(()))
+}
+
+fn ended(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, why)
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // TLS says that this is the end and no accident, where there is room for it.
+        let _ = Pin::new(&mut self.stream).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+    }
+}
+
+#[cfg(test)]
+mod tests;
