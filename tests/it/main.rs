@@ -14,6 +14,7 @@ mod lists;
 mod mirrors;
 mod misbehaviour;
 mod requests;
+mod resilience;
 mod revisions;
 mod stateless;
 mod subscriptions;

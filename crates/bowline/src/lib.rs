@@ -11,10 +11,11 @@ mod web;
 #[cfg(feature = "trace-context")]
 pub use bowline_client::TraceContextProvider;
 pub use bowline_client::{
-    Attempt, ByHand, Cache, CacheStats, Call, CallService, Change, Client, ClientBuilder, ElicitationHandler,
-    ElicitationSupport, Eras, Error, ErrorKind, Event, Events, Folders, HandlerResult, InputRequired, Listed, Outcome,
-    Pages, ProgressSink, Reconnect, Reply, Request, RequestContext, RootsProvider, Safety, SamplingHandler,
-    SamplingSupport, ServerInfo, Subscription, SubscriptionEnd, Supporting, Timeouts, form, refused, request,
+    Attempt, ByHand, Cache, CacheStats, Call, CallService, Change, Client, ClientBuilder, ConnectionEvent,
+    ConnectionEvents, ElicitationHandler, ElicitationSupport, Eras, Error, ErrorKind, Event, Events, Folders,
+    HandlerResult, InputRequired, KeepAlive, Listed, Outcome, Pages, ProgressSink, Reconnect, Reply, Request,
+    RequestContext, RootsProvider, Safety, SamplingHandler, SamplingSupport, ServerInfo, Subscription, SubscriptionEnd,
+    Supporting, Timeouts, form, refused, request,
 };
 #[cfg(feature = "skills")]
 pub use bowline_client::{LoadSkill, LoadedSkill, SkillFile};

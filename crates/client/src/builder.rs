@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bowline_protocol::{Era, Extra, Implementation, Revision, TASKS_EXTENSION, excerpt};
 use bowline_transport::Connect;
@@ -17,16 +16,17 @@ use crate::connection::CallSettings;
 use crate::dial::Dialer;
 use crate::eras::Eras;
 use crate::error::{BoxError, Error, ErrorKind};
-use crate::events::{Event, OnEvent};
+use crate::events::{Event, On};
 use crate::handlers::{ElicitationHandler, RootsProvider, SamplingHandler};
 use crate::introduction::Introduction;
+use crate::keep_alive::KeepAlive;
 use crate::kept::Kept;
 use crate::output::OutputSchemas;
 use crate::plane::{Call, CallService, Layers, Reply};
 use crate::reconnect::Reconnect;
 use crate::serve::Handlers;
 use crate::session::Wanted;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{ConnectionEvent, Supervisor};
 use crate::tasks::ReceivedTasks;
 use crate::timeouts::Timeouts;
 use crate::trace::Trace;
@@ -45,13 +45,14 @@ pub struct ClientBuilder {
     max_rounds: u32,
     tasks: bool,
     timeouts: Timeouts,
-    keep_alive: Option<Duration>,
+    keep_alive: Option<KeepAlive>,
     reconnect: Option<Reconnect>,
     allow_undeclared: bool,
     cache: Option<Cache>,
     pub(crate) trace: Trace,
     handlers: Handlers,
-    on_event: Option<OnEvent>,
+    on_event: Option<On<Event>>,
+    on_connection: Option<On<ConnectionEvent>>,
     output: OutputSchemas,
     ask_limits: AskLimits,
     layers: Layers,
@@ -76,6 +77,7 @@ impl Default for ClientBuilder {
             trace: Trace::default(),
             handlers: Handlers::default(),
             on_event: None,
+            on_connection: None,
             output: OutputSchemas::default(),
             ask_limits: AskLimits::default(),
             layers: Layers::default(),
@@ -176,10 +178,13 @@ impl ClientBuilder {
         self
     }
 
-    /// Pings the server every `period`, and takes the connection as lost when a ping is not answered in that
-    /// time. Default: no pings. At least 1 s.
-    pub fn keep_alive(mut self, period: Duration) -> Self {
-        self.keep_alive = Some(period.max(Duration::from_secs(1)));
+    /// Asks a silent server whether it still lives, and takes the connection as lost when it then stays silent: see
+    /// [`KeepAlive`]. A duration alone is the silence, and the patience as well. Default: it is not asked, since most
+    /// transports tell the end of a connection, and questions cost a server that is billed by the request.
+    ///
+    /// Less than 1 s of silence is refused by [`connect`](Self::connect).
+    pub fn keep_alive(mut self, keep_alive: impl Into<KeepAlive>) -> Self {
+        self.keep_alive = Some(keep_alive.into());
         self
     }
 
@@ -266,6 +271,15 @@ impl ClientBuilder {
         self
     }
 
+    /// Calls `f` with each change of the connection, from the first attempt to connect on, in order, in a task of its own.
+    ///
+    /// A callback that is slow loses the oldest of more than 256 waiting changes; one that panics is called again with
+    /// the next. See also [`Client::connection_events`].
+    pub fn on_connection(mut self, f: impl Fn(ConnectionEvent) + Send + Sync + 'static) -> Self {
+        self.on_connection = Some(Arc::new(f));
+        self
+    }
+
     /// Puts a layer around all calls, inside of the layers before: the first one is the outermost.
     ///
     /// Calls of users go through: typed and raw requests, the pages of lists, pings, what is asked of tasks. Not the
@@ -339,10 +353,13 @@ impl ClientBuilder {
     /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout): connecting and handshake took longer than [`Timeouts::connect`].
     /// - [`ErrorKind::Server`](crate::ErrorKind::Server): the server refused.
     /// - [`ErrorKind::UnsupportedVersion`](crate::ErrorKind::UnsupportedVersion): there is no common revision.
+    /// - [`ErrorKind::Config`](crate::ErrorKind::Config): settings that make no sense, such as a minimum above its maximum.
     ///
     /// # Cancel safety
     /// Dropping the future closes the connection; the server is not left behind.
     pub async fn connect(self, connector: impl Connect) -> Result<Client, Error> {
+        self.reconnect.as_ref().map_or(Ok(()), Reconnect::check)?;
+        self.keep_alive.as_ref().map_or(Ok(()), KeepAlive::check)?;
         let introduction = Introduction {
             info: self.info,
             declared: self.handlers.declared(),
@@ -364,12 +381,13 @@ impl ClientBuilder {
                 allow_undeclared: self.allow_undeclared,
                 max_rounds: self.max_rounds,
                 tasks: self.tasks,
+                keep_alive: self.keep_alive,
             },
-            keep_alive: self.keep_alive,
             handlers: Handlers { asks: Arc::new(Asks::new(self.ask_limits)), ..self.handlers },
             kept: Arc::new(Kept::new(self.cache, self.output, self.trusts_annotations)),
         };
-        Supervisor::start(dialer, self.reconnect, self.on_event, &self.layers).await.map(Client::new)
+        let listeners = (self.on_event, self.on_connection);
+        Supervisor::start(dialer, self.reconnect, listeners, &self.layers).await.map(Client::new)
     }
 }
 

@@ -25,7 +25,7 @@ use crate::plane::{self, CallService};
 use crate::request::{CallTool, Complete, GetPrompt, Raw, ReadResource, Request};
 use crate::server_info::ServerInfo;
 use crate::subscription::Subscription;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{ConnectionEvents, Supervisor};
 use crate::tasks::{self, TaskHandle, TaskTicket};
 use crate::timeouts::{NEVER, Timeouts};
 
@@ -443,6 +443,17 @@ impl Client {
     /// What the server tells without being asked, from now on.
     pub fn events(&self) -> Events {
         self.supervisor.events()
+    }
+
+    /// What becomes of the connection, from now on.
+    pub fn connection_events(&self) -> ConnectionEvents {
+        self.supervisor.connection_events()
+    }
+
+    /// Forgets how often connecting failed and how often a child was started: where the client has given up for a while,
+    /// the next call tries again at once. For whoever has mended what was wrong.
+    pub fn retry_now(&self) {
+        self.supervisor.retry_now();
     }
 
     /// Whether the connection has ended for good, from either side.

@@ -18,7 +18,7 @@ use crate::events::Event;
 use crate::feed::Feed;
 use crate::handshake;
 use crate::introduction::Introduction;
-use crate::keep_alive;
+use crate::keep_alive::{self, Heard, KeepAlive};
 use crate::kept::Kept;
 use crate::serve::{Handlers, Server};
 use crate::server_info::ServerInfo;
@@ -50,12 +50,16 @@ pub(crate) struct CallSettings {
     pub(crate) max_rounds: u32,
     /// Whether calls of tools may go on as tasks without their caller saying so (2026-07-28).
     pub(crate) tasks: bool,
+    /// When a silent server is asked whether it lives.
+    pub(crate) keep_alive: Option<KeepAlive>,
 }
 
 /// What calls, handlers and the serving task share.
 pub(crate) struct Connection {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) settings: CallSettings,
+    /// When the server was heard last, where that matters.
+    heard: Option<Arc<Heard>>,
     /// What answers the server's questions, whether they come as requests or inside of results.
     pub(crate) handlers: Handlers,
     pub(crate) introduction: Arc<Introduction>,
@@ -76,7 +80,7 @@ pub(crate) struct Connection {
     next_id: AtomicI64,
     /// Whether the server waits for us, and since when it does not.
     asked: Mutex<Asked>,
-    events: Arc<Feed>,
+    events: Arc<Feed<Event>>,
     handed_on: mpsc::Sender<Box<Message>>,
     /// Whose subscriptions are open over this connection.
     pub(crate) listens: Listens,
@@ -125,7 +129,7 @@ impl Drop for Serving {
 pub(crate) struct Owner {
     pub(crate) connection: Arc<Connection>,
     serving: Task,
-    keep_alive: OnceLock<Task>,
+    pings: OnceLock<Task>,
 }
 
 /// Starts serving a fresh connection. `lost` is called when it ends, unless it is dropped first.
@@ -134,14 +138,18 @@ pub(crate) fn start(
     handlers: Handlers,
     introduction: Arc<Introduction>,
     kept: Arc<Kept>,
-    events: Arc<Feed>,
+    events: Arc<Feed<Event>>,
     settings: CallSettings,
     lost: impl FnOnce(TransportError) + Send + 'static,
 ) -> Result<Owner, Error> {
-    let transport: Arc<dyn Transport> = Arc::from(transport);
+    let mut transport: Arc<dyn Transport> = Arc::from(transport);
     let Some(inbound) = transport.take_inbound() else {
         return Err(Error::new(ErrorKind::Config, "the transport's inbound stream is taken; connect a fresh one"));
     };
+    let heard = settings.keep_alive.map(|_| Heard::new());
+    if let Some(heard) = &heard {
+        transport = keep_alive::watched(transport, Arc::clone(heard));
+    }
     let (handed_on, from_calls) = mpsc::channel(HANDED_ON);
     let (tasks, abandoned) = Desk::new();
     let (fences, asked_for) = mpsc::channel(HANDED_ON);
@@ -153,6 +161,7 @@ pub(crate) fn start(
         tasks,
         kept,
         server: OnceLock::new(),
+        heard,
         settled: watch::Sender::new(false),
         stamp: RwLock::default(),
         logged: AtomicBool::new(false),
@@ -174,7 +183,7 @@ pub(crate) fn start(
             connection.ended.send_replace(true);
         }
     });
-    Ok(Owner { connection, serving, keep_alive: OnceLock::new() })
+    Ok(Owner { connection, serving, pings: OnceLock::new() })
 }
 
 /// Serves what comes unasked until the connection ends, and says why it did. What is seldom done is on the heap: every
@@ -233,6 +242,9 @@ async fn unasked(
     server: &mut Server,
     event: Option<InboundEvent>,
 ) -> Result<(), TransportError> {
+    if let (Some(InboundEvent::Message(_)), Some(heard)) = (&event, &connection.heard) {
+        heard.now();
+    }
     match event {
         Some(InboundEvent::Message(message)) => server.message(message).await,
         // Nothing is odd about an array in the revision that has them.
@@ -268,14 +280,18 @@ impl Owner {
         }
     }
 
-    /// Pings the server every `period` from now on.
-    pub(crate) fn keep_alive(&self, period: Duration) {
-        self.keep_alive.get_or_init(|| Task::spawn(keep_alive::run(Arc::clone(&self.connection), period)));
+    /// Asks the server from now on whether it lives, where that is wanted.
+    pub(crate) fn keep_alive(&self) {
+        let connection = &self.connection;
+        if let (Some(settings), Some(heard)) = (connection.settings.keep_alive, &connection.heard) {
+            let pings = keep_alive::run(Arc::clone(connection), Arc::clone(heard), settings);
+            self.pings.get_or_init(|| Task::spawn(pings));
+        }
     }
 
     /// Ends the connection in order and waits until it is no longer served.
     pub(crate) async fn close(&self) -> Result<(), Error> {
-        if let Some(pings) = self.keep_alive.get() {
+        if let Some(pings) = self.pings.get() {
             pings.abort();
         }
         self.connection.tasks.settled(FAREWELLS).await;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use bowline_protocol::Era;
 use bowline_transport::{Connect, Sent, TransportError};
@@ -11,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::connection::{self, CallSettings, Owner};
 use crate::eras::Eras;
 use crate::error::{Error, ErrorKind};
+use crate::events::Event;
 use crate::feed::Feed;
 use crate::introduction::Introduction;
 use crate::kept::Kept;
@@ -28,7 +28,6 @@ pub(crate) struct Dialer {
     pub(crate) eras: Eras,
     pub(crate) identity: String,
     pub(crate) settings: CallSettings,
-    pub(crate) keep_alive: Option<Duration>,
     pub(crate) handlers: Handlers,
     pub(crate) kept: Arc<Kept>,
 }
@@ -58,7 +57,7 @@ impl Dialer {
     pub(crate) async fn dial(
         &self,
         epoch: u64,
-        events: &Arc<Feed>,
+        events: &Arc<Feed<Event>>,
         lost: impl FnOnce(TransportError) + Clone + Send + 'static,
     ) -> Result<Link, Error> {
         let deadline = Instant::now() + self.settings.timeouts.connect.min(NEVER);
@@ -84,9 +83,7 @@ impl Dialer {
         if matches!(self.wanted, Wanted::Newest { .. }) {
             self.eras.set(&self.identity, server.revision.era());
         }
-        if let Some(period) = self.keep_alive {
-            owner.keep_alive(period);
-        }
+        owner.keep_alive();
         Ok(Link { owner, server, epoch, since: Instant::now(), told: AtomicBool::new(false) })
     }
 
@@ -94,7 +91,7 @@ impl Dialer {
         &self,
         session: &mut Session,
         deadline: Instant,
-        events: &Arc<Feed>,
+        events: &Arc<Feed<Event>>,
         lost: impl FnOnce(TransportError) + Send + 'static,
     ) -> Result<(Owner, Arc<ServerInfo>), Error> {
         let limit = self.settings.timeouts.connect;

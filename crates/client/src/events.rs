@@ -1,5 +1,6 @@
 //! What a server tells without being asked.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,7 +14,7 @@ use bowline_transport::{Fault, TransportError};
 use futures_core::Stream;
 use serde::de::DeserializeOwned;
 
-use crate::feed::Listener;
+use crate::feed::{Listener, Told};
 
 /// One thing that a server told without being asked, in the order in which it came.
 ///
@@ -73,9 +74,9 @@ pub enum Event {
     Closed(TransportError),
 }
 
-/// Calls the event callback, one event after the other.
-pub(crate) async fn tell(mut events: Events, on_event: OnEvent) {
-    while let Some(event) = events.next().await {
+/// Calls an event callback, one event after the other.
+pub(crate) async fn tell<E: Told>(listener: Arc<Listener<E>>, on_event: On<E>) {
+    while let Some(event) = poll_fn(|cx| listener.poll(cx)).await {
         // A callback that panics loses this event, not the session.
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| on_event(event))).is_err() {
             tracing::error!("the event callback panicked; it is called again with the next event");
@@ -84,11 +85,12 @@ pub(crate) async fn tell(mut events: Events, on_event: OnEvent) {
 }
 
 /// What is called with each event.
-pub(crate) type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
+pub(crate) type On<E> = Arc<dyn Fn(E) + Send + Sync>;
 
-impl Event {
-    /// About how many bytes the event keeps.
-    pub(crate) fn weight(&self) -> usize {
+impl Told for Event {
+    const MOST: usize = 1024;
+
+    fn weight(&self) -> usize {
         let payload = match self {
             Self::Log(log) => log.data.as_bytes().len(),
             Self::Notification { params: Some(params), .. } => params.as_bytes().len(),
@@ -100,6 +102,16 @@ impl Event {
         size_of::<Self>() + payload
     }
 
+    fn missed(count: u64) -> Self {
+        Self::Lagged(count)
+    }
+
+    fn is_last(&self) -> bool {
+        matches!(self, Self::Closed(_))
+    }
+}
+
+impl Event {
     /// What a notification tells.
     pub(crate) fn from_notification(notification: &Notification) -> Self {
         let params = notification.params.as_ref();
@@ -126,18 +138,15 @@ fn read<T: DeserializeOwned>(params: Option<&RawJson>) -> Option<T> {
     params?.parse().ok()
 }
 
-/// A stream of [`Event`]s, from the moment it was taken until the connection ends for good.
+/// A stream of [`Event`]s, from the moment it was taken until the connection ends for good, or the client is dropped.
 ///
 /// Keeps at most 1,024 events and 8 MiB for a slow reader; then the oldest go, and [`Event::Lagged`] says how many.
 #[derive(Debug)]
-pub struct Events {
-    listener: Arc<Listener>,
-    ended: bool,
-}
+pub struct Events(Arc<Listener<Event>>);
 
 impl Events {
-    pub(crate) const fn new(listener: Arc<Listener>) -> Self {
-        Self { listener, ended: false }
+    pub(crate) const fn new(listener: Arc<Listener<Event>>) -> Self {
+        Self(listener)
     }
 
     /// The events of a connection that has ended: its end.
@@ -147,25 +156,20 @@ impl Events {
         Self::new(listener)
     }
 
-    /// The next event; `None` after [`Event::Closed`].
+    /// The next event; `None` after [`Event::Closed`], and once the client is gone.
     ///
     /// # Cancel safety
     /// Dropping the future loses no event.
     pub async fn next(&mut self) -> Option<Event> {
-        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+        poll_fn(|cx| self.0.poll(cx)).await
     }
 }
 
 impl Stream for Events {
     type Item = Event;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        let event = std::task::ready!(self.listener.poll(cx));
-        self.ended = matches!(event, Event::Closed(_));
-        Poll::Ready(Some(event))
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.0.poll(cx)
     }
 }
 

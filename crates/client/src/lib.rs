@@ -62,6 +62,7 @@ pub use folders::Folders;
 pub use handlers::{
     ElicitationHandler, HandlerResult, RequestContext, RootsProvider, SamplingHandler, Supporting, refused,
 };
+pub use keep_alive::KeepAlive;
 pub use outcome::{ByHand, InputRequired, Outcome};
 #[cfg(feature = "schema")]
 pub use output::{OutputSchema, OutputSchemas};
@@ -73,6 +74,7 @@ pub use server_info::ServerInfo;
 #[cfg(feature = "skills")]
 pub use skills::{LoadSkill, LoadedSkill, SkillFile};
 pub use subscription::{Change, Subscription, SubscriptionEnd};
+pub use supervisor::{ConnectionEvent, ConnectionEvents};
 pub use tasks::{ReceivedTasks, Started, TaskCall, TaskHandle, TaskStates, TaskTicket};
 pub use timeouts::Timeouts;
 #[cfg(feature = "trace-context")]

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::error::{Error, ErrorKind};
+use crate::timeouts::NEVER;
+
 /// Whether and how a client replaces a connection that was lost.
 ///
 /// A fresh connection is opened when a call needs one, or at once while there are subscriptions to take up again.
@@ -26,17 +29,40 @@ pub struct Reconnect {
     pub base_delay: Duration,
     /// What the delay never exceeds. Default 30 s.
     pub max_delay: Duration,
+    /// How often a server that ends with its connection, such as a child process, is started anew within
+    /// [`restart_window`](Self::restart_window), attempts that fail included. After that calls fail with an error that
+    /// says so, until the oldest of these starts is out of the window or
+    /// [`Client::retry_now`](crate::Client::retry_now) is called. Default 10. Servers that live on are not started, so it
+    /// is nothing to them.
+    pub max_restarts: u32,
+    /// For how long a start counts. Default 5 min.
+    pub restart_window: Duration,
 }
+
+/// How many starts are counted at most.
+const MOST_RESTARTS: u32 = 10_000;
 
 impl Default for Reconnect {
     fn default() -> Self {
-        Self { attempts: 5, base_delay: Duration::from_millis(250), max_delay: Duration::from_secs(30) }
+        Self {
+            attempts: 5,
+            base_delay: Duration::from_millis(250),
+            max_delay: Duration::from_secs(30),
+            max_restarts: 10,
+            restart_window: Duration::from_secs(300),
+        }
     }
 }
 
 impl Reconnect {
     /// Never reconnects: calls after a loss fail.
-    pub const NEVER: Self = Self { attempts: 0, base_delay: Duration::ZERO, max_delay: Duration::ZERO };
+    pub const NEVER: Self = Self {
+        attempts: 0,
+        base_delay: Duration::ZERO,
+        max_delay: Duration::ZERO,
+        max_restarts: 0,
+        restart_window: Duration::ZERO,
+    };
 
     /// Sets how often it is tried in a row.
     #[must_use]
@@ -57,6 +83,38 @@ impl Reconnect {
     pub const fn with_max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
+    }
+
+    /// Sets how often a server that ends with its connection is started anew within how long.
+    #[must_use]
+    pub const fn with_max_restarts(mut self, restarts: u32, window: Duration) -> Self {
+        self.max_restarts = restarts;
+        self.restart_window = window;
+        self
+    }
+
+    /// Refuses what makes no sense.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let Self { attempts, base_delay, max_delay, max_restarts, restart_window } = *self;
+        let refused = |what: String| Err(Error::new(ErrorKind::Config, what));
+        if attempts == 0 {
+            return Ok(());
+        }
+        if base_delay > max_delay {
+            return refused(format!(
+                "reconnect: base_delay ({base_delay:?}) is above max_delay ({max_delay:?}); swap or raise one"
+            ));
+        }
+        if max_restarts == 0 {
+            return refused("reconnect: max_restarts is 0; to start nothing again set attempts to 0".to_owned());
+        }
+        if max_restarts > MOST_RESTARTS {
+            return refused(format!("reconnect: max_restarts is {max_restarts}; set {MOST_RESTARTS} or less"));
+        }
+        if restart_window.is_zero() || restart_window > NEVER {
+            return refused(format!("reconnect: restart_window is {restart_window:?}; set a time within years"));
+        }
+        Ok(())
     }
 
     /// The delay after so many failures in a row; `random` is between 0 and 1.

@@ -1,23 +1,28 @@
 //! The connection of a client, and its replacement when it is lost.
 
+mod changes;
+mod redial;
+mod restarts;
+
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use bowline_protocol::{LoggingLevel, RawJson, SetLevelRequestParams, SubscribeRequestParams, method};
+use bowline_protocol::LoggingLevel;
 use bowline_transport::{Sent, TransportError};
-use serde::Serialize;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use crate::call::Call;
+pub use self::changes::{ConnectionEvent, ConnectionEvents};
+use self::redial::redial;
+use self::restarts::Restarts;
 use crate::dial::{Dialer, Link};
-use crate::error::{Error, ErrorKind};
-use crate::events::{self, Event, Events, OnEvent};
+use crate::error::Error;
+use crate::events::{self, Event, Events, On};
 use crate::feed::Feed;
 use crate::kept::Kept;
 use crate::plane::{CallService, Innermost, Layers};
-use crate::reconnect::{Reconnect, random};
+use crate::reconnect::Reconnect;
 use crate::serve::Handlers;
 use crate::subscription::{self, Held};
 use crate::task::Task;
@@ -33,8 +38,11 @@ const LAST_EVENTS: Duration = Duration::from_secs(1);
 pub(crate) struct Supervisor {
     dialer: Dialer,
     policy: Reconnect,
-    events: Arc<Feed>,
-    telling: Option<Task>,
+    /// Whether a fresh connection is one to a server that is started for it.
+    starts_servers: bool,
+    events: Arc<Feed<Event>>,
+    changes: Arc<Feed<ConnectionEvent>>,
+    telling: [Option<Task>; 2],
     home: Home,
     /// The resources that are subscribed to, and the task that asks for them and gives them back.
     held: Arc<Held>,
@@ -56,10 +64,31 @@ struct State {
     redialing: Option<Task>,
     /// Losses and failed attempts since the last good connection.
     failures: u32,
-    /// Why the last row of attempts failed, and until when there is no other.
-    gave_up: Option<(Error, Instant)>,
+    /// The starts of a server that ends with its connection.
+    restarts: Restarts,
+    /// Why the last connection was lost, or the last attempt failed.
+    why: Option<Error>,
+    gave_up: Option<GaveUp>,
     /// The log level that a fresh session has to be told again.
     level: Option<LoggingLevel>,
+}
+
+/// Why there is no other attempt, and until when.
+struct GaveUp {
+    error: Error,
+    until: Instant,
+    /// Whether it is because of the starts: then calls are told how long that is so.
+    is_limit: bool,
+}
+
+impl GaveUp {
+    /// What a call ends with, while it lasts.
+    fn now(&self, policy: &Reconnect) -> Option<Error> {
+        let wait = self.until.saturating_duration_since(Instant::now());
+        let error =
+            || if self.is_limit { self.error.clone().restarted_too_often(policy, wait) } else { self.error.again() };
+        (!wait.is_zero()).then(error)
+    }
 }
 
 /// The way from a connection to its supervisor, which is there only once the first connection is.
@@ -70,23 +99,52 @@ impl Supervisor {
     pub(crate) async fn start(
         dialer: Dialer,
         policy: Option<Reconnect>,
-        on_event: Option<OnEvent>,
+        (on_event, on_connection): (Option<On<Event>>, Option<On<ConnectionEvent>>),
         layers: &Layers,
     ) -> Result<Arc<Self>, Error> {
-        let events = Arc::new(Feed::default());
+        let events: Arc<Feed<Event>> = Arc::default();
+        let changes: Arc<Feed<ConnectionEvent>> = Arc::default();
         // Listening begins before the first message can be served.
-        let telling = on_event.map(|on_event| Task::spawn(events::tell(Events::new(events.listen()), on_event)));
+        let telling = [
+            on_event.map(|on_event| Task::spawn(events::tell(events.listen(), on_event))),
+            on_connection.map(|on_connection| Task::spawn(events::tell(changes.listen(), on_connection))),
+        ];
         let home = Home::default();
-        let link = Arc::new(dialer.dial(0, &events, lost(&home, 0)).await?);
+        changes.emit(|| ConnectionEvent::Connecting { attempt: 1 });
+        let link = match dialer.dial(0, &events, lost(&home, 0)).await {
+            Ok(link) => Arc::new(link),
+            Err(error) => {
+                changes.emit(|| ConnectionEvent::Failed { attempt: 1, error: error.clone() });
+                // Nobody else could tell anything, so the callback ends with what it was told.
+                drop(changes);
+                let [_, telling] = telling;
+                if let Some(telling) = telling {
+                    telling.ended_within(LAST_EVENTS).await;
+                }
+                return Err(error);
+            }
+        };
+        changes.emit(|| ConnectionEvent::Connected { connection: 0, revision: link.server.revision });
         // Without a session nothing is lost with a connection (2026-07-28, basic/transports/stdio).
-        let lives_on = dialer.connector.server_lives_on() || link.server.is_stateless();
+        let server_lives_on = dialer.connector.server_lives_on();
+        let lives_on = server_lives_on || link.server.is_stateless();
         let policy = policy.unwrap_or(if lives_on { Reconnect::default() } else { Reconnect::NEVER });
-        let state =
-            State { link: Arc::clone(&link), closed: false, redialing: None, failures: 0, gave_up: None, level: None };
+        let state = State {
+            link: Arc::clone(&link),
+            closed: false,
+            redialing: None,
+            failures: 0,
+            restarts: Restarts::default(),
+            why: None,
+            gave_up: None,
+            level: None,
+        };
         let this = Arc::new(Self {
             dialer,
             policy,
+            starts_servers: !server_lives_on,
             events,
+            changes,
             telling,
             home,
             held: Arc::default(),
@@ -124,6 +182,20 @@ impl Supervisor {
             Some(error) => Events::ended(error),
             None => Events::new(listener),
         }
+    }
+
+    /// What becomes of the connection from now on; after the end, the end.
+    pub(crate) fn connection_events(&self) -> ConnectionEvents {
+        let listener = self.changes.listen();
+        match self.ended() {
+            Some(error) => ConnectionEvents::ended(error),
+            None => ConnectionEvents::new(listener),
+        }
+    }
+
+    /// Tells a change of the connection to those who listen, if any.
+    pub(crate) fn tell_change(&self, change: impl FnOnce() -> ConnectionEvent) {
+        self.changes.emit(change);
     }
 
     /// Why no call can succeed any more, if so.
@@ -232,10 +304,8 @@ impl Supervisor {
             Some(error) if self.policy.attempts == 0 => return Some(Err(Error::lost(error))),
             Some(_) => {}
         }
-        if let Some((error, until)) = &state.gave_up
-            && Instant::now() < *until
-        {
-            return Some(Err(error.again()));
+        if let Some(error) = state.gave_up.as_ref().and_then(|gave_up| gave_up.now(&self.policy)) {
+            return Some(Err(error));
         }
         self.redial(&mut state);
         None
@@ -275,8 +345,11 @@ impl Supervisor {
             return;
         }
         if self.policy.attempts == 0 {
+            self.changes.emit(|| ConnectionEvent::Closed { error: error.clone() });
             return self.events.emit(|| Event::Closed(error));
         }
+        state.why = Some(Error::transport(error.clone()));
+        self.changes.emit(|| ConnectionEvent::Lost { error: error.clone() });
         let lasted = state.link.since.elapsed();
         state.failures = if lasted >= GOOD { 0 } else { state.failures.saturating_add(1) };
         // Whoever listens and makes no calls, as subscriptions do, asks for a fresh one.
@@ -291,60 +364,20 @@ impl Supervisor {
         }
     }
 
-    /// One attempt to replace the connection; `None` when it succeeded, or when nobody needs it any more.
-    async fn attempt(self: &Arc<Self>, epoch: u64) -> Option<Error> {
-        let link = match self.dialer.dial(epoch, &self.events, lost(&self.home, epoch)).await {
-            Ok(link) => Arc::new(link),
-            Err(error) => return Some(error),
-        };
-        self.tell_again(&link).await;
-        let mut state = self.state();
-        if state.closed {
-            return None;
-        }
-        state.link = Arc::clone(&link);
-        state.redialing = None;
-        drop(state);
-        // Another session may be one with another server behind it.
-        self.kept().outputs.forget();
-        self.events.emit(|| Event::Reconnected);
-        self.changed.send_replace(());
-        if let Some(error) = link.owner.connection.closed() {
-            self.lost(epoch, error);
-        }
-        None
-    }
-
-    fn give_up(&self, error: Error) {
-        let mut state = self.state();
-        state.gave_up = Some((error, Instant::now() + self.policy.max_delay));
-        state.redialing = None;
-        drop(state);
-        self.changed.send_replace(());
-    }
-
     /// Remembers the log level, which a fresh session has to be told again.
     pub(crate) fn remember_level(&self, level: LoggingLevel) {
         self.state().level = Some(level);
     }
 
-    /// Tells a fresh session what the lost one was told. What it refuses is traced: the session itself is good.
-    async fn tell_again(&self, link: &Link) {
-        let level = self.state().level.clone();
-        if let Some(level) = level
-            && !link.owner.connection.log_from_now_on(&level)
-        {
-            let _ = tell(link, method::LOGGING_SET_LEVEL, &SetLevelRequestParams::new(level)).await;
+    /// Forgets what stands against another attempt, and makes it if somebody waits for it.
+    pub(crate) fn retry_now(self: &Arc<Self>) {
+        let mut state = self.state();
+        state.failures = 0;
+        state.restarts.forget();
+        state.gave_up = None;
+        if state.redialing.take().is_some() {
+            self.redial(&mut state);
         }
-        let mut told = Vec::new();
-        // Without a session each subscription is a request of its own.
-        if !link.server.is_stateless() {
-            for uri in self.held.wanted() {
-                let params = SubscribeRequestParams::new(uri.as_str());
-                told.push((uri, tell(link, method::RESOURCES_SUBSCRIBE, &params).await));
-            }
-        }
-        self.held.renew(link.epoch, told);
     }
 
     /// Ends the connection for good, in order. A second call waits for the same end.
@@ -358,9 +391,10 @@ impl Supervisor {
         self.changed.send_replace(());
         let closed = link.owner.close().await;
         if first && !(self.policy.attempts == 0 && link.told.swap(true, Ordering::Relaxed)) {
+            self.changes.emit(|| ConnectionEvent::Closed { error: TransportError::closed() });
             self.events.emit(|| Event::Closed(TransportError::closed()));
         }
-        if let Some(telling) = &self.telling {
+        for telling in self.telling.iter().flatten() {
             telling.ended_within(LAST_EVENTS).await;
         }
         closed
@@ -373,44 +407,6 @@ fn lost(home: &Home, epoch: u64) -> impl FnOnce(TransportError) + Clone + Send +
     move |error| {
         if let Some(supervisor) = home.get().and_then(Weak::upgrade) {
             supervisor.lost(epoch, error);
-        }
-    }
-}
-
-/// Tries to replace the connection until it succeeds, cannot succeed, or was tried often enough.
-async fn redial(supervisor: Weak<Supervisor>, epoch: u64) {
-    let mut tried = 0;
-    loop {
-        // Held during an attempt only, so that a client that was dropped stays dropped.
-        let delay = match supervisor.upgrade() {
-            Some(this) => this.policy.delay(this.state().failures, random()),
-            None => return,
-        };
-        sleep(delay).await;
-        let Some(this) = supervisor.upgrade() else { return };
-        let Some(error) = this.attempt(epoch).await else { return };
-        tried += 1;
-        let failures = {
-            let mut state = this.state();
-            state.failures = state.failures.saturating_add(1);
-            state.failures
-        };
-        tracing::debug!(%error, tried, failures, "could not replace the lost connection");
-        if tried >= this.policy.attempts || error.is_permanent() {
-            return this.give_up(error);
-        }
-    }
-}
-
-async fn tell(link: &Link, method: &'static str, params: &(impl Serialize + Sync)) -> Result<(), Error> {
-    let encoded = RawJson::from_serialize(params);
-    let params = encoded.map_err(|e| Error::new(ErrorKind::Config, format!("the parameters cannot be json: {e}")))?;
-    let mut call = Call { method: method.into(), params: Some(params), ..Call::default() };
-    match call.run_once(&link.owner.connection).await {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            tracing::warn!(%error, "the fresh session refused what the lost one had accepted");
-            Err(error)
         }
     }
 }

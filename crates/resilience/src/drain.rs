@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bowline_client::{Call, Client, Error, Reply};
 use bowline_transport::{BoxFuture, Sent};
+use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tower_layer::Layer;
@@ -93,6 +94,20 @@ pub struct DrainReport {
     pub closed: Result<(), Error>,
 }
 
+/// What a [`DrainLayer`] counted so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct DrainStats {
+    /// How many calls run now.
+    pub running: usize,
+    /// How many ended by themselves.
+    pub ended: u64,
+    /// How many a shutdown cancelled.
+    pub cancelled: u64,
+    /// How many came after the shutdown began.
+    pub refused: u64,
+}
+
 impl DrainLayer {
     /// The layer; there is nothing to set.
     pub fn new() -> Self {
@@ -102,6 +117,16 @@ impl DrainLayer {
     /// How many calls run.
     pub fn running(&self) -> usize {
         *self.0.running.borrow()
+    }
+
+    /// What it counted so far.
+    pub fn stats(&self) -> DrainStats {
+        DrainStats {
+            running: self.running(),
+            ended: self.0.ended.load(Ordering::Relaxed),
+            cancelled: self.0.cancelled.load(Ordering::Relaxed),
+            refused: self.0.refused.load(Ordering::Relaxed),
+        }
     }
 
     /// Shuts the client down that was built with this layer: no new calls from now on, up to `limit` (a day at most) for

@@ -1,11 +1,12 @@
 //! The layers that serve most clients, in the order in which they work.
 
+use serde::Serialize;
 use tower_layer::Layer;
 
-use crate::breaker::{Breaker, BreakerLayer};
-use crate::deadline::{Deadline, DeadlineLayer};
-use crate::limits::{Limit, LimitLayer};
-use crate::retry::{Retry, RetryLayer};
+use crate::breaker::{Breaker, BreakerLayer, BreakerStats};
+use crate::deadline::{Deadline, DeadlineLayer, DeadlineStats};
+use crate::limits::{Limit, LimitLayer, LimitStats};
+use crate::retry::{Retry, RetryLayer, RetryStats};
 use crate::trace::{Trace, TraceLayer};
 
 /// The layers that serve most clients, as one: a span for each call, and inside of it deadline, retry, breaker, limits,
@@ -25,7 +26,7 @@ use crate::trace::{Trace, TraceLayer};
 ///
 /// let layers = recommended().with_retry(RetryLayer::builder().max_attempts(5).build()?);
 /// let builder = Client::builder().layer(layers.clone());
-/// println!("{:?} {:?}", layers.breaker().state(None), layers.retry().stats());
+/// println!("{:?} {:?}", layers.breaker().state(None), layers.stats());
 /// # Ok::<(), bowline_resilience::InvalidSetting>(())
 /// ```
 ///
@@ -43,6 +44,20 @@ pub struct Recommended {
     retry: RetryLayer,
     breaker: BreakerLayer,
     limits: LimitLayer,
+}
+
+/// What the layers of [`recommended`] did so far, and how they stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RecommendedStats {
+    /// The deadlines.
+    pub deadline: DeadlineStats,
+    /// The retries.
+    pub retry: RetryStats,
+    /// The breaker.
+    pub breaker: BreakerStats,
+    /// The limits.
+    pub limits: LimitStats,
 }
 
 impl Recommended {
@@ -92,6 +107,16 @@ impl Recommended {
     /// The limits, and how they stand.
     pub const fn limits(&self) -> &LimitLayer {
         &self.limits
+    }
+
+    /// The counters of all.
+    pub fn stats(&self) -> RecommendedStats {
+        RecommendedStats {
+            deadline: self.deadline.stats(),
+            retry: self.retry.stats(),
+            breaker: self.breaker.stats(),
+            limits: self.limits.stats(),
+        }
     }
 }
 

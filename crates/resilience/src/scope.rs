@@ -60,6 +60,11 @@ impl<T> Keyed<T> {
         tool.map_or(Some(&self.server), |tool| self.tools.get(tool))
     }
 
+    /// That of the server and those of tools.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        std::iter::once(&self.server).chain(self.tools.values())
+    }
+
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Option<&Arc<str>>, &mut T)> {
         std::iter::once((None, &mut self.server)).chain(self.tools.iter_mut().map(|(key, value)| (Some(key), value)))
     }

@@ -10,9 +10,13 @@ mod demo;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod interop;
+#[cfg(test)]
 mod output;
 #[cfg(test)]
 mod questions;
+#[cfg(test)]
+mod recording;
 #[cfg(test)]
 mod run;
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Runs of the command, and small servers for it.
 
 use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
@@ -44,6 +45,33 @@ pub(crate) fn command(words: &[&str]) -> Command {
 
 pub(crate) fn bowline(words: &[&str]) -> Ran {
     command(words).output().unwrap().into()
+}
+
+/// The command as a server over HTTP, which ends with this.
+pub(crate) struct Serving {
+    child: Child,
+    url: String,
+}
+
+/// Starts the command with these words, whose first line of output is its URL.
+pub(crate) fn serve(words: &[&str]) -> Serving {
+    let mut child = command(words).stderr(Stdio::null()).spawn().unwrap();
+    let mut url = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    Serving { child, url: url.trim().to_owned() }
+}
+
+impl Serving {
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
 }
 
 /// Where a test says nothing else, its server knows only the handshake.

@@ -1,33 +1,12 @@
 //! `inspect`, `record`, `replay` and `bench`.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
 use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::run::{BOWLINE, Ran, Server, bowline, command};
-
-/// A folder of a test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("wire-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).unwrap();
-    }
-}
+use crate::recording::{Folder, byte_for_byte};
+use crate::run::{BOWLINE, Ran, Server, bowline, command, serve};
 
 const DEMO: [&str; 3] = [BOWLINE, "demo", "--serve"];
 
@@ -51,37 +30,20 @@ const COMMANDS: &[&[&str]] = &[
 ];
 
 #[test]
-fn what_was_recorded_is_replayed_byte_for_byte() {
-    let folder = Folder::new("replay");
-    let file = folder.file("demo.jsonl");
-    let mut recorded = Vec::new();
-    for words in COMMANDS {
-        let ran = with(words, &[&[BOWLINE, "record", "-o", &file, "--append", "--"], &DEMO[..]].concat());
-        let direct = with(words, &DEMO);
-        assert_eq!((ran.code, &ran.stdout), (direct.code, &direct.stdout), "{words:?}: {}", ran.stderr);
-        recorded.push(ran);
-    }
-    for strict in [&["--strict"][..], &[]] {
-        for (words, recorded) in COMMANDS.iter().zip(&recorded) {
-            let ran = with(words, &[&[BOWLINE, "replay", &file], strict].concat());
-            assert_eq!((ran.code, &ran.stdout), (recorded.code, &recorded.stdout), "{words:?}: {}", ran.stderr);
-        }
-    }
+fn what_was_recorded_is_replayed_byte_for_byte_over_stdio_and_http() {
+    byte_for_byte("demo", &DEMO, COMMANDS);
 }
 
 #[test]
-fn over_http_it_replays_as_well() {
+fn over_http_what_was_not_recorded_is_told_as_well() {
     let folder = Folder::new("http");
     let file = folder.file("demo.jsonl");
     let words = ["call", "countdown", "from=3"];
     let recorded = with(&words, &[&[BOWLINE, "record", "-o", &file, "--"], &DEMO[..]].concat());
-    let mut serving = command(&["replay", &file, "--http", "0"]).spawn().unwrap();
-    let mut url = String::new();
-    BufReader::new(serving.stdout.take().unwrap()).read_line(&mut url).unwrap();
-    let ran = bowline(&[&["call", url.trim()], &words[1..]].concat());
-    let other = bowline(&["call", url.trim(), "countdown", "from=4"]);
-    serving.kill().unwrap();
-    serving.wait().unwrap();
+    let serving = serve(&["replay", &file, "--http", "0"]);
+    let ran = bowline(&[&["call", serving.url()], &words[1..]].concat());
+    let other = bowline(&["call", serving.url(), "countdown", "from=4"]);
+    drop(serving);
     assert_eq!((ran.code, ran.stdout), (Some(0), recorded.stdout), "{}", ran.stderr);
     assert_eq!(other.code, Some(9));
     assert!(other.stderr.contains("arguments.from: recorded 3, came 4"), "{}", other.stderr);

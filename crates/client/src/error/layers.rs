@@ -8,6 +8,7 @@ use bowline_protocol::excerpt;
 use bowline_transport::Sent;
 
 use super::{Error, ErrorKind};
+use crate::reconnect::Reconnect;
 
 /// An error of whatever type, as layers of others give it.
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
@@ -118,7 +119,19 @@ impl Error {
         self
     }
 
-    fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+    /// A server that was started too often: `self` is how it ended last. Nothing was sent.
+    pub(crate) fn restarted_too_often(self, policy: &Reconnect, wait: Duration) -> Self {
+        let (times, window, wait) = (policy.max_restarts, policy.restart_window, rounded(wait));
+        let mut this = self.with_kind(ErrorKind::Connect).with_sent(Sent::No).with_retry_after(Some(wait));
+        let last = std::mem::take(&mut this.0.message);
+        this.0.message = format!(
+            "the server was started {times} times within {window:?} and did not stay, so it is not started again for \
+             {wait:?}; find out why it ends, then wait or call Client::retry_now; the last time: {last}"
+        );
+        this
+    }
+
+    pub(crate) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
         self.0.retry_after = wait;
         self
     }

@@ -19,7 +19,7 @@ use crate::connection::Connection;
 use crate::dial::Link;
 use crate::error::{Error, ErrorKind};
 use crate::reconnect::random;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{ConnectionEvent, Supervisor};
 use crate::timeouts::NEVER;
 
 /// A subscription that lasted this long was a good one: the next loss is a fresh start of the backoff.
@@ -146,8 +146,13 @@ impl Owner {
             return false;
         }
         self.since = Some(Instant::now());
-        if let Some(ready) = self.ready.take() {
-            let _ = ready.send(Ok(()));
+        match self.ready.take() {
+            Some(ready) => drop(ready.send(Ok(()))),
+            None => {
+                if let Some(supervisor) = self.supervisor.upgrade() {
+                    supervisor.tell_change(|| ConnectionEvent::SubscriptionResumed { granted: self.inbox.granted() });
+                }
+            }
         }
         true
     }

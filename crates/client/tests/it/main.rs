@@ -9,9 +9,11 @@ mod output;
 mod peer;
 mod reconnect;
 mod requests;
+mod scene;
 #[cfg(feature = "skills")]
 mod skills;
 mod subscriptions;
+mod supervision;
 #[cfg(test)]
 mod tasks;
 #[cfg(feature = "trace-context")]

@@ -1,81 +1,14 @@
 //! Lost connections and their replacement, against the mock server.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bowline_client::{Client, ErrorKind, Event, Reconnect};
-use bowline_protocol::{LoggingLevel, Resource, ResourceContents, Tool};
-use bowline_testkit::{Misbehaviour, MockServer, When};
-use bowline_transport::{BoxFuture, Connect, Sent, Transport, TransportError, TransportErrorKind};
+use bowline_protocol::{LoggingLevel, Tool};
+use bowline_testkit::{Misbehaviour, When};
+use bowline_transport::Sent;
 
-/// A server that lives on, reached by a way that may fail for a while.
-struct Way<C> {
-    inner: C,
-    failures: Arc<AtomicU32>,
-    attempts: Arc<AtomicU32>,
-}
-
-impl<C: Connect> Connect for Way<C> {
-    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
-        self.attempts.fetch_add(1, Ordering::SeqCst);
-        let fails = self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
-        if fails {
-            let error = TransportError::new(TransportErrorKind::Connect, "the way is closed");
-            return Box::pin(std::future::ready(Err(error)));
-        }
-        self.inner.connect()
-    }
-
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-
-    fn server_lives_on(&self) -> bool {
-        true
-    }
-}
-
-struct Scene {
-    server: MockServer,
-    failures: Arc<AtomicU32>,
-    attempts: Arc<AtomicU32>,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let note = Resource::new("note://1", "note");
-        let server = MockServer::builder()
-            .tool(Tool::new("echo", serde_json::json!({"type": "object"})), |_| async {
-                Ok(bowline_protocol::CallToolResult::text("hi"))
-            })
-            .resource(note, ResourceContents::text("note://1", "x"))
-            .subscriptions()
-            .logging()
-            .page_size(1)
-            .build();
-        Self { server, failures: Arc::default(), attempts: Arc::default() }
-    }
-
-    fn way(&self) -> impl Connect + use<> {
-        Way {
-            inner: self.server.connector(),
-            failures: Arc::clone(&self.failures),
-            attempts: Arc::clone(&self.attempts),
-        }
-    }
-
-    async fn client(&self) -> Client {
-        Client::builder().connect(self.way()).await.unwrap()
-    }
-}
-
-/// Waits until the client has noticed the loss.
-async fn lose(scene: &Scene, client: &Client) {
-    let mut events = client.events();
-    scene.server.disconnect();
-    while !matches!(events.next().await, Some(Event::Disconnected(_) | Event::Closed(_))) {}
-}
+use crate::scene::{Scene, lose};
 
 #[tokio::test(start_paused = true)]
 async fn a_call_after_a_loss_goes_over_a_fresh_connection() {

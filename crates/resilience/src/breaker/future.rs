@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bowline_client::{Error, Reply};
+use bowline_transport::BoxFuture;
 use pin_project_lite::pin_project;
 
 use super::layer::Shared;
@@ -16,15 +17,21 @@ pub(super) struct Pass {
     shared: Arc<Shared>,
     key: Option<Arc<str>>,
     ticket: Option<Ticket>,
+    is_probe: bool,
 }
 
 impl Pass {
     pub(super) fn ask(shared: &Arc<Shared>, key: Option<Arc<str>>) -> Result<Self, Error> {
-        let ticket = shared.admit(key.as_ref())?;
-        Ok(Self { shared: Arc::clone(shared), key, ticket: Some(ticket) })
+        let (ticket, is_probe) = shared.admit(key.as_ref())?;
+        Ok(Self { shared: Arc::clone(shared), key, ticket: Some(ticket), is_probe })
     }
 
-    fn end(&mut self, end: End) {
+    /// Whether it is one to try the server out, half-open.
+    pub(super) const fn is_probe(&self) -> bool {
+        self.is_probe
+    }
+
+    pub(super) fn end(&mut self, end: End) {
         if let Some(ticket) = self.ticket.take() {
             self.shared.ended(self.key.as_ref(), ticket, end);
         }
@@ -50,6 +57,7 @@ pin_project! {
     #[project = StateProj]
     enum State<F> {
         Through { #[pin] call: F, pass: Pass },
+        Probing { call: BoxFuture<'static, Result<Reply, Error>> },
         Refused { error: Option<Error> },
     }
 }
@@ -57,6 +65,10 @@ pin_project! {
 impl<F> BreakerFuture<F> {
     pub(super) fn through(call: F, pass: Pass) -> Self {
         Self { state: State::Through { call, pass } }
+    }
+
+    pub(super) fn probing(call: BoxFuture<'static, Result<Reply, Error>>) -> Self {
+        Self { state: State::Probing { call } }
     }
 
     pub(super) fn refused(error: Error) -> Self {
@@ -75,6 +87,7 @@ impl<F: Future<Output = Result<Reply, Error>>> Future for BreakerFuture<F> {
                 pass.end(end);
                 Poll::Ready(outcome)
             }
+            StateProj::Probing { call } => call.as_mut().poll(cx),
             // Polled again after its end it has nothing to say, and says so rather than panic.
             StateProj::Refused { error } => error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
         }

@@ -1,7 +1,7 @@
 //! The layer, its settings, and what there is to see and do from outside.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tower_layer::Layer;
 use super::Breaker;
 use super::events::{self, BreakerEvent, BreakerEvents};
 use super::machine::{Admission, BreakerState, End, Machine, Rules, Ticket};
+use super::stats::{BreakerStats, Counters};
 use crate::scope::{Keyed, Scope};
 use crate::settings::{InvalidSetting, check};
 
@@ -46,34 +47,11 @@ pub(super) struct Shared {
     rules: Rules,
     slow_call: Duration,
     is_failure: Option<IsFailure>,
+    /// How long a ping may take that goes before the first call, where that is wanted.
+    pub(super) ping: Option<Duration>,
     machines: Mutex<Keyed<Machine>>,
     events: broadcast::Sender<BreakerEvent>,
     counters: Counters,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    through: AtomicU64,
-    refused: AtomicU64,
-    failures: AtomicU64,
-    slow: AtomicU64,
-    openings: AtomicU64,
-}
-
-/// What a [`BreakerLayer`] did so far, for all its tools together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BreakerStats {
-    /// How many calls were let through.
-    pub through: u64,
-    /// How many were not.
-    pub refused: u64,
-    /// How many of those that were let through failed, as far as that counts.
-    pub failures: u64,
-    /// How many succeeded and were slow.
-    pub slow: u64,
-    /// How often it opened.
-    pub openings: u64,
 }
 
 /// Settings of a [`BreakerLayer`].
@@ -84,6 +62,7 @@ pub struct BreakerBuilder {
     rules: Rules,
     slow_call: Duration,
     is_failure: Option<IsFailure>,
+    ping: Option<Duration>,
 }
 
 impl Default for BreakerBuilder {
@@ -97,7 +76,7 @@ impl Default for BreakerBuilder {
             max_cool_down: Duration::from_secs(120),
             probes: 1,
         };
-        Self { scope: Scope::Server, rules, slow_call: Duration::from_secs(60), is_failure: None }
+        Self { scope: Scope::Server, rules, slow_call: Duration::from_secs(60), is_failure: None, ping: None }
     }
 }
 
@@ -147,9 +126,19 @@ impl BreakerBuilder {
         self
     }
 
-    /// Sets how many calls are let through half-open, and have all to go well for it to close. Default: 1.
+    /// Sets how many calls, or pings, are let through half-open, and have all to go well for it to close. Default: 1.
     pub const fn probes(mut self, probes: u32) -> Self {
         self.rules.probes = probes;
+        self
+    }
+
+    /// Lets a ping go first when it is half-open (in revisions without one, `server/discover`), so that no call has to
+    /// find out whether the server is well: the call waits for it, goes out where it is answered within `patience`, and is
+    /// refused and not sent where it is not. Default: the call itself finds out, at the price of one that may fail.
+    ///
+    /// It is for breakers of a server: a ping says nothing of a tool.
+    pub const fn ping_first(mut self, patience: Duration) -> Self {
+        self.ping = Some(patience);
         self
     }
 
@@ -162,7 +151,8 @@ impl BreakerBuilder {
     /// Makes the layer.
     ///
     /// # Errors
-    /// Where a rate is out of its range, a time or a count is zero, or the cool-down is above its maximum.
+    /// Where a rate is out of its range, a time or a count is zero, the cool-down is above its maximum, or a ping is to
+    /// find out about tools.
     pub fn build(self) -> Result<BreakerLayer, InvalidSetting> {
         let rules = &self.rules;
         check(rules.window >= Duration::from_millis(10), || {
@@ -182,6 +172,12 @@ impl BreakerBuilder {
             format!("max_cool_down is {:?}; set a day or less", rules.max_cool_down)
         })?;
         check(rules.probes > 0, || "probes is 0, so it would never close again; set 1 or more".into())?;
+        check(self.ping.is_none_or(|patience| !patience.is_zero()), || {
+            "ping_first has no patience, so every ping would fail; set a time".into()
+        })?;
+        check(self.ping.is_none() || self.scope == Scope::Server, || {
+            "ping_first goes with Scope::Server, as a ping says nothing of a tool; leave out one of the two".into()
+        })?;
         Ok(BreakerLayer::of(self))
     }
 }
@@ -192,6 +188,7 @@ impl fmt::Debug for BreakerBuilder {
             .field("scope", &self.scope)
             .field("rules", &self.rules)
             .field("slow_call", &self.slow_call)
+            .field("ping", &self.ping)
             .finish_non_exhaustive()
     }
 }
@@ -203,12 +200,13 @@ impl BreakerLayer {
     }
 
     fn of(settings: BreakerBuilder) -> Self {
-        let BreakerBuilder { scope, rules, slow_call, is_failure } = settings;
+        let BreakerBuilder { scope, rules, slow_call, is_failure, ping } = settings;
         Self(Arc::new(Shared {
             scope,
             rules,
             slow_call,
             is_failure,
+            ping,
             machines: Mutex::new(Keyed::new(Machine::new(&rules, Instant::now()))),
             events: broadcast::Sender::new(events::WAITING),
             counters: Counters::default(),
@@ -237,16 +235,17 @@ impl BreakerLayer {
         BreakerEvents(self.0.events.subscribe())
     }
 
-    /// What it did so far.
+    /// What it did so far, and how its breakers stand.
     pub fn stats(&self) -> BreakerStats {
-        let Counters { through, refused, failures, slow, openings } = &self.0.counters;
-        BreakerStats {
-            through: through.load(Ordering::Relaxed),
-            refused: refused.load(Ordering::Relaxed),
-            failures: failures.load(Ordering::Relaxed),
-            slow: slow.load(Ordering::Relaxed),
-            openings: openings.load(Ordering::Relaxed),
+        let (mut open, mut half_open) = (0, 0);
+        for machine in self.0.machines().values() {
+            match machine.state() {
+                BreakerState::Closed => {}
+                BreakerState::Open => open += 1,
+                BreakerState::HalfOpen => half_open += 1,
+            }
         }
+        self.0.counters.read(open, half_open)
     }
 }
 
@@ -261,8 +260,8 @@ impl Shared {
         self.machines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a call through, or says why not.
-    pub(super) fn admit(&self, key: Option<&Arc<str>>) -> Result<Ticket, Error> {
+    /// Lets a call through, or says why not; and whether it is one to try the server out.
+    pub(super) fn admit(&self, key: Option<&Arc<str>>) -> Result<(Ticket, bool), Error> {
         let now = Instant::now();
         let mut machines = self.machines();
         let machine = machines.entry(key, || Machine::new(&self.rules, now));
@@ -273,8 +272,11 @@ impl Shared {
         self.told(key, before, after);
         match admission {
             Admission::Through(ticket) => {
-                self.counters.through.fetch_add(1, Ordering::Relaxed);
-                Ok(ticket)
+                let is_probe = after == BreakerState::HalfOpen;
+                let counters = &self.counters;
+                let counter = if is_probe && self.ping.is_some() { &counters.pings } else { &counters.through };
+                counter.fetch_add(1, Ordering::Relaxed);
+                Ok((ticket, is_probe))
             }
             Admission::Refused(wait) => {
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);

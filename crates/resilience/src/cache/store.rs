@@ -8,6 +8,7 @@ use bowline_client::Error;
 use bowline_protocol::RawJson;
 use moka::future::Cache;
 use moka::notification::RemovalCause;
+use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
 use crate::keep::{Kept, Key};
@@ -16,7 +17,7 @@ use crate::keep::{Kept, Key};
 const FLIGHTS: u64 = 4096;
 
 /// What a [`CacheLayer`](crate::CacheLayer) did so far, and what it holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CacheStats {
     /// How many calls got a kept answer that was fresh.
@@ -34,7 +35,12 @@ pub struct CacheStats {
     /// What they take, in bytes.
     pub bytes: u64,
     /// How long the server took for the answers that were given without asking it.
+    #[serde(rename = "saved_seconds", serialize_with = "seconds")]
     pub saved: Duration,
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
 }
 
 /// An answer that is kept.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::Serialize;
 use tower_layer::Layer;
 
 use super::Deadline;
@@ -38,7 +39,7 @@ pub(super) struct Shared {
 }
 
 /// What a [`DeadlineLayer`] did so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DeadlineStats {
     /// How many calls ended because a deadline passed, idle or total.

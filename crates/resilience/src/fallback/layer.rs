@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bowline_client::{Call, CallService, Error, Reply};
 use bowline_protocol::RawJson;
 use moka::future::Cache;
+use serde::Serialize;
 use tower_layer::Layer;
 
 use super::Fallback;
@@ -53,7 +54,7 @@ pub(super) struct Counters {
 }
 
 /// What a [`FallbackLayer`] did so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FallbackStats {
     /// How many calls found that the server cannot be had.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use tower::retry::budget::TpsBudget;
 use tower_layer::Layer;
 
@@ -51,7 +52,7 @@ pub(super) struct Counters {
 }
 
 /// What a [`HedgeLayer`] did so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct HedgeStats {
     /// How many calls came that only read.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bowline_client::Call;
+use serde::Serialize;
 use tower_layer::Layer;
 
 use super::Limit;
@@ -49,7 +50,7 @@ pub(super) struct Counters {
 }
 
 /// What a [`LimitLayer`] did so far, and how it stands.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LimitStats {
     /// How many calls came.

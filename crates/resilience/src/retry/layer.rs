@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use backon::ExponentialBuilder;
 use bowline_client::{Call, Error};
+use serde::Serialize;
 use tower::retry::budget::TpsBudget;
 use tower_layer::Layer;
 
@@ -62,7 +63,7 @@ pub(super) struct Counters {
 }
 
 /// What a [`RetryLayer`] did so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RetryStats {
     /// How many calls came.
@@ -160,7 +161,7 @@ impl RetryBuilder {
     /// Makes the layer.
     ///
     /// # Errors
-    /// Where there is no first attempt, a delay is zero or above its maximum, or the budget is out of its range.
+    /// Where there is no first attempt, a time is zero or above its maximum, or the budget is out of its range.
     pub fn build(self) -> Result<RetryLayer, InvalidSetting> {
         check(self.max_attempts > 0, || {
             "max_attempts is 0, so not even the first attempt is made; set 1 or more".into()
@@ -170,6 +171,9 @@ impl RetryBuilder {
         })?;
         check(self.base_delay <= self.max_delay, || {
             format!("base_delay ({:?}) is above max_delay ({:?}); swap or raise one", self.base_delay, self.max_delay)
+        })?;
+        check(!self.total.is_zero(), || {
+            "total is zero, so no attempt would follow the first; set a time, or max_attempts to 1".into()
         })?;
         check((0.0..=10.0).contains(&self.budget_ratio), || {
             format!("the budget's ratio is {}; set 0 to 10 attempts a call", self.budget_ratio)

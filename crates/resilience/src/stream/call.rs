@@ -31,8 +31,14 @@ pub enum CallEvent<R> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// It waits with the connection, which keeps the last 4,096 of a call: the call is not looked at again until what is
-    /// here was taken.
+    /// It waits with the connection: the call is not looked at again until what is here was taken. Other calls go on
+    /// meanwhile, whatever the transport.
+    ///
+    /// Over HTTP nothing is lost: the stream of this answer is not read on, so that the server has to wait. Over a byte
+    /// stream all calls share one pipe, and reading it does not stop for one of them: the connection keeps the last 4,096
+    /// messages and 8 MiB of a call (`Limits::max_exchange_queue` of the transport), then the oldest give way, and
+    /// [`Event::Fault`](bowline_client::Event::Fault) tells how many. How the call ended is never lost. Whoever may be
+    /// slower than that either raises the limit, or says by another rule what should become of the rest.
     #[default]
     Wait,
     /// The oldest makes room, and is counted.

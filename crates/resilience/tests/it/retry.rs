@@ -134,7 +134,9 @@ async fn another_rule_says_what_may_pass_and_never_what_is_safe() {
 #[test]
 fn settings_that_make_no_sense_are_refused_with_the_reason() {
     type Change = fn(RetryBuilder) -> RetryBuilder;
-    let cases: [(Change, &str); 5] = [
+    let cases: [(Change, &str); 7] = [
+        (|it| it.total(Duration::ZERO), "total is zero"),
+        (|it| it.budget(0.2, u32::MAX), "reserve is 4294967295 a second"),
         (|it| it.max_attempts(0), "max_attempts is 0"),
         (|it| it.base_delay(Duration::ZERO), "base_delay is zero"),
         (|it| it.base_delay(Duration::from_secs(9)), "base_delay (9s) is above max_delay (5s)"),

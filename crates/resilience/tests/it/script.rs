@@ -43,6 +43,11 @@ impl Script {
         self.0.lock().unwrap().calls.len()
     }
 
+    /// What was asked.
+    pub(crate) fn methods(&self) -> Vec<String> {
+        self.0.lock().unwrap().calls.iter().map(|(_, call)| call.method().to_owned()).collect()
+    }
+
     /// Which attempts came.
     pub(crate) fn attempts(&self) -> Vec<u32> {
         self.0.lock().unwrap().calls.iter().map(|(_, call)| call.attempt()).collect()

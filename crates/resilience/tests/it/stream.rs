@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bowline_client::{Client, ErrorKind};
+use bowline_client::{Client, ErrorKind, Event};
 use bowline_protocol::{CallToolResult, Tool};
-use bowline_resilience::{CallEvent, Order, Overflow, batch, events, merge};
+use bowline_resilience::{CallEvent, CallStream, Order, Overflow, batch, events, merge};
 use bowline_testkit::{Misbehaviour, MockServer, ToolCall, When};
-use bowline_transport::Sent;
+use bowline_transport::{Fault, Sent};
 use futures_util::StreamExt;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -57,6 +57,45 @@ async fn progress_comes_in_order_and_then_the_end() {
     }
     assert_eq!(next, 1001.0);
     assert!(events.next().await.is_none());
+}
+
+/// Reads until the end, and gives the numbers of the progress that came.
+async fn told(events: CallStream<CallToolResult>) -> Vec<f64> {
+    let mut all: Vec<_> = events.collect().await;
+    let end = all.pop();
+    assert!(matches!(&end, Some(CallEvent::Done(Ok(result))) if result.joined_text() == "counted"), "{end:?}");
+    let numbers = all.iter().map(|event| if let CallEvent::Progress(told) = event { told.progress } else { f64::NAN });
+    numbers.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_loses_nothing_within_the_bound_and_stops_nobody() {
+    let server = server();
+    let client = client(&server).await;
+    let mut slow = events(client.call("count").arg("steps", 4000)).buffer(1, Overflow::Wait);
+    assert!(matches!(slow.next().await, Some(CallEvent::Progress(first)) if first.progress == 1.0));
+    // Nobody reads it while others come and go.
+    for _ in 0..10 {
+        assert_eq!(told(events(client.call("count").arg("steps", 100))).await.len(), 100);
+    }
+    sleep(Duration::from_secs(5)).await;
+    let rest: Vec<f64> = (2..=4000).map(f64::from).collect();
+    assert_eq!(told(slow).await, rest);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_beyond_the_bound_of_a_byte_stream_is_told_of_and_never_the_end() {
+    let server = server();
+    let client = client(&server).await;
+    let mut faults = client.events();
+    let mut slow = events(client.call("count").arg("steps", 10_000)).buffer(1, Overflow::Wait);
+    assert!(matches!(slow.next().await, Some(CallEvent::Progress(_))));
+    assert_eq!(told(events(client.call("count").arg("steps", 100))).await.len(), 100);
+    sleep(Duration::from_secs(5)).await;
+    let rest = told(slow).await;
+    assert!(rest.len() >= 4096 && rest.len() < 9_999, "{}", rest.len());
+    assert_eq!(rest.last(), Some(&10_000.0), "the newest are kept");
+    assert!(matches!(faults.next().await, Some(Event::Fault(Fault::ProgressDropped { .. }))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,6 +32,15 @@ async fn case_stdio_023_a_crash_fails_all_open_calls_with_status_and_last_words(
 }
 
 #[tokio::test]
+async fn a_last_line_that_was_cut_is_no_answer_however_it_ends() {
+    let server = r#"read -r line; printf '{"jsonrpc":"2.0","id":1,"result":{"a":{}}'; exit 1"#;
+    let transport = sh(server).spawn().unwrap();
+    let error = call(&transport, 1).await.expect_err("a brace is missing");
+    assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Closed, Sent::Maybe));
+    assert_eq!(error.exit(), Some("exit status: 1"));
+}
+
+#[tokio::test]
 async fn case_stdio_026_an_exit_before_the_first_answer_is_explained() {
     let transport = sh("echo 'usage: srv --port N' >&2; exit 2").spawn().unwrap();
     let error = call(&transport, 1).await.expect_err("the server is dead");

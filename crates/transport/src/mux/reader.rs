@@ -53,7 +53,9 @@ impl<'a> Reader<'a> {
             match stream.read_buf(lines.buffer()).await {
                 Ok(0) => {
                     if let Some(line) = lines.rest() {
-                        self.line(&line).await;
+                        super::trace("in", &line);
+                        // Read in full: a line that was cut may have the two ends by which an answer is recognised.
+                        self.frame(frame::decode(&line), line.len()).await;
                     }
                     return TransportError::new(TransportErrorKind::Closed, "the server closed its output");
                 }
@@ -86,13 +88,17 @@ impl<'a> Reader<'a> {
 
     async fn line(&mut self, line: &Bytes) {
         super::trace("in", line);
-        match frame::decode_lazily(line) {
-            Ok(Incoming::Message(message)) => self.message(settle(message, line.len())).await,
+        self.frame(frame::decode_lazily(line), line.len()).await;
+    }
+
+    async fn frame(&mut self, decoded: Result<Incoming, FrameError>, len: usize) {
+        match decoded {
+            Ok(Incoming::Message(message)) => self.message(settle(message, len)).await,
             Ok(Incoming::Batch(members)) => {
                 self.fault(Fault::Batch { len: members.len() });
                 for member in members {
                     match member {
-                        Ok(message) => self.message(settle(message, line.len())).await,
+                        Ok(message) => self.message(settle(message, len)).await,
                         Err(error) => self.noise(error),
                     }
                 }
@@ -208,5 +214,39 @@ fn cut_id(id: &RequestId) -> RequestId {
     match id {
         RequestId::String(text) if text.len() > QUOTED => RequestId::from(excerpt(text, QUOTED)),
         id => id.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bowline_protocol::RequestId;
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+    use crate::contract::{Routing, Transport, WireRequest};
+    use crate::error::Sent;
+    use crate::mux::Mux;
+
+    /// How a request ends whose peer says this and then no more.
+    async fn outcome(said: &[u8]) -> Result<Message, TransportError> {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let (read, write) = tokio::io::split(ours);
+        let mux = Mux::builder().spawn(read, write);
+        let id = RequestId::from(1);
+        let frame = frame::encode_request(&id, "ping", None, None, None);
+        let mut exchange = mux.request(WireRequest::new(id, frame, Routing::new("ping"))).await.unwrap();
+        theirs.write_all(said).await.unwrap();
+        theirs.shutdown().await.unwrap();
+        exchange.next().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_last_line_that_was_cut_anywhere_is_a_lost_connection() {
+        let answer = br#"{"jsonrpc":"2.0","id":1,"result":{"a":{"b":[{}]}}}"#;
+        for cut in 0..answer.len() {
+            let error = outcome(&answer[..cut]).await.expect_err("it is no answer");
+            assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Closed, Sent::Maybe), "cut at {cut}");
+        }
+        assert!(matches!(outcome(answer).await, Ok(Message::Response(_))));
     }
 }
