@@ -24,7 +24,7 @@ async fn main() -> ExitCode {
     match tokio::time::timeout(LIMIT, run()).await {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
-            report(&format!("{error:#}"));
+            report(&error.to_string());
             ExitCode::FAILURE
         }
         Err(_) => {
