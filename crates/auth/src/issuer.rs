@@ -18,11 +18,8 @@ pub(crate) struct Issuer {
     pub(crate) revoke: Option<Url>,
     pub(crate) device: Option<Url>,
     pub(crate) scopes: Option<Scopes>,
-    /// None where it does not say.
-    pub(crate) grants: Option<Vec<String>>,
     /// How clients may show who they are at the token endpoint; none where it does not say.
     pub(crate) auth_methods: Option<Vec<String>>,
-    pub(crate) signing_algs: Option<Vec<String>>,
     /// Whether PKCE with S256 is known to work; none where it does not say.
     pub(crate) s256: Option<bool>,
     pub(crate) metadata_documents: bool,
@@ -77,9 +74,7 @@ impl Issuer {
             revoke: endpoint(object, "revocation_endpoint")?,
             device: endpoint(object, "device_authorization_endpoint")?,
             scopes: scopes.map(|scopes| scopes.iter().map(String::as_str).collect()),
-            grants: json::texts(object, "grant_types_supported")?,
             auth_methods: json::texts(object, "token_endpoint_auth_methods_supported")?,
-            signing_algs: json::texts(object, "token_endpoint_auth_signing_alg_values_supported")?,
             s256: methods.map(|methods| methods.iter().any(|method| method == "S256")),
             metadata_documents: json::is_true(object, "client_id_metadata_document_supported"),
             says_iss: json::is_true(object, "authorization_response_iss_parameter_supported"),
@@ -107,9 +102,7 @@ impl Issuer {
             revoke: None,
             device: None,
             scopes: None,
-            grants: None,
             auth_methods: None,
-            signing_algs: None,
             s256: None,
             metadata_documents: false,
             says_iss: false,

@@ -14,6 +14,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+pub(crate) use self::provider::{open, seal};
+
 use self::provider::Pair;
 use crate::error::{AuthError, AuthErrorKind};
 

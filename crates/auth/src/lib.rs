@@ -31,5 +31,5 @@ pub use grant::enterprise::EnterpriseManaged;
 pub use key::PrivateKey;
 pub use oauth::{Logout, OAuth, OAuthBuilder, Status};
 pub use secrecy::SecretString;
-pub use store::{CredentialStore, Kept, Lease, MemoryStore, Saved};
+pub use store::{CredentialStore, FileStore, Kept, Lease, MemoryStore, Saved, StoreKey};
 pub use visitor::{Headless, OpenWith, PasteWith, Visit, Visited, Visitor};

@@ -2,6 +2,7 @@
 
 mod builder;
 mod flight;
+mod logout;
 mod obtain;
 mod state;
 mod status;
@@ -128,7 +129,6 @@ impl OAuth {
     /// [`AuthErrorKind::Store`] when they cannot be taken out of the store. That a server does not revoke is no error:
     /// [`Logout::revoked`] tells.
     pub async fn logout(&self) -> Result<Logout, AuthError> {
-        self.0.inner.load().await?;
         self.0.inner.logout().await
     }
 

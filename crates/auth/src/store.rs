@@ -1,5 +1,7 @@
 //! Where credentials are kept.
 
+mod file;
+mod key;
 mod memory;
 
 use std::any::Any;
@@ -11,6 +13,8 @@ use secrecy::SecretString;
 
 use crate::error::AuthError;
 
+pub use self::file::FileStore;
+pub use self::key::StoreKey;
 pub use self::memory::MemoryStore;
 
 /// Keeps credentials, for one process or many.

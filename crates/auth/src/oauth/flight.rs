@@ -160,14 +160,26 @@ impl Inner {
 
     /// What is known of the servers, found out anew where one of them refused something: they may have changed.
     async fn found(&self, cause: &Cause) -> Result<Arc<Discovered>, AuthError> {
-        let (known, hint, issuer) = {
+        match cause {
+            Cause::Due { .. } | Cause::Refresh => self.known_or_found().await,
+            _ => self.find().await,
+        }
+    }
+
+    pub(super) async fn known_or_found(&self) -> Result<Arc<Discovered>, AuthError> {
+        let known = self.lock().found.clone();
+        match known {
+            Some(known) => Ok(known),
+            None => self.find().await,
+        }
+    }
+
+    async fn find(&self) -> Result<Arc<Discovered>, AuthError> {
+        let (hint, issuer) = {
             let state = self.lock();
             let issuer = state.record.tokens.as_ref().map(|tokens| tokens.issuer.clone());
-            (state.found.clone(), state.hint.clone(), issuer)
+            (state.hint.clone(), issuer)
         };
-        if let (Some(known), Cause::Due { .. } | Cause::Refresh) = (known, cause) {
-            return Ok(known);
-        }
         let preferred = self.settings.identity.issuer.clone().or(issuer);
         let discovery = Discovery {
             fetcher: &self.fetcher,

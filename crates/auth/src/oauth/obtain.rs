@@ -213,17 +213,24 @@ impl Inner {
         tokens: &Tokens,
         refresh: &str,
     ) -> Result<(), AuthError> {
-        let client = match self.settings.identity.way(&found.issuer)? {
-            Way::Known(client) => client,
-            Way::Register(_) => {
-                let kept = self.lock().record.clients.get(&found.issuer.id).cloned();
-                kept.filter(|client| client.id == tokens.client).ok_or_else(|| self.login_required())?
-            }
-        };
+        let client = self.client_of(found, tokens)?;
         let dpop = self.lock().dpop.clone().filter(|_| tokens.kind == TokenKind::Dpop);
-        let asking = self.asking(found, Some(&client), None, dpop.as_deref());
+        let asking = self.asking(found, client.as_ref(), None, dpop.as_deref());
         let issued = refresh::run(asking, refresh).await?;
-        self.issued(found, &client.id, tokens.asked.clone(), dpop, issued, Some(tokens)).await
+        self.issued(found, &tokens.client, tokens.asked.clone(), dpop, issued, Some(tokens)).await
+    }
+
+    /// The client that tokens were issued to; none where an assertion said who asked.
+    pub(super) fn client_of(&self, found: &Discovered, tokens: &Tokens) -> Result<Option<Client>, AuthError> {
+        if tokens.client.is_empty() {
+            return Ok(None);
+        }
+        let client = match self.settings.identity.way(&found.issuer) {
+            Ok(Way::Known(client)) => Some(client),
+            Ok(Way::Register(_)) => self.lock().record.clients.get(&found.issuer.id).cloned(),
+            Err(error) => return Err(error),
+        };
+        client.filter(|client| client.id == tokens.client).map(Some).ok_or_else(|| self.login_required())
     }
 
     /// Keeps what was issued. `before` are the tokens that it takes the place of by a refresh.

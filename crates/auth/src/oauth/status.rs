@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::state::{Inner, State};
-use crate::error::AuthError;
+use super::state::State;
 use crate::scope::Scopes;
 use crate::token::TokenKind;
 
@@ -51,16 +50,4 @@ pub struct Logout {
     pub was_authorized: bool,
     /// Whether the authorization server has revoked it. Where not, tokens live on until they end.
     pub revoked: bool,
-}
-
-impl Inner {
-    pub(super) async fn logout(&self) -> Result<Logout, AuthError> {
-        self.reload().await?;
-        let mut record = self.lock().record.clone();
-        let tokens = record.tokens.take();
-        record.key = None;
-        record.bound = None;
-        self.forget(record).await?;
-        Ok(Logout { was_authorized: tokens.is_some(), revoked: false })
-    }
 }
