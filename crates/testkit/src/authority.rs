@@ -102,7 +102,7 @@ impl AuthServer {
     /// # Cancel safety
     /// Dropping the future starts nothing.
     pub async fn protect(&self, server: MockServer, settings: ProtectedSettings) -> io::Result<ProtectedServer> {
-        ProtectedServer::on(TcpListener::bind("127.0.0.1:0").await?, server, self, settings)
+        ProtectedServer::on(TcpListener::bind("127.0.0.1:0").await?, server, self.trusted(), settings)
     }
 
     /// Who it is: its origin and, where it has one, its path.

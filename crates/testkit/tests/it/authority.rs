@@ -474,6 +474,20 @@ async fn a_server_that_moves_takes_tokens_of_its_new_place_alone() {
 }
 
 #[tokio::test]
+async fn tokens_of_somebody_else_are_judged_by_whom_a_test_says() {
+    let judge = |token: String| async move { (token == "good").then(|| vec!["read".to_owned()]) };
+    let settings = ProtectedSettings::default().needs_for("tools/call", &["write"]);
+    let server = ProtectedServer::start(mock(), "https://as.example", judge, settings).await.unwrap();
+    let metadata = get(&format!("{}/.well-known/oauth-protected-resource/mcp", server.origin())).await.json();
+    assert_eq!(metadata["authorization_servers"], json!(["https://as.example"]));
+    for (header, method, wanted) in
+        [("Bearer good", "initialize", 200), ("Bearer bad", "initialize", 401), ("Bearer good", "tools/call", 403)]
+    {
+        assert_eq!(rpc(&server, &[("authorization", header)], method).await.status, wanted, "{header} {method}");
+    }
+}
+
+#[tokio::test]
 async fn a_slow_or_silent_endpoint_keeps_its_client_waiting() {
     let auth = AuthServer::builder().answer(Endpoint::Metadata, Answer::Hangs).start().await.unwrap();
     let url = auth.url("/.well-known/oauth-authorization-server");
