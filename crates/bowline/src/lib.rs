@@ -8,6 +8,8 @@ mod target;
 #[cfg(feature = "http")]
 mod web;
 
+#[cfg(feature = "auth")]
+pub use bowline_auth as auth;
 #[cfg(feature = "trace-context")]
 pub use bowline_client::TraceContextProvider;
 pub use bowline_client::{

@@ -59,6 +59,9 @@ pub struct TargetOptions {
     pub headers: Vec<(String, String)>,
     /// A bearer token, sent to the server's own origin alone.
     pub bearer: Option<String>,
+    /// What gives HTTP requests their credentials, in place of a token.
+    #[cfg(feature = "http")]
+    pub authorize: Option<std::sync::Arc<dyn bowline_http::Authorize>>,
     /// Whether any certificate will do, for this machine's own addresses only.
     pub accept_invalid_certs: bool,
 }
@@ -82,6 +85,15 @@ impl TargetOptions {
     #[must_use]
     pub fn with_bearer(mut self, token: impl Into<String>) -> Self {
         self.bearer = Some(token.into());
+        self
+    }
+
+    /// Sets what gives HTTP requests their credentials, such as an authorization of [`auth`](crate::auth). Servers over
+    /// `http` and `https` alone are asked with it.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn with_authorize(mut self, authorize: std::sync::Arc<dyn bowline_http::Authorize>) -> Self {
+        self.authorize = Some(authorize);
         self
     }
 

@@ -25,7 +25,9 @@ pub(crate) fn endpoint(url: &str, options: &TargetOptions) -> Result<Endpoint, E
         };
         endpoint = endpoint.header(name.parse().map_err(|_| bad())?, value.parse().map_err(|_| bad())?);
     }
-    if let Some(token) = &options.bearer {
+    if let Some(authorize) = &options.authorize {
+        endpoint = endpoint.authorize(Arc::clone(authorize));
+    } else if let Some(token) = &options.bearer {
         endpoint = endpoint.authorize(Arc::new(StaticBearer::new(token)?));
     }
     Ok(endpoint)

@@ -67,7 +67,8 @@ pub struct AuthRequest<'a> {
 }
 
 impl<'a> AuthRequest<'a> {
-    pub(crate) const fn new(method: &'a Method, url: &'a Url, headers: &'a mut HeaderMap) -> Self {
+    /// A request, for whoever sends requests.
+    pub const fn new(method: &'a Method, url: &'a Url, headers: &'a mut HeaderMap) -> Self {
         Self { method, url, headers }
     }
 }
@@ -82,13 +83,23 @@ pub struct Challenge<'a> {
     pub url: &'a Url,
     /// The headers of the answer.
     pub headers: &'a HeaderMap,
+    /// The `Authorization` that the request had: whoever has a newer one by now just sends it again.
+    pub sent: Option<&'a HeaderValue>,
     /// How often this request was sent: 1 for the first challenge.
     pub attempt: u32,
 }
 
 impl<'a> Challenge<'a> {
-    pub(crate) const fn new(status: StatusCode, url: &'a Url, headers: &'a HeaderMap, attempt: u32) -> Self {
-        Self { status, url, headers, attempt }
+    /// A challenge, for whoever sends requests: `sent` is the `Authorization` that this one had, and `attempt` how
+    /// often it was sent, 1 for the first.
+    pub const fn new(
+        status: StatusCode,
+        url: &'a Url,
+        headers: &'a HeaderMap,
+        sent: Option<&'a HeaderValue>,
+        attempt: u32,
+    ) -> Self {
+        Self { status, url, headers, sent, attempt }
     }
 
     /// The `WWW-Authenticate` headers that are text.

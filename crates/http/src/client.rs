@@ -19,6 +19,7 @@ mod tls;
 use std::borrow::Cow;
 use std::fmt;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
@@ -60,7 +61,7 @@ pub struct HttpClient(Arc<Inner>);
 struct Inner {
     settings: HttpClientBuilder,
     user_agent: HeaderValue,
-    tls: Tls,
+    tls: Arc<Tls>,
     /// Made for the first `https`: it reads the system's certificates.
     secure: OnceLock<Result<Secure, TransportError>>,
     proxies: OnceLock<Matcher>,
@@ -74,8 +75,12 @@ pub struct HttpClientBuilder {
     connect_timeout: Duration,
     per_host: usize,
     proxy_from_env: bool,
+    permits: Option<AddressFilter>,
     tls: TlsSettings,
 }
+
+/// Says which addresses may be connected to.
+type AddressFilter = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
 impl HttpClient {
     /// Settings with the defaults.
@@ -85,8 +90,33 @@ impl HttpClient {
             connect_timeout: Duration::from_secs(10),
             per_host: 256,
             proxy_from_env: true,
+            permits: None,
             tls: TlsSettings::default(),
         }
+    }
+
+    /// A client with the same settings that connects only to addresses that `permits` says yes to. It has connections
+    /// of its own.
+    ///
+    /// A name is asked about by the addresses that were found for it, and one of those that passed is connected to: no
+    /// second look-up can name another. Where a proxy is used it is the proxy that looks names up, and the addresses
+    /// of the proxy itself are not asked about.
+    ///
+    /// ```
+    /// let client = bowline_http::HttpClient::builder().build()?;
+    /// let only_here = client.permit_addresses(|address| address.is_loopback());
+    /// # let _ = only_here;
+    /// # Ok::<(), bowline_transport::TransportError>(())
+    /// ```
+    #[must_use]
+    pub fn permit_addresses(&self, permits: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+        let settings = HttpClientBuilder { permits: Some(Arc::new(permits)), ..self.0.settings.clone() };
+        Self::new(settings, self.0.user_agent.clone(), Arc::clone(&self.0.tls))
+    }
+
+    fn new(settings: HttpClientBuilder, user_agent: HeaderValue, tls: Arc<Tls>) -> Self {
+        let (secure, proxies) = (OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Inner { settings, user_agent, tls, secure, proxies, origins: Origins::default() }))
     }
 
     /// Sends one request and waits for the head of its answer. Redirects are answers.
@@ -303,14 +333,7 @@ impl HttpClientBuilder {
         let user_agent = HeaderValue::from_str(&self.user_agent)
             .map_err(|_| config("the user agent has characters that no header may have; use plain ASCII"))?;
         let tls = self.tls.read()?;
-        Ok(HttpClient(Arc::new(Inner {
-            settings: self,
-            user_agent,
-            tls,
-            secure: OnceLock::new(),
-            proxies: OnceLock::new(),
-            origins: Origins::default(),
-        })))
+        Ok(HttpClient::new(self, user_agent, Arc::new(tls)))
     }
 }
 

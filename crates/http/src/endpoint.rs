@@ -145,28 +145,30 @@ impl Endpoint {
         headers: Headers<'_>,
         body: Option<(&Bytes, &Arc<Handover>)>,
     ) -> Result<(HttpResponse, Option<Target>), TransportError> {
-        let response = self.ask(&method, target, headers, body).await?;
+        let (response, sent) = self.ask(&method, target, headers, body).await?;
         if !wants_another(&response) {
             return Ok((response, None));
         }
         // On the heap, so that other requests have no room for it.
-        Box::pin(self.go_on(response, method, target, headers, body)).await
+        Box::pin(self.go_on(response, sent, method, target, headers, body)).await
     }
 
-    /// Sends a request once.
+    /// Sends a request once. Tells the credentials that it was sent with too, where somebody gives them.
     async fn ask(
         &self,
         method: &Method,
         target: &Target,
         headers: Headers<'_>,
         body: Option<(&Bytes, &Arc<Handover>)>,
-    ) -> Result<HttpResponse, TransportError> {
+    ) -> Result<(HttpResponse, Option<HeaderValue>), TransportError> {
         let base = headers.base;
         let mut headers = headers.make()?;
         let mut given = Vec::new();
+        let mut credentials = None;
         if let Some(authorize) = &self.authorize {
             authorize.authorize(&mut AuthRequest::new(method, target.url(), headers.to_mut())).await?;
             given = added(&headers, base);
+            credentials = headers.get(AUTHORIZATION).cloned();
         }
         let mut response = self.client.send_to(method.clone(), target, headers, body).await?;
         if let Some(authorize) = &self.authorize {
@@ -182,13 +184,14 @@ impl Endpoint {
         if !good {
             response.confide(confided(target.url(), base, &given));
         }
-        Ok(response)
+        Ok((response, credentials))
     }
 
     /// Goes on after an answer that asks for credentials or leads elsewhere.
     async fn go_on(
         &self,
         mut response: HttpResponse,
+        mut sent: Option<HeaderValue>,
         method: Method,
         target: &Target,
         headers: Headers<'_>,
@@ -205,7 +208,7 @@ impl Endpoint {
                 moved = Some(self.client.target(next));
             } else {
                 let Some(authorize) = self.authorize.as_ref().filter(|_| attempt < MAX_ATTEMPTS) else { break };
-                let challenge = Challenge::new(status, at, response.headers(), attempt);
+                let challenge = Challenge::new(status, at, response.headers(), sent.as_ref(), attempt);
                 if authorize.challenged(challenge).await? == Retry::GiveUp {
                     break;
                 }
@@ -215,7 +218,7 @@ impl Endpoint {
             if let Some((_, handover)) = body {
                 handover.again();
             }
-            response = self.ask(&method, moved.as_ref().unwrap_or(target), headers, body).await?;
+            (response, sent) = self.ask(&method, moved.as_ref().unwrap_or(target), headers, body).await?;
         }
         Ok((response, moved))
     }

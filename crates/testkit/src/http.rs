@@ -42,6 +42,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 pub(crate) use self::body::Written;
+#[cfg(feature = "auth")]
+pub(crate) use self::mock::Front;
 pub use self::mock::{HttpMode, MockHttp};
 pub use self::reply::Reply;
 use crate::listening::Accepting;

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "auth")]
+pub mod authority;
 pub mod contract;
 pub mod demo;
 #[cfg(feature = "http")]

@@ -4,15 +4,17 @@
 //! environment. What is here is what a user of the library would write: where to connect, which tools to call, and
 //! what to answer. All that the suite checks is the library's.
 
+mod authorization;
 mod scenarios;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bowline::prelude::*;
 use bowline::protocol::{CreateMessageResult, ElicitRequestParams, ElicitResult, Revision, Root, TextContent};
-use bowline::{RequestContext, Target};
+use bowline::{RequestContext, Target, TargetOptions};
 
 /// The suite ends a client after 30 s. Some of its servers never answer.
 const LIMIT: Duration = Duration::from_secs(25);
@@ -44,14 +46,18 @@ async fn run() -> Result<()> {
     let context = std::env::var("MCP_CONFORMANCE_CONTEXT").unwrap_or_else(|_| String::from("{}"));
     let context = serde_json::from_str(&context).context("MCP_CONFORMANCE_CONTEXT")?;
 
-    let client = connect(&url, version.parse()?).await?;
+    let mut options = TargetOptions::default();
+    if scenario.starts_with("auth/") {
+        options = options.with_authorize(Arc::new(authorization::oauth(&url, &scenario, &context)?));
+    }
+    let client = connect(&url, &options, version.parse()?).await?;
     let done = scenarios::play(&client, &scenario, &context).await;
     client.close().await?;
     done
 }
 
 /// Connects with every handler that a client may have.
-async fn connect(url: &str, revision: Revision) -> Result<Client> {
+async fn connect(url: &str, options: &TargetOptions, revision: Revision) -> Result<Client> {
     // Accepting a form with nothing filled in takes the defaults of its fields.
     let accept = |_: ElicitRequestParams, _: RequestContext| async { Ok(ElicitResult::accept_url()) };
     let sample = |_, _: RequestContext| async { Ok(CreateMessageResult::new("scripted", TextContent::new("hello"))) };
@@ -62,7 +68,7 @@ async fn connect(url: &str, revision: Revision) -> Result<Client> {
         .roots(vec![Root::new("file:///srv/conformance")])
         // Some of the suite's servers declare nothing and serve it all the same.
         .allow_undeclared(true)
-        .connect(Target::parse(url)?)
+        .connect(Target::parse_with(url, options)?)
         .await?;
     Ok(client)
 }

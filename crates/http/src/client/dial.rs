@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bowline_protocol::excerpt;
-use bowline_transport::TransportError;
+use bowline_transport::{Sent, TransportError, TransportErrorKind};
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
@@ -22,7 +22,7 @@ use super::h1::{Bytestream, Connection};
 use super::h2;
 use super::pool::Sender;
 use super::target::Origin;
-use super::{Inner, config};
+use super::{AddressFilter, Inner, config};
 
 /// How long a connection is silent before the system asks whether the peer's machine is still there, and how long it
 /// waits between such questions.
@@ -54,7 +54,7 @@ impl Inner {
 
     async fn open(&self, origin: &Origin) -> Result<Sender, Failure> {
         let stream = match &origin.proxy {
-            None => self.tcp(origin.root.clone(), origin.secure).await?,
+            None => self.tcp(origin.root.clone(), origin.secure, self.settings.permits.clone()).await?,
             Some(proxy) => self.through(proxy, origin).await?,
         };
         let (stream, http2) = if origin.secure {
@@ -71,8 +71,14 @@ impl Inner {
         Ok(Sender::Single(Box::new(Connection::new(stream.into_inner()))))
     }
 
-    async fn tcp(&self, to: Uri, secure: bool) -> Result<Stream, Failure> {
-        let resolver = Resolver { here: secure && self.settings.tls.accepts_any_certificate() };
+    async fn tcp(&self, to: Uri, secure: bool, permits: Option<AddressFilter>) -> Result<Stream, Failure> {
+        // An address is not resolved.
+        if let (Some(permits), Some(address)) = (&permits, address_in(&to))
+            && !permits(address)
+        {
+            return Err(Failure::Explained(not_permitted(&address.to_string())));
+        }
+        let resolver = Resolver { here: secure && self.settings.tls.accepts_any_certificate(), permits };
         let mut connector = HttpConnector::new_with_resolver(resolver);
         connector.enforce_http(false);
         connector.set_nodelay(true);
@@ -100,7 +106,13 @@ impl Inner {
                 ))));
             }
         };
-        let mut stream = self.tcp(to.clone(), false).await?;
+        // Where a proxy stands in nobody here looks names up: of the server, an address alone can be told.
+        if let (Some(permits), Some(address)) = (&self.settings.permits, address_in(&origin.root))
+            && !permits(address)
+        {
+            return Err(Failure::Explained(not_permitted(&address.to_string())));
+        }
+        let mut stream = self.tcp(to.clone(), false, None).await?;
         if secure {
             let tls = self.secure().map_err(Failure::Explained)?;
             let name = to.host().unwrap_or_default();
@@ -122,11 +134,23 @@ fn unreached(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Fail
     Failure::Unreached(io::Error::other(error))
 }
 
-/// Finds the addresses of a name. What filters addresses belongs here.
+/// The address that stands in place of a name.
+fn address_in(uri: &Uri) -> Option<IpAddr> {
+    let host = uri.host()?;
+    host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host).parse().ok()
+}
+
+fn not_permitted(what: &str) -> TransportError {
+    let message = format!("{what} is an address that must not be connected to here");
+    TransportError::new(TransportErrorKind::Config, message).with_sent(Sent::No)
+}
+
+/// Finds the addresses of a name, but for those that must not be connected to.
 #[derive(Clone)]
 struct Resolver {
     /// Whether `localhost` is this machine, whatever the system says.
     here: bool,
+    permits: Option<AddressFilter>,
 }
 
 type Resolving = Pin<Box<dyn Future<Output = io::Result<std::vec::IntoIter<SocketAddr>>> + Send>>;
@@ -141,15 +165,21 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Resolving {
-        let here = self.here;
+        let Self { here, permits } = self.clone();
+        let permitted = move |address: &SocketAddr| permits.as_ref().is_none_or(|permits| permits(address.ip()));
         Box::pin(async move {
             if here && name.as_str().eq_ignore_ascii_case("localhost") {
                 let here = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
-                return Ok(here.map(|address| SocketAddr::new(address, 0)).to_vec().into_iter());
+                let here = here.map(|address| SocketAddr::new(address, 0));
+                return Ok(here.into_iter().filter(permitted).collect::<Vec<_>>().into_iter());
             }
             // The connector puts the port in.
-            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            Ok(found.into_iter())
+            let (found, refused): (Vec<_>, Vec<_>) =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.partition(permitted);
+            match refused.first() {
+                Some(refused) if found.is_empty() => Err(io::Error::other(not_permitted(&refused.ip().to_string()))),
+                _ => Ok(found.into_iter()),
+            }
         })
     }
 }

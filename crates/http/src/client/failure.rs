@@ -22,6 +22,9 @@ pub(super) fn of_dial(failure: Failure, at: &str) -> TransportError {
             if let Some(explained) = tls::explain(&error, at) {
                 return explained.with_sent(Sent::No).with_source(error);
             }
+            if let Some(explained) = causes(&error).find_map(|error| error.downcast_ref::<TransportError>()) {
+                return explained.clone();
+            }
             if causes(&error).any(is_timeout) {
                 return slow(at).with_source(error);
             }

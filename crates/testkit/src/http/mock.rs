@@ -158,15 +158,20 @@ impl MockHttp {
     /// # Errors
     /// When the port cannot be told.
     pub fn on(self, listener: TcpListener) -> io::Result<HttpServer> {
-        let front = Arc::new(Front {
+        let front = self.into_front();
+        HttpServer::on(listener, move |request| {
+            let front = Arc::clone(&front);
+            async move { front.handle(request).await }
+        })
+    }
+
+    /// What answers, for whoever listens.
+    pub(crate) fn into_front(self) -> Arc<Front> {
+        Arc::new(Front {
             server: self.server,
             options: self.options,
             sessions: Mutex::default(),
             next: AtomicU64::new(1),
-        });
-        HttpServer::on(listener, move |request| {
-            let front = Arc::clone(&front);
-            async move { front.handle(request).await }
         })
     }
 }
@@ -179,7 +184,7 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    async fn handle(self: Arc<Self>, request: HttpRequest) -> Reply {
+    pub(crate) async fn handle(self: Arc<Self>, request: HttpRequest) -> Reply {
         if modern::is_foreign(&request) {
             return Reply::status(403).body("this server is for clients on this machine");
         }

@@ -113,6 +113,12 @@ impl Reply {
         self.step(Step::Cut)
     }
 
+    /// The status; 0 where there is no answer.
+    #[cfg(feature = "auth")]
+    pub(crate) fn status_code(&self) -> u16 {
+        if self.closes { 0 } else { self.status.as_u16() }
+    }
+
     /// Sends what a future writes.
     pub(crate) fn written(mut self, body: Written) -> Self {
         self.body = Body::Written(body);

@@ -1,5 +1,7 @@
 //! The mock server, its misbehaviour, scripted peers, listeners and the transport contract, from the outside.
 
+#[cfg(all(test, feature = "auth"))]
+mod authority;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]

@@ -1,0 +1,190 @@
+//! From a server to the authorization server that it trusts: asking in the specified order.
+
+use bowline_http::shown;
+use bowline_protocol::excerpt;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use url::Url;
+
+use crate::clock::Clock;
+use crate::error::{AuthError, AuthErrorKind};
+use crate::fetch::{Answer, Fetcher};
+use crate::issuer::{self, Compare, Issuer, Refusal};
+use crate::json;
+use crate::resource::{self, Resource};
+use crate::scope::Scopes;
+
+/// What there is to know before anything is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Discovered {
+    /// What `resource` parameters carry.
+    pub(crate) resource: String,
+    pub(crate) scopes: Option<Scopes>,
+    /// Whether the resource wants tokens that are bound to a key.
+    pub(crate) dpop: bool,
+    pub(crate) issuer: Issuer,
+}
+
+/// Chooses among the authorization servers that a resource names; `None` refuses all of them.
+pub(crate) type Choose = dyn Fn(&[String]) -> Option<usize> + Send + Sync;
+
+/// Asks for the metadata of one server.
+pub(crate) struct Discovery<'a> {
+    pub(crate) fetcher: &'a Fetcher,
+    pub(crate) clock: &'a Clock,
+    pub(crate) server: &'a Url,
+    /// The issuer that credentials are there for already; it is taken where it is among those that are named.
+    pub(crate) known: Option<&'a str>,
+    pub(crate) choose: Option<&'a Choose>,
+    pub(crate) compare: Compare,
+}
+
+impl Discovery<'_> {
+    /// Finds out. `hint` is where a challenge said that the metadata of the resource is, as it was written.
+    pub(crate) async fn run(&self, hint: Option<&str>) -> Result<Discovered, AuthError> {
+        let Some(Resource { id, issuers, scopes, dpop }) = self.resource(hint).await? else {
+            let issuer = self.old().await?;
+            let resource = resource::canonical(self.server);
+            return Ok(Discovered { resource, scopes: None, dpop: false, issuer });
+        };
+        let chosen = self.chosen(&issuers)?;
+        let issuer = self.issuer(chosen).await?;
+        Ok(Discovered { resource: id, scopes, dpop, issuer })
+    }
+
+    /// The metadata of the resource; none where every place says that it has none.
+    async fn resource(&self, hint: Option<&str>) -> Result<Option<Resource>, AuthError> {
+        const WHAT: &str = "resource metadata";
+        let mut places = resource::places(self.server);
+        if let Some(hint) = hint {
+            // It may be relative to what was asked.
+            let hint = self.server.join(hint).map_err(|error| {
+                let why = format!("the challenge names {} as {WHAT}, which is no URL ({error})", excerpt(hint, 100));
+                AuthError::new(AuthErrorKind::Discovery, why)
+            })?;
+            places.retain(|place| *place != hint);
+            places.insert(0, hint);
+        }
+        let mut spoiled = None;
+        for place in places {
+            let answer = self.fetcher.get(WHAT, &place, HeaderMap::new()).await?;
+            self.clock.heard(&answer.headers);
+            match look(&answer) {
+                Look::Here => {}
+                Look::Elsewhere => continue,
+                Look::Fails => return Err(fails(WHAT, &place, answer.status)),
+            }
+            match json::object(&answer.body) {
+                // A page for people stands at every address of some hosts.
+                Err(wrong) => spoiled = Some((place, wrong)),
+                Ok(_) => {
+                    let read = Resource::read(&answer.body, self.server);
+                    return read.map(Some).map_err(|wrong| refused(WHAT, &place, &wrong));
+                }
+            }
+        }
+        spoiled.map_or(Ok(None), |(place, wrong)| Err(refused(WHAT, &place, &wrong)))
+    }
+
+    fn chosen<'b>(&self, issuers: &'b [String]) -> Result<&'b str, AuthError> {
+        if let Some(known) = self.known
+            && let Some(same) = issuers.iter().find(|issuer| *issuer == known)
+        {
+            return Ok(same);
+        }
+        let at = self.choose.map_or(Some(0), |choose| choose(issuers));
+        at.and_then(|at| issuers.get(at)).map(String::as_str).ok_or_else(|| {
+            let named = excerpt(&issuers.join(", "), 300);
+            let why = format!("none of the authorization servers was chosen; the server names {named}");
+            AuthError::new(AuthErrorKind::Discovery, why)
+        })
+    }
+
+    async fn issuer(&self, id: &str) -> Result<Issuer, AuthError> {
+        const WHAT: &str = "authorization server";
+        let bad = |why: &str| {
+            let why = format!("the {WHAT} {} {why}", excerpt(id, 200));
+            AuthError::new(AuthErrorKind::Discovery, why)
+        };
+        let url = Url::parse(id).map_err(|_| bad("is no URL"))?;
+        if !url.has_host() || url.query().is_some() || url.fragment().is_some() {
+            return Err(bad("has a query or fragment, or no host"));
+        }
+        self.fetcher.permits(WHAT, &url)?;
+        let found = self.metadata(&issuer::places(&url), id, self.compare, HeaderMap::new()).await?;
+        found.map_err(|spoiled| spoiled.unwrap_or_else(|| bad("has no metadata where it should be")))
+    }
+
+    /// A server of 2025-03-26: its host is its authorization server, with metadata or default endpoints.
+    async fn old(&self) -> Result<Issuer, AuthError> {
+        let mut base = self.server.clone();
+        base.set_path("/");
+        base.set_query(None);
+        base.set_fragment(None);
+        let id = self.server.origin().ascii_serialization();
+        // 2025-03-26, basic/authorization: the version is told, so that the server can answer by it.
+        const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+        let headers = HeaderMap::from_iter([(VERSION, HeaderValue::from_static("2025-03-26"))]);
+        match self.metadata(&issuer::places(&base), &id, self.compare, headers).await? {
+            Ok(issuer) => Ok(Issuer { old: true, ..issuer }),
+            Err(Some(spoiled)) => Err(spoiled),
+            Err(None) => Ok(Issuer::by_default(&base)),
+        }
+    }
+
+    /// Looks for metadata in these places. The inner error says why what there was is none, if there was anything.
+    async fn metadata(
+        &self,
+        places: &[Url],
+        id: &str,
+        compare: Compare,
+        headers: HeaderMap,
+    ) -> Result<Result<Issuer, Option<AuthError>>, AuthError> {
+        const WHAT: &str = "authorization server metadata";
+        let mut spoiled = None;
+        for place in places {
+            let answer = self.fetcher.get(WHAT, place, headers.clone()).await?;
+            self.clock.heard(&answer.headers);
+            match look(&answer) {
+                Look::Here => {}
+                Look::Elsewhere => continue,
+                Look::Fails => return Err(fails(WHAT, place, answer.status)),
+            }
+            match Issuer::read(&answer.body, id, compare) {
+                Ok(issuer) => {
+                    for (name, url) in issuer.endpoints() {
+                        self.fetcher.permits(name, url)?;
+                    }
+                    return Ok(Ok(issuer));
+                }
+                Err(Refusal::OfAnother(wrong)) => return Err(refused(WHAT, place, &wrong)),
+                Err(Refusal::None(wrong)) => spoiled = Some(refused(WHAT, place, &wrong)),
+            }
+        }
+        Ok(Err(spoiled))
+    }
+}
+
+/// What a status says of a place.
+enum Look {
+    Here,
+    Elsewhere,
+    Fails,
+}
+
+fn look(answer: &Answer) -> Look {
+    match answer.status {
+        status if status.is_success() => Look::Here,
+        StatusCode::TOO_MANY_REQUESTS => Look::Fails,
+        status if status.is_client_error() => Look::Elsewhere,
+        _ => Look::Fails,
+    }
+}
+
+fn fails(what: &str, place: &Url, status: StatusCode) -> AuthError {
+    let why = format!("the {what} {} answered {status}; try again later", shown(place));
+    AuthError::new(AuthErrorKind::Network, why)
+}
+
+fn refused(what: &str, place: &Url, wrong: &str) -> AuthError {
+    AuthError::new(AuthErrorKind::Discovery, format!("the {what} {} is refused: {wrong}", shown(place)))
+}

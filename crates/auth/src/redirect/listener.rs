@@ -1,0 +1,246 @@
+//! The listener on this machine that a browser is sent back to.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
+use http::{HeaderName, HeaderValue, Method, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use url::{Host, Url};
+
+use super::{PATH, Page};
+use crate::error::{AuthError, AuthErrorKind};
+
+/// How many browsers' connections are open at once.
+const MAX_CONNECTIONS: usize = 16;
+/// How long a connection may take for its request, and in all.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+const CONNECTION_WITHIN: Duration = Duration::from_secs(30);
+
+/// Listens at the redirect address, on loopback alone.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    sockets: Vec<TcpListener>,
+    uri: String,
+    path: String,
+}
+
+/// A visit to the redirect address, and where its page is decided.
+struct Arrival {
+    query: String,
+    page: tokio::sync::oneshot::Sender<Page>,
+}
+
+impl Listener {
+    /// Listens at a port that is free.
+    pub(crate) async fn anywhere() -> Result<Self, AuthError> {
+        let socket = bind(IpAddr::from(Ipv4Addr::LOCALHOST), 0).await?;
+        let port = socket.local_addr().map_err(|error| cannot(0, &error))?.port();
+        Ok(Self { sockets: vec![socket], uri: format!("http://127.0.0.1:{port}{PATH}"), path: PATH.to_owned() })
+    }
+
+    /// Listens at the port of an address on this machine. `text` is how the address is registered.
+    pub(crate) async fn at(text: &str, url: &Url) -> Result<Self, AuthError> {
+        let port = url.port_or_known_default().unwrap_or_default();
+        let addresses = match url.host() {
+            Some(Host::Ipv4(address)) => vec![IpAddr::from(address)],
+            Some(Host::Ipv6(address)) => vec![IpAddr::from(address)],
+            // A browser may take either.
+            _ => vec![IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)],
+        };
+        let mut sockets = Vec::new();
+        let mut failure = None;
+        for address in addresses {
+            match bind(address, port).await {
+                Ok(socket) => sockets.push(socket),
+                // This machine may have no such addresses; a port that is taken is another matter.
+                Err(error) if address.is_ipv6() && !sockets.is_empty() => {
+                    tracing::debug!(%error, "the redirect address is not listened at over IPv6");
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            Some(failure) => Err(failure),
+            None => Ok(Self { sockets, uri: text.to_owned(), path: url.path().to_owned() }),
+        }
+    }
+
+    /// The address that it listens at, to the letter as it is registered.
+    pub(crate) fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// Waits until `judge`, which is given the query of each visit, says that one was the answer. The page follows
+    /// from what it says. The port is free again when this ends.
+    pub(crate) async fn wait<T>(self, mut judge: impl FnMut(&str) -> (Page, Option<T>)) -> Result<T, AuthError> {
+        let (sender, mut arrivals) = mpsc::channel::<Arrival>(MAX_CONNECTIONS);
+        let path: Arc<str> = self.path.as_str().into();
+        // Ends with this future.
+        let mut connections = JoinSet::new();
+        let (first, second) = (self.sockets.first(), self.sockets.get(1));
+        let mut answer = None;
+        loop {
+            if answer.is_some() {
+                // The last page is still on its way.
+                let _ = tokio::time::timeout(Duration::from_secs(2), connections.join_next()).await;
+                break;
+            }
+            let has_room = connections.len() < MAX_CONNECTIONS;
+            tokio::select! {
+                accepted = accept(first), if has_room => serve(&mut connections, accepted, &path, &sender),
+                accepted = accept(second), if has_room => serve(&mut connections, accepted, &path, &sender),
+                Some(_) = connections.join_next() => {}
+                Some(arrival) = arrivals.recv() => {
+                    let (page, found) = judge(&arrival.query);
+                    let _ = arrival.page.send(page);
+                    answer = found;
+                }
+            }
+        }
+        answer.ok_or_else(|| AuthError::new(AuthErrorKind::Response, "nobody was sent back; log in again"))
+    }
+}
+
+async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, AuthError> {
+    TcpListener::bind(SocketAddr::new(address, port)).await.map_err(|error| cannot(port, &error))
+}
+
+fn cannot(port: u16, error: &std::io::Error) -> AuthError {
+    let why = format!(
+        "port {port} of this machine, where the browser would be sent back to, cannot be listened at ({error}); end what has it, or set another redirect address"
+    );
+    AuthError::new(AuthErrorKind::Config, why)
+}
+
+async fn accept(socket: Option<&TcpListener>) -> std::io::Result<TcpStream> {
+    match socket {
+        Some(socket) => socket.accept().await.map(|(stream, _)| stream),
+        None => std::future::pending().await,
+    }
+}
+
+fn serve(
+    connections: &mut JoinSet<()>,
+    accepted: std::io::Result<TcpStream>,
+    path: &Arc<str>,
+    arrivals: &mpsc::Sender<Arrival>,
+) {
+    let Ok(stream) = accepted else { return };
+    let (path, arrivals) = (Arc::clone(path), arrivals.clone());
+    connections.spawn(async move {
+        let service = service_fn(move |request| respond(request, Arc::clone(&path), arrivals.clone()));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN)
+            .max_buf_size(32 << 10)
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(stream), service);
+        if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_WITHIN, connection).await {
+            tracing::debug!(%error, "a connection to the redirect address broke off");
+        }
+    });
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    path: Arc<str>,
+    arrivals: mpsc::Sender<Arrival>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let page = if request.method() == Method::GET && request.uri().path() == &*path {
+        let (sender, page) = tokio::sync::oneshot::channel();
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        match arrivals.send(Arrival { query, page: sender }).await {
+            Ok(()) => page.await.unwrap_or(Page::Stray),
+            Err(_) => Page::Stray,
+        }
+    } else {
+        Page::Nothing
+    };
+    let mut response = Response::new(Full::new(Bytes::from(page.html())));
+    *response.status_mut() = page.status();
+    // The address has a code in it: nothing may be loaded that would be told it.
+    const HEADERS: [(HeaderName, HeaderValue); 5] = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (CONNECTION, HeaderValue::from_static("close")),
+    ];
+    response.headers_mut().extend(HEADERS);
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use bowline_http::HttpClient;
+    use http::HeaderMap;
+
+    use super::*;
+
+    async fn visit(url: &str) -> (u16, String) {
+        let client = HttpClient::builder().without_proxy().build().unwrap();
+        let mut response = client.send(Method::GET, &url.parse().unwrap(), HeaderMap::new(), None).await.unwrap();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.unwrap() {
+            body.extend_from_slice(&chunk);
+        }
+        (response.status().as_u16(), String::from_utf8(body).unwrap())
+    }
+
+    fn judge(query: &str) -> (Page, Option<String>) {
+        match query {
+            "state=mine" => (Page::Received, Some(query.to_owned())),
+            _ => (Page::Stray, None),
+        }
+    }
+
+    #[tokio::test]
+    async fn case_auth_032_the_page_says_signed_in_only_for_the_answer_that_was_waited_for() {
+        let listener = Listener::anywhere().await.unwrap();
+        let uri = listener.uri().to_owned();
+        let waiting = tokio::spawn(listener.wait(judge));
+        let (status, page) = visit(&format!("{uri}?state=other")).await;
+        assert!(status == 400 && page.contains("Not signed in"), "{page}");
+        assert_eq!(visit(&uri.replace(PATH, "/callback/x")).await.0, 404);
+        assert_eq!(visit(&uri.replace(PATH, "/favicon.ico")).await.0, 404);
+        let (status, page) = visit(&format!("{uri}?state=mine")).await;
+        assert!(status == 200 && page.contains("Signed in"), "{page}");
+        assert_eq!(waiting.await.unwrap().unwrap(), "state=mine");
+        let url: Url = uri.parse().unwrap();
+        assert!(Listener::at(&uri, &url).await.is_ok(), "the port is free again");
+    }
+
+    #[tokio::test]
+    async fn case_auth_029_a_name_is_listened_at_over_both_protocols_and_kept_to_the_letter() {
+        let free = Listener::anywhere().await.unwrap();
+        let url: Url = free.uri().parse().unwrap();
+        let port = url.port().unwrap();
+        assert!(Listener::at(free.uri(), &url).await.unwrap_err().to_string().contains(&port.to_string()));
+        drop(free);
+        let text = format!("http://localhost:{port}/callback");
+        let listener = Listener::at(&text, &text.parse().unwrap()).await.unwrap();
+        assert_eq!(listener.uri(), text);
+        assert!(listener.sockets.iter().all(|socket| socket.local_addr().unwrap().ip().is_loopback()));
+        let waiting = tokio::spawn(listener.wait(judge));
+        assert_eq!(visit(&format!("http://127.0.0.1:{port}/callback?state=mine")).await.0, 200);
+        assert!(waiting.await.unwrap().is_ok());
+    }
+
+    #[test]
+    fn a_page_repeats_nothing() {
+        for page in [Page::Received, Page::Failed, Page::Stray, Page::Nothing] {
+            assert!(page.html().starts_with("<!doctype html>") && !page.html().contains("script"));
+        }
+    }
+}

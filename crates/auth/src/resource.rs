@@ -1,0 +1,170 @@
+//! The server as a protected resource: its canonical URI, and what its metadata (RFC 9728) may say.
+
+use bowline_protocol::excerpt;
+use url::Url;
+
+use crate::json::{self, Wrong};
+use crate::scope::Scopes;
+
+/// What the metadata of a resource says that is of use here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Resource {
+    /// The identifier, to the letter: this is what `resource` parameters carry.
+    pub(crate) id: String,
+    pub(crate) issuers: Vec<String>,
+    pub(crate) scopes: Option<Scopes>,
+    /// Whether tokens are to be bound to a key.
+    pub(crate) dpop: bool,
+}
+
+impl Resource {
+    /// Reads metadata and holds it against the server that it is to be about.
+    pub(crate) fn read(body: &[u8], server: &Url) -> Result<Self, Wrong> {
+        let object = json::object(body)?;
+        let id = json::required(&object, "resource")?;
+        if !covers(id, server) {
+            return Err(format!(
+                "`resource` is {}, and the server asked for is {}",
+                excerpt(id, 200),
+                canonical(server)
+            ));
+        }
+        let issuers = json::texts(&object, "authorization_servers")?.unwrap_or_default();
+        if issuers.is_empty() {
+            return Err("`authorization_servers` names none".to_owned());
+        }
+        let scopes = json::texts(&object, "scopes_supported")?;
+        let scopes = scopes.map(|scopes| scopes.iter().map(String::as_str).collect::<Scopes>());
+        let dpop = json::is_true(&object, "dpop_bound_access_tokens_required");
+        Ok(Self { id: id.to_owned(), issuers, scopes: scopes.filter(|scopes| !scopes.is_empty()), dpop })
+    }
+}
+
+/// The canonical URI of a server: no fragment, no lone slash at the end, scheme and host in lower case.
+///
+/// 2026-07-28, basic/authorization, canonical server URI.
+pub(crate) fn canonical(server: &Url) -> String {
+    let mut url = server.clone();
+    url.set_fragment(None);
+    let text = url.to_string();
+    match text.strip_suffix('/') {
+        Some(bare) if url.path() == "/" && url.query().is_none() => bare.to_owned(),
+        _ => text,
+    }
+}
+
+/// Whether a resource identifier is that of a server, or of a part of its host that the server lies in.
+///
+/// RFC 9728, section 3.3, asks for the identifier that the metadata's place was made from; the one at the root of the
+/// host is the host's. Nothing on another origin will do.
+pub(crate) fn covers(id: &str, server: &Url) -> bool {
+    let Ok(id) = Url::parse(id) else { return false };
+    if id.origin() != server.origin() || id.fragment().is_some() || !id.username().is_empty() || id.password().is_some()
+    {
+        return false;
+    }
+    if id.query().is_some() && id.query() != server.query() {
+        return false;
+    }
+    let above = id.path().trim_end_matches('/');
+    server.path().strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Where metadata is looked for without a challenge that says it: with the path of the server, then at the root.
+///
+/// 2026-07-28, basic/authorization, authorization server discovery.
+pub(crate) fn places(server: &Url) -> Vec<Url> {
+    const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+    let mut root = server.clone();
+    root.set_fragment(None);
+    root.set_query(None);
+    root.set_path(WELL_KNOWN);
+    let path = server.path();
+    if path == "/" {
+        return vec![root];
+    }
+    let mut with_path = root.clone();
+    with_path.set_path(&format!("{WELL_KNOWN}{path}"));
+    with_path.set_query(server.query());
+    vec![with_path, root]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_22_the_canonical_uri_has_no_fragment_and_no_lone_slash() {
+        for (given, wanted) in [
+            ("https://mcp.example.com/", "https://mcp.example.com"),
+            ("HTTPS://MCP.Example.com:443/mcp#x", "https://mcp.example.com/mcp"),
+            ("https://mcp.example.com:8443", "https://mcp.example.com:8443"),
+            ("https://mcp.example.com/mcp/", "https://mcp.example.com/mcp/"),
+            ("https://mcp.example.com/?a=1", "https://mcp.example.com/?a=1"),
+        ] {
+            assert_eq!(canonical(&url(given)), wanted);
+        }
+    }
+
+    #[test]
+    fn a_05_case_auth_001_with_the_path_first_then_the_root() {
+        let shown = |server| places(&url(server)).iter().map(Url::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            shown("https://h/api/v1/mcp"),
+            [
+                "https://h/.well-known/oauth-protected-resource/api/v1/mcp",
+                "https://h/.well-known/oauth-protected-resource"
+            ]
+        );
+        assert_eq!(shown("https://h/"), ["https://h/.well-known/oauth-protected-resource"]);
+    }
+
+    #[test]
+    fn a_06_case_auth_019_another_resource_is_refused_with_both() {
+        let read = |id: &str, server: &str| {
+            Resource::read(
+                format!(r#"{{"resource":"{id}","authorization_servers":["https://as.example"]}}"#).as_bytes(),
+                &url(server),
+            )
+        };
+        assert_eq!(
+            read("https://mcp.example.com", "https://mcp.example.com/").unwrap().id,
+            "https://mcp.example.com",
+            "what is sent is what the metadata says, to the letter (case auth-015)"
+        );
+        assert!(read("https://mcp.example.com/", "https://mcp.example.com").is_ok());
+        assert!(read("HTTPS://MCP.example.com/mcp", "https://mcp.example.com/mcp").is_ok());
+        assert!(read("https://mcp.example.com", "https://mcp.example.com/mcp").is_ok());
+        let wrong = read("https://evil.example", "https://mcp.example.com/").unwrap_err();
+        assert!(wrong.contains("https://evil.example") && wrong.contains("https://mcp.example.com"), "{wrong}");
+        for id in [
+            "https://mcp.example.com/mcp/other",
+            "https://mcp.example.com/mc",
+            "http://mcp.example.com/mcp",
+            "https://mcp.example.com:444/mcp",
+            "https://mcp.example.com.evil.example/mcp",
+            "https://u@mcp.example.com/mcp",
+            "mcp.example.com",
+        ] {
+            assert!(read(id, "https://mcp.example.com/mcp").is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn metadata_that_is_none_names_the_check() {
+        let wrong = |body: &str| Resource::read(body.as_bytes(), &url("https://h/mcp")).unwrap_err();
+        assert_eq!(wrong("<!doctype html><p>hi"), "it is HTML, not JSON");
+        assert_eq!(wrong("[]"), "it is an array, not an object");
+        assert_eq!(wrong("{}"), "`resource` is missing");
+        assert_eq!(wrong(r#"{"resource":1}"#), "`resource` is a number, not a string");
+        assert_eq!(wrong(r#"{"resource":"https://h/mcp"}"#), "`authorization_servers` names none");
+        assert_eq!(
+            wrong(r#"{"resource":"https://h/mcp","authorization_servers":"https://as"}"#),
+            "`authorization_servers` is a string, not an array"
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! Where credentials are kept.
+
+mod file;
+mod key;
+mod memory;
+
+use std::any::Any;
+use std::fmt;
+use std::time::Duration;
+
+use bowline_transport::BoxFuture;
+use secrecy::SecretString;
+
+use crate::error::AuthError;
+
+pub use self::file::FileStore;
+pub use self::key::StoreKey;
+pub use self::memory::MemoryStore;
+
+/// Keeps credentials, for one process or many.
+///
+/// What is kept is one text a key, which holds tokens: a store keeps it out of sight. Whoever changes it says which
+/// version it has seen, so that nobody undoes what another has just done; and whoever asks an authorization server for
+/// a fresh token holds the key's lease meanwhile, so that a refresh token that can be used once is used once.
+pub trait CredentialStore: fmt::Debug + Send + Sync + 'static {
+    /// What is kept under a key, with its version; none where nothing is.
+    ///
+    /// # Errors
+    /// [`AuthErrorKind::Store`](crate::AuthErrorKind::Store) when it cannot be read.
+    fn load<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Kept>, AuthError>>;
+
+    /// Keeps a text in place of the version that was seen; `None` takes it away, and `seen` is none where there was
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`AuthErrorKind::Store`](crate::AuthErrorKind::Store) when it cannot be written.
+    fn save<'a>(
+        &'a self,
+        key: &'a str,
+        text: Option<SecretString>,
+        seen: Option<u64>,
+    ) -> BoxFuture<'a, Result<Saved, AuthError>>;
+
+    /// Waits until nobody else holds a key, up to `within`, and holds it until the lease is dropped. A process that
+    /// ends holds nothing.
+    ///
+    /// # Errors
+    /// [`AuthErrorKind::Store`](crate::AuthErrorKind::Store) when it is held for longer.
+    fn lease<'a>(&'a self, key: &'a str, within: Duration) -> BoxFuture<'a, Result<Lease, AuthError>>;
+}
+
+/// What a store holds under a key.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Kept {
+    /// The text. It is secret.
+    pub text: SecretString,
+    /// Which version it is; another one after every change.
+    pub version: u64,
+}
+
+impl Kept {
+    /// A text and its version.
+    pub const fn new(text: SecretString, version: u64) -> Self {
+        Self { text, version }
+    }
+}
+
+/// What came of a [`save`](CredentialStore::save).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third answer")]
+pub enum Saved {
+    /// It is kept, as this version.
+    As(u64),
+    /// Somebody else has changed it since; nothing was written.
+    Conflict,
+}
+
+/// A key that is held. Dropping it lets go.
+pub struct Lease(#[expect(dead_code, reason = "it is there to be dropped")] Box<dyn Any + Send + Sync>);
+
+impl Lease {
+    /// Holds for as long as `guard` lives.
+    pub fn new(guard: impl Any + Send + Sync) -> Self {
+        Self(Box::new(guard))
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lease")
+    }
+}
