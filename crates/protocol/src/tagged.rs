@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::Deserializer;
-use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer, StrDeserializer};
-use serde::de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::raw::RawJson;
@@ -175,9 +175,63 @@ impl ObjectText {
     }
 }
 
-/// A tag: borrowed unless it holds escapes.
-#[derive(serde::Deserialize)]
-struct TagText<'a>(#[serde(borrow)] Cow<'a, str>);
+/// What stands as the tag: text, borrowed unless it holds escapes, or what no tag is.
+enum TagText<'a> {
+    Text(Cow<'a, str>),
+    Odd(serde_json::Value),
+}
+
+impl<'de> Deserialize<'de> for TagText<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TagVisitor)
+    }
+}
+
+struct TagVisitor;
+
+impl<'de> Visitor<'de> for TagVisitor {
+    type Value = TagText<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a tag")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<TagText<'de>, E> {
+        Ok(TagText::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<TagText<'de>, E> {
+        Ok(TagText::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<TagText<'de>, E> {
+        Ok(TagText::Odd(serde_json::Value::Null))
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<TagText<'de>, E> {
+        Ok(TagText::Odd(value.into()))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<TagText<'de>, E> {
+        Ok(TagText::Odd(value.into()))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<TagText<'de>, E> {
+        Ok(TagText::Odd(value.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<TagText<'de>, E> {
+        Ok(TagText::Odd(value.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<TagText<'de>, A::Error> {
+        Deserialize::deserialize(SeqAccessDeserializer::new(seq)).map(TagText::Odd)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TagText<'de>, A::Error> {
+        Deserialize::deserialize(MapAccessDeserializer::new(map)).map(TagText::Odd)
+    }
+}
 
 struct TaggedVisitor<T>(PhantomData<T>);
 
@@ -203,13 +257,12 @@ impl<'de, T: Tagged> Visitor<'de> for TaggedVisitor<T> {
                 continue;
             }
             decided = true;
-            let value: Box<RawValue> = map.next_value()?;
-            match serde_json::from_str::<TagText<'_>>(value.get()) {
-                Ok(TagText(tag)) if members.is_empty() => {
+            match map.next_value()? {
+                TagText::Text(tag) if members.is_empty() => {
                     return T::decode(&tag, Rest { tag_name: T::TAG, tag: &tag, map });
                 }
-                Ok(TagText(tag)) => late_tag = Some(tag.into_owned()),
-                Err(_) => members.push(T::TAG, value.get()),
+                TagText::Text(tag) => late_tag = Some(tag.into_owned()),
+                TagText::Odd(value) => members.push(T::TAG, &value.to_string()),
             }
         }
         match late_tag {
@@ -318,7 +371,7 @@ pub(crate) use tagged;
 #[expect(unreachable_pub, reason = "the macro writes public types")]
 mod tests {
     use super::*;
-    use serde::{Deserialize, Serialize};
+    use serde::Serialize;
 
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     pub struct Circle {

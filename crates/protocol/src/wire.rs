@@ -37,7 +37,7 @@ macro_rules! object {
             $($( $(#[$rattr])* pub $rfield: $rtype, )*)?
             $($(
                 $(#[$lattr])*
-                #[serde(default, deserialize_with = "crate::lenient::null_is_default")]
+                #[serde(default, deserialize_with = "crate::lenient::list")]
                 pub $lfield: Vec<$litem>,
             )*)?
             $($( $(#[$pattr])* pub $pfield: $ptype, )*)?

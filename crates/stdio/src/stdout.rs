@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bowline_transport::Seldom;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::coop::has_budget_remaining;
 
@@ -21,7 +22,7 @@ const PIPE: usize = 256 << 10;
 pub(crate) struct Stdout<R> {
     pipe: R,
     /// Ready when an empty pipe counts as its end.
-    over: Pin<Box<dyn Future<Output = ()> + Send>>,
+    over: Seldom<dyn Future<Output = ()> + Send>,
     /// How much may still be read, once `over` is ready.
     rest: Option<usize>,
 }
@@ -32,14 +33,14 @@ impl<R> Stdout<R> {
             exited.await;
             tokio::time::sleep(DRAIN).await;
         });
-        Self { pipe, over, rest: None }
+        Self { pipe, over: Seldom::new(over), rest: None }
     }
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for Stdout<R> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Self { pipe, over, rest } = &mut *self;
-        if rest.is_none() && over.as_mut().poll(cx).is_ready() {
+        if rest.is_none() && Pin::new(over).poll(cx).is_ready() {
             *rest = Some(PIPE);
         }
         let Some(rest) = rest else {

@@ -9,6 +9,7 @@ mod limits;
 mod memory;
 mod mux;
 mod secrets;
+mod seldom;
 
 pub use contract::{BoxFuture, Connect, Exchange, ExchangeSource, Routing, Transport, WireMessage, WireRequest};
 pub use error::{Sent, TransportError, TransportErrorKind};
@@ -18,3 +19,4 @@ pub use limits::Limits;
 pub use memory::MemoryConnect;
 pub use mux::{Mux, MuxBuilder};
 pub use secrets::Secrets;
+pub use seldom::Seldom;

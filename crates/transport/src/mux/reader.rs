@@ -14,6 +14,7 @@ use crate::error::{TransportError, TransportErrorKind};
 use crate::fault::{Fault, worth_a_report};
 use crate::framing::LineSplitter;
 use crate::inbound::{InboundEvent, InboundSender};
+use crate::seldom::Seldom;
 
 /// How long answers are still read after writing has failed: a server that ends may have answered first.
 const AFTER_WRITE_FAILURE: Duration = Duration::from_secs(1);
@@ -34,16 +35,18 @@ impl<'a> Reader<'a> {
     /// Reads to the end of the stream and says why it ended.
     pub(crate) async fn run(mut self, stream: impl AsyncRead + Unpin) -> TransportError {
         let shared = self.shared;
+        let stopped = Seldom::new(Box::pin(async {
+            shared.stop.notified().await;
+            tokio::time::sleep(AFTER_WRITE_FAILURE).await;
+            match shared.outbox.closed().await {
+                Err(failure) => failure,
+                Ok(()) => TransportError::closed(),
+            }
+        }));
         tokio::select! {
+            biased;
+            cause = stopped => cause,
             cause = self.read(stream) => cause,
-            cause = async {
-                shared.stop.notified().await;
-                tokio::time::sleep(AFTER_WRITE_FAILURE).await;
-                match shared.outbox.closed().await {
-                    Err(failure) => failure,
-                    Ok(()) => TransportError::closed(),
-                }
-            } => cause,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use bowline_protocol::{ProgressToken, RequestId};
@@ -31,12 +32,58 @@ pub(crate) enum Found {
     Unknown,
 }
 
+/// Hashes ids, which are mostly numbers that count up, in a few instructions.
+///
+/// Without a key: what is in the table comes from this side, and is no more than the open exchanges.
+type Ids = BuildHasherDefault<IdHasher>;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            for (to, from) in word.iter_mut().zip(chunk) {
+                *to = *from;
+            }
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, n: u8) {
+        self.write_u64(u64::from(n));
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        // Both halves of the product: its low bits come from low bits alone, and there the table looks.
+        let product = u128::from(self.0 ^ n) * 0x9e37_79b9_7f4a_7c15;
+        self.0 = (product as u64 ^ (product >> 64) as u64).rotate_left(26);
+    }
+
+    fn write_i64(&mut self, n: i64) {
+        self.write_u64(n.cast_unsigned());
+    }
+
+    fn write_isize(&mut self, n: isize) {
+        self.write_u64(n.cast_unsigned() as u64);
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        self.write_u64(n as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// The open exchanges of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    open: HashMap<RequestId, Open>,
+    open: HashMap<RequestId, Open, Ids>,
     /// Tokens that are not simply the id of their request.
-    tokens: HashMap<ProgressToken, RequestId>,
+    tokens: HashMap<ProgressToken, RequestId, Ids>,
     string_ids: usize,
     given_up: VecDeque<RequestId>,
 }
@@ -159,6 +206,18 @@ mod tests {
         assert!(!t.open(&7.into(), Some(1.into()), Arc::default()));
         assert!(matches!(t.answer(&2.into()), Found::Open(_)));
         assert!(t.by_token(&"job-\u{3b1}".into()).is_none());
+    }
+
+    #[test]
+    fn ids_in_a_row_and_of_one_length_spread() {
+        use std::collections::HashSet;
+        use std::hash::BuildHasher;
+
+        let low =
+            |ids: Vec<RequestId>| ids.iter().map(|id| Ids::default().hash_one(id) % 4096).collect::<HashSet<_>>().len();
+        assert!(low((0..1024).map(RequestId::from).collect()) > 512);
+        assert!(low((0..1024).map(|n| format!("request-{n:08}").into()).collect()) > 512);
+        assert_ne!(Ids::default().hash_one(RequestId::from(1)), Ids::default().hash_one(RequestId::from("1")));
     }
 
     #[test]
