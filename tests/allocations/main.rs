@@ -62,24 +62,24 @@ fn bounded(what: &str, count: u64, most: u64) {
 
 #[test]
 fn a_small_call_in_a_session_over_memory() {
-    bounded("a call", Session::with(peer::in_session()).small_calls(), 13);
+    bounded("a call", Session::with(peer::in_session()).small_calls(), 8);
 }
 
 #[test]
 fn a_small_call_without_a_session_over_memory() {
-    bounded("a call", Session::with(peer::stateless()).small_calls(), 13);
+    bounded("a call", Session::with(peer::stateless()).small_calls(), 8);
 }
 
 #[test]
 fn a_small_call_over_the_pipes_of_a_child() {
     let connector = StdioConnect::new(env!("CARGO_BIN_EXE_mock-server"));
-    bounded("a call", Session::with(connector).small_calls(), 13);
+    bounded("a call", Session::with(connector).small_calls(), 8);
 }
 
 #[test]
 fn a_small_call_over_http() {
     let target = Target::parse(&peer::over_http()).unwrap();
-    bounded("a call", Session::with(target).small_calls(), 23);
+    bounded("a call", Session::with(target).small_calls(), 20);
 }
 
 #[test]

@@ -27,7 +27,11 @@ impl fmt::Debug for Arguments {
 }
 
 impl Arguments {
-    pub(crate) fn set(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
+    /// Sets one argument of a tool. The parameters of its call are written around the arguments, in one buffer.
+    pub(crate) fn set(&mut self, tool: &str, name: &str, value: &(impl Serialize + ?Sized)) {
+        if self.members.is_empty() {
+            self.members = RawObject::within("name", tool, "arguments");
+        }
         if let Err(error) = self.members.set(name, value) {
             self.fail(&format!("argument \"{name}\""), &error);
         }
@@ -44,8 +48,32 @@ impl Arguments {
         self.error.get_or_insert_with(|| Error::new(ErrorKind::Config, format!("{what} cannot be json: {error}")));
     }
 
+    /// The parameters of a request of any method.
+    pub(crate) fn of_any(self) -> Result<Option<RawJson>, Error> {
+        Ok(self.finish()?.map(Object::into_raw))
+    }
+
+    /// The parameters of a call of a tool.
+    pub(crate) fn of_tool(self, tool: &str) -> Result<RawJson, Error> {
+        let arguments = match self.finish()? {
+            Some(Object::Members(members)) => return Ok(members.finish_outer()),
+            Some(Object::Raw(arguments)) => Some(arguments),
+            None => None,
+        };
+        // The usual text fits exactly, and then it is not copied again.
+        let room = r#"{"name":""}"#.len() + tool.len();
+        let more = arguments.as_ref().map_or(0, |arguments| r#","arguments":"#.len() + arguments.as_bytes().len());
+        let mut params = RawObject::with_capacity(room + more);
+        let named = params.set("name", tool);
+        debug_assert!(named.is_ok(), "a string is always json");
+        if let Some(arguments) = arguments {
+            params.set_raw("arguments", &arguments);
+        }
+        Ok(params.finish())
+    }
+
     /// The arguments as an object, or none where there are none: never `null`, which servers refuse.
-    pub(crate) fn finish(self) -> Result<Option<Object>, Error> {
+    fn finish(self) -> Result<Option<Object>, Error> {
         if let Some(error) = self.error {
             return Err(error);
         }
@@ -71,28 +99,13 @@ impl Arguments {
 
 /// A JSON object, written as it is.
 #[derive(Debug)]
-pub(crate) enum Object {
+enum Object {
     Members(RawObject),
     Raw(RawJson),
 }
 
 impl Object {
-    /// How long its text is, in bytes.
-    pub(crate) fn text_len(&self) -> usize {
-        match self {
-            Self::Members(members) => members.text_len(),
-            Self::Raw(raw) => raw.as_bytes().len(),
-        }
-    }
-
-    pub(crate) fn set_in(self, outer: &mut RawObject, name: &str) {
-        match self {
-            Self::Members(members) => outer.set_object(name, members),
-            Self::Raw(raw) => outer.set_raw(name, &raw),
-        }
-    }
-
-    pub(crate) fn into_raw(self) -> RawJson {
+    fn into_raw(self) -> RawJson {
         match self {
             Self::Members(members) => members.finish(),
             Self::Raw(raw) => raw,
@@ -104,7 +117,7 @@ impl Object {
 pub(crate) fn any_params(params: &impl Serialize) -> Result<Option<RawJson>, Error> {
     let mut arguments = Arguments::default();
     arguments.set_all(params);
-    Ok(arguments.finish()?.map(Object::into_raw))
+    arguments.of_any()
 }
 
 #[cfg(test)]
@@ -138,7 +151,7 @@ mod tests {
     #[test]
     fn single_arguments_win_over_the_whole() {
         let mut arguments = Arguments::default();
-        arguments.set("b", &2);
+        arguments.set("t", "b", &2);
         arguments.set_all(&json!({"a": 1, "b": 1}));
         assert_eq!(arguments.finish().unwrap().unwrap().into_raw().to_value(), json!({"a": 1, "b": 2}));
     }
@@ -146,7 +159,7 @@ mod tests {
     #[test]
     fn debug_shows_names_and_no_values() {
         let mut arguments = Arguments::default();
-        arguments.set("key", "secret");
+        arguments.set("t", "key", "secret");
         assert_eq!(format!("{arguments:?}"), r#"{"key"}"#);
     }
 }

@@ -18,6 +18,7 @@ use bowline_transport::{Exchange, Routing, Sent, TransportError, WireRequest};
 use tokio::time::{Instant, sleep_until};
 
 use crate::connection::Connection;
+use crate::dial::Link;
 use crate::error::{Error, ErrorKind};
 use crate::plane::Safety;
 use crate::rounds;
@@ -105,10 +106,10 @@ impl Call {
         let outcome = loop {
             let link = match supervisor.link_now() {
                 Some(link) => link,
-                None => match deadline.bound(pin!(supervisor.link())).await {
-                    Some(Ok(link)) => link,
-                    Some(Err(error)) => break Err(error),
-                    None => break Err(deadline.passed(Sent::No)),
+                // What is seldom waited for is on the heap: every call's future would have room for it.
+                None => match Box::pin(fresh_link(supervisor, &deadline)).await {
+                    Ok(link) => link,
+                    Err(error) => break Err(error),
                 },
             };
             if session.is_some_and(|session| session != link.session()) {
@@ -139,7 +140,7 @@ impl Call {
         let mut without_questions = 0;
         loop {
             let result = match self.exchange(connection, deadline).await {
-                Err(error) if self.mirrors_others(&error, connection, deadline).await => {
+                Err(error) if Box::pin(self.mirrors_others(&error, connection, deadline)).await => {
                     deadline.heard();
                     continue;
                 }
@@ -152,39 +153,54 @@ impl Call {
             if rounds::kind_of(&result, &self.method, self.asked)? != ResultKind::InputRequired {
                 return Ok(result);
             }
-            let asked = rounds::read(&result)?;
-            if self.rounds >= connection.settings.max_rounds {
-                let rounds = self.rounds + 1;
-                let what = format!("the server needs more input after {rounds} rounds; max_rounds allows more");
-                return Err(Error::new(ErrorKind::Protocol, what).with_sent(Sent::Yes));
-            }
-            self.rounds += 1;
-            let answers = match asked.input_requests {
-                Some(questions) => {
-                    without_questions = 0;
-                    let answers = pin!(rounds::answers(connection, questions));
-                    Some(deadline.within_total(answers).await.ok_or_else(|| deadline.passed(Sent::Yes))??)
-                }
-                None => {
-                    without_questions += 1;
-                    let delay = tokio::time::sleep(rounds::delay(without_questions));
-                    deadline.within_total(pin!(delay)).await.ok_or_else(|| deadline.passed(Sent::Yes))?;
-                    None
-                }
-            };
-            deadline.heard();
-            self.round = Some(rounds::params(self.params.as_ref(), answers, asked.request_state.as_deref())?);
+            Box::pin(self.next_round(&result, connection, deadline, &mut without_questions)).await?;
         }
+    }
+
+    /// Answers what the server needs to know, and makes the parameters of the next round of it.
+    async fn next_round(
+        &mut self,
+        result: &Payload,
+        connection: &Arc<Connection>,
+        deadline: &mut Deadline,
+        without_questions: &mut u32,
+    ) -> Result<(), Error> {
+        let asked = rounds::read(result)?;
+        if self.rounds >= connection.settings.max_rounds {
+            let rounds = self.rounds + 1;
+            let what = format!("the server needs more input after {rounds} rounds; max_rounds allows more");
+            return Err(Error::new(ErrorKind::Protocol, what).with_sent(Sent::Yes));
+        }
+        self.rounds += 1;
+        let answers = match asked.input_requests {
+            Some(questions) => {
+                *without_questions = 0;
+                let answers = pin!(rounds::answers(connection, questions));
+                Some(deadline.within_total(answers).await.ok_or_else(|| deadline.passed(Sent::Yes))??)
+            }
+            None => {
+                *without_questions += 1;
+                let delay = tokio::time::sleep(rounds::delay(*without_questions));
+                deadline.within_total(pin!(delay)).await.ok_or_else(|| deadline.passed(Sent::Yes))?;
+                None
+            }
+        };
+        deadline.heard();
+        self.round = Some(rounds::params(self.params.as_ref(), answers, asked.request_state.as_deref())?);
+        Ok(())
     }
 
     async fn exchange(&mut self, connection: &Connection, deadline: &mut Deadline) -> Result<Payload, Error> {
         connection.check(&self.method)?;
         self.check_token()?;
-        let request = self.wire_request(connection)?;
-        let exchange = match deadline.bound(pin!(connection.transport.request(request))).await {
-            Some(opened) => opened.map_err(Error::transport)?,
-            None => return Err(deadline.passed(Sent::No)),
+        let opened = {
+            let request = self.wire_request(connection)?;
+            match connection.transport.try_request(&request) {
+                Some(opened) => Some(opened),
+                None => deadline.bound(connection.transport.request(request)).await,
+            }
         };
+        let exchange = opened.ok_or_else(|| deadline.passed(Sent::No))?.map_err(Error::transport)?;
         let desk = (self.asked == Asked::ForTask).then(|| Arc::clone(&connection.tasks));
         let mut exchange = Guarded::new(exchange, desk);
         let mut heard = false;
@@ -204,7 +220,7 @@ impl Call {
                 Some(Some(Ok(Message::Notification(log)))) if self.is_unasked_log(&log, connection) => {
                     connection.unasked(&log.method);
                 }
-                Some(Some(Ok(other))) => drop(deadline.bound(pin!(connection.hand_on(other))).await),
+                Some(Some(Ok(other))) => Box::pin(hand_on(connection, other, deadline)).await,
                 Some(Some(Err(error))) => return Err(Error::transport(connection.cause(error))),
                 Some(None) => return Err(Error::transport(TransportError::closed().with_sent(Sent::Maybe))),
                 None => {
@@ -237,7 +253,7 @@ impl Call {
         self.asked = tasks::asked(self, connection);
         let with_task = self.params_for_task()?;
         let mut routing = Routing::new(self.method.clone());
-        routing.name = self.name.as_deref().map(str::to_owned);
+        routing.name.clone_from(&self.name);
         routing.mirrored = self.mirrored(connection)?;
         let options = &self.options;
         let token = options.token.as_ref();
@@ -290,6 +306,16 @@ impl Call {
             _ => tracing::debug!(params = ?notification.params, "ignored progress of the wrong shape"),
         }
     }
+}
+
+/// A connection that is not known to be lost, within the limits of a call.
+async fn fresh_link(supervisor: &Arc<Supervisor>, deadline: &Deadline) -> Result<Arc<Link>, Error> {
+    deadline.bound(pin!(supervisor.link())).await.unwrap_or_else(|| Err(deadline.passed(Sent::No)))
+}
+
+/// Gives a message to the serving task, within the limits of a call: if they are reached, that shows soon enough.
+async fn hand_on(connection: &Connection, message: Message, deadline: &Deadline) {
+    let _ = deadline.bound(pin!(connection.hand_on(message))).await;
 }
 
 /// What every request says of the client is not for the caller to say, and a trace has the form of the W3C

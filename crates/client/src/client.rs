@@ -26,7 +26,7 @@ use crate::request::{CallTool, Complete, GetPrompt, Raw, ReadResource, Request};
 use crate::server_info::ServerInfo;
 use crate::subscription::Subscription;
 use crate::supervisor::{ConnectionEvents, Supervisor};
-use crate::tasks::{self, TaskHandle, TaskTicket};
+use crate::tasks::{self, Asked, TaskHandle, TaskTicket};
 use crate::timeouts::{NEVER, Timeouts};
 
 /// A connection to one MCP server.
@@ -81,8 +81,8 @@ impl Client {
     /// A call of a tool (`tools/call`).
     ///
     /// A tool that ran and failed is a result with `is_error`, not an error.
-    pub fn call(&self, tool: impl Into<String>) -> Request<CallTool> {
-        Request::new(self.clone(), CallTool::new(tool.into()))
+    pub fn call(&self, tool: impl AsRef<str>) -> Request<CallTool> {
+        Request::new(self.clone(), CallTool::new(tool.as_ref().into()))
     }
 
     /// A reading of a resource (`resources/read`).
@@ -481,7 +481,8 @@ impl Client {
             // Never kept, and perhaps a task.
             return self.run_tool(call).await;
         }
-        cache::run(&self.supervisor, call, None).await.map(|fetched| fetched.result)
+        // On the heap: the futures of calls of tools would have room for it.
+        Box::pin(cache::run(&self.supervisor, call, None)).await.map(|fetched| fetched.result)
     }
 
     async fn run_tool<R: ResultType>(&self, call: &mut Call) -> Result<R, Error> {
@@ -491,10 +492,18 @@ impl Client {
             cache.doubt(&call.method, error);
         }
         let (mut result, _) = outcome?;
-        if let Some(created) = tasks::created(call, &result)? {
-            result = Box::pin(tasks::finish(self, call, &created, started)).await?;
+        if call.asked != Asked::Plain {
+            result = Box::pin(self.finished(call, result, started)).await?;
         }
         result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))
+    }
+
+    /// The result of a call that may have become a task, once there is one.
+    async fn finished(&self, call: &mut Call, result: Payload, started: Instant) -> Result<Payload, Error> {
+        match tasks::created(call, &result)? {
+            Some(created) => tasks::finish(self, call, &created, started).await,
+            None => Ok(result),
+        }
     }
 
     /// One page of a list, in one session if one is named, without what must not be used.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::IntoFuture;
-use std::sync::Arc;
 
 use bowline_protocol::{InputRequests, InputResponse, ResultKind, ResultType};
 use bowline_transport::BoxFuture;
@@ -61,7 +60,7 @@ pub struct InputRequired<R> {
 }
 
 /// What is made of a complete result before the caller gets it; see [`Kind::judge`].
-type Judge<R> = for<'a> fn(&'a Client, Option<Arc<str>>, R) -> BoxFuture<'a, Result<R, Error>>;
+type Judge<R> = for<'a> fn(&'a Client, Option<&'a str>, R) -> BoxFuture<'a, Result<R, Error>>;
 
 impl<R: ResultType> InputRequired<R> {
     /// What the server asks, by keys of its own; nothing where it only wants the request again.
@@ -133,5 +132,5 @@ async fn run<R: ResultType>(client: Client, mut call: Call, judge: Judge<R>) -> 
         return TaskHandle::created(client, &mut call, &created).map(Outcome::Task);
     }
     let result = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
-    judge(&client, call.name, result).await.map(Outcome::Complete)
+    judge(&client, call.name.as_deref(), result).await.map(Outcome::Complete)
 }

@@ -53,14 +53,22 @@ pub(crate) enum Problem {
     Unknown(String),
 }
 
+/// Whether there is nothing to look at in a result.
+pub(crate) fn is_plain(client: &Client, tool: &str, result: &CallToolResult) -> bool {
+    let outputs = &client.kept().outputs;
+    // What failed has other things to tell than what its schema promises.
+    outputs.policy() == OutputSchemas::Ignore
+        || result.is_error()
+        || (result.structured_content.is_none() && !outputs.has(tool))
+}
+
 /// Looks at the structured part of a result before the caller gets it.
 pub(crate) async fn judge(client: &Client, tool: &str, result: CallToolResult) -> Result<CallToolResult, Error> {
-    let outputs = &client.kept().outputs;
-    let policy = outputs.policy();
-    // What failed has other things to tell than what its schema promises.
-    if policy == OutputSchemas::Ignore || result.is_error() {
+    if is_plain(client, tool, &result) {
         return Ok(result);
     }
+    let outputs = &client.kept().outputs;
+    let policy = outputs.policy();
     let problem = match kind_problem(&result, client.server().revision) {
         None => outputs.check(tool, &result).await,
         problem => problem,

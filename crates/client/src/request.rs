@@ -1,13 +1,13 @@
 //! Requests that are not sent yet: set what you like, then await.
 
-use std::future::IntoFuture;
+use std::future::{IntoFuture, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_protocol::{
     CallToolResult, CompleteRequestParams, CompleteResult, CompletionArgument, CompletionContext, CompletionReference,
     GetPromptRequestParams, GetPromptResult, LoggingLevel, Meta, ProgressNotificationParams, ProgressToken, RawJson,
-    RawObject, ReadResourceRequestParams, ReadResourceResult, ResultType, method,
+    ReadResourceRequestParams, ReadResourceResult, ResultType, method,
 };
 use bowline_transport::BoxFuture;
 use serde::Serialize;
@@ -48,11 +48,18 @@ pub trait Kind: Send {
     #[doc(hidden)]
     fn into_parts(self) -> Result<Parts, Error>;
 
+    /// Whether there is nothing in a result that [`judge`](Self::judge) would look at.
+    #[doc(hidden)]
+    fn is_plain(client: &Client, subject: Option<&str>, result: &Self::Result) -> bool {
+        let _ = (client, subject, result);
+        true
+    }
+
     /// What is made of a result before the caller gets it.
     #[doc(hidden)]
     fn judge(
         client: &Client,
-        subject: Option<Arc<str>>,
+        subject: Option<&str>,
         result: Self::Result,
     ) -> impl Future<Output = Result<Self::Result, Error>> + Send {
         let _ = (client, subject);
@@ -66,7 +73,7 @@ pub trait Kind: Send {
 #[expect(clippy::exhaustive_structs, reason = "private to this crate in effect")]
 pub struct Parts {
     pub method: std::borrow::Cow<'static, str>,
-    pub name: Option<String>,
+    pub name: Option<Arc<str>>,
     pub params: Option<RawJson>,
     pub meta: Option<Meta>,
 }
@@ -155,7 +162,6 @@ impl<K: Kind> Request<K> {
             // What was listed as to be called as a task is called so (2025-11-25), whoever calls it.
             options.task.support = options.task.support.or_else(|| self.client.known_task_support(name));
         }
-        let name = name.map(Arc::from);
         Ok((self.client, Call { method, name, params, options, ..Call::default() }))
     }
 
@@ -193,31 +199,35 @@ impl<K: Kind + 'static> IntoFuture for Request<K> {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
+        // Before the future, which then has no room for the request as well.
+        let (client, mut call) = match self.into_call() {
+            Ok(parts) => parts,
+            Err(error) => return Box::pin(ready(Err(error))),
+        };
         Box::pin(async move {
-            let (client, mut call) = self.into_call()?;
             let result = client.run(&mut call).await?;
-            K::judge(&client, call.name, result).await
+            if K::is_plain(&client, call.name.as_deref(), &result) {
+                return Ok(result);
+            }
+            Box::pin(K::judge(&client, call.name.as_deref(), result)).await
         })
     }
 }
 
 fn encode(params: &impl Serialize) -> Result<Option<RawJson>, Error> {
-    RawJson::from_serialize(params).map(Some).map_err(|e| unfit(&e))
-}
-
-fn unfit(error: &serde_json::Error) -> Error {
-    Error::new(ErrorKind::Config, format!("the parameters cannot be json: {error}"))
+    let unfit = |error| Error::new(ErrorKind::Config, format!("the parameters cannot be json: {error}"));
+    RawJson::from_serialize(params).map(Some).map_err(unfit)
 }
 
 /// A call of a tool; made by [`Client::call`].
 #[derive(Debug)]
 pub struct CallTool {
-    name: String,
+    name: Arc<str>,
     arguments: Arguments,
 }
 
 impl CallTool {
-    pub(crate) fn new(name: String) -> Self {
+    pub(crate) fn new(name: Arc<str>) -> Self {
         Self { name, arguments: Arguments::default() }
     }
 }
@@ -229,7 +239,7 @@ impl Request<CallTool> {
 
     /// Sets one argument. It wins over one of the same name in [`args`](Self::args).
     pub fn arg(mut self, name: impl AsRef<str>, value: impl Serialize) -> Self {
-        self.kind.arguments.set(name.as_ref(), &value);
+        self.kind.arguments.set(&self.kind.name, name.as_ref(), &value);
         self
     }
 
@@ -244,23 +254,16 @@ impl Kind for CallTool {
     type Result = CallToolResult;
 
     fn into_parts(self) -> Result<Parts, Error> {
-        let arguments = self.arguments.finish()?;
-        // The usual text fits exactly, and then it is not copied again.
-        let room = match &arguments {
-            None => r#"{"name":""}"#.len() + self.name.len(),
-            Some(arguments) => r#"{"name":"","arguments":}"#.len() + self.name.len() + arguments.text_len(),
-        };
-        let mut params = RawObject::with_capacity(room);
-        params.set("name", &self.name).map_err(|e| unfit(&e))?;
-        if let Some(arguments) = arguments {
-            arguments.set_in(&mut params, "arguments");
-        }
-        let params = Some(params.finish());
+        let params = Some(self.arguments.of_tool(&self.name)?);
         Ok(Parts { method: method::TOOLS_CALL.into(), name: Some(self.name), params, meta: None })
     }
 
-    async fn judge(client: &Client, tool: Option<Arc<str>>, result: CallToolResult) -> Result<CallToolResult, Error> {
-        crate::output::judge(client, tool.as_deref().unwrap_or_default(), result).await
+    fn is_plain(client: &Client, tool: Option<&str>, result: &CallToolResult) -> bool {
+        crate::output::is_plain(client, tool.unwrap_or_default(), result)
+    }
+
+    async fn judge(client: &Client, tool: Option<&str>, result: CallToolResult) -> Result<CallToolResult, Error> {
+        crate::output::judge(client, tool.unwrap_or_default(), result).await
     }
 }
 
@@ -293,7 +296,7 @@ impl Kind for ReadResource {
     fn into_parts(self) -> Result<Parts, Error> {
         let params = ReadResourceRequestParams::new(self.uri);
         let encoded = encode(&params)?;
-        Ok(Parts { method: method::RESOURCES_READ.into(), name: Some(params.uri), params: encoded, meta: None })
+        Ok(Parts { method: method::RESOURCES_READ.into(), name: Some(params.uri.into()), params: encoded, meta: None })
     }
 }
 
@@ -322,7 +325,12 @@ impl Kind for GetPrompt {
 
     fn into_parts(self) -> Result<Parts, Error> {
         let encoded = encode(&self.params)?;
-        Ok(Parts { method: method::PROMPTS_GET.into(), name: Some(self.params.name), params: encoded, meta: None })
+        Ok(Parts {
+            method: method::PROMPTS_GET.into(),
+            name: Some(self.params.name.into()),
+            params: encoded,
+            meta: None,
+        })
     }
 }
 
@@ -385,11 +393,11 @@ impl Kind for Raw {
 
     fn into_parts(self) -> Result<Parts, Error> {
         let Self { method, arguments } = self;
-        let (params, meta) = match arguments.finish()? {
-            Some(params) => split_meta(params.into_raw())?,
+        let (params, meta) = match arguments.of_any()? {
+            Some(params) => split_meta(params)?,
             None => (None, None),
         };
-        let name = params.as_ref().and_then(|params| name_in(&method, params));
+        let name = params.as_ref().and_then(|params| name_in(&method, params)).map(Arc::from);
         Ok(Parts { method: method.into(), name, params, meta })
     }
 }

@@ -31,10 +31,20 @@ pub(crate) async fn run(
     call: &mut Call,
     epoch: Option<u64>,
 ) -> Result<(Payload, u64), Error> {
-    let error = match call.run(supervisor, epoch).await {
-        Err(error) if !call.options.no_visits => error,
-        other => return other,
-    };
+    match call.run(supervisor, epoch).await {
+        // On the heap: every call's future would have room for it.
+        Err(error) if !call.options.no_visits => Box::pin(after_visits(supervisor, call, epoch, error)).await,
+        other => other,
+    }
+}
+
+/// Has the URLs visited that an error asks for, if it does, and runs the call once more.
+async fn after_visits(
+    supervisor: &Arc<Supervisor>,
+    call: &mut Call,
+    epoch: Option<u64>,
+    error: Error,
+) -> Result<(Payload, u64), Error> {
     let urls = error.url_elicitations();
     if urls.is_empty() || urls.len() > MAX_VISITS {
         return Err(error);

@@ -28,8 +28,10 @@ const FIRST: usize = 64;
 /// ```
 #[derive(Clone, Default)]
 pub struct RawObject {
-    /// All but the closing brace; empty while there is no member.
+    /// All but the closing brace; empty while there is no member. What an outer object has before it stands there too.
     text: Vec<u8>,
+    /// Where it begins.
+    from: usize,
     /// Whether a name may stand there twice.
     repeated: bool,
 }
@@ -37,22 +39,55 @@ pub struct RawObject {
 impl RawObject {
     /// An object without members. Allocates nothing.
     pub const fn new() -> Self {
-        Self { text: Vec::new(), repeated: false }
+        Self { text: Vec::new(), from: 0, repeated: false }
     }
 
     /// An object without members, with room for so many bytes of text, braces included.
     pub fn with_capacity(bytes: usize) -> Self {
-        Self { text: Vec::with_capacity(bytes), repeated: false }
+        Self { text: Vec::with_capacity(bytes), from: 0, repeated: false }
     }
 
     /// Whether it has no members.
     pub const fn is_empty(&self) -> bool {
-        self.text.is_empty()
+        self.text.len() == self.from
     }
 
     /// How long its text is, in bytes, braces included.
-    pub const fn text_len(&self) -> usize {
-        if self.text.is_empty() { 2 } else { self.text.len() + 1 }
+    const fn text_len(&self) -> usize {
+        if self.is_empty() { 2 } else { self.text.len() - self.from + 1 }
+    }
+
+    /// Sets a first member to a text and begins an object as the second one, in the same buffer. The two have different
+    /// names.
+    ///
+    /// [`finish`](Self::finish) gives the inner object alone, and [`finish_outer`](Self::finish_outer) both.
+    ///
+    /// ```
+    /// use bowline_protocol::RawObject;
+    ///
+    /// let mut arguments = RawObject::within("name", "search", "arguments");
+    /// arguments.set("q", "knots")?;
+    /// assert_eq!(arguments.finish_outer().as_str(), r#"{"name":"search","arguments":{"q":"knots"}}"#);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn within(first: &str, value: &str, second: &str) -> Self {
+        let mut text = Vec::with_capacity(first.len() + value.len() + second.len() + 10 + FIRST);
+        for (before, name) in [(b'{', first), (b':', value), (b',', second)] {
+            text.push(before);
+            write_text(&mut text, name);
+        }
+        text.push(b':');
+        Self { from: text.len(), text, repeated: false }
+    }
+
+    /// The outer object of one that was begun [`within`](Self::within) it; the object itself where there is none.
+    pub fn finish_outer(mut self) -> RawJson {
+        if self.from == 0 {
+            return self.finish();
+        }
+        self.close();
+        self.text.push(b'}');
+        into_raw(self.text)
     }
 
     /// Sets a member, in place of one that has its name.
@@ -76,28 +111,28 @@ impl RawObject {
         self.text.extend_from_slice(value.as_bytes());
     }
 
-    /// Sets a member to another object, in place of one that has its name.
-    pub fn set_object(&mut self, name: &str, value: Self) {
-        if value.repeated {
-            return self.set_raw(name, &value.finish());
-        }
-        self.begin(name);
-        self.text.extend_from_slice(&value.text);
-        self.text.extend_from_slice(value.end());
-    }
-
     /// The object.
     pub fn finish(mut self) -> RawJson {
+        self.close();
+        self.text.drain(..self.from);
+        into_raw(self.text)
+    }
+
+    /// Writes what is missing of it, and each name once.
+    fn close(&mut self) {
         self.text.extend_from_slice(self.end());
         if self.repeated
-            && let Ok(members) = serde_json::from_slice::<BTreeMap<String, Box<RawValue>>>(&self.text)
+            && let Ok(members) = serde_json::from_slice::<BTreeMap<String, Box<RawValue>>>(self.own())
             && let Ok(raw) = RawJson::from_serialize(&members)
         {
-            return raw;
+            self.text.truncate(self.from);
+            self.text.extend_from_slice(raw.as_bytes());
         }
-        // Serialisers write UTF-8, so nothing is ever replaced here.
-        let text = String::from_utf8(self.text).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
-        RawJson::from_valid(ByteStr::from(text))
+    }
+
+    /// What stands there of it.
+    fn own(&self) -> &[u8] {
+        self.text.get(self.from..).unwrap_or_default()
     }
 
     /// Writes all of a member but its value.
@@ -105,15 +140,13 @@ impl RawObject {
         if self.text.capacity() == 0 {
             self.text.reserve(FIRST.max(name.len() + 8));
         }
-        self.text.push(if self.text.is_empty() { b'{' } else { b',' });
-        let start = self.text.len();
-        // A string is always JSON, and a vector takes every write.
-        let written = serde_json::to_writer(&mut self.text, name);
-        debug_assert!(written.is_ok());
+        self.text.push(if self.is_empty() { b'{' } else { b',' });
+        let start = self.text.len() - self.from;
+        write_text(&mut self.text, name);
         self.text.push(b':');
         // Before the first member stands the brace alone.
         if start > 1
-            && let Some((before, key)) = self.text.split_at_checked(start)
+            && let Some((before, key)) = self.own().split_at_checked(start)
         {
             // It may be one of an inner object as well; then `finish` looks in vain.
             self.repeated |= memchr::memmem::find(before, key).is_some();
@@ -122,8 +155,20 @@ impl RawObject {
 
     /// What is missing of its text.
     const fn end(&self) -> &'static [u8] {
-        if self.text.is_empty() { b"{}" } else { b"}" }
+        if self.is_empty() { b"{}" } else { b"}" }
     }
+}
+
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    // A string is always JSON, and a vector takes every write.
+    let written = serde_json::to_writer(out, text);
+    debug_assert!(written.is_ok());
+}
+
+fn into_raw(text: Vec<u8>) -> RawJson {
+    // Serialisers write UTF-8, so nothing is ever replaced here.
+    let text = String::from_utf8(text).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+    RawJson::from_valid(ByteStr::from(text))
 }
 
 impl fmt::Debug for RawObject {
@@ -141,10 +186,10 @@ mod tests {
     #[test]
     fn an_object_without_members_is_an_object() {
         assert_eq!(RawObject::new().finish().as_str(), "{}");
-        let mut outer = RawObject::with_capacity(64);
-        outer.set_object("inner", RawObject::new());
-        assert_eq!(outer.text_len(), 12);
-        assert_eq!(outer.finish().as_str(), r#"{"inner":{}}"#);
+        let inner = RawObject::within("name", "t", "inner");
+        assert!(inner.is_empty());
+        assert_eq!((inner.text_len(), inner.clone().finish().as_str()), (2, "{}"));
+        assert_eq!(inner.finish_outer().as_str(), r#"{"name":"t","inner":{}}"#);
     }
 
     #[test]
@@ -162,16 +207,17 @@ mod tests {
             members in proptest::collection::vec(("[a-c\"é]{0,2}", any::<String>()), 0..8),
         ) {
             let mut object = RawObject::new();
+            let mut inner = RawObject::within("a", "\"a\"", "o");
             let mut expected = serde_json::Map::new();
             for (name, value) in members {
                 let value = serde_json::json!({ "a": value });
                 object.set(&name, &value).unwrap();
+                inner.set(&name, &value).unwrap();
                 expected.insert(name, value);
             }
-            let mut outer = RawObject::new();
-            outer.set_object("o", object.clone());
             prop_assert_eq!(object.finish().to_value(), serde_json::json!(expected));
-            prop_assert_eq!(outer.finish().to_value(), serde_json::json!({ "o": expected }));
+            prop_assert_eq!(inner.clone().finish().to_value(), serde_json::json!(expected));
+            prop_assert_eq!(inner.finish_outer().to_value(), serde_json::json!({ "a": "\"a\"", "o": expected }));
         }
     }
 }

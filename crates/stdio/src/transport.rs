@@ -109,6 +109,10 @@ impl Transport for StdioTransport {
         self.mux.request(request)
     }
 
+    fn try_request(&self, request: &WireRequest) -> Option<Result<Exchange, TransportError>> {
+        self.mux.try_request(request)
+    }
+
     fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>> {
         self.mux.send(message)
     }

@@ -216,7 +216,7 @@ impl Relay {
         }
         let params: Params = params.and_then(|params| params.parse().ok()).unwrap_or_default();
         routing.revision = params.meta.revision.as_deref().and_then(|text| text.parse::<Revision>().ok());
-        routing.name.clone_from(&params.name.clone().or(params.uri).or(params.task_id));
+        routing.name = params.name.clone().or(params.uri).or(params.task_id).map(Arc::from);
         match message {
             Message::Request(request) => {
                 if let (Some(mirrors), Some(arguments)) =

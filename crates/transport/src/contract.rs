@@ -14,6 +14,7 @@ use futures_core::Stream;
 
 use crate::error::TransportError;
 use crate::inbound::Inbound;
+use crate::mux::MuxExchange;
 
 /// A boxed future, as the object-safe traits of this crate return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -32,6 +33,15 @@ pub trait Transport: Send + Sync + 'static {
     /// # Cancel safety
     /// Dropping the future before it is ready sends nothing.
     fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>>;
+
+    /// Sends one request, where that takes no waiting: as [`request`](Self::request), without a future.
+    ///
+    /// None where a limit is reached, or where the transport has no such way; then nothing was sent, and `request` is
+    /// for it. Default: none.
+    fn try_request(&self, request: &WireRequest) -> Option<Result<Exchange, TransportError>> {
+        let _ = request;
+        None
+    }
 
     /// Sends a notification, or the answer to a request of the server.
     ///
@@ -96,6 +106,10 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
         (**self).request(request)
     }
 
+    fn try_request(&self, request: &WireRequest) -> Option<Result<Exchange, TransportError>> {
+        (**self).try_request(request)
+    }
+
     fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>> {
         (**self).send(message)
     }
@@ -146,7 +160,7 @@ pub struct Routing {
     /// The method, such as `tools/call`; empty for answers.
     pub method: Cow<'static, str>,
     /// What the method is applied to: a tool's or prompt's name, a resource's URI.
-    pub name: Option<String>,
+    pub name: Option<Arc<str>>,
     /// The revision that the frame itself names, where it does: one without a handshake (2026-07-28 and later).
     pub revision: Option<Revision>,
     /// Arguments that the server wants to see outside the frame as well: the name after `Mcp-Param-`, and the
@@ -162,7 +176,7 @@ impl Routing {
 
     /// Says what the method is applied to.
     #[must_use]
-    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+    pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self
     }
@@ -280,8 +294,30 @@ pub trait ExchangeSource: Send {
 ///
 /// Dropping it before its end cancels: a byte stream sends `notifications/cancelled`, HTTP closes the stream.
 pub struct Exchange {
-    source: Box<dyn ExchangeSource>,
+    source: Source,
     done: bool,
+}
+
+/// What feeds an exchange. That of a byte stream is known here, which spares it the heap.
+enum Source {
+    Mux(MuxExchange),
+    Other(Box<dyn ExchangeSource>),
+}
+
+impl Source {
+    fn get(&self) -> &dyn ExchangeSource {
+        match self {
+            Self::Mux(source) => source,
+            Self::Other(source) => &**source,
+        }
+    }
+
+    fn get_mut(&mut self) -> &mut dyn ExchangeSource {
+        match self {
+            Self::Mux(source) => source,
+            Self::Other(source) => &mut **source,
+        }
+    }
 }
 
 impl Exchange {
@@ -290,7 +326,12 @@ impl Exchange {
 
     /// An exchange that a transport feeds.
     pub fn new(source: impl ExchangeSource + 'static) -> Self {
-        Self { source: Box::new(source), done: false }
+        Self { source: Source::Other(Box::new(source)), done: false }
+    }
+
+    /// An exchange of a byte stream.
+    pub(crate) const fn of_mux(source: MuxExchange) -> Self {
+        Self { source: Source::Mux(source), done: false }
     }
 
     /// The next message; `None` after the response or an error was yielded.
@@ -306,7 +347,10 @@ impl Exchange {
         if self.done {
             return Poll::Ready(None);
         }
-        let item = ready!(self.source.poll_message(cx));
+        let item = match &mut self.source {
+            Source::Mux(source) => ready!(source.poll_message(cx)),
+            Source::Other(source) => ready!(source.poll_message(cx)),
+        };
         self.done = !matches!(&item, Some(Ok(Message::Request(_) | Message::Notification(_))));
         Poll::Ready(item)
     }
@@ -314,7 +358,7 @@ impl Exchange {
     /// The HTTP status that the answer came with, where it came with one: an error of the protocol may be the body of
     /// a 400, or of a 200.
     pub fn status(&self) -> Option<u16> {
-        self.source.status()
+        self.source.get().status()
     }
 
     /// Gives the exchange up and tells the server why.
@@ -325,13 +369,13 @@ impl Exchange {
     /// Gives the exchange up without telling the server, which has said in another way that it ended it.
     pub fn forget(mut self) {
         if !std::mem::replace(&mut self.done, true) {
-            self.source.forget();
+            self.source.get_mut().forget();
         }
     }
 
     fn give_up(&mut self, reason: &str) {
         if !std::mem::replace(&mut self.done, true) {
-            self.source.cancel(reason);
+            self.source.get_mut().cancel(reason);
         }
     }
 }

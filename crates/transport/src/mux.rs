@@ -14,7 +14,7 @@ use std::time::Duration;
 use bowline_protocol::frame::{self, Message};
 use bowline_protocol::{RawJson, RequestId, excerpt};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 use tokio::task::JoinHandle;
 
 use crate::contract::{BoxFuture, Exchange, ExchangeSource, Transport, WireMessage, WireRequest};
@@ -254,6 +254,18 @@ impl Shared {
         self.ended.send_replace(true);
     }
 
+    /// Opens the exchange, which holds its slot from now on.
+    fn exchange(
+        self: &Arc<Self>,
+        slot: SemaphorePermit<'_>,
+        request: &WireRequest,
+    ) -> Result<Exchange, TransportError> {
+        let lane = self.open(request)?;
+        slot.forget();
+        let (shared, id, cancellable) = (Arc::clone(self), request.id.clone(), request.cancellable);
+        Ok(Exchange::of_mux(MuxExchange { shared, id, lane, cancellable }))
+    }
+
     /// Opens the exchange and accepts its frame: both or neither.
     fn open(&self, request: &WireRequest) -> Result<Arc<Lane>, TransportError> {
         let lane = Arc::new(Lane::default());
@@ -283,18 +295,17 @@ impl Transport for Mux {
     fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>> {
         Box::pin(async move {
             let shared = &self.shared;
-            match shared.slots.acquire().await {
-                Ok(slot) => slot.forget(),
-                Err(_) => return Err(shared.connection().closed.clone().unwrap_or_else(TransportError::closed)),
-            }
-            // From here on the slot is the exchange's; dropping it gives the slot back.
-            let mut exchange =
-                MuxExchange { shared: Arc::clone(shared), id: request.id.clone(), lane: None, cancellable: false };
+            let Ok(slot) = shared.slots.acquire().await else {
+                return Err(shared.connection().closed.clone().unwrap_or_else(TransportError::closed));
+            };
             shared.outbox.room().await;
-            exchange.lane = Some(shared.open(&request)?);
-            exchange.cancellable = request.cancellable;
-            Ok(Exchange::new(exchange))
+            shared.exchange(slot, &request)
         })
+    }
+
+    fn try_request(&self, request: &WireRequest) -> Option<Result<Exchange, TransportError>> {
+        let slot = self.shared.slots.try_acquire().ok()?;
+        self.shared.outbox.has_room().then(|| self.shared.exchange(slot, request))
     }
 
     fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>> {
@@ -359,17 +370,16 @@ impl fmt::Debug for MuxBuilder {
 }
 
 /// One exchange of a mux: its lane, and what giving it up takes.
-struct MuxExchange {
+pub(crate) struct MuxExchange {
     shared: Arc<Shared>,
     id: RequestId,
-    /// None until the request was accepted.
-    lane: Option<Arc<Lane>>,
+    lane: Arc<Lane>,
     cancellable: bool,
 }
 
 impl ExchangeSource for MuxExchange {
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, TransportError>>> {
-        self.lane.as_ref().map_or(Poll::Ready(None), |lane| lane.poll(cx).map(Some))
+        self.lane.poll(cx).map(Some)
     }
 
     fn cancel(&mut self, reason: &str) {

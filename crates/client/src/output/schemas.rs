@@ -72,6 +72,10 @@ impl Outputs {
         self.kept().schemas.get(tool).cloned()
     }
 
+    pub(crate) fn has(&self, tool: &str) -> bool {
+        self.kept().schemas.contains_key(tool)
+    }
+
     pub(crate) async fn check(&self, tool: &str, result: &CallToolResult) -> Option<Problem> {
         self.find(tool)?.problem(result).await
     }

@@ -24,6 +24,11 @@ impl Outputs {
     #[expect(clippy::unused_self, reason = "as with the feature")]
     pub(crate) const fn forget(&self) {}
 
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    pub(crate) const fn has(&self, _: &str) -> bool {
+        false
+    }
+
     #[expect(clippy::unused_async, reason = "as with the feature")]
     pub(crate) async fn check(&self, _: &str, _: &CallToolResult) -> Option<Problem> {
         None

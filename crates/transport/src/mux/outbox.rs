@@ -104,7 +104,8 @@ impl Outbox {
         }
     }
 
-    fn has_room(&self) -> bool {
+    /// Whether there is room now.
+    pub(crate) fn has_room(&self) -> bool {
         let unsent = self.accepted.load(Ordering::SeqCst).saturating_sub(self.written());
         usize::try_from(unsent).is_ok_and(|n| n < self.max_unsent.max(1))
     }
