@@ -177,8 +177,7 @@ pub(crate) fn start(
     Ok(Owner { connection, serving, keep_alive: OnceLock::new() })
 }
 
-/// Serves what comes unasked until the connection ends, and says why it did. What is seldom done is on the heap: every
-/// client has room for this future as long as it lives.
+/// Serves what comes unasked until the connection ends, and says why it did.
 async fn serve(
     connection: &Arc<Connection>,
     mut inbound: Inbound,
@@ -195,7 +194,7 @@ async fn serve(
         let is_settled = *settled.borrow_and_update() || early.len() >= EARLY;
         if is_settled {
             for message in early.drain(..) {
-                Box::pin(server.message(message)).await;
+                server.message(message).await;
             }
         }
         tokio::select! {
@@ -203,12 +202,12 @@ async fn serve(
             event = inbound.next() => match event {
                 Some(InboundEvent::Message(message)) if !is_settled => early.push(message),
                 event => {
-                    if let Err(end) = Box::pin(unasked(connection, &mut server, event)).await {
+                    if let Err(end) = unasked(connection, &mut server, event).await {
                         return end;
                     }
                 }
             },
-            Some(message) = from_calls.recv() => Box::pin(server.handed_on(*message)).await,
+            Some(message) = from_calls.recv() => server.handed_on(*message).await,
             () = server.finished() => {}
             Some(left) = abandoned.recv(), if farewells.len() < FAREWELLS_AT_ONCE => {
                 farewells.spawn(tasks::farewell(Arc::clone(connection), left));
@@ -217,7 +216,7 @@ async fn serve(
             Some(fence) = fences.recv() => {
                 // No more than what had come by now, so that a flood does not keep it waiting.
                 for _ in 0..inbound.waiting() {
-                    if let Err(end) = Box::pin(unasked(connection, &mut server, inbound.next().await)).await {
+                    if let Err(end) = unasked(connection, &mut server, inbound.next().await).await {
                         return end;
                     }
                 }
