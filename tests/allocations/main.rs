@@ -1,4 +1,5 @@
-//! How often the client allocates, counted on its thread alone; the server is on another, or another process.
+//! How often the client allocates, and how much it holds, counted on its thread alone; the server is on another, or
+//! another process.
 //!
 //! The counts do not depend on the machine, so a number that grew was made to grow: by a change here, or by a library.
 //! Lower a bound when its number falls.
@@ -20,6 +21,9 @@ use tokio::runtime::{Builder, Runtime};
 const CALLS: u64 = 500;
 /// How many come before, so that tables and buffers have their size.
 const FIRST: u64 = 50;
+
+/// How many open clients share what a thread has once.
+const CLIENTS: usize = 32;
 
 /// A client, and the runtime of its one thread.
 struct Session {
@@ -60,6 +64,12 @@ fn bounded(what: &str, count: u64, most: u64) {
     assert!(count <= most, "{what}: {count} allocations, where {most} were enough");
 }
 
+#[track_caller]
+fn bounded_bytes(what: &str, count: u64, most: u64) {
+    println!("{what}: {count} bytes, at most {most}");
+    assert!(count <= most, "{what}: {count} bytes, where {most} were enough");
+}
+
 #[test]
 fn a_small_call_in_a_session_over_memory() {
     bounded("a call", Session::with(peer::in_session()).small_calls(), 8);
@@ -78,8 +88,43 @@ fn a_small_call_over_the_pipes_of_a_child() {
 
 #[test]
 fn a_small_call_over_http() {
-    let target = Target::parse(&peer::over_http()).unwrap();
-    bounded("a call", Session::with(target).small_calls(), 20);
+    let target = Target::parse(&peer::over_http(false)).unwrap();
+    bounded("a call", Session::with(target).small_calls(), 19);
+}
+
+/// How many bytes a client holds that is open and has nothing to do.
+fn held_by_a_client(url: &str) -> u64 {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let call = async |client: &Client| drop(client.call("echo").arg("message", "hi").await.unwrap());
+    let open = async || {
+        let client = Client::builder().connect(Target::parse(url).unwrap()).await.unwrap();
+        call(&client).await;
+        client
+    };
+    let _first = runtime.block_on(open());
+    let mut clients = Vec::with_capacity(CLIENTS);
+    let held = measure(|| {
+        runtime.block_on(async {
+            for _ in 0..CLIENTS {
+                clients.push(open().await);
+            }
+            // What each began beside its call is over, or waits.
+            for client in &clients {
+                call(client).await;
+            }
+        });
+    });
+    u64::try_from(held.bytes_current).unwrap() / CLIENTS as u64
+}
+
+#[test]
+fn an_open_client_over_http() {
+    bounded_bytes("an open client", held_by_a_client(&peer::over_http(false)), 21_500);
+}
+
+#[test]
+fn an_open_client_over_http_that_listens() {
+    bounded_bytes("an open client that listens", held_by_a_client(&peer::over_http(true)), 25_000);
 }
 
 #[test]

@@ -67,17 +67,19 @@ fn serve(pipe: DuplexStream, answer: fn(&Request) -> String) {
     });
 }
 
-/// A server of 2025-11-25 that answers with JSON and has no stream. Gives its URL; it lives as long as the process.
-pub(crate) fn over_http() -> String {
+/// A server of 2025-11-25 that answers with JSON, with or without a stream of what it has to say unasked. Gives its URL;
+/// it lives as long as the process.
+pub(crate) fn over_http(streams: bool) -> String {
     let (sender, url) = mpsc::sync_channel(1);
     thread::spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let server = HttpServer::start(|request| async move {
+            let server = HttpServer::start(move |request| async move {
                 match (request.method.as_str(), request.rpc_method().as_str()) {
                     ("POST", "initialize") => Reply::result(&request, INITIALIZED),
                     ("POST", "tools/call") => Reply::result(&request, HI),
                     ("POST", _) => Reply::status(202),
+                    ("GET", _) if streams => Reply::events().data(": here\n\n").hold(),
                     _ => Reply::status(405),
                 }
             })

@@ -5,6 +5,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Corpus {
     Messages,
+    Answers,
     Events,
     Uris,
     Templates,
@@ -15,13 +16,14 @@ pub(crate) enum Corpus {
 pub(crate) fn of(corpus: Corpus) -> Vec<Vec<u8>> {
     let text = match corpus {
         Corpus::Messages => include_str!("corpus/messages.txt"),
+        Corpus::Answers => include_str!("corpus/answers.txt"),
         Corpus::Events => include_str!("corpus/events.txt"),
         Corpus::Uris => include_str!("corpus/uris.txt"),
         Corpus::Templates => include_str!("corpus/templates.txt"),
         Corpus::Headers => include_str!("corpus/headers.txt"),
         Corpus::Cassettes => include_str!("corpus/cassettes.txt"),
     };
-    let breaks = matches!(corpus, Corpus::Events | Corpus::Cassettes);
+    let breaks = matches!(corpus, Corpus::Answers | Corpus::Events | Corpus::Cassettes);
     let entry = |line: &str| if breaks { line.replace("\\n", "\n").replace("\\r", "\r") } else { line.to_owned() };
     text.lines().map(|line| entry(line).into_bytes()).collect()
 }

@@ -30,6 +30,7 @@ pub(crate) struct Target {
 pub(crate) const ALL: &[Target] = &[
     Target { name: "envelope", corpus: Corpus::Messages, run: envelope },
     Target { name: "messages", corpus: Corpus::Messages, run: messages },
+    Target { name: "answers", corpus: Corpus::Answers, run: answers },
     Target { name: "event-stream", corpus: Corpus::Events, run: event_stream },
     Target { name: "headers", corpus: Corpus::Headers, run: headers },
     Target { name: "mirrors", corpus: Corpus::Messages, run: mirrors },
@@ -120,6 +121,15 @@ fn messages(input: &[u8]) {
     round::<SubscriptionsListenRequestParams>(input);
     round::<TaskStatusNotificationParams>(input);
     round::<Tool>(input);
+}
+
+/// Answers of HTTP/1.1.
+fn answers(input: &[u8]) {
+    let read = |piece| bowline_http::read_answer(input, piece).ok();
+    // However the bytes were cut on their way.
+    let whole = read(input.len());
+    assert_eq!(whole, read(1), "pieces make a difference");
+    assert_eq!(whole, read(7), "pieces make a difference");
 }
 
 fn event_stream(input: &[u8]) {

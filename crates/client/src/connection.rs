@@ -186,8 +186,7 @@ pub(crate) fn start(
     Ok(Owner { connection, serving, pings: OnceLock::new() })
 }
 
-/// Serves what comes unasked until the connection ends, and says why it did. What is seldom done is on the heap: every
-/// client has room for this future as long as it lives.
+/// Serves what comes unasked until the connection ends, and says why it did.
 async fn serve(
     connection: &Arc<Connection>,
     mut inbound: Inbound,
@@ -204,7 +203,7 @@ async fn serve(
         let is_settled = *settled.borrow_and_update() || early.len() >= EARLY;
         if is_settled {
             for message in early.drain(..) {
-                Box::pin(server.message(message)).await;
+                server.message(message).await;
             }
         }
         tokio::select! {
@@ -212,12 +211,12 @@ async fn serve(
             event = inbound.next() => match event {
                 Some(InboundEvent::Message(message)) if !is_settled => early.push(message),
                 event => {
-                    if let Err(end) = Box::pin(unasked(connection, &mut server, event)).await {
+                    if let Err(end) = unasked(connection, &mut server, event).await {
                         return end;
                     }
                 }
             },
-            Some(message) = from_calls.recv() => Box::pin(server.handed_on(*message)).await,
+            Some(message) = from_calls.recv() => server.handed_on(*message).await,
             () = server.finished() => {}
             Some(left) = abandoned.recv(), if farewells.len() < FAREWELLS_AT_ONCE => {
                 farewells.spawn(tasks::farewell(Arc::clone(connection), left));
@@ -226,7 +225,7 @@ async fn serve(
             Some(fence) = fences.recv() => {
                 // No more than what had come by now, so that a flood does not keep it waiting.
                 for _ in 0..inbound.waiting() {
-                    if let Err(end) = Box::pin(unasked(connection, &mut server, inbound.next().await)).await {
+                    if let Err(end) = unasked(connection, &mut server, inbound.next().await).await {
                         return end;
                     }
                 }

@@ -90,7 +90,8 @@ impl Server {
         match message {
             // Specification: 2026-07-28, basic/patterns: servers send no requests. This one is not served.
             Message::Request(request) if self.is_stateless() => self.connection.not_in_revision(&request.method),
-            Message::Request(request) => self.request(request).await,
+            // On the heap: every connection has room for serving as long as it lives, and requests are few.
+            Message::Request(request) => Box::pin(self.request(request)).await,
             Message::Notification(notification) => self.notification(&notification),
             Message::Response(_) => tracing::debug!("ignored an answer that belongs to no exchange"),
         }

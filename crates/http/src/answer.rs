@@ -1,6 +1,6 @@
 //! What an answer's head and body amount to.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bowline_protocol::frame::{self, Incoming, Message, Response};
 use bowline_protocol::{ErrorCode, excerpt};
@@ -208,9 +208,9 @@ fn wait_of(value: &str) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
+    let date = httpdate::parse_http_date(value).ok()?;
     // A date that has passed asks for no wait.
-    Some(Duration::try_from(date.duration_since(jiff::Timestamp::now())).unwrap_or_default())
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ use self::target::{Origins, Route};
 use self::tls::Secure;
 use crate::handover::Handover;
 
+pub use self::h1::read_answer;
 pub use self::response::HttpResponse;
 pub(crate) use self::target::Target;
 
@@ -174,23 +175,25 @@ impl HttpClient {
         let route = target.route()?;
         self.write_headers(&mut headers, target);
         let handover = body.map(|(_, handover)| handover);
-        let answered = loop {
-            let (sender, used_before) = self.connection(target, route).await?;
-            match sender {
-                Sender::Single(mut connection) => {
-                    let request = h1::Request { method: &method, line: &route.line, headers: &headers, body };
-                    let answered = connection.exchange(request).await;
-                    break answered.map(|(status, headers)| (status, headers, Incoming::Single(connection)));
-                }
-                #[cfg(feature = "http2")]
-                Sender::Shared(mut shared) => {
-                    // On the heap, so that other requests have no room for it.
-                    match Box::pin(h2::exchange(&mut shared, route, &method, &headers, body)).await {
-                        Ok((status, headers, incoming)) => break Ok((status, headers, Incoming::Shared(incoming))),
-                        // The connection had ended while it waited.
-                        Err(unanswered) if unanswered.untouched && used_before => {}
-                        Err(unanswered) => break Err(unanswered.error),
+        let (sender, used_before) = self.connection(target, route).await?;
+        #[cfg(not(feature = "http2"))]
+        let _ = used_before;
+        let answered = match sender {
+            Sender::Single(mut connection) => {
+                let request = h1::Request { method: &method, line: &route.line, headers: &headers, body };
+                let answered = connection.exchange(request).await;
+                answered.map(|(status, headers)| (status, headers, Incoming::Single(connection)))
+            }
+            #[cfg(feature = "http2")]
+            Sender::Shared(mut shared) => {
+                // On the heap, so that other requests have no room for it.
+                match Box::pin(h2::exchange(&mut shared, route, &method, &headers, body)).await {
+                    Ok((status, headers, incoming)) => Ok((status, headers, Incoming::Shared(incoming))),
+                    // The connection had ended while it waited.
+                    Err(unanswered) if unanswered.untouched && used_before => {
+                        return Box::pin(self.send_to(method, target, headers, body)).await;
                     }
+                    Err(unanswered) => Err(unanswered.error),
                 }
             }
         };

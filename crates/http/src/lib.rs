@@ -16,6 +16,8 @@ mod setters;
 mod transport;
 
 pub use authorize::{AuthRequest, Authorize, Challenge, Retry, StaticBearer};
+#[doc(hidden)]
+pub use client::read_answer;
 pub use client::{HttpClient, HttpClientBuilder, HttpResponse, shown};
 pub use connect::HttpConnect;
 pub use endpoint::Endpoint;

@@ -1,5 +1,7 @@
 //! What a server sends unasked, on its way to the session.
 
+mod queue;
+
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -7,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bowline_protocol::frame::Message;
 use futures_core::Stream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::error::TransportError;
 use crate::fault::Fault;
@@ -21,11 +23,7 @@ pub struct Inbound {
 
 #[derive(Debug)]
 enum Source {
-    /// Most of the time there is nothing, and a queue has room for many at once: hence the boxes.
-    Queue {
-        events: mpsc::Receiver<Box<Queued>>,
-        end: Arc<OnceLock<TransportError>>,
-    },
+    Queue { events: queue::Receiver<InboundEvent>, end: Arc<OnceLock<TransportError>> },
     Promised(oneshot::Receiver<Inbound>),
 }
 
@@ -54,20 +52,12 @@ pub enum InboundEvent {
     Closed(TransportError),
 }
 
-/// An event and the share of the byte budget that it holds until it is taken.
-#[derive(Debug)]
-struct Queued {
-    event: InboundEvent,
-    _share: OwnedSemaphorePermit,
-}
-
 /// A transport's end of [`Inbound`].
 ///
 /// Dropping the last one ends the stream.
 #[derive(Debug, Clone)]
 pub struct InboundSender {
-    events: mpsc::Sender<Box<Queued>>,
-    budget: Arc<Semaphore>,
+    events: queue::Sender<InboundEvent>,
     end: Arc<OnceLock<TransportError>>,
 }
 
@@ -77,10 +67,9 @@ impl Inbound {
 
     /// A queue bounded by `capacity` events and 8 MiB.
     pub fn channel(capacity: usize) -> (InboundSender, Self) {
-        let (sender, events) = mpsc::channel(capacity.max(1));
+        let (sender, events) = queue::bounded(capacity, Self::MAX_BYTES as usize);
         let end = Arc::new(OnceLock::new());
-        let budget = Arc::new(Semaphore::new(Self::MAX_BYTES as usize));
-        let sender = InboundSender { events: sender, budget, end: Arc::clone(&end) };
+        let sender = InboundSender { events: sender, end: Arc::clone(&end) };
         (sender, Self { source: Source::Queue { events, end }, ended: false })
     }
 
@@ -113,7 +102,7 @@ impl Inbound {
         let end = loop {
             match &mut self.source {
                 Source::Queue { events, end } => match ready!(events.poll_recv(cx)) {
-                    Some(queued) => return Poll::Ready(Some(queued.event)),
+                    Some(event) => return Poll::Ready(Some(event)),
                     None => break end.get().cloned(),
                 },
                 Source::Promised(kept) => match ready!(Pin::new(kept).poll(cx)) {
@@ -141,16 +130,14 @@ impl InboundSender {
     /// # Cancel safety
     /// Dropping the future drops the event.
     pub async fn send(&self, event: InboundEvent) {
-        // The budget is never closed.
-        let Ok(share) = Arc::clone(&self.budget).acquire_many_owned(weight(&event)).await else { return };
-        let _ = self.events.send(Box::new(Queued { event, _share: share })).await;
+        let weight = weight(&event);
+        self.events.send(event, weight).await;
     }
 
     /// Hands on an event if there is room for it, and drops it otherwise.
     pub fn try_send(&self, event: InboundEvent) {
-        if let Ok(share) = Arc::clone(&self.budget).try_acquire_many_owned(weight(&event)) {
-            let _ = self.events.try_send(Box::new(Queued { event, _share: share }));
-        }
+        let weight = weight(&event);
+        self.events.try_send(event, weight);
     }
 
     /// Where the cause of the end is put, for one who holds no sender.

@@ -39,7 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "bowline-cli",
         &["bowline", "bowline-client", "bowline-protocol", "bowline-stdio", "bowline-testkit", "bowline-transport"],
     ),
-    ("bowline-tests", &["bowline", "bowline-event-stream", "bowline-testkit"]),
+    ("bowline-tests", &["bowline", "bowline-event-stream", "bowline-http", "bowline-testkit"]),
     ("bowline-conformance", &["bowline"]),
     ("xtask", &[]),
 ];

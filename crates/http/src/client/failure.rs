@@ -53,13 +53,26 @@ pub(super) fn of_request(error: io::Error, at: &str, sent: Sent) -> TransportErr
         // What a handshake that failed would have carried was read by nobody, whoever had begun to write.
         return explained.clone().with_sent(sent.min(explained.sent())).with_source(error);
     }
-    let message = format!("{at} closed the connection before it answered: {}", cause(&error));
-    TransportError::new(TransportErrorKind::Closed, message).with_sent(sent).with_source(error)
+    let (kind, message) = if error.kind() == io::ErrorKind::InvalidData {
+        let why = cause(&error);
+        (
+            TransportErrorKind::Protocol,
+            format!("{at} answered with {why}; check that it is the address of a web server"),
+        )
+    } else {
+        let message = format!("{at} closed the connection before it answered: {}", cause(&error));
+        (TransportErrorKind::Closed, message)
+    };
+    TransportError::new(kind, message).with_sent(sent).with_source(error)
 }
 
 /// Why a body came to no end. Its head came, so the request was read.
 pub(super) fn of_body(broken: Broken, at: &str) -> TransportError {
     let error = match broken {
+        Broken::Connection(Lost(error)) if error.kind() == io::ErrorKind::InvalidData => {
+            let message = format!("{at} sent {} in the middle of the answer", cause(&error));
+            TransportError::new(TransportErrorKind::Protocol, message).with_source(error)
+        }
         Broken::Connection(Lost(error)) => {
             let message = format!("{at} broke off in the middle of the answer: {}", cause(&error));
             TransportError::new(TransportErrorKind::Closed, message).with_source(error)

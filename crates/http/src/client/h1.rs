@@ -7,11 +7,13 @@ mod chunked;
 mod connection;
 mod head;
 mod length;
+mod recorded;
 mod spare;
 
 use std::io;
 
 pub(super) use self::connection::{Bytestream, Connection, Request};
+pub use self::recorded::read_answer;
 
 /// What came is not HTTP, or so odd that others may read it differently.
 fn malformed(what: &'static str) -> io::Error {

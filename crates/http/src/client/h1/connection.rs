@@ -19,7 +19,7 @@ use crate::handover::{GivenUp, Handover};
 /// How many bytes are read at once where much comes.
 const MUCH: usize = 256 << 10;
 /// How many bytes of a body there is room for before they come: its head may claim anything.
-const CLAIMED: usize = 16 << 20;
+const CLAIMED: usize = 1 << 20;
 /// How many interim answers there may be before the one that counts.
 const MAX_INTERIM: usize = 32;
 
@@ -99,7 +99,7 @@ impl Connection {
                         Some(head) if head.status.is_informational() => {
                             (seen, interim) = (0, interim + 1);
                             if interim > MAX_INTERIM {
-                                return Poll::Ready(Err(malformed("no answer after many interim ones")));
+                                return Poll::Ready(Err(malformed("many interim answers, and none that counts")));
                             }
                             continue;
                         }
@@ -299,7 +299,8 @@ impl Connection {
 
     /// Whether another request may follow once all of the answer came.
     pub(crate) fn may_go_on(&self) -> bool {
-        self.goes_on && (self.came.is_empty() || !self.length.is_over())
+        // An answer that ends before its request was written is the last, and so is one with something behind it.
+        self.goes_on && (!self.length.is_over() || (self.came.is_empty() && !self.out.unflushed))
     }
 
     /// Whether it can carry a request now: nothing is on the way, and the server has neither ended it nor said
@@ -309,7 +310,6 @@ impl Connection {
         self.write_on(&mut cx);
         self.is_over()
             && self.may_go_on()
-            && !self.out.unflushed
             && spare::with(|buffer| poll_read_buf(Pin::new(&mut self.stream), &mut cx, buffer)).is_pending()
     }
 }

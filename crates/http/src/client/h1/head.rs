@@ -43,7 +43,7 @@ pub(crate) fn encode(to: &mut Vec<u8>, method: &Method, line: &Uri, headers: &He
 pub(crate) fn take(came: &mut BytesMut, seen: usize) -> io::Result<Option<Head>> {
     // Whoever does not speak HTTP may say nothing that ends.
     if !came.iter().zip(b"HTTP/1.").all(|(came, wanted)| came == wanted) {
-        return Err(malformed("an answer that is not HTTP/1.1"));
+        return Err(malformed("something that is not HTTP/1.1"));
     }
     let end = end_of(came, seen);
     if end.unwrap_or(came.len()) > MAX_BYTES {
@@ -57,7 +57,7 @@ pub(crate) fn take(came: &mut BytesMut, seen: usize) -> io::Result<Option<Head>>
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(malformed("a head that ends too early")),
         Err(httparse::Error::TooManyHeaders) => return Err(malformed("a head with too many headers")),
-        Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+        Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a head with an {error}"))),
     }
     let (Some(version), Some(status)) = (parsed.version, parsed.code) else {
         return Err(malformed("a head without a status"));
