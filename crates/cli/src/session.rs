@@ -66,14 +66,11 @@ impl Run {
         builder: ClientBuilder,
         body: impl AsyncFnOnce(&Client) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        let named = server::named(&self.global, server, &self.console)?;
-        match named {
+        let result = match server::named(self, server).await? {
             Named::Program(connect) => self.with_client(builder, connect, body).await,
-            Named::Url(target) => match self.with_client(builder, target, body).await {
-                Err(Stop::Error(error)) => Err(error.about_url().into()),
-                result => result,
-            },
-        }
+            Named::Url(target) => self.with_client(builder, target, body).await,
+        };
+        result.map_err(|stop| stop.about(server))
     }
 
     /// As [`with_server`](Self::with_server), with a client and a connection of the command's own.
