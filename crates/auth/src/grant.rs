@@ -3,6 +3,7 @@
 pub(crate) mod assertion;
 pub(crate) mod client_credentials;
 pub(crate) mod code;
+pub(crate) mod device;
 pub(crate) mod enterprise;
 pub(crate) mod refresh;
 

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::error::{AuthError, AuthErrorKind};
+use crate::grant::device::DEVICE_CODE;
 use crate::issuer::Issuer;
 use crate::json;
 use crate::key::PrivateKey;
@@ -141,7 +142,7 @@ impl Identity {
         let method = methods.into_iter().find(|method| lists(*method)).unwrap_or(AuthMethod::None);
         let mut grants = vec!["authorization_code", "refresh_token"];
         if device {
-            grants.push("urn:ietf:params:oauth:grant-type:device_code");
+            grants.push(DEVICE_CODE);
         }
         let here = Url::parse(redirect_uri).is_ok_and(|url| url.scheme() != "https");
         json!({

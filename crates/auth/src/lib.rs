@@ -27,6 +27,7 @@ pub use bearer::{SourcedBearer, TokenFile, TokenFn, TokenSource};
 pub use dpop::DpopUse;
 pub use error::{AuthError, AuthErrorKind};
 pub use grant::assertion::{AssertionFile, AssertionSource};
+pub use grant::device::{DevicePage, DevicePrompt};
 pub use grant::enterprise::EnterpriseManaged;
 pub use key::PrivateKey;
 pub use oauth::{Logout, OAuth, OAuthBuilder, Status};

@@ -16,6 +16,7 @@ use crate::dpop::DpopUse;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::fetch::is_here;
 use crate::grant::assertion::AssertionSource;
+use crate::grant::device::DevicePrompt;
 use crate::grant::enterprise::EnterpriseManaged;
 use crate::identity::{self, Identity};
 use crate::issuer::Compare;
@@ -35,6 +36,7 @@ pub struct OAuthBuilder {
     scopes: Option<Scopes>,
     grant: Grant,
     visitor: Option<Arc<dyn Visitor>>,
+    device: Option<Arc<dyn DevicePrompt>>,
     redirect: Option<String>,
     login_within: Duration,
     store: Arc<dyn CredentialStore>,
@@ -55,6 +57,7 @@ impl OAuthBuilder {
             scopes: None,
             grant: Grant::Code,
             visitor: None,
+            device: None,
             redirect: None,
             login_within: Duration::from_secs(300),
             store: Arc::new(MemoryStore::default()),
@@ -115,6 +118,13 @@ impl OAuthBuilder {
     /// [`LoginRequired`](AuthErrorKind::LoginRequired).
     pub fn visitor(mut self, visitor: impl Visitor) -> Self {
         self.visitor = Some(Arc::new(visitor));
+        self
+    }
+
+    /// Has a person log in with another device by this, at authorization servers that can do it (the device code).
+    /// At others the [visitor](Self::visitor) is asked, where there is one.
+    pub fn device(mut self, prompt: impl DevicePrompt) -> Self {
+        self.device = Some(Arc::new(prompt));
         self
     }
 
@@ -228,6 +238,7 @@ impl OAuthBuilder {
             scopes: self.scopes,
             grant: self.grant,
             visitor: self.visitor,
+            device: self.device,
             redirect,
             login_within: self.login_within,
             choose: self.choose,

@@ -106,8 +106,8 @@ impl Inner {
     }
 
     async fn work(self: &Arc<Self>, cause: Cause) -> Result<(), AuthError> {
-        let asks_somebody = !self.settings.acts_by_itself() && self.settings.visitor.is_some();
-        let within = LEASE_WITHIN + if asks_somebody { self.settings.login_within } else { Duration::ZERO };
+        let login = if self.settings.asks_somebody() { self.settings.login_within } else { Duration::ZERO };
+        let within = LEASE_WITHIN + login;
         let _lease = self.store.lease(&self.key, within).await?;
         self.reload().await?;
         if cause.is_settled(self) {

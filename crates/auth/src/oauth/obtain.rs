@@ -8,7 +8,7 @@ use bowline_protocol::excerpt;
 use http::HeaderMap;
 
 use super::flight::{Cause, before};
-use super::state::{Grant, Held, Inner};
+use super::state::{Grant, Held, Inner, Settings};
 use crate::clock::Clock;
 use crate::credentials::{Record, Tokens};
 use crate::discovery::Discovered;
@@ -16,7 +16,7 @@ use crate::dpop::{Dpop, DpopUse};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::fetch::Body;
 use crate::grant::code::Back;
-use crate::grant::{Asking, assertion, client_credentials, code, enterprise, refresh};
+use crate::grant::{Asking, assertion, client_credentials, code, device, enterprise, refresh};
 use crate::identity::{Client, Identity, Way};
 use crate::key::PrivateKey;
 use crate::scope::{self, Scopes};
@@ -41,7 +41,7 @@ impl Inner {
         });
         let dpop = self.dpop_for(cause, found)?;
         let (issued, client) = match &self.settings.grant {
-            Grant::Code => self.by_code(found, scopes.as_ref(), dpop.as_deref()).await,
+            Grant::Code => self.by_person(found, scopes.as_ref(), dpop.as_deref()).await,
             _ => self.by_itself(found, scopes.as_ref(), dpop.as_deref()).await,
         }
         .inspect_err(|error| self.remember_denial(cause, error))?;
@@ -119,21 +119,35 @@ impl Inner {
         Asking { fetcher: self.fetcher(), clock: &self.clock, found, client, key, dpop, scopes }
     }
 
-    async fn by_code(
+    /// Has a person log in: with another device where that can be, else in a browser.
+    async fn by_person(
         self: &Arc<Self>,
         found: &Discovered,
         scopes: Option<&Scopes>,
         dpop: Option<&Dpop>,
     ) -> Result<(Issued, Option<Client>), AuthError> {
-        let Some(visitor) = &self.settings.visitor else { return Err(self.login_required()) };
-        let before = self.lock().record.clients.get(&found.issuer.id).and_then(|client| client.registered.clone());
-        let before = before.and_then(|uris| uris.into_iter().next());
-        let listener = if visitor.listens() { self.settings.redirect.listen(before.as_deref()).await? } else { None };
-        let back = listener.map_or_else(|| Back::Brought(self.settings.redirect.unattended()), Back::Here);
+        let Settings { visitor, device, redirect, login_within, .. } = &self.settings;
+        let device = device.as_ref().zip(found.issuer.device.as_ref());
+        let back = match (device, visitor) {
+            (None, None) => return Err(self.login_required()),
+            (None, Some(visitor)) if visitor.listens() => {
+                let before = self.kept_client(found).and_then(|client| client.registered);
+                redirect.listen(before.and_then(|uris| uris.into_iter().next()).as_deref()).await?
+            }
+            _ => None,
+        };
+        let back = back.map_or_else(|| Back::Brought(redirect.unattended()), Back::Here);
         let client = self.client(found, back.uri()).await?;
         let asking = self.asking(found, Some(&client), scopes, dpop);
+        let login = async {
+            match (device, visitor) {
+                (Some((prompt, at)), _) => device::run(asking, &self.server, at, &**prompt).await,
+                (None, Some(visitor)) => code::run(asking, &self.server, &**visitor, back, *login_within).await,
+                (None, None) => Err(self.login_required()),
+            }
+        };
         let issued = tokio::select! {
-            issued = code::run(asking, &self.server, &**visitor, back, self.settings.login_within) => issued,
+            issued = login => issued,
             () = self.is_let_go() => {
                 Err(AuthError::new(AuthErrorKind::LoginRequired, "the login was given up: nobody wants it any more"))
             }
@@ -149,6 +163,11 @@ impl Inner {
             }
         }
         Ok((issued?, Some(client)))
+    }
+
+    /// The registration that was made on the spot before.
+    fn kept_client(&self, found: &Discovered) -> Option<Client> {
+        self.lock().record.clients.get(&found.issuer.id).cloned()
     }
 
     async fn by_itself(
@@ -183,11 +202,10 @@ impl Inner {
             Way::Known(client) => return Ok(client),
             Way::Register(at) => at,
         };
-        let kept = self.lock().record.clients.get(&issuer.id).filter(|client| client.serves(redirect_uri)).cloned();
-        if let Some(kept) = kept {
+        if let Some(kept) = self.kept_client(found).filter(|client| client.serves(redirect_uri)) {
             return Ok(kept);
         }
-        let body = identity.registration(issuer, redirect_uri, false);
+        let body = identity.registration(issuer, redirect_uri, self.settings.device.is_some());
         let what = "registration endpoint";
         let answer = self.fetcher().post(what, at, HeaderMap::new(), Body::Json(body.to_string())).await?;
         let client = Identity::registered(answer.status, &answer.body, issuer, redirect_uri)?;
@@ -227,7 +245,7 @@ impl Inner {
         }
         let client = match self.settings.identity.way(&found.issuer) {
             Ok(Way::Known(client)) => Some(client),
-            Ok(Way::Register(_)) => self.lock().record.clients.get(&found.issuer.id).cloned(),
+            Ok(Way::Register(_)) => self.kept_client(found),
             Err(error) => return Err(error),
         };
         client.filter(|client| client.id == tokens.client).map(Some).ok_or_else(|| self.login_required())

@@ -18,6 +18,7 @@ use crate::dpop::{Dpop, DpopUse};
 use crate::error::AuthError;
 use crate::fetch::Fetcher;
 use crate::grant::assertion::AssertionSource;
+use crate::grant::device::DevicePrompt;
 use crate::grant::enterprise::EnterpriseManaged;
 use crate::identity::Identity;
 use crate::issuer::Compare;
@@ -42,6 +43,7 @@ pub(super) struct Settings {
     pub(super) scopes: Option<Scopes>,
     pub(super) grant: Grant,
     pub(super) visitor: Option<Arc<dyn Visitor>>,
+    pub(super) device: Option<Arc<dyn DevicePrompt>>,
     pub(super) redirect: Redirect,
     pub(super) login_within: Duration,
     pub(super) choose: Option<Arc<Choose>>,
@@ -50,6 +52,11 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// Whether a person can be asked.
+    pub(super) const fn asks_somebody(&self) -> bool {
+        matches!(self.grant, Grant::Code) && (self.visitor.is_some() || self.device.is_some())
+    }
+
     /// Whether a token can be got without a person.
     pub(super) const fn acts_by_itself(&self) -> bool {
         !matches!(self.grant, Grant::Code)

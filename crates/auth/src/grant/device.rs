@@ -1,0 +1,189 @@
+//! A person with another device: the device code (RFC 8628).
+
+use std::fmt;
+use std::time::Duration;
+
+use bowline_http::shown;
+use bowline_protocol::{VisitUrl, excerpt};
+use bowline_transport::{BoxFuture, Secrets};
+use http::HeaderMap;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::error::{AuthError, AuthErrorKind};
+use crate::fetch::Body;
+use crate::grant::{Asking, Who};
+use crate::json::{self, Wrong};
+use crate::token::{Form, Issued, refusal};
+
+/// What a person does on another device so that a program may act for them.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DevicePage {
+    /// The page that they visit.
+    pub url: VisitUrl,
+    /// The code that they type there.
+    pub code: String,
+    /// The page with the code in it, where there is one: for a link, or a picture that a phone reads.
+    pub url_with_code: Option<VisitUrl>,
+    /// How long the code is good for.
+    pub expires_in: Duration,
+    /// The server that the login is for, without secrets.
+    pub server: String,
+    /// Who asks the person: the authorization server.
+    pub issuer: String,
+}
+
+/// Shows a person where to go with another device, for programs that have no browser near.
+pub trait DevicePrompt: fmt::Debug + Send + Sync + 'static {
+    /// Shows it, and returns once it is shown. What comes of it is heard from the authorization server.
+    ///
+    /// # Errors
+    /// When it cannot be shown ([`AuthError::visit`]); the login fails with it.
+    fn show<'a>(&'a self, page: &'a DevicePage) -> BoxFuture<'a, Result<(), AuthError>>;
+}
+
+pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// How long is waited between two questions where the server does not say, and at least; and what it adds when it is
+/// asked too often (RFC 8628, sections 3.2 and 3.5).
+const INTERVAL: u64 = 5;
+const SLOWER: u64 = 5;
+/// The longest interval that a server may ask for, and the longest life of a code, in seconds.
+const MAX_INTERVAL: u64 = 60;
+const MAX_LIFE: u64 = 1800;
+
+/// What the authorization server begins with.
+struct Begun {
+    device_code: SecretString,
+    user_code: String,
+    url: VisitUrl,
+    url_with_code: Option<VisitUrl>,
+    expires_in: Duration,
+    interval: u64,
+}
+
+impl Begun {
+    fn read(body: &[u8]) -> Result<Self, Wrong> {
+        let object = json::object(body)?;
+        let visit = |name: &str, text: &str| {
+            VisitUrl::parse(text).map_err(|error| format!("`{name}` must not be opened: {error}"))
+        };
+        let seconds = |name: &str| match object.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value
+                .as_u64()
+                .map(Some)
+                .ok_or_else(|| format!("`{name}` is {}, not a number of seconds", json::kind(value))),
+        };
+        // Some servers name it as an early draft did.
+        let at = json::text(&object, "verification_uri")?.or(json::text(&object, "verification_url")?);
+        let complete = json::text(&object, "verification_uri_complete")?;
+        Ok(Self {
+            device_code: json::required(&object, "device_code")?.into(),
+            user_code: excerpt(json::required(&object, "user_code")?, 64),
+            url: visit("verification_uri", at.ok_or("`verification_uri` is missing")?)?,
+            url_with_code: complete.map(|text| visit("verification_uri_complete", text)).transpose()?,
+            expires_in: Duration::from_secs(seconds("expires_in")?.ok_or("`expires_in` is missing")?.min(MAX_LIFE)),
+            interval: seconds("interval")?.unwrap_or(INTERVAL).clamp(1, MAX_INTERVAL),
+        })
+    }
+}
+
+/// Begins, shows the person what to do, and asks until they have done it.
+pub(crate) async fn run(
+    asking: Asking<'_>,
+    server: &Url,
+    at: &Url,
+    prompt: &dyn DevicePrompt,
+) -> Result<Issued, AuthError> {
+    let begun = begin(asking, at).await?;
+    let id = &asking.found.issuer.id;
+    let page = DevicePage {
+        url: begun.url,
+        code: begun.user_code,
+        url_with_code: begun.url_with_code,
+        expires_in: begun.expires_in,
+        server: shown(server),
+        issuer: id.clone(),
+    };
+    prompt.show(&page).await?;
+    let until = Instant::now() + begun.expires_in;
+    let mut interval = begun.interval;
+    let late = || {
+        let why = format!("nobody entered the code at {} in time; try again", excerpt(id, 200));
+        AuthError::new(AuthErrorKind::Timeout, why)
+    };
+    loop {
+        tokio::time::sleep(Duration::from_secs(interval)).await;
+        if Instant::now() >= until {
+            return Err(late());
+        }
+        let form = Form::new(DEVICE_CODE).with("device_code", begun.device_code.expose_secret());
+        let error = match asking.token(form).await {
+            Ok(issued) => return Ok(issued),
+            Err(error) => error,
+        };
+        match error.code() {
+            Some("authorization_pending") => {}
+            Some("slow_down") => interval = (interval + SLOWER).min(MAX_INTERVAL),
+            Some("expired_token") => return Err(late()),
+            Some(_) => return Err(error),
+            // A server that is not reached for once is asked more rarely (RFC 8628, section 3.5).
+            None if matches!(error.kind(), AuthErrorKind::Network | AuthErrorKind::Timeout) => {
+                interval = (interval * 2).min(MAX_INTERVAL);
+            }
+            None => return Err(error),
+        }
+    }
+}
+
+async fn begin(asking: Asking<'_>, at: &Url) -> Result<Begun, AuthError> {
+    let form = Form::default().with_scopes(asking.scopes).with("resource", &asking.found.resource);
+    let mut headers = HeaderMap::new();
+    let who = Who { client: asking.client, key: asking.key, audience: &asking.found.issuer.id };
+    let form = who.sign(form, &mut headers, asking.clock.there())?;
+    let what = "device authorization endpoint";
+    let answer = asking.fetcher.post(what, at, headers, Body::Form(form.encode())).await?;
+    if !answer.status.is_success() {
+        return Err(refusal(answer.status, &answer.body, &shown(at), &form.secrets()));
+    }
+    Begun::read(&answer.body).map_err(|wrong| {
+        let wrong = excerpt(&Secrets::default().hide(&wrong), 200);
+        AuthError::new(AuthErrorKind::Token, format!("the {what} {} gave an unusable answer: {wrong}", shown(at)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Result<Begun, Wrong> {
+        Begun::read(body.as_bytes())
+    }
+
+    #[test]
+    fn what_begins_is_read_within_bounds() {
+        let begun = read(
+            r#"{"device_code":"d","user_code":"WDJB-MJHT","verification_uri":"https://as.example/device","expires_in":1000000}"#,
+        );
+        let begun = begun.unwrap();
+        assert_eq!((begun.interval, begun.expires_in), (INTERVAL, Duration::from_secs(MAX_LIFE)));
+        for (body, wanted) in [
+            ("<html>", "it is HTML"),
+            (r#"{"verification_uri":"https://a/"}"#, "`device_code` is missing"),
+            (r#"{"device_code":"d","user_code":"u"}"#, "`verification_uri` is missing"),
+            (r#"{"device_code":"d","user_code":"u","verification_uri":"https://a/"}"#, "`expires_in` is missing"),
+            (
+                r#"{"device_code":"d","user_code":"u","verification_uri":"https://a/","expires_in":"1"}"#,
+                "`expires_in` is a string",
+            ),
+            (r#"{"device_code":"d","user_code":"u","verification_uri":"javascript:x"}"#, "must not be opened"),
+        ] {
+            let Err(wrong) = read(body) else { panic!("{body} was taken") };
+            assert!(wrong.contains(wanted), "{body}: {wrong}");
+        }
+    }
+}

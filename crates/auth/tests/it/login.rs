@@ -1,0 +1,120 @@
+//! Getting a token.
+
+use bowline_auth::{AuthErrorKind, DevicePage, DevicePrompt, DpopUse, OpenWith, PrivateKey};
+use bowline_http::HttpClient;
+use bowline_testkit::authority::{AuthServer, Client, Endpoint, ProtectedSettings, SigningKey};
+use bowline_transport::BoxFuture;
+use http::header::LOCATION;
+use http::{HeaderMap, Method};
+use std::sync::Arc;
+use url::Url;
+
+use crate::support::{Counting, Place, auth_error, call, connect};
+
+#[tokio::test]
+async fn a_02_a_refused_request_is_sent_again_with_a_token_and_the_next_has_it_from_the_start() {
+    let place = Place::plain().await;
+    let visitor = Counting::new();
+    let oauth = place.oauth().visitor(visitor.clone()).build().unwrap();
+    let client = connect(&place, &oauth).await.unwrap();
+    assert_eq!((call(&client).await.unwrap(), call(&client).await.unwrap()), ("tied".to_owned(), "tied".to_owned()));
+    client.close().await.unwrap();
+    assert_eq!((visitor.visits(), place.auth.counts().registrations), (1, 1));
+    let refused = place.server.asked().iter().filter(|asked| asked.status == 401).count();
+    assert_eq!(refused, 1);
+    let status = oauth.status().await.unwrap();
+    assert!(status.authorized && status.refreshable && status.issuer == Some(place.auth.issuer()), "{status:?}");
+}
+
+#[tokio::test]
+async fn case_auth_005_a_server_that_wants_no_token_is_not_asked_about_any() {
+    let place = Place::new(AuthServer::builder(), ProtectedSettings::default().open()).await;
+    let oauth = place.oauth().visitor(Counting::new()).build().unwrap();
+    let client = connect(&place, &oauth).await.unwrap();
+    call(&client).await.unwrap();
+    assert_eq!(place.auth.asked().len(), 0);
+}
+
+#[tokio::test]
+async fn without_anybody_to_ask_the_error_says_that_a_login_is_needed() {
+    let place = Place::plain().await;
+    let oauth = place.oauth().build().unwrap();
+    let error = auth_error(&connect(&place, &oauth).await.unwrap_err());
+    assert!(error.is_login_required() && error.to_string().contains(&place.server.url()), "{error}");
+    assert_eq!(place.auth.counts().registrations, 0);
+    assert!(oauth.login().await.unwrap_err().is_login_required());
+}
+
+#[tokio::test]
+async fn a_browser_is_sent_back_to_the_listener() {
+    let place = Place::plain().await;
+    let (runtime, client) = (tokio::runtime::Handle::current(), HttpClient::builder().build().unwrap());
+    // Follows redirects, as a browser does.
+    let browser = OpenWith::new(move |visit: &bowline_auth::Visit| {
+        let (client, page) = (client.clone(), Url::parse(visit.url.as_str()).unwrap());
+        runtime.spawn(async move {
+            let answer = client.send(Method::GET, &page, HeaderMap::new(), None).await.unwrap();
+            let back = page.join(answer.headers()[LOCATION].to_str().unwrap()).unwrap();
+            client.send(Method::GET, &back, HeaderMap::new(), None).await.unwrap();
+        });
+        Ok(())
+    });
+    let oauth = bowline_auth::OAuth::builder(place.server.url()).visitor(browser).build().unwrap();
+    assert!(oauth.login().await.unwrap().authorized);
+    let redirect = place.auth.asked().iter().map(|asked| asked.param("redirect_uri").to_owned()).max().unwrap();
+    assert!(redirect.starts_with("http://127.0.0.1:") && redirect.ends_with("/callback"), "{redirect}");
+}
+
+#[derive(Debug, Clone)]
+struct Approving(Arc<AuthServer>);
+
+impl DevicePrompt for Approving {
+    fn show<'a>(&'a self, page: &'a DevicePage) -> BoxFuture<'a, Result<(), bowline_auth::AuthError>> {
+        Box::pin(async move {
+            assert!(self.0.approve_device(&page.code));
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_device_code_is_asked_for_until_somebody_has_entered_it() {
+    let auth = Arc::new(AuthServer::builder().device_interval(1).start().await.unwrap());
+    let mock = bowline_testkit::MockServer::builder().build();
+    let server = auth.protect(mock, ProtectedSettings::default()).await.unwrap();
+    let oauth = bowline_auth::OAuth::builder(server.url()).device(Approving(Arc::clone(&auth))).build().unwrap();
+    assert!(oauth.login().await.unwrap().authorized);
+    let grants: Vec<_> = auth.asked().iter().map(|asked| asked.param("grant_type").to_owned()).collect();
+    assert!(grants.iter().any(|grant| grant.ends_with(":device_code")), "{grants:?}");
+}
+
+#[tokio::test]
+async fn a_program_acts_for_itself_with_a_key_and_bound_tokens() {
+    let key = SigningKey::es256().unwrap();
+    let auth = AuthServer::builder().client(Client::private_key_jwt("robot", &key)).demand_nonce();
+    let place = Place::new(auth, ProtectedSettings::default().demand_nonce()).await;
+    let oauth = place.oauth().client_id("robot").client_key(PrivateKey::from_pem(&key.pem()).unwrap());
+    let oauth = oauth.client_credentials().dpop(DpopUse::Always).build().unwrap();
+    let client = connect(&place, &oauth).await.unwrap();
+    assert_eq!(call(&client).await.unwrap(), "tied");
+    let asked = place.server.asked();
+    let served = asked.iter().filter(|asked| asked.endpoint == Endpoint::Server && asked.status == 200);
+    assert!(served.clone().count() > 2 && served.clone().all(|asked| asked.scheme == "DPoP"), "{asked:?}");
+    assert!(oauth.status().await.unwrap().bound);
+}
+
+#[tokio::test]
+async fn case_auth_033_a_token_that_is_refused_as_soon_as_it_is_issued_ends_in_an_error() {
+    let place = Place::new(AuthServer::builder(), ProtectedSettings::default().refuse_all(true)).await;
+    let visitor = Counting::new();
+    let oauth = place.oauth().visitor(visitor.clone()).build().unwrap();
+    for _ in 0..2 {
+        let error = auth_error(&connect(&place, &oauth).await.unwrap_err());
+        assert!(error.kind() == AuthErrorKind::Token && error.to_string().contains("just issued"), "{error}");
+    }
+    // The second time nobody is asked: nothing has changed.
+    assert_eq!(visitor.visits(), 1);
+    place.server.change(|settings| settings.refuse_all(false));
+    oauth.login().await.unwrap();
+    assert!(connect(&place, &oauth).await.is_ok());
+}
