@@ -32,6 +32,8 @@ pub(crate) enum Asking {
     Consent,
     /// The URL is shown.
     ByHand,
+    /// A page for another device is shown, and a code for it; at servers that cannot do that, the browser is opened.
+    Device,
 }
 
 /// What a login said of who this program is: later commands are the same.
@@ -146,6 +148,9 @@ impl Credentials {
         }
         if let Some(asking) = asking {
             oauth = oauth.visitor(Person::new(run, asking));
+            if asking == Asking::Device {
+                oauth = oauth.device(Person::new(run, asking));
+            }
         }
         Ok(oauth.build()?)
     }

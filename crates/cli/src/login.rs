@@ -3,7 +3,7 @@
 use std::io::{self, BufRead as _};
 use std::sync::Arc;
 
-use bowline::auth::{AuthError, Visit, Visited, Visitor};
+use bowline::auth::{AuthError, DevicePage, DevicePrompt, Visit, Visited, Visitor};
 use bowline::transport::BoxFuture;
 use tokio::sync::{Notify, oneshot};
 
@@ -36,7 +36,7 @@ impl Person {
     async fn send(&self, visit: &Visit) -> Result<Visited, AuthError> {
         match self.asking {
             Asking::Consent => self.ask(visit).await,
-            Asking::Browser => {
+            Asking::Browser | Asking::Device => {
                 self.announce(visit);
                 let url = visit.url.clone();
                 match tokio::task::spawn_blocking(move || browser::open(&url)).await {
@@ -98,6 +98,17 @@ impl Person {
 impl Visitor for Person {
     fn visit<'a>(&'a self, visit: &'a Visit) -> BoxFuture<'a, Result<Visited, AuthError>> {
         Box::pin(self.send(visit))
+    }
+}
+
+impl DevicePrompt for Person {
+    fn show<'a>(&'a self, page: &'a DevicePage) -> BoxFuture<'a, Result<(), AuthError>> {
+        let (issuer, server) = (sanitize::excerpt(&page.issuer, 200), sanitize::excerpt(&page.server, 200));
+        self.console
+            .line(Styled::new().plain("sign in with any device at ").bold(issuer).plain(format!(" for {server}:")));
+        self.console.line(visit::describe(page.url_with_code.as_ref().unwrap_or(&page.url)));
+        self.console.line(Styled::new().plain("  code: ").bold(sanitize::excerpt(&page.code, 100)));
+        Box::pin(std::future::ready(Ok(())))
     }
 }
 

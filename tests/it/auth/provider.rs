@@ -4,7 +4,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
@@ -23,18 +23,19 @@ fn installed() -> Option<PathBuf> {
 struct Provider {
     child: Child,
     issuer: String,
+    /// Where it may say more: a program whose output is closed ends.
+    _output: BufReader<ChildStdout>,
 }
 
 impl Provider {
     fn start(packages: &Path) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers/provider.mjs");
         let mut command = Command::new("node");
-        // What it says of its own settings is not a matter of this test.
-        command.arg(script).arg(packages).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.arg(script).arg(packages).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let issuer = lines.map_while(Result::ok).find(|line| line.starts_with("http://")).unwrap();
-        Self { child, issuer }
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let issuer = output.by_ref().lines().map_while(Result::ok).find(|line| line.starts_with("http://")).unwrap();
+        Self { child, issuer, _output: output }
     }
 }
 

@@ -220,16 +220,3 @@ async fn nothing_that_is_shown_holds_a_token() {
     let shown = format!("{error} {error:?} {oauth:?} {:?}", oauth.status().await);
     assert!(!shown.contains(&token), "{shown}");
 }
-
-#[tokio::test]
-async fn a_logout_revokes_and_forgets() {
-    let world = World::plain().await;
-    let oauth = world.person().build().unwrap();
-    let client = world.connect(&oauth).await.unwrap();
-    within(client.close()).await.unwrap();
-    let logout = oauth.logout().await.unwrap();
-    assert!(logout.was_authorized && logout.revoked, "{logout:?}");
-    assert!(world.auth.counts().revocations >= 1);
-    assert!(!oauth.status().await.unwrap().authorized);
-    assert!(!oauth.logout().await.unwrap().was_authorized);
-}

@@ -26,7 +26,11 @@ async fn carry_out(options: Auth, run: &Run, out: &mut Output) -> Result<(), Sto
     let credentials = Credentials::open()?;
     match options.command {
         AuthCommand::Login(login) => {
-            let asking = if login.no_browser { Asking::ByHand } else { Asking::Browser };
+            let asking = match (login.no_browser, login.device) {
+                (true, _) => Asking::ByHand,
+                (_, true) => Asking::Device,
+                _ => Asking::Browser,
+            };
             let profile = Profile::of(&login)?;
             let oauth = credentials.oauth(&login.server.url, &profile, Some(asking), run)?;
             let status = oauth.login().await.map_err(CliError::from)?;

@@ -69,6 +69,9 @@ pub(crate) struct Login {
     /// Shows the URL, and takes the address that the browser ends at, in place of opening the browser
     #[arg(long, env = "BOWLINE_NO_BROWSER", value_parser = FalseyValueParser::new())]
     pub(crate) no_browser: bool,
+    /// Logs in with another device: shows a page to visit there and a code to enter, where the server can do that
+    #[arg(long, conflicts_with = "no_browser", env = "BOWLINE_DEVICE", value_parser = FalseyValueParser::new())]
+    pub(crate) device: bool,
     /// The port of this machine that the browser is sent back to [default: one that is free]
     #[arg(long, value_name = "PORT", env = "BOWLINE_CALLBACK_PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) callback_port: Option<u16>,

@@ -161,6 +161,19 @@ fn without_a_browser_here_the_address_that_it_ends_at_is_pasted() {
 }
 
 #[test]
+fn another_device_is_sent_to_a_page_with_a_code() {
+    let world = World::new(AuthSettings::default().device_interval(0));
+    let mut child = world.command(&["auth", "login", "URL", "--device"]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let shown = lines.find_map(|line| line.trim().strip_prefix("url:").map(|url| url.trim().to_owned())).unwrap();
+    assert!(lines.any(|line| line.contains("code: KNOT-0001")));
+    assert!(get(&shown).contains("go back to your device"));
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert_eq!(ran.code, Some(0));
+    assert!(ran.stdout.starts_with("logged in to"), "{}", ran.stdout);
+}
+
+#[test]
 fn an_id_and_its_secret_are_kept_with_the_login() {
     let client = Client::secret_basic("desk", "s3cret-hunter2").redirect("http://127.0.0.1:47113/callback");
     let world = World::new(AuthSettings::default().client(client).without_registration());
