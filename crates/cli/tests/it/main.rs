@@ -10,6 +10,8 @@ mod demo;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod logins;
+#[cfg(test)]
 mod output;
 #[cfg(test)]
 mod questions;
