@@ -12,8 +12,10 @@
 //! | lifecycle-010, resources-005, elicitation-005 | revision 2026-07-28 |
 //! | prompts-004 | command line |
 //! | http-025, http-026: the part about retries | resilience layers |
-//! | http-027: the part about OAuth, security-004, security-011 | authorization |
+//! | http-027: the part about OAuth | authorization |
 //! | security-008 | policies |
+//!
+//! Cases of authorization, security-004 and security-011 are in `auth`.
 //!
 //! Cases of HTTP that concern the transport alone are tested in `bowline-http`, `-sse`, `-websocket` and `-tls`.
 

@@ -1,5 +1,6 @@
 //! Tests of the whole client, through its public API.
 
+mod auth;
 mod blocking;
 mod capabilities;
 mod cases;

@@ -23,6 +23,10 @@ use crate::context::Context;
 use crate::counts;
 use crate::report::Report;
 
+/// The OpenID provider that a login is tried at (`tests/it/auth/provider.rs`).
+const PROVIDER: &str = "oidc-provider";
+const PROVIDER_PIN: &str = "oidc-provider@9.13.3";
+
 /// Tells the scenarios where the servers are; without it they skip themselves.
 pub const DIRECTORY: &str = "BOWLINE_INTEROP_DIR";
 
@@ -47,15 +51,20 @@ pub struct Args {
 
 /// Runs what `args` ask for; the answer is whether all is well.
 pub fn run(context: &Context, args: &Args) -> Result<bool> {
+    let is_core = !args.all && !args.revisions;
     let list = if args.revisions { servers::of_each_revision()? } else { servers::all()? };
     let list: Vec<_> = list.iter().filter(|server| args.all || args.revisions || server.core).collect();
     if args.list {
         for server in list {
             println!("{:34} {}", server.name, server.pins.join(" "));
         }
+        if is_core {
+            println!("{PROVIDER:34} {PROVIDER_PIN}");
+        }
         return Ok(true);
     }
-    if let Some(unknown) = args.only.iter().find(|name| list.iter().all(|server| server.name != **name)) {
+    let is_known = |name: &String| (is_core && name == PROVIDER) || list.iter().any(|server| server.name == *name);
+    if let Some(unknown) = args.only.iter().find(|name| !is_known(name)) {
         bail!("there is no server `{unknown}` here; `cargo xtask interop --list` with the same options prints them");
     }
     let chosen: Vec<_> =
@@ -66,7 +75,8 @@ pub fn run(context: &Context, args: &Args) -> Result<bool> {
     } else if args.all {
         published(context, &chosen, args.only.is_empty(), &mut report)?
     } else {
-        scenarios(context, &chosen, &mut report)?;
+        let with_provider = args.only.is_empty() || args.only.iter().any(|name| name == PROVIDER);
+        scenarios(context, &chosen, with_provider, &mut report)?;
         true
     };
     Ok(well && !report.lacks(context))
@@ -75,7 +85,7 @@ pub fn run(context: &Context, args: &Args) -> Result<bool> {
 /// Runs the core set, as a step of `cargo xtask test`.
 pub fn core(context: &Context, report: &mut Report) -> Result<()> {
     let all = servers::all()?;
-    scenarios(context, &all.iter().filter(|server| server.core).collect::<Vec<_>>(), report)
+    scenarios(context, &all.iter().filter(|server| server.core).collect::<Vec<_>>(), true, report)
 }
 
 /// Runs servers by the probe and shows a table, which becomes the page of the book where all were run.
@@ -91,9 +101,11 @@ fn published(context: &Context, chosen: &[&Server], is_complete: bool, report: &
     Ok(rows.iter().all(|row| !page::is_failure(row)))
 }
 
-fn scenarios(context: &Context, chosen: &[&Server], report: &mut Report) -> Result<()> {
+fn scenarios(context: &Context, chosen: &[&Server], with_provider: bool, report: &mut Report) -> Result<()> {
     let directory = context.target.join("interop");
     let outcomes = install::install(context, &directory, chosen, report)?;
+    let has_provider =
+        with_provider && install::install_package(context, &directory, PROVIDER, &[PROVIDER_PIN.to_owned()], report)?;
     let mut installed = Vec::new();
     for (server, outcome) in chosen.iter().zip(outcomes) {
         match outcome {
@@ -103,7 +115,7 @@ fn scenarios(context: &Context, chosen: &[&Server], report: &mut Report) -> Resu
             Err(_) => {}
         }
     }
-    if installed.is_empty() {
+    if installed.is_empty() && !has_provider {
         return Ok(());
     }
     let results = directory.join("results");
@@ -120,6 +132,9 @@ fn scenarios(context: &Context, chosen: &[&Server], report: &mut Report) -> Resu
     for server in &installed {
         let name = server.name.replace('-', "_");
         command.args(["", "http::", "websocket::"].map(|module| format!("interop::{module}{name}_")));
+    }
+    if has_provider {
+        command.arg("auth::provider::");
     }
     command.env(DIRECTORY, &directory);
     let outcome = counts::run(command, &mut report.counts);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use serde_json::json;
+use serde_json::{Map, json};
 use url::Url;
 
 use crate::error::{AuthError, AuthErrorKind};
@@ -70,25 +70,25 @@ impl Dpop {
         let mut bare = url.clone();
         bare.set_query(None);
         bare.set_fragment(None);
-        let mut claims = json!({
-            "jti": random::text()?,
-            "htm": method.as_str(),
-            "htu": bare.as_str(),
-            "iat": now,
-        });
+        let mut claims = Map::from_iter([
+            ("jti".to_owned(), random::text()?.into()),
+            ("htm".to_owned(), method.as_str().into()),
+            ("htu".to_owned(), bare.as_str().into()),
+            ("iat".to_owned(), now.into()),
+        ]);
         if let Some(token) = token {
-            claims["ath"] = random::sha256(token).into();
+            claims.insert("ath".to_owned(), random::sha256(token).into());
         }
         let origin = url.origin().ascii_serialization();
         let nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(nonce) = nonces.get(&origin) {
-            claims["nonce"] = nonce.as_str().into();
+            claims.insert("nonce".to_owned(), nonce.as_str().into());
         }
         drop(nonces);
         let jwk = self.key.jwk().ok_or_else(|| {
             AuthError::new(AuthErrorKind::Config, "proofs want a key of P-256; leave the key to be made")
         })?;
-        let proof = self.key.jwt(json!({ "typ": "dpop+jwt", "jwk": jwk }), &claims)?;
+        let proof = self.key.jwt(json!({ "typ": "dpop+jwt", "jwk": jwk }), &claims.into())?;
         let mut value = HeaderValue::try_from(proof)
             .map_err(|_| AuthError::new(AuthErrorKind::Config, "the proof does not fit into a header"))?;
         value.set_sensitive(true);
@@ -102,7 +102,8 @@ impl fmt::Debug for Dpop {
     }
 }
 
-#[cfg(all(test, any(feature = "aws-lc", feature = "ring")))]
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc", feature = "ring"))]
 mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;

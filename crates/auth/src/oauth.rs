@@ -146,7 +146,7 @@ impl OAuth {
             let proof = dpop.proof(request.method, &url, Some(token), inner.clock.there())?;
             request.headers.insert(DPOP, proof);
         }
-        request.headers.insert(AUTHORIZATION, held.header.clone());
+        request.headers.insert(AUTHORIZATION, held.header);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! One module a command.
 
+mod auth;
 mod bench;
 mod call;
 mod complete;
@@ -42,6 +43,7 @@ pub(crate) async fn run(command: Command, run: &Run, out: &mut Output) -> Result
         Command::Inspect(options) => Box::pin(inspect::run(options, run, out)).await,
         Command::Record(options) => Box::pin(record::run(options, run)).await,
         Command::Replay(options) => Box::pin(replay::run(options, run, out)).await,
+        Command::Auth(options) => Box::pin(auth::run(options, run, out)).await,
         Command::Bench(options) => Box::pin(bench::run(options, run, out)).await,
     }
 }

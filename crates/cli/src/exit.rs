@@ -66,11 +66,21 @@ pub(crate) struct CliError {
     pub(crate) server_error: Option<Box<Value>>,
     /// The HTTP status that the server answered with.
     pub(crate) http_status: Option<u16>,
+    /// Whether a login would help.
+    pub(crate) wants_login: bool,
 }
 
 impl CliError {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, detail: None, server_error: None, http_status: None }
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+            detail: None,
+            server_error: None,
+            http_status: None,
+            wants_login: false,
+        }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {

@@ -1,8 +1,11 @@
 //! Errors of the client as errors of the command.
 
+use bowline::auth::AuthError;
 use bowline::{Error, ErrorKind};
 
+use crate::credentials;
 use crate::exit::{CliError, Code, Stop};
+use crate::options::Server;
 
 /// URLs that one hint shows.
 const MOST_URLS: usize = 3;
@@ -46,6 +49,7 @@ impl From<Error> for CliError {
         let stderr = stderr.map(str::to_owned);
         let hint = visits(&error).or_else(|| hint.map(str::to_owned));
         let mut this = Self::new(code, error.to_string()).hint_if(hint).detail(stderr);
+        this.wants_login = AuthError::in_chain(&error).is_some_and(|error| credentials::wants_login(error.kind()));
         this.http_status = error.status();
         this.server_error = error.server_error().and_then(|object| serde_json::to_value(object).ok()).map(Box::new);
         this
@@ -68,13 +72,38 @@ impl From<Error> for Stop {
     }
 }
 
+impl Stop {
+    /// Gives the advice that fits the server that the command was about.
+    #[must_use]
+    pub(crate) fn about(self, server: &Server) -> Self {
+        match (self, &server.url) {
+            (Self::Error(error), Some(url)) => error.about_url(url).into(),
+            (stop, _) => stop,
+        }
+    }
+}
+
 impl CliError {
     /// Takes the advice about programs for advice about a server with a URL.
     #[must_use]
-    pub(crate) fn about_url(self) -> Self {
+    pub(crate) fn about_url(self, url: &str) -> Self {
+        if self.wants_login {
+            return self.about_login(url);
+        }
         if self.code != Code::Connect || self.http_status.is_some() {
             return self;
         }
         self.hint("add -vv to see more of what happened")
+    }
+
+    /// Says what to run where a login would help.
+    #[must_use]
+    pub(crate) fn about_login(self, url: &str) -> Self {
+        if !self.wants_login {
+            return self;
+        }
+        // What may be secret in it is left out; whoever wrote it knows it.
+        let url = url.parse().map_or_else(|_| "URL".to_owned(), |url| bowline::http::shown(&url));
+        self.hint(format!("log in with `bowline auth login {url}`, or give a token with --bearer-env VAR"))
     }
 }

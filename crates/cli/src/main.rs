@@ -4,12 +4,14 @@ mod args;
 mod browser;
 mod commands;
 mod console;
+mod credentials;
 mod duration;
 mod elicit;
 mod exit;
 mod failure;
 mod form;
 mod json;
+mod login;
 mod options;
 mod output;
 mod progress;
@@ -97,7 +99,7 @@ fn trace(console: &Console) {
             EnvFilter::new("off")
         }),
         Err(_) if console.verbose() > 1 => {
-            let crates = ["client", "transport", "stdio", "http", "sse", "event_stream", "websocket", "socket"];
+            let crates = ["client", "transport", "stdio", "http", "sse", "event_stream", "websocket", "socket", "auth"];
             let ours = crates.map(|name| format!("bowline_{name}=trace")).join(",");
             // The frames themselves are shown by an inspector, which takes secrets out.
             EnvFilter::new(format!("bowline=trace,{ours},bowline_transport::wire=off"))

@@ -1,5 +1,6 @@
 //! The command line, as clap reads it.
 
+mod auth;
 mod global;
 mod kit;
 mod target;
@@ -12,6 +13,7 @@ use bowline::OutputSchemas;
 use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::auth::{Auth, AuthCommand, Login};
 pub(crate) use self::global::{Format, Global, InheritEnv, TransportChoice};
 pub(crate) use self::kit::{Bench, DirectionChoice, Inspect, Record, Replay, Secrets};
 use crate::duration;
@@ -86,6 +88,8 @@ pub(crate) enum Command {
     /// Fills in a prompt
     #[command(override_usage = "bowline prompt [OPTIONS] [URL] <NAME> [ARGUMENT]... [-- <COMMAND>...]")]
     Prompt(Prompt),
+    /// Logs in to servers that want it, and out of them
+    Auth(Auth),
     /// Asks for suggestions for an argument
     #[command(override_usage = "bowline complete [OPTIONS] [URL] <REFERENCE> <ARGUMENT=VALUE> [-- <COMMAND>...]")]
     Complete(Complete),

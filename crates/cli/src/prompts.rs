@@ -3,7 +3,7 @@
 use bowline::form::Field;
 use inquire::list_option::ListOption;
 use inquire::validator::Validation;
-use inquire::{Confirm, InquireError, MultiSelect, Select, Text};
+use inquire::{Confirm, InquireError, MultiSelect, Password, Select, Text};
 use serde_json::Value;
 
 /// Asks, and blocks until there is an answer. All text that it is given is harmless already.
@@ -26,6 +26,11 @@ pub(crate) trait Prompts {
         titles: &[String],
         start: &[usize],
     ) -> Result<Vec<usize>, InquireError>;
+}
+
+/// A text that is not shown as it is typed; none where there is no terminal.
+pub(crate) fn secret(label: &str) -> Option<Result<String, InquireError>> {
+    crate::elicit::is_interactive().then(|| Password::new(label).without_confirmation().prompt())
 }
 
 /// The terminal itself.

@@ -2,6 +2,7 @@
 
 use std::env::VarError;
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use bowline::protocol::Revision;
 use bowline::stdio::{self, StdioConnect};
@@ -11,9 +12,11 @@ use bowline_testkit::Redaction;
 
 use crate::args::read_file;
 use crate::console::Console;
+use crate::credentials;
 use crate::exit::CliError;
 use crate::options::{Global, InheritEnv, Secrets, Server, TransportChoice};
 use crate::sanitize;
+use crate::session::Run;
 use crate::styled::Styled;
 use crate::suggest;
 
@@ -27,16 +30,16 @@ pub(crate) enum Named {
 }
 
 /// The server that the options name, and how to reach it.
-pub(crate) fn named(global: &Global, server: &Server, console: &Console) -> Result<Named, CliError> {
+pub(crate) async fn named(run: &Run, server: &Server) -> Result<Named, CliError> {
     match &server.url {
-        Some(url) => target(global, url).map(|target| Named::Url(Box::new(target))),
-        None => connect(global, server, console).map(|connect| Named::Program(Box::new(connect))),
+        Some(url) => target(run, url).await.map(|target| Named::Url(Box::new(target))),
+        None => connect(&run.global, server, &run.console).map(|connect| Named::Program(Box::new(connect))),
     }
 }
 
 /// How to get to the server that the options name, of whatever kind it is.
-pub(crate) fn connector(global: &Global, server: &Server, console: &Console) -> Result<Box<dyn Connect>, CliError> {
-    Ok(match named(global, server, console)? {
+pub(crate) async fn connector(run: &Run, server: &Server) -> Result<Box<dyn Connect>, CliError> {
+    Ok(match named(run, server).await? {
         Named::Program(connect) => connect,
         Named::Url(target) => target,
     })
@@ -106,7 +109,8 @@ fn program(global: &Global, server: &Server) -> Result<StdioConnect, CliError> {
 }
 
 /// How to reach a server with a URL.
-fn target(global: &Global, url: &str) -> Result<Target, CliError> {
+async fn target(run: &Run, url: &str) -> Result<Target, CliError> {
+    let global = &run.global;
     if let Some(option) = global.stated_for_programs() {
         return Err(CliError::usage(format!("{option} is for servers that are programs, and this one has a URL"))
             .hint(format!("leave {option} out, or name the server by its command")));
@@ -137,6 +141,14 @@ fn target(global: &Global, url: &str) -> Result<Target, CliError> {
     }
     if let Some(variable) = &global.bearer_env {
         options = options.with_bearer(text_variable("--bearer-env", variable)?);
+    }
+    // Credentials of somebody's own are not mixed with those of a login.
+    let has_own = |(name, _): &(String, String)| name.eq_ignore_ascii_case("authorization");
+    if options.bearer.is_none()
+        && !options.headers.iter().any(has_own)
+        && let Some(oauth) = credentials::of_server(url, run).await?
+    {
+        options = options.with_authorize(Arc::new(oauth));
     }
     Ok(Target::parse_with(url, &options)?)
 }
@@ -182,7 +194,7 @@ fn header(line: &str) -> Result<(String, String), CliError> {
 }
 
 /// A variable of this environment, for the option `of`.
-fn text_variable(of: &str, variable: &str) -> Result<String, CliError> {
+pub(crate) fn text_variable(of: &str, variable: &str) -> Result<String, CliError> {
     std::env::var(variable).map_err(|error| {
         let why = match error {
             VarError::NotPresent => format!("this environment has no `{variable}`"),
@@ -193,7 +205,7 @@ fn text_variable(of: &str, variable: &str) -> Result<String, CliError> {
 }
 
 /// The text of a file without its last line break.
-fn file_text(path: &str) -> Result<String, CliError> {
+pub(crate) fn file_text(path: &str) -> Result<String, CliError> {
     Ok(read_file(path)?.trim_end_matches(['\r', '\n']).to_owned())
 }
 

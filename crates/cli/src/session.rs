@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::console::Console;
 use crate::elicit;
 use crate::exit::{CliError, Code, Stop};
+use crate::login;
 use crate::options::{Global, Server};
 use crate::render;
 use crate::sanitize;
@@ -23,6 +24,9 @@ const SHOWN: usize = 2_000;
 
 /// How long a server may take to answer what only makes it say more.
 const LOG_LEVEL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a handshake may take where a person may have to log in for it: longer than a login may.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(360);
 
 /// What every command has at hand. Clones share it.
 #[derive(Debug, Clone)]
@@ -66,14 +70,18 @@ impl Run {
         builder: ClientBuilder,
         body: impl AsyncFnOnce(&Client) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        let named = server::named(&self.global, server, &self.console)?;
-        match named {
+        let result = match server::named(self, server).await? {
             Named::Program(connect) => self.with_client(builder, connect, body).await,
-            Named::Url(target) => match self.with_client(builder, target, body).await {
-                Err(Stop::Error(error)) => Err(error.about_url().into()),
-                result => result,
-            },
-        }
+            Named::Url(target) => {
+                // Silence may mean that a person logs in.
+                let builder = match self.global.connect_timeout {
+                    None if login::may_ask() => builder.timeouts(self.timeouts().with_connect(LOGIN_PATIENCE)),
+                    _ => builder,
+                };
+                self.with_client(builder, target, body).await
+            }
+        };
+        result.map_err(|stop| stop.about(server))
     }
 
     /// As [`with_server`](Self::with_server), with a client and a connection of the command's own.

@@ -45,12 +45,9 @@ pub fn install(
         if let Some((_, packages)) = lacking.iter().find(|(registry, _)| *registry == server.registry) {
             bail!("{packages} are not on this machine");
         }
-        install_one(&directory.join("servers").join(server.folder()), &cache, server)
-            .with_context(|| format!("cannot install {}", server.pins.join(" ")))
+        install_one(&directory.join("servers").join(server.folder()), &cache, server.registry, &server.pins)
     });
-    if cache.exists() {
-        fs::remove_dir_all(&cache)?;
-    }
+    remove(&cache)?;
     let of = |server: &&Server| {
         let at = first.iter().position(|other| other.folder() == server.folder());
         match at.and_then(|at| outcomes.get(at)) {
@@ -59,6 +56,31 @@ pub fn install(
         }
     };
     Ok(servers.iter().map(of).collect())
+}
+
+/// Installs a package of npm that is no server; false where this machine cannot, which is noted in `report`.
+pub fn install_package(
+    context: &Context,
+    directory: &Path,
+    name: &str,
+    pins: &[String],
+    report: &mut Report,
+) -> Result<bool> {
+    if let Some(packages) = lacks(context, Registry::Npm) {
+        report.missing(&format!("interop with {name}"), &format!("install with `apt-get install {packages}`"));
+        return Ok(false);
+    }
+    let cache = directory.join("cache");
+    let installed = install_one(&directory.join("servers").join(name), &cache, Registry::Npm, pins);
+    remove(&cache)?;
+    installed.map(|()| true)
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    Ok(())
 }
 
 /// The Debian packages that a registry's servers need and this machine has not.
@@ -71,31 +93,33 @@ fn lacks(context: &Context, registry: Registry) -> Option<&'static str> {
 }
 
 /// The stamp is written last, so that a broken install is done again.
-fn install_one(folder: &Path, cache: &Path, server: &Server) -> Result<()> {
+fn install_one(folder: &Path, cache: &Path, registry: Registry, pins: &[String]) -> Result<()> {
+    fill(folder, cache, registry, pins).with_context(|| format!("cannot install {}", pins.join(" ")))
+}
+
+fn fill(folder: &Path, cache: &Path, registry: Registry, packages: &[String]) -> Result<()> {
     let stamp = folder.join("pins.txt");
-    let pins = server.pins.join("\n");
+    let pins = packages.join("\n");
     if fs::read_to_string(&stamp).is_ok_and(|there| there == pins) {
         return Ok(());
     }
-    println!("installing {}: {}", server.folder(), server.pins.join(" "));
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
-    }
+    println!("installing {}", packages.join(" "));
+    remove(folder)?;
     fs::create_dir_all(folder)?;
-    match server.registry {
+    match registry {
         Registry::Npm => {
             fs::write(folder.join("package.json"), "{ \"private\": true }\n")?;
             let mut npm = Command::new("npm");
             npm.arg("install").arg("--prefix").arg(folder).arg("--cache").arg(cache.join("npm"));
             // No install scripts: they fetch and compile what none of these servers needs to run.
             npm.args(["--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--loglevel=error"]);
-            run(npm.args(&server.pins))?;
+            run(npm.args(packages))?;
         }
         Registry::Pypi => {
             run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
             let mut pip = Command::new(folder.join("bin/pip"));
             pip.args(["install", "--quiet", "--disable-pip-version-check", "--cache-dir"]).arg(cache.join("pip"));
-            run(pip.args(&server.pins))?;
+            run(pip.args(packages))?;
         }
     }
     fs::write(stamp, pins)?;

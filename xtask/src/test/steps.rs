@@ -63,8 +63,8 @@ fn tests(context: &Context, report: &mut Report) -> Result<()> {
         );
     }
     let mut command = if context.has_nextest() {
-        // The published servers have a step of their own.
-        let but_interop = "not (package(bowline-tests) and test(/^interop::/))";
+        // The published servers and the provider have a step of their own.
+        let but_interop = "not (package(bowline-tests) and test(/^(interop|auth::provider)::/))";
         context
             .command("cargo", &["nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "-E", but_interop])
     } else {

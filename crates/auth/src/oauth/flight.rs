@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::watch;
 
 use super::out_of_scope;
-use super::state::Inner;
+use super::state::{Inner, State};
 use crate::challenge::Wanted;
 use crate::discovery::{Discovered, Discovery};
 use crate::error::{AuthError, AuthErrorKind};
@@ -37,14 +38,18 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    /// The token that will not do; none where any other one that turns up will not do either.
-    fn is_settled(&self, inner: &Inner) -> bool {
+    const fn is_by_hand(&self) -> bool {
+        matches!(self, Self::Login { .. } | Self::Refresh)
+    }
+
+    /// Whether there is another token by now than the one that will not do.
+    fn is_settled(&self, state: &State) -> bool {
         let sent = match self {
             Self::Due { sent } => Some(sent),
             Self::Refused { sent, .. } | Self::StepUp { sent, .. } => sent.as_ref(),
             Self::Login { .. } | Self::Refresh => return false,
         };
-        inner.lock().is_newer_than(sent)
+        state.is_newer_than(sent)
     }
 
     pub(super) const fn wanted(&self) -> Option<&Wanted> {
@@ -55,12 +60,28 @@ impl Cause {
     }
 }
 
+/// A renewal that goes on, to be waited for.
+pub(super) type Flight = watch::Receiver<Option<Result<(), AuthError>>>;
+
+enum Boarded {
+    /// There is another token already.
+    Settled,
+    Own(Flight),
+    Shared(Flight),
+}
+
+async fn landed(mut flight: Flight) -> Result<(), AuthError> {
+    let gone = || AuthError::new(AuthErrorKind::Config, "the renewal of the token was broken off with its runtime");
+    let done = flight.wait_for(Option::is_some).await.map_err(|_| gone())?;
+    done.clone().unwrap_or_else(|| Err(gone()))
+}
+
 impl Inner {
     /// Renews the token where it is due. A renewal that fails is an error once the token has ended.
     pub(super) async fn keep_fresh(self: &Arc<Self>) -> Result<(), AuthError> {
         let held = self.lock().held.clone();
         let Some(held) = held.filter(|held| held.is_due()) else { return Ok(()) };
-        if !held.refreshable && !(self.settings.acts_by_itself() && held.has_ended()) {
+        if !held.refreshable && !self.settings.acts_by_itself() {
             // It is used until the server refuses it.
             return Ok(());
         }
@@ -75,34 +96,44 @@ impl Inner {
         }
     }
 
-    /// Gets another token, or waits for whoever is at it. The work goes on when the future is dropped: a refresh token
-    /// that was shown is used up, and what came for it must be kept.
+    /// Gets another token, or waits for the flight that is at it. The flight goes on when the future is dropped: a
+    /// refresh token that was shown is used up, and what came for it must be kept.
     pub(super) async fn renew(self: &Arc<Self>, cause: Cause) -> Result<(), AuthError> {
-        let seen = self.lock().finished;
-        let gone = || AuthError::new(AuthErrorKind::Config, "the runtime is being shut down");
-        let permit = Arc::clone(&self.flight).acquire_owned().await.map_err(|_| gone())?;
-        if cause.is_settled(self) {
-            return Ok(());
-        }
-        {
-            let state = self.lock();
-            // Whoever waited for a flight shares what came of it: nobody is asked twice.
-            if let Some(failure) = state.failure.as_ref().filter(|_| state.finished != seen) {
-                return Err(failure.clone());
+        let mut cause = Some(cause);
+        loop {
+            let (flight, is_own) = match self.board(&mut cause) {
+                Boarded::Settled => return Ok(()),
+                Boarded::Own(flight) => (flight, true),
+                Boarded::Shared(flight) => (flight, false),
+            };
+            let done = landed(flight).await;
+            // Whoever waited for a flight shares its failure: nobody is asked twice. What somebody asks for by hand
+            // is tried all the same.
+            if is_own || (done.is_err() && cause.as_ref().is_none_or(|cause| !cause.is_by_hand())) {
+                return done;
             }
         }
+    }
+
+    /// Takes the flight that goes on, or starts one. Nothing is handed to those who wait, since a request that is
+    /// given up may hold their future for a while without asking it.
+    fn board(self: &Arc<Self>, cause: &mut Option<Cause>) -> Boarded {
+        let mut state = self.lock();
+        if let Some(flight) = state.flight.clone().filter(|flight| flight.has_changed().is_ok()) {
+            return Boarded::Shared(flight);
+        }
+        let Some(cause) = cause.take_if(|cause| !cause.is_settled(&state)) else { return Boarded::Settled };
+        let (landing, flight) = watch::channel(None);
+        state.flight = Some(flight.clone());
+        drop(state);
         let inner = Arc::clone(self);
         // Each step is bounded: requests by their timeout, the person by theirs, the lease by its own.
-        let task = tokio::spawn(async move {
+        tokio::spawn(async move {
             let done = inner.work(cause).await;
-            let mut state = inner.lock();
-            state.finished += 1;
-            state.failure = done.as_ref().err().cloned();
-            drop(state);
-            drop(permit);
-            done
+            inner.lock().flight = None;
+            landing.send_replace(Some(done));
         });
-        task.await.unwrap_or_else(|_| Err(gone()))
+        Boarded::Own(flight)
     }
 
     async fn work(self: &Arc<Self>, cause: Cause) -> Result<(), AuthError> {
@@ -110,7 +141,7 @@ impl Inner {
         let within = LEASE_WITHIN + login;
         let _lease = self.store.lease(&self.key, within).await?;
         self.reload().await?;
-        if cause.is_settled(self) {
+        if cause.is_settled(&self.lock()) {
             return Ok(());
         }
         self.refuse_early(&cause)?;

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
 
+use super::flight::Flight;
 use crate::clock::Clock;
 use crate::credentials::{Record, Tokens};
 use crate::discovery::{Choose, Discovered};
@@ -73,7 +74,6 @@ pub(super) struct Inner {
     pub(super) http: HttpClient,
     pub(super) fetcher: Fetcher,
     pub(super) clock: Clock,
-    pub(super) flight: Arc<Semaphore>,
     held_outside: Semaphore,
     state: Mutex<State>,
 }
@@ -95,9 +95,8 @@ pub(super) struct State {
     pub(super) denied: Scopes,
     /// How often more scopes were asked for since the last login.
     pub(super) step_ups: u32,
-    /// How many flights have ended, and how the last one failed.
-    pub(super) finished: u64,
-    pub(super) failure: Option<AuthError>,
+    /// The renewal that goes on.
+    pub(super) flight: Option<Flight>,
 }
 
 /// The token that requests are sent with.
@@ -194,9 +193,8 @@ impl Inner {
     ) -> Self {
         let fetcher = Fetcher::new(http.clone(), &server, private_networks);
         let key = format!("{} {account}", canonical(&server));
-        let (flight, held_outside) = (Arc::new(Semaphore::new(1)), Semaphore::new(0));
-        let (state, clock) = (Mutex::default(), Clock::default());
-        Self { server, key, settings, store, http, fetcher, clock, flight, held_outside, state }
+        let (state, clock, held_outside) = (Mutex::default(), Clock::default(), Semaphore::new(0));
+        Self { server, key, settings, store, http, fetcher, clock, held_outside, state }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

@@ -20,7 +20,7 @@ const WAITING: usize = 10_000;
 const SHOWN: usize = 100_000;
 
 pub(crate) async fn run(options: Inspect, run: &Run, out: &mut Output) -> Result<(), Stop> {
-    let connect = server::connector(&run.global, &options.server, &run.console)?;
+    let connect = server::connector(run, &options.server).await?;
     let mut builder = filters(&options)?.redaction(server::redaction(&options.secrets)?);
     if let Some(path) = &options.file {
         builder = builder.to_file(path).map_err(|error| unwritable(path, &error))?;
@@ -41,10 +41,7 @@ pub(crate) async fn run(options: Inspect, run: &Run, out: &mut Output) -> Result
         })
         .await
     };
-    let result = match result {
-        Err(Stop::Error(error)) if options.server.url.is_some() => Err(error.about_url().into()),
-        result => result,
-    };
+    let result = result.map_err(|stop| stop.about(&options.server));
     // What passed while the connection was closed.
     View { out, frames: &mut frames, to_file: options.file.is_some() }.waiting()?;
     flush(&inspector, options.file.as_deref())?;

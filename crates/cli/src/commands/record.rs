@@ -9,7 +9,7 @@ use crate::server;
 use crate::session::Run;
 
 pub(crate) async fn run(options: Record, run: &Run) -> Result<(), Stop> {
-    let connect = server::connector(&run.global, &options.server, &run.console)?;
+    let connect = server::connector(run, &options.server).await?;
     let builder = Recorder::builder().redaction(server::redaction(&options.secrets)?);
     let path = &options.file;
     let opened = match (options.append, options.force) {

@@ -17,6 +17,12 @@ impl Command {
         let has_program = |server: &Server| stated || !server.command.is_empty();
         match self {
             Self::Demo(_) | Self::Replay(_) => {}
+            Self::Auth(super::Auth { command }) => {
+                let url = command.url();
+                if !Target::is_url(url) {
+                    return Err(no_server(url));
+                }
+            }
             Self::List(super::List { target, server, .. })
             | Self::Ping(super::Ping { target, server, .. })
             | Self::Inspect(super::Inspect { target, server, .. })

@@ -12,6 +12,8 @@ mod ends;
 #[cfg(test)]
 mod interop;
 #[cfg(test)]
+mod logins;
+#[cfg(test)]
 mod output;
 #[cfg(test)]
 mod questions;

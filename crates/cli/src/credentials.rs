@@ -1,0 +1,259 @@
+//! Where tokens are kept, and the authorization of one server.
+
+use std::env;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bowline::auth::{AuthError, AuthErrorKind, CredentialStore, FileStore, OAuth, StoreKey};
+use bowline::http::HttpClient;
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
+
+use crate::exit::{CliError, Code};
+use crate::login::{self, Person};
+use crate::options::Login;
+use crate::prompts;
+use crate::server::{file_text, text_variable};
+use crate::session::Run;
+
+/// The variable that names the folder for what this command keeps.
+const STATE_DIR: &str = "BOWLINE_STATE_DIR";
+/// The variable that holds a key: tokens are encrypted with it.
+const STORE_KEY: &str = "BOWLINE_STORE_KEY";
+/// The variable that holds a client secret itself.
+const CLIENT_SECRET: &str = "BOWLINE_CLIENT_SECRET";
+
+/// How somebody who is to log in is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asking {
+    /// The browser is opened.
+    Browser,
+    /// The browser is opened once a person has said so.
+    Consent,
+    /// The URL is shown.
+    ByHand,
+    /// A page for another device is shown, and a code for it; at servers that cannot do that, the browser is opened.
+    Device,
+}
+
+/// What a login said of who this program is: later commands are the same.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Profile {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_metadata_url: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scopes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirect_uri: Option<String>,
+}
+
+impl Profile {
+    /// What the options say. Asks for a secret where they want that.
+    pub(crate) fn of(login: &Login) -> Result<Self, CliError> {
+        let client_secret = match &login.client_secret {
+            None => None,
+            Some(source) => Some(secret(source)?),
+        };
+        Ok(Self {
+            client_id: login.client_id.clone(),
+            client_secret,
+            client_metadata_url: login.client_metadata_url.clone(),
+            scopes: login.scope.iter().flat_map(|scopes| scopes.split_whitespace()).map(str::to_owned).collect(),
+            redirect_uri: login.callback_port.map(|port| format!("http://127.0.0.1:{port}/callback")),
+        })
+    }
+}
+
+/// A client secret from where an option says. It is never a word of the command line, which others can read.
+fn secret(source: &str) -> Result<String, CliError> {
+    if let Some(variable) = source.strip_prefix("env:") {
+        return text_variable("--client-secret", variable);
+    }
+    if let Some(path) = source.strip_prefix("file:") {
+        return file_text(path);
+    }
+    match env::var(CLIENT_SECRET) {
+        Ok(secret) if !secret.is_empty() => return Ok(secret),
+        _ => {}
+    }
+    let hint = "write --client-secret=env:VAR or --client-secret=file:PATH, or set BOWLINE_CLIENT_SECRET";
+    if !source.is_empty() {
+        return Err(
+            CliError::usage("a client secret is not written on the command line, where others can read it").hint(hint)
+        );
+    }
+    match prompts::secret("Client secret:") {
+        Some(Ok(secret)) => Ok(secret),
+        Some(Err(why)) => Err(CliError::usage(format!("no client secret was given: {why}")).hint(hint)),
+        None => Err(CliError::usage("there is no terminal to ask for the client secret on").hint(hint)),
+    }
+}
+
+/// What is kept of logins, one folder for all servers.
+#[derive(Debug)]
+pub(crate) struct Credentials(FileStore);
+
+impl Credentials {
+    pub(crate) fn open() -> Result<Self, CliError> {
+        Self::find()?.ok_or_else(|| {
+            CliError::new(Code::Unexpected, "there is no folder to keep tokens in: this environment has no home")
+                .hint("name one with BOWLINE_STATE_DIR")
+        })
+    }
+
+    /// None where there is no folder for them.
+    fn find() -> Result<Option<Self>, CliError> {
+        let Some(folder) = state_folder() else { return Ok(None) };
+        let store = FileStore::new(folder.join("auth"));
+        Ok(Some(Self(match StoreKey::from_env(STORE_KEY)? {
+            Some(key) => store.encrypted(key),
+            None => store,
+        })))
+    }
+
+    /// The authorization of a server, as an earlier login left it.
+    pub(crate) async fn known(&self, url: &str, asking: Option<Asking>, run: &Run) -> Result<OAuth, CliError> {
+        self.oauth(url, &self.profile(url).await?, asking, run)
+    }
+
+    /// The authorization of a server.
+    pub(crate) fn oauth(
+        &self,
+        url: &str,
+        profile: &Profile,
+        asking: Option<Asking>,
+        run: &Run,
+    ) -> Result<OAuth, CliError> {
+        let mut oauth = OAuth::builder(url).client_name("bowline").store(self.0.clone()).scopes(&profile.scopes);
+        if let Some(id) = &profile.client_id {
+            oauth = oauth.client_id(id);
+        }
+        if let Some(secret) = &profile.client_secret {
+            oauth = oauth.client_secret(secret.as_str());
+        }
+        if let Some(document) = &profile.client_metadata_url {
+            oauth = oauth.client_metadata_url(document);
+        }
+        if let Some(redirect) = &profile.redirect_uri {
+            oauth = oauth.redirect_uri(redirect);
+        }
+        if run.global.insecure {
+            let client = HttpClient::builder().danger_accept_any_certificate_on_loopback().build();
+            oauth = oauth.http_client(client.map_err(AuthError::from)?);
+        }
+        if let Some(asking) = asking {
+            oauth = oauth.visitor(Person::new(run, asking));
+            if asking == Asking::Device {
+                oauth = oauth.device(Person::new(run, asking));
+            }
+        }
+        Ok(oauth.build()?)
+    }
+
+    async fn profile(&self, url: &str) -> Result<Profile, CliError> {
+        let Some(kept) = self.0.load(&key(url)).await? else { return Ok(Profile::default()) };
+        serde_json::from_str(kept.text.expose_secret()).map_err(|error| {
+            CliError::new(Code::Unexpected, format!("what is kept of the last login cannot be read: {error}"))
+                .hint("`bowline auth logout` and the server's URL clears it")
+        })
+    }
+
+    /// Keeps what a login said, or forgets it.
+    pub(crate) async fn keep_profile(&self, url: &str, profile: Option<&Profile>) -> Result<(), CliError> {
+        let key = key(url);
+        let text = profile.map(serde_json::to_string).transpose();
+        let text = text.map_err(|error| CliError::new(Code::Unexpected, format!("cannot write the login: {error}")))?;
+        let _lease = self.0.lease(&key, LEASE_WITHIN).await?;
+        let seen = self.0.load(&key).await?.map(|kept| kept.version);
+        if text.is_some() || seen.is_some() {
+            // Nobody else writes while the lease is held.
+            self.0.save(&key, text.map(Into::into), seen).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What answers for a server while a command runs: the tokens of a login, and a login where somebody can be asked.
+/// None where tokens cannot go there: over the web without TLS, or to what is no `http`.
+pub(crate) async fn of_server(url: &str, run: &Run) -> Result<Option<OAuth>, CliError> {
+    let is_http = ["http://", "https://"]
+        .iter()
+        .any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    // What does not fit is told by whoever connects.
+    if !is_http || OAuth::builder(url).build().is_err() {
+        return Ok(None);
+    }
+    let Some(credentials) = Credentials::find()? else { return Ok(None) };
+    let asking = login::may_ask().then_some(Asking::Consent);
+    credentials.known(url, asking, run).await.map(Some)
+}
+
+/// Whether a login would help.
+pub(crate) const fn wants_login(kind: AuthErrorKind) -> bool {
+    use AuthErrorKind::{Denied, LoginRequired, Response, Scope, Token};
+
+    matches!(kind, Denied | LoginRequired | Response | Scope | Token)
+}
+
+/// How long another command may hold what is kept of a server.
+const LEASE_WITHIN: Duration = Duration::from_secs(10);
+
+/// The key of a server's profile.
+fn key(url: &str) -> String {
+    format!("profile {url}")
+}
+
+/// The folder for what programs keep of themselves, as the system has it.
+fn state_folder() -> Option<PathBuf> {
+    let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(named) = folder(STATE_DIR) {
+        return Some(named);
+    }
+    if cfg!(windows) {
+        return folder("LOCALAPPDATA").map(|folder| folder.join("bowline"));
+    }
+    if cfg!(target_os = "macos") {
+        return folder("HOME").map(|home| home.join("Library/Application Support/bowline"));
+    }
+    // Relative ones are not valid there.
+    let state = folder("XDG_STATE_HOME").filter(|folder| folder.is_absolute());
+    state.or_else(|| folder("HOME").map(|home| home.join(".local/state"))).map(|folder| folder.join("bowline"))
+}
+
+impl From<AuthError> for CliError {
+    fn from(error: AuthError) -> Self {
+        let code = match error.kind() {
+            AuthErrorKind::Config => Code::Usage,
+            AuthErrorKind::Network => Code::Connect,
+            AuthErrorKind::Timeout => Code::Timeout,
+            AuthErrorKind::Store => Code::Unexpected,
+            _ => Code::Authorization,
+        };
+        let hint = match error.kind() {
+            AuthErrorKind::Registration => Some("give the id with --client-id, and a secret with --client-secret"),
+            AuthErrorKind::Timeout => Some("start again, and sign in within five minutes"),
+            _ => None,
+        };
+        let mut this = Self::new(code, error.to_string()).hint_if(hint.map(str::to_owned));
+        this.wants_login = wants_login(error.kind());
+        this
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_no_word_of_the_command_line() {
+        let error = secret("hunter2").unwrap_err();
+        assert!(!error.message.contains("hunter2") && error.hint.unwrap().contains("env:VAR"));
+        assert_eq!(secret("env:PATH").unwrap(), env::var("PATH").unwrap());
+        assert!(secret("env:NO_SUCH_VARIABLE_HERE").is_err() && secret("file:/no/such/file").is_err());
+    }
+}
