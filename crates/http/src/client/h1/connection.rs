@@ -2,13 +2,14 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::coop;
 use tokio_util::io::poll_read_buf;
 
 use super::head::{self, Head};
@@ -308,9 +309,14 @@ impl Connection {
     pub(crate) fn is_free(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         self.write_on(&mut cx);
-        self.is_over()
-            && self.may_go_on()
-            && spare::with(|buffer| poll_read_buf(Pin::new(&mut self.stream), &mut cx, buffer)).is_pending()
+        if !self.is_over() || !self.may_go_on() {
+            return false;
+        }
+        spare::with(|buffer| {
+            let read = poll_fn(|cx| poll_read_buf(Pin::new(&mut self.stream), cx, &mut *buffer));
+            // A task that had its turn would be told to wait, whatever came.
+            pin!(coop::unconstrained(read)).poll(&mut cx).is_pending()
+        })
     }
 }
 
