@@ -11,7 +11,8 @@ use bowline_transport::{
 };
 use tokio::time::Instant;
 
-/// The moment of the last message of the server, to the millisecond.
+/// The moment of the last message of the server, to the next millisecond: what came just after a question must not
+/// seem to have come before it.
 #[derive(Debug)]
 pub(crate) struct Heard {
     since: Instant,
@@ -25,7 +26,7 @@ impl Heard {
 
     /// Something came.
     pub(crate) fn now(&self) {
-        let millis = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let millis = u64::try_from(self.since.elapsed().as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         self.millis.fetch_max(millis, Ordering::Relaxed);
     }
 
