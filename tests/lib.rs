@@ -15,6 +15,8 @@ pub mod book {
     pub struct QuickStart;
     #[doc = include_str!("../docs/src/stdio.md")]
     pub struct Stdio;
+    #[doc = include_str!("../docs/src/authorization.md")]
+    pub struct Authorization;
     #[doc = include_str!("../docs/src/errors.md")]
     pub struct Errors;
     #[doc = include_str!("../docs/src/handlers.md")]

@@ -1,8 +1,10 @@
 //! Servers by name: every transport through the facade, the fall back, and what a restart does.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bowline::auth::{SourcedBearer, TokenFn};
 use bowline::protocol::{CallToolResult, Tool};
 use bowline::transport::Connect;
 use bowline::{Client, ErrorKind, Event, Target, TargetOptions, TransportChoice};
@@ -128,6 +130,29 @@ async fn a_websocket_is_reached_by_its_url() {
     let listening = MockWebSocket::new(server()).start().unwrap();
     tour(Target::parse(&listening.url("/mcp")).unwrap()).await;
     assert_eq!(listening.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_websocket_upgrade_that_is_refused_is_tried_with_the_next_token() {
+    let listening = MockWebSocket::new(server()).bearer_token("new").start().unwrap();
+    let tokens = Arc::new(Mutex::new(vec!["new", "old"]));
+    let source = TokenFn::new(move || {
+        let next = tokens.lock().unwrap().pop().unwrap_or("new");
+        async move { Ok(next.into()) }
+    });
+    let options = TargetOptions::default().with_authorize(Arc::new(SourcedBearer::new(source)));
+    tour(Target::parse_with(&listening.url("/mcp"), &options).unwrap()).await;
+    let seen: Vec<_> = listening.requests().iter().map(|request| request.header("authorization").to_owned()).collect();
+    assert_eq!(seen, ["Bearer old", "Bearer new"]);
+
+    // Where there is no other one the refusal is told.
+    let options = TargetOptions::default();
+    let stale = TokenFn::new(|| async { Ok("old".into()) });
+    let options = options.with_authorize(Arc::new(SourcedBearer::new(stale)));
+    let target = Target::parse_with(&listening.url("/mcp"), &options).unwrap();
+    let error = Client::builder().connect(target).await.unwrap_err();
+    assert_eq!(error.status(), Some(401), "{error}");
+    assert_eq!(listening.requests().len(), 3);
 }
 
 /// A listener on an address that was in use a moment ago.

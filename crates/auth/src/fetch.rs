@@ -162,9 +162,7 @@ async fn read(response: &mut HttpResponse, what: &str, url: &Url) -> Result<Byte
 /// Whether a URL leads to this machine by its spelling alone.
 pub(crate) fn is_here(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => {
-            name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
-        }
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
@@ -190,7 +188,13 @@ mod tests {
             assert!(permits("http://localhost:3000/mcp", here).is_ok(), "{here}");
             assert!(permits("https://mcp.example/mcp", here).is_err(), "{here}");
         }
-        for url in ["http://as.example/t", "file:///etc/passwd", "ftp://as.example/", "https://u:p@as.example/"] {
+        for url in [
+            "http://as.example/t",
+            "http://x.localhost/t",
+            "file:///etc/passwd",
+            "ftp://as.example/",
+            "https://u:p@as.example/",
+        ] {
             let why = permits("http://localhost/mcp", url).unwrap_err();
             assert!(why.contains("token endpoint") && !why.contains("u:p"), "{why}");
         }

@@ -5,6 +5,8 @@ pub mod blocking;
 mod connect;
 pub mod prelude;
 mod target;
+#[cfg(all(feature = "http", feature = "websocket"))]
+mod upgrade;
 #[cfg(feature = "http")]
 mod web;
 

@@ -59,7 +59,7 @@ pub struct TargetOptions {
     pub headers: Vec<(String, String)>,
     /// A bearer token, sent to the server's own origin alone.
     pub bearer: Option<String>,
-    /// What gives HTTP requests their credentials, in place of a token.
+    /// What gives HTTP requests, and the WebSocket upgrade, their credentials, in place of a token.
     #[cfg(feature = "http")]
     pub authorize: Option<std::sync::Arc<dyn bowline_http::Authorize>>,
     /// Whether any certificate will do, for this machine's own addresses only.
@@ -88,8 +88,7 @@ impl TargetOptions {
         self
     }
 
-    /// Sets what gives HTTP requests their credentials, such as an authorization of [`auth`](crate::auth). Servers over
-    /// `http` and `https` alone are asked with it.
+    /// Sets what gives HTTP requests, and the WebSocket upgrade, their credentials, such as an authorization of OAuth.
     #[cfg(feature = "http")]
     #[must_use]
     pub fn with_authorize(mut self, authorize: std::sync::Arc<dyn bowline_http::Authorize>) -> Self {
@@ -268,6 +267,10 @@ fn over_websocket(url: &str, options: &TargetOptions) -> Result<Box<dyn Connect>
     }
     if options.accept_invalid_certs {
         way = way.danger_accept_invalid_certs();
+    }
+    #[cfg(feature = "http")]
+    if let Some(authorize) = &options.authorize {
+        return Ok(Box::new(crate::upgrade::Authorized::new(way, url, std::sync::Arc::clone(authorize))?));
     }
     Ok(Box::new(way))
 }

@@ -17,12 +17,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bowline-http", &["bowline-event-stream", "bowline-protocol", "bowline-tls", "bowline-transport"]),
     // Both are HTTP: client, endpoint, redirects and credentials are those of http.
     ("bowline-sse", &["bowline-event-stream", "bowline-http", "bowline-protocol", "bowline-transport"]),
+    // It answers challenges of http, and asks by the client of http.
+    ("bowline-auth", &["bowline-http", "bowline-protocol", "bowline-transport"]),
     ("bowline-client", &["bowline-protocol", "bowline-schema", "bowline-transport"]),
     ("bowline-resilience", &["bowline-client", "bowline-protocol", "bowline-transport"]),
     ("bowline-testkit", &["bowline-protocol", "bowline-transport"]),
     (
         "bowline",
         &[
+            "bowline-auth",
             "bowline-client",
             "bowline-http",
             "bowline-protocol",

@@ -38,8 +38,13 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    const fn is_by_hand(&self) -> bool {
-        matches!(self, Self::Login { .. } | Self::Refresh)
+    fn purpose(&self) -> Purpose {
+        match self {
+            Self::Due { .. } => Purpose::Ahead,
+            Self::Refused { .. } => Purpose::Another,
+            Self::StepUp { wanted, .. } => Purpose::More(wanted.scopes.clone()),
+            Self::Login { .. } | Self::Refresh => Purpose::ByHand,
+        }
     }
 
     /// Whether there is another token by now than the one that will not do.
@@ -60,20 +65,35 @@ impl Cause {
     }
 }
 
+/// What a renewal is to bring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Purpose {
+    Ahead,
+    Another,
+    More(Option<Scopes>),
+    ByHand,
+}
+
 /// A renewal that goes on, to be waited for.
-pub(super) type Flight = watch::Receiver<Option<Result<(), AuthError>>>;
+#[derive(Debug, Clone)]
+pub(super) struct Flight {
+    purpose: Purpose,
+    landing: watch::Receiver<Option<Result<(), AuthError>>>,
+}
+
+impl Flight {
+    async fn landed(mut self) -> Result<(), AuthError> {
+        let gone = || AuthError::new(AuthErrorKind::Config, "the renewal of the token was broken off with its runtime");
+        let done = self.landing.wait_for(Option::is_some).await.map_err(|_| gone())?;
+        done.clone().unwrap_or_else(|| Err(gone()))
+    }
+}
 
 enum Boarded {
     /// There is another token already.
     Settled,
     Own(Flight),
     Shared(Flight),
-}
-
-async fn landed(mut flight: Flight) -> Result<(), AuthError> {
-    let gone = || AuthError::new(AuthErrorKind::Config, "the renewal of the token was broken off with its runtime");
-    let done = flight.wait_for(Option::is_some).await.map_err(|_| gone())?;
-    done.clone().unwrap_or_else(|| Err(gone()))
 }
 
 impl Inner {
@@ -99,17 +119,19 @@ impl Inner {
     /// Gets another token, or waits for the flight that is at it. The flight goes on when the future is dropped: a
     /// refresh token that was shown is used up, and what came for it must be kept.
     pub(super) async fn renew(self: &Arc<Self>, cause: Cause) -> Result<(), AuthError> {
+        let purpose = cause.purpose();
         let mut cause = Some(cause);
         loop {
-            let (flight, is_own) = match self.board(&mut cause) {
+            let flight = match self.board(&purpose, &mut cause) {
                 Boarded::Settled => return Ok(()),
-                Boarded::Own(flight) => (flight, true),
-                Boarded::Shared(flight) => (flight, false),
+                Boarded::Own(flight) => return flight.landed().await,
+                Boarded::Shared(flight) => flight,
             };
-            let done = landed(flight).await;
-            // Whoever waited for a flight shares its failure: nobody is asked twice. What somebody asks for by hand
-            // is tried all the same.
-            if is_own || (done.is_err() && cause.as_ref().is_none_or(|cause| !cause.is_by_hand())) {
+            // Whoever waited for the same shares its failure: nobody is asked twice. What somebody asks for by hand is
+            // tried all the same.
+            let shares = flight.purpose == purpose && purpose != Purpose::ByHand;
+            let done = flight.landed().await;
+            if shares && done.is_err() {
                 return done;
             }
         }
@@ -117,13 +139,14 @@ impl Inner {
 
     /// Takes the flight that goes on, or starts one. Nothing is handed to those who wait, since a request that is
     /// given up may hold their future for a while without asking it.
-    fn board(self: &Arc<Self>, cause: &mut Option<Cause>) -> Boarded {
+    fn board(self: &Arc<Self>, purpose: &Purpose, cause: &mut Option<Cause>) -> Boarded {
         let mut state = self.lock();
-        if let Some(flight) = state.flight.clone().filter(|flight| flight.has_changed().is_ok()) {
+        if let Some(flight) = state.flight.clone().filter(|flight| flight.landing.has_changed().is_ok()) {
             return Boarded::Shared(flight);
         }
         let Some(cause) = cause.take_if(|cause| !cause.is_settled(&state)) else { return Boarded::Settled };
-        let (landing, flight) = watch::channel(None);
+        let (sender, landing) = watch::channel(None);
+        let flight = Flight { purpose: purpose.clone(), landing };
         state.flight = Some(flight.clone());
         drop(state);
         let inner = Arc::clone(self);
@@ -131,7 +154,7 @@ impl Inner {
         tokio::spawn(async move {
             let done = inner.work(cause).await;
             inner.lock().flight = None;
-            landing.send_replace(Some(done));
+            sender.send_replace(Some(done));
         });
         Boarded::Own(flight)
     }

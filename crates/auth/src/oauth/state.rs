@@ -298,3 +298,44 @@ impl fmt::Debug for Inner {
         f.debug_struct("Inner").field("server", &canonical(&self.server)).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(life: Option<Duration>) -> Held {
+        let tokens = Tokens {
+            issuer: "https://as".to_owned(),
+            client: String::new(),
+            resource: "https://h".to_owned(),
+            access: "a-SECRET".into(),
+            kind: TokenKind::Bearer,
+            refresh: None,
+            asked: Scopes::default(),
+            granted: None,
+            issued_at: 0,
+            expires_at: None,
+        };
+        Held::new(&tokens, None, life, false).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_33_a_token_is_due_shortly_before_its_end() {
+        let (long, short) = (held(Some(Duration::from_secs(3600))), held(Some(Duration::from_secs(10))));
+        tokio::time::advance(Duration::from_secs(8)).await;
+        assert!(!short.is_due() && !long.is_due());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(short.is_due() && !short.has_ended());
+        tokio::time::advance(Duration::from_secs(3600 - 60 - 9)).await;
+        assert!(long.is_due() && !long.has_ended() && short.has_ended());
+        assert_eq!(long.remaining(), Some(Duration::from_secs(60)));
+        assert!(long.header.is_sensitive() && !format!("{:?}", long.header).contains("SECRET"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn case_auth_023_a_token_of_unknown_life_is_never_due() {
+        let unknown = held(None);
+        tokio::time::advance(Duration::from_secs(2 * 86400)).await;
+        assert!(!unknown.is_due() && !unknown.has_ended() && unknown.remaining().is_none());
+    }
+}

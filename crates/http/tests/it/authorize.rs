@@ -29,7 +29,8 @@ impl Authorize for Fresh {
     fn challenged<'a>(&'a self, challenge: Challenge<'a>) -> BoxFuture<'a, Result<Retry, TransportError>> {
         Box::pin(async move {
             assert_eq!(challenge.www_authenticate().collect::<Vec<_>>(), ["Bearer scope=\"knots\""]);
-            self.tokens.fetch_add(1, Ordering::Relaxed);
+            let before = self.tokens.fetch_add(1, Ordering::Relaxed);
+            assert_eq!(challenge.sent.unwrap(), &format!("Bearer {before}"));
             Ok(Retry::Again)
         })
     }

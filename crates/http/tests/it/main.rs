@@ -1,6 +1,8 @@
 //! Tests against servers on this machine.
 
 #[cfg(test)]
+mod addresses;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod authorize;

@@ -1,0 +1,80 @@
+//! WebSocket with credentials: the hook of HTTP requests, asked for the upgrade.
+
+use std::sync::Arc;
+
+use bowline_http::{AuthRequest, Authorize, Challenge, Retry};
+use bowline_protocol::Era;
+use bowline_transport::{BoxFuture, Connect, Transport, TransportError, TransportErrorKind};
+use bowline_websocket::WebSocketConnect;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method, StatusCode};
+use url::Url;
+
+/// How often an upgrade is asked for when the server wants other credentials again and again.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// A server over WebSocket that somebody has credentials for.
+pub(crate) struct Authorized {
+    way: WebSocketConnect,
+    url: Url,
+    authorize: Arc<dyn Authorize>,
+}
+
+impl Authorized {
+    pub(crate) fn new(way: WebSocketConnect, url: &str, authorize: Arc<dyn Authorize>) -> Result<Self, TransportError> {
+        let url = Url::parse(url.trim()).map_err(|error| {
+            TransportError::new(TransportErrorKind::Config, format!("the address is no URL ({error})"))
+        })?;
+        Ok(Self { way, url, authorize })
+    }
+
+    async fn open(&self) -> Result<Box<dyn Transport>, TransportError> {
+        let mut attempt = 1;
+        loop {
+            let mut headers = HeaderMap::new();
+            self.authorize.authorize(&mut AuthRequest::new(&Method::GET, &self.url, &mut headers)).await?;
+            let mut way = self.way.clone();
+            for (name, value) in &headers {
+                way = way.header(name, value.to_str().unwrap_or_default());
+            }
+            let error = match way.connect().await {
+                Ok(transport) => return Ok(transport),
+                Err(error) => error,
+            };
+            let status = match error.status() {
+                Some(401) => StatusCode::UNAUTHORIZED,
+                Some(403) => StatusCode::FORBIDDEN,
+                _ => return Err(error),
+            };
+            // The headers of a refused upgrade are not told: whoever wants to know asks the server.
+            let (told, sent) = (HeaderMap::new(), headers.get(AUTHORIZATION));
+            let challenge = Challenge::new(status, &self.url, &told, sent, attempt);
+            if attempt == MAX_ATTEMPTS || self.authorize.challenged(challenge).await? == Retry::GiveUp {
+                return Err(error);
+            }
+            attempt += 1;
+        }
+    }
+}
+
+impl Connect for Authorized {
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
+        Box::pin(self.open())
+    }
+
+    fn describe(&self) -> String {
+        self.way.describe()
+    }
+
+    fn server_lives_on(&self) -> bool {
+        self.way.server_lives_on()
+    }
+
+    fn era(&self) -> Option<Era> {
+        self.way.era()
+    }
+
+    fn identity(&self) -> Option<String> {
+        self.way.identity()
+    }
+}
