@@ -98,3 +98,24 @@ fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
 fn cause(error: &(dyn StdError + 'static)) -> String {
     excerpt(&causes(error).last().unwrap_or(error).to_string(), 200)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_http_is_told_from_a_connection_that_broke() {
+        let odd = || io::Error::new(io::ErrorKind::InvalidData, "something that is not HTTP/1.1");
+        let refused = of_request(odd(), "http://h/mcp", Sent::Maybe);
+        assert_eq!((refused.kind(), refused.sent()), (TransportErrorKind::Protocol, Sent::Maybe));
+        assert!(refused.to_string().contains("answered with something that is not HTTP/1.1; check"), "{refused}");
+        let broken = of_body(Broken::Connection(Lost(odd())), "http://h/mcp");
+        assert_eq!((broken.kind(), broken.sent()), (TransportErrorKind::Protocol, Sent::Yes));
+
+        let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
+        assert_eq!(of_request(reset(), "h", Sent::Maybe).kind(), TransportErrorKind::Closed);
+        assert_eq!(of_body(Broken::Connection(Lost(reset())), "h").kind(), TransportErrorKind::Closed);
+        let packed = of_body(Broken::Encoding(odd()), "h");
+        assert!(packed.to_string().contains("not in its encoding"), "{packed}");
+    }
+}

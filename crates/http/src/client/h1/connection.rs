@@ -21,6 +21,8 @@ use crate::handover::{GivenUp, Handover};
 const MUCH: usize = 256 << 10;
 /// How many bytes of a body there is room for before they come: its head may claim anything.
 const CLAIMED: usize = 1 << 20;
+/// What has come of it is believed as often over. Each time that more room is made may copy what is there.
+const BELIEVED: usize = 16;
 /// How many interim answers there may be before the one that counts.
 const MAX_INTERIM: usize = 32;
 
@@ -207,7 +209,7 @@ impl Connection {
         }
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         if whole.len() == whole.capacity() {
-            whole.reserve_exact(left.min(CLAIMED.max(whole.len())));
+            whole.reserve_exact(left.min(CLAIMED.max(whole.len().saturating_mul(BELIEVED))));
         }
         let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut whole.limit(left)));
         Poll::Ready(Some(read.and_then(|count| {

@@ -82,6 +82,20 @@ async fn one_request_after_another() {
 }
 
 #[tokio::test]
+async fn an_end_is_seen_whatever_turn_the_task_has() {
+    let (mut connection, server) = pair(64);
+    drop(server);
+    poll_fn(|cx| {
+        while let Poll::Ready(turn) = coop::poll_proceed(cx) {
+            turn.made_progress();
+        }
+        assert!(!coop::has_budget_remaining() && !connection.is_free());
+        Poll::Ready(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_request_is_written_whole() {
     // Little room, so that it takes many turns.
     let (mut connection, mut server) = pair(7);
