@@ -3,6 +3,7 @@
 mod bench;
 mod call;
 mod complete;
+mod config;
 mod demo;
 mod info;
 mod inspect;
@@ -43,6 +44,9 @@ pub(crate) async fn run(command: Command, run: &Run, out: &mut Output) -> Result
         Command::Record(options) => Box::pin(record::run(options, run)).await,
         Command::Replay(options) => Box::pin(replay::run(options, run, out)).await,
         Command::Bench(options) => Box::pin(bench::run(options, run, out)).await,
+        Command::Add(options) => config::change::add(&options, run, out),
+        Command::Remove(options) => config::change::remove(&options, run, out),
+        Command::Config(options) => config::run(options.command, run, out),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::env::VarError;
 use std::ffi::OsString;
 
+use bowline::config::Endpoint;
 use bowline::protocol::Revision;
 use bowline::stdio::{self, StdioConnect};
 use bowline::transport::Connect;
@@ -10,6 +11,7 @@ use bowline::{Folders, Target, TargetOptions};
 use bowline_testkit::Redaction;
 
 use crate::args::read_file;
+use crate::configured;
 use crate::console::Console;
 use crate::exit::CliError;
 use crate::options::{Global, InheritEnv, Secrets, Server, TransportChoice};
@@ -28,9 +30,26 @@ pub(crate) enum Named {
 
 /// The server that the options name, and how to reach it.
 pub(crate) fn named(global: &Global, server: &Server, console: &Console) -> Result<Named, CliError> {
+    let program = |connect| fitted(connect, global, console).map(|connect| Named::Program(Box::new(connect)));
+    if let Some(configured) = &server.configured {
+        return match configured::endpoint(global, configured)? {
+            Endpoint::Program(found) => {
+                for_programs(global)?;
+                program(bowline::program_of(&found))
+            }
+            Endpoint::Remote(address) => {
+                let options = options(global, &address.url)?;
+                Ok(Named::Url(Box::new(Target::to_address(&address, options)?)))
+            }
+            _ => Err(CliError::usage("this version has no way to such a server")),
+        };
+    }
     match &server.url {
-        Some(url) => target(global, url).map(|target| Named::Url(Box::new(target))),
-        None => connect(global, server, console).map(|connect| Named::Program(Box::new(connect))),
+        Some(url) => {
+            let options = options(global, url)?;
+            Ok(Named::Url(Box::new(Target::parse_with(url, &options)?)))
+        }
+        None => program(self::program(global, server)?),
     }
 }
 
@@ -63,9 +82,9 @@ pub(crate) fn redaction(secrets: &Secrets) -> Result<Redaction, CliError> {
     Ok(redaction)
 }
 
-/// How to start the server. With `-v`, what it writes to its standard error is shown.
-fn connect(global: &Global, server: &Server, console: &Console) -> Result<StdioConnect, CliError> {
-    let mut connect = program(global, server)?.inherit_env(match global.inherit_env {
+/// How to start a program with what the options say. With `-v`, what it writes to its standard error is shown.
+fn fitted(connect: StdioConnect, global: &Global, console: &Console) -> Result<StdioConnect, CliError> {
+    let mut connect = connect.inherit_env(match global.inherit_env {
         InheritEnv::All => stdio::InheritEnv::All,
         InheritEnv::Safe => stdio::InheritEnv::SafeList,
         InheritEnv::None => stdio::InheritEnv::None,
@@ -94,19 +113,25 @@ fn program(global: &Global, server: &Server) -> Result<StdioConnect, CliError> {
             .map_err(|error| CliError::usage(format!("--stdio: {error}")).hint(FORMS))?,
         (None, None) => {
             return Err(CliError::usage("no server is named").hint(format!(
-                "write its URL first, such as http://127.0.0.1:3000/mcp; for a program, {FORMS}; `bowline demo` needs none"
+                "write its URL or its name first, such as http://127.0.0.1:3000/mcp; for a program, {FORMS}; `bowline demo` needs none"
             )));
         }
     };
+    for_programs(global)?;
+    Ok(connect)
+}
+
+/// Refuses options that do nothing for programs.
+fn for_programs(global: &Global) -> Result<(), CliError> {
     match global.stated_for_urls() {
         Some(option) => Err(CliError::usage(format!("{option} is for servers with a URL, and this one is a program"))
             .hint(format!("leave {option} out, or name the server by its URL"))),
-        None => Ok(connect),
+        None => Ok(()),
     }
 }
 
-/// How to reach a server with a URL.
-fn target(global: &Global, url: &str) -> Result<Target, CliError> {
+/// What the options say for a server with a URL.
+fn options(global: &Global, url: &str) -> Result<TargetOptions, CliError> {
     if let Some(option) = global.stated_for_programs() {
         return Err(CliError::usage(format!("{option} is for servers that are programs, and this one has a URL"))
             .hint(format!("leave {option} out, or name the server by its command")));
@@ -118,7 +143,7 @@ fn target(global: &Global, url: &str) -> Result<Target, CliError> {
                 Err(CliError::usage(format!("{option} is for servers on the web, and this one is a socket"))
                     .hint(format!("leave {option} out, or name the server by http: or ws:")))
             }
-            None => Ok(Target::parse(url)?),
+            None => Ok(TargetOptions::default()),
         };
     }
     let mut options =
@@ -138,7 +163,7 @@ fn target(global: &Global, url: &str) -> Result<Target, CliError> {
     if let Some(variable) = &global.bearer_env {
         options = options.with_bearer(text_variable("--bearer-env", variable)?);
     }
-    Ok(Target::parse_with(url, &options)?)
+    Ok(options)
 }
 
 /// Whether a URL names a socket, which takes neither headers nor certificates.
@@ -147,15 +172,21 @@ fn is_socket(url: &str) -> bool {
     scheme.eq_ignore_ascii_case("unix") || scheme.eq_ignore_ascii_case("tcp")
 }
 
-/// `K=V`, where the value may be taken from this environment or from a file. Errors never show a value.
+/// `K=V` of `-e`.
 fn variable(pair: &str) -> Result<(String, OsString), CliError> {
+    assigned("-e", pair)
+}
+
+/// `K=V` of an option, where the value may be taken from this environment or from a file. Errors never show a value.
+pub(crate) fn assigned(option: &str, pair: &str) -> Result<(String, OsString), CliError> {
     let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-        return Err(CliError::usage("-e wants K=V").hint("write for instance -e TOKEN=env:MY_TOKEN"));
+        return Err(CliError::usage(format!("{option} wants K=V"))
+            .hint(format!("write for instance {option} TOKEN=env:MY_TOKEN")));
     };
     let value = if let Some(variable) = value.strip_prefix("env:") {
         std::env::var_os(variable).ok_or_else(|| {
-            CliError::usage(format!("-e {name}=env:{variable}: this environment has no `{variable}`"))
-                .hint(format!("set it before, or write -e {name}=file:PATH"))
+            CliError::usage(format!("{option} {name}=env:{variable}: this environment has no `{variable}`"))
+                .hint(format!("set it before, or write {option} {name}=file:PATH"))
         })?
     } else if let Some(path) = value.strip_prefix("file:") {
         file_text(path)?.into()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bowline::protocol::{LoggingLevel, LoggingMessageNotificationParams};
 use bowline::transport::Connect;
-use bowline::{Client, ClientBuilder, Event, Timeouts};
+use bowline::{Client, ClientBuilder, Event, Timeouts, config};
 use bowline_testkit::Inspector;
 use tokio::sync::Notify;
 
@@ -67,6 +67,11 @@ impl Run {
         body: impl AsyncFnOnce(&Client) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let named = server::named(&self.global, server, &self.console)?;
+        // What the command line says is meant; what the file says comes before the defaults.
+        let builder = match &server.configured {
+            Some(configured) => builder.timeouts(self.timeouts(&configured.timeouts)),
+            None => builder,
+        };
         match named {
             Named::Program(connect) => self.with_client(builder, connect, body).await,
             Named::Url(target) => match self.with_client(builder, target, body).await {
@@ -122,7 +127,9 @@ impl Run {
 
     /// A client as the options want it.
     pub(crate) fn builder(&self, logs: Logs) -> Result<ClientBuilder, CliError> {
-        let mut builder = Client::builder().timeouts(self.timeouts()).on_elicitation(elicit::Terminal::new(self));
+        let mut builder = Client::builder()
+            .timeouts(self.timeouts(&config::Timeouts::default()))
+            .on_elicitation(elicit::Terminal::new(self));
         if let Some(revision) = server::revision(&self.global)? {
             builder = builder.revision(revision);
         }
@@ -142,15 +149,15 @@ impl Run {
         }))
     }
 
-    fn timeouts(&self) -> Timeouts {
+    fn timeouts(&self, configured: &config::Timeouts) -> Timeouts {
         let mut timeouts = Timeouts::default();
-        if let Some(limit) = self.global.connect_timeout {
+        if let Some(limit) = self.global.connect_timeout.or(configured.connect) {
             timeouts = timeouts.with_connect(limit);
         }
-        if let Some(limit) = self.global.max_time {
+        if let Some(limit) = self.global.max_time.or(configured.total) {
             timeouts = timeouts.with_total(limit).with_task(limit);
         }
-        match self.global.timeout {
+        match self.global.timeout.or(configured.idle) {
             Some(limit) => timeouts.with_idle(limit),
             // Silence may mean that a person is filling in a form.
             None if elicit::is_interactive() => timeouts.with_idle(timeouts.total),
