@@ -11,6 +11,7 @@ pub(crate) enum Corpus {
     Templates,
     Headers,
     Cassettes,
+    Configurations,
 }
 
 pub(crate) fn of(corpus: Corpus) -> Vec<Vec<u8>> {
@@ -22,8 +23,9 @@ pub(crate) fn of(corpus: Corpus) -> Vec<Vec<u8>> {
         Corpus::Templates => include_str!("corpus/templates.txt"),
         Corpus::Headers => include_str!("corpus/headers.txt"),
         Corpus::Cassettes => include_str!("corpus/cassettes.txt"),
+        Corpus::Configurations => include_str!("corpus/configurations.txt"),
     };
-    let breaks = matches!(corpus, Corpus::Answers | Corpus::Events | Corpus::Cassettes);
+    let breaks = matches!(corpus, Corpus::Answers | Corpus::Events | Corpus::Cassettes | Corpus::Configurations);
     let entry = |line: &str| if breaks { line.replace("\\n", "\n").replace("\\r", "\r") } else { line.to_owned() };
     text.lines().map(|line| entry(line).into_bytes()).collect()
 }

@@ -1,5 +1,6 @@
 //! The decoders.
 
+use bowline::config::{Configuration, Host, Resolver, Surroundings, System};
 use bowline::form::Form;
 use bowline::protocol::frame::{self, Incoming, Message};
 use bowline::protocol::{
@@ -41,6 +42,7 @@ pub(crate) const ALL: &[Target] = &[
     Target { name: "cassette", corpus: Corpus::Cassettes, run: cassette },
     Target { name: "redaction", corpus: Corpus::Messages, run: redaction },
     Target { name: "script", corpus: Corpus::Messages, run: script },
+    Target { name: "configuration", corpus: Corpus::Configurations, run: configuration },
 ];
 
 fn envelope(input: &[u8]) {
@@ -244,4 +246,30 @@ fn redaction(input: &[u8]) {
 fn script(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     drop(Script::from_json(text));
+}
+
+/// Files of every host: read by the rules of each syntax, put together, resolved and told about.
+fn configuration(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    for (host, name) in [
+        (Host::Generic, "f.json"),
+        (Host::Generic, "f.yaml"),
+        (Host::Generic, "f.toml"),
+        (Host::ClaudeCode, "f.json"),
+        (Host::Bowline, "f.toml"),
+        (Host::Goose, "f.yaml"),
+    ] {
+        let config = Configuration::read(host, name, &text);
+        let resolver = Resolver::new(Surroundings::new(System::Linux).with_env("KEY", "value"));
+        for server in config.servers() {
+            // Files that variables name are none of the fuzzer's business.
+            if server.variables().all(|variable| variable.source == bowline::config::VariableSource::Environment) {
+                drop(server.resolve(&resolver).map_err(|error| error.to_string()));
+            }
+            drop(format!("{server:?}"));
+        }
+        for problem in config.problems() {
+            assert!(!problem.to_string().contains('\n'), "a problem on more than one line");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bowline::auth::{SourcedBearer, TokenFn};
+use bowline::config::{Configuration, Host, Resolver, Surroundings, System};
 use bowline::protocol::{CallToolResult, Tool};
 use bowline::transport::Connect;
 use bowline::{Client, ErrorKind, Event, Target, TargetOptions, TransportChoice};
@@ -82,6 +83,41 @@ async fn each_choice_of_transport_is_kept_to() {
     let target = Target::parse_with(&server.url("/sse"), &http_alone).unwrap();
     let error = Client::builder().connect(target).await.unwrap_err();
     assert!(matches!(error.status(), Some(400 | 404 | 405)), "{error}");
+}
+
+/// A server that a configuration names by its address alone.
+fn configured(url: &str) -> Target {
+    let text = json!({ "mcpServers": { "s": { "url": url } } }).to_string();
+    let config = Configuration::read(Host::Generic, "mcp.json", &text);
+    let resolver = Resolver::new(Surroundings::new(System::current()));
+    Target::configured(&config.server("s").unwrap().resolve(&resolver).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn case_config_004() {
+    let answers = http(HttpMode::Json).await;
+    tour(configured(&answers.url("/sse"))).await;
+    let answers = http(HttpMode::Json).await;
+    tour(configured(&answers.url("/mcp"))).await;
+    let gets = answers.requests().iter().filter(|request| request.method == "GET" && request.path != "/mcp").count();
+    assert_eq!(gets, 0, "no event stream of the old transport is asked for");
+    // Whichever way an old server refuses, what it says of itself is what it is spoken to by.
+    for refusal in [400, 404, 405] {
+        let server = HttpServer::start(move |request| async move {
+            match (request.method.as_str(), request.path.as_str()) {
+                ("GET", "/sse") => Reply::events().data("event: endpoint\ndata: /messages\n\n").hold(),
+                ("POST", "/messages") => Reply::status(202),
+                _ => Reply::status(refusal),
+            }
+        })
+        .await
+        .unwrap();
+        let connecting = Client::builder().connect(configured(&server.url("/sse")));
+        tokio::select! {
+            ended = connecting => panic!("{refusal}: nobody answered, and yet: {:?}", ended.map(|_| ())),
+            sent = server.wait_for(|request| request.path == "/messages") => assert_eq!(sent.method, "POST"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
+#[cfg(feature = "config")]
+mod configured;
 mod connect;
 pub mod prelude;
 mod target;
@@ -26,6 +28,8 @@ pub use bowline_client::{LoadSkill, LoadedSkill, SkillFile};
 #[cfg(feature = "schema")]
 pub use bowline_client::{OutputSchema, OutputSchemas};
 pub use bowline_client::{ReceivedTasks, Started, TaskCall, TaskHandle, TaskStates, TaskTicket};
+#[cfg(feature = "config")]
+pub use bowline_config as config;
 #[cfg(feature = "http")]
 pub use bowline_http as http;
 pub use bowline_protocol as protocol;
@@ -42,6 +46,8 @@ pub use bowline_stdio as stdio;
 pub use bowline_transport as transport;
 #[cfg(feature = "websocket")]
 pub use bowline_websocket as websocket;
+#[cfg(all(feature = "config", feature = "stdio"))]
+pub use configured::program_of;
 pub use connect::connect;
 #[cfg(feature = "stdio")]
 pub use connect::stdio;

@@ -172,6 +172,14 @@ impl Target {
     }
 }
 
+#[cfg(all(feature = "config", feature = "stdio"))]
+impl Target {
+    /// The way of a connector.
+    pub(crate) fn of(way: Box<dyn Connect>) -> Self {
+        Self { way }
+    }
+}
+
 impl Connect for Target {
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
         self.way.connect()
@@ -205,7 +213,7 @@ fn starts_with(text: &str, scheme: &str) -> bool {
     text.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme))
 }
 
-fn config(message: impl Into<String>) -> Error {
+pub(crate) fn config(message: impl Into<String>) -> Error {
     TransportError::new(TransportErrorKind::Config, message).into()
 }
 
@@ -216,7 +224,7 @@ fn shown(text: &str) -> String {
 
 /// The error for a name whose way was not compiled in.
 #[cfg(not(all(feature = "http", feature = "sse", feature = "websocket", feature = "socket", feature = "stdio")))]
-fn without(feature: &str) -> Error {
+pub(crate) fn without(feature: &str) -> Error {
     config(format!("this build has no way to such a server; turn the feature \"{feature}\" of bowline on"))
 }
 

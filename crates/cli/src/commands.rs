@@ -4,6 +4,7 @@ mod auth;
 mod bench;
 mod call;
 mod complete;
+mod config;
 mod demo;
 mod info;
 mod inspect;
@@ -45,6 +46,9 @@ pub(crate) async fn run(command: Command, run: &Run, out: &mut Output) -> Result
         Command::Replay(options) => Box::pin(replay::run(options, run, out)).await,
         Command::Auth(options) => Box::pin(auth::run(options, run, out)).await,
         Command::Bench(options) => Box::pin(bench::run(options, run, out)).await,
+        Command::Add(options) => config::change::add(&options, run, out),
+        Command::Remove(options) => config::change::remove(&options, run, out),
+        Command::Config(options) => config::run(options.command, run, out),
     }
 }
 

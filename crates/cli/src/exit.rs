@@ -18,6 +18,8 @@ pub(crate) enum Code {
     Connect = 4,
     /// The tool ran and failed, or there is no such tool.
     Tool = 5,
+    /// The configuration does not let it be done.
+    Denied = 6,
     /// An answer did not come in time.
     Timeout = 7,
     /// The server answered with an error, or with something that is no MCP.
@@ -35,6 +37,7 @@ impl Code {
             Self::Authorization => "authorization",
             Self::Connect => "connect",
             Self::Tool => "tool",
+            Self::Denied => "denied",
             Self::Timeout => "timeout",
             Self::Protocol => "protocol",
             Self::Interrupted => "interrupted",

@@ -3,6 +3,7 @@
 mod args;
 mod browser;
 mod commands;
+mod configured;
 mod console;
 mod credentials;
 mod duration;
@@ -31,6 +32,7 @@ use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::configured::Catalog;
 use crate::console::Console;
 use crate::exit::{CliError, Code, Stop};
 use crate::options::{Cli, Format, Global};
@@ -43,7 +45,8 @@ fn main() -> ExitCode {
         Err(error) => return misread(&error),
     };
     let mut out = Output::new(&cli.global);
-    let found = cli.command.find_url(&cli.global);
+    let catalog = Catalog::new(&cli.global);
+    let found = cli.command.find_server(&cli.global, &catalog);
     let run = Run::new(cli.global);
     trace(&run.console);
     if let Err(error) = found {

@@ -1,6 +1,7 @@
 //! The command line, as clap reads it.
 
 mod auth;
+mod config;
 mod global;
 mod kit;
 mod target;
@@ -14,13 +15,14 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::auth::{Auth, AuthCommand, Login};
+pub(crate) use self::config::{Add, Config, ConfigCommand, Export, Import, Remove, ScopeChoice, Trust};
 pub(crate) use self::global::{Format, Global, InheritEnv, TransportChoice};
 pub(crate) use self::kit::{Bench, DirectionChoice, Inspect, Record, Replay, Secrets};
 use crate::duration;
 
 const EXAMPLES: &str = "\
-A server is a URL (http:, https:, ws:, wss:, unix:, tcp:), which comes first, or a program that speaks MCP on its
-standard input and output, behind -- or with --stdio:
+A server is a name from a configuration file or a URL (http:, https:, ws:, wss:, unix:, tcp:), which come first, or a
+program that speaks MCP on its standard input and output, behind -- or with --stdio:
 
   bowline demo
   bowline list http://127.0.0.1:3000/mcp
@@ -28,9 +30,11 @@ standard input and output, behind -- or with --stdio:
   bowline list -- npx -y @modelcontextprotocol/server-everything
   bowline call echo message=hi -- npx -y @modelcontextprotocol/server-everything
   bowline read demo://log-book --stdio \"bowline demo --serve\"
+  bowline add tickets https://tickets.example/mcp -H \"X-Key: env:TICKETS_KEY\"
+  bowline tickets.list_tickets status=open
 
 Exit codes: 0 fine, 1 unexpected, 2 usage, 3 authorization needed, 4 cannot connect,
-5 the tool failed or is unknown, 7 timeout, 9 protocol error, 130 interrupted.";
+5 the tool failed or is unknown, 6 denied by the configuration, 7 timeout, 9 protocol error, 130 interrupted.";
 
 /// Lists, calls, reads and watches servers of the Model Context Protocol.
 #[derive(Debug, Parser)]
@@ -44,8 +48,17 @@ pub(crate) struct Cli {
 
 impl Cli {
     /// Reads this program's command line.
+    ///
+    /// For the two commonest things no verb is needed: `bowline NAME` lists, `bowline NAME.tool …` calls.
     pub(crate) fn read() -> Result<Self, clap::Error> {
-        Self::from_words(std::env::args_os())
+        let words: Vec<OsString> = std::env::args_os().collect();
+        Self::from_words(words.clone()).or_else(|error| match crate::configured::verb_for(&error, &words) {
+            Some((at, verb)) => {
+                let (before, behind) = words.split_at(at);
+                Self::from_words(before.iter().cloned().chain([verb.into()]).chain(behind.iter().cloned()))
+            }
+            None => Err(error),
+        })
     }
 
     fn from_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
@@ -56,12 +69,15 @@ impl Cli {
     }
 }
 
-/// The server: behind `--`, or a URL among the words before.
+/// The server: behind `--`, or a URL or a name among the words before.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Server {
     /// The URL, once it is told from the other words
     #[arg(skip)]
     pub(crate) url: Option<String>,
+    /// The server of a configuration file, once its name is told from the other words
+    #[arg(skip)]
+    pub(crate) configured: Option<Box<bowline::config::Server>>,
     /// The server's program and its arguments, where no URL comes first
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
@@ -72,44 +88,54 @@ pub(crate) struct Server {
 pub(crate) enum Command {
     /// A first look: every feature once, against a server inside this program
     Demo(Demo),
-    /// What a server has: tools as function signatures
+    /// What a server has: tools as function signatures; without a server, the servers of the configuration
     #[command(visible_aliases = ["ls", "tools"])]
-    #[command(override_usage = "bowline list [OPTIONS] [URL] [-- <COMMAND>...]")]
+    #[command(override_usage = "bowline list [OPTIONS] [SERVER] [-- <COMMAND>...]")]
     List(List),
     /// What a server says about itself, or about one of its tools
-    #[command(override_usage = "bowline info [OPTIONS] [URL] [TOOL] [-- <COMMAND>...]")]
+    #[command(override_usage = "bowline info [OPTIONS] [SERVER] [TOOL] [-- <COMMAND>...]")]
     Info(Info),
     /// Calls a tool
-    #[command(override_usage = "bowline call [OPTIONS] [URL] <TOOL> [ARGUMENT]... [-- <COMMAND>...]")]
+    #[command(override_usage = "bowline call [OPTIONS] [SERVER] <TOOL> [ARGUMENT]... [-- <COMMAND>...]")]
     Call(Call),
     /// Reads a resource
-    #[command(override_usage = "bowline read [OPTIONS] [URL] <URI> [-- <COMMAND>...]")]
+    #[command(override_usage = "bowline read [OPTIONS] [SERVER] <URI> [-- <COMMAND>...]")]
     Read(Read),
     /// Fills in a prompt
-    #[command(override_usage = "bowline prompt [OPTIONS] [URL] <NAME> [ARGUMENT]... [-- <COMMAND>...]")]
+    #[command(override_usage = "bowline prompt [OPTIONS] [SERVER] <NAME> [ARGUMENT]... [-- <COMMAND>...]")]
     Prompt(Prompt),
     /// Logs in to servers that want it, and out of them
     Auth(Auth),
     /// Asks for suggestions for an argument
-    #[command(override_usage = "bowline complete [OPTIONS] [URL] <REFERENCE> <ARGUMENT=VALUE> [-- <COMMAND>...]")]
+    #[command(override_usage = "bowline complete [OPTIONS] [SERVER] <REFERENCE> <ARGUMENT=VALUE> [-- <COMMAND>...]")]
     Complete(Complete),
     /// Tells how long the server takes to answer
-    #[command(override_usage = "bowline ping [OPTIONS] [URL] [-- <COMMAND>...]")]
+    #[command(override_usage = "bowline ping [OPTIONS] [SERVER] [-- <COMMAND>...]")]
     Ping(Ping),
     /// Prints changes as they come, one line an event
-    #[command(override_usage = "bowline watch [OPTIONS] [URL] [URI]... [-- <COMMAND>...]")]
+    #[command(override_usage = "bowline watch [OPTIONS] [SERVER] [URI]... [-- <COMMAND>...]")]
     Watch(Watch),
     /// Shows every frame that passes, one line each
-    #[command(override_usage = "bowline inspect [OPTIONS] [URL] [-- <COMMAND>...]")]
+    #[command(override_usage = "bowline inspect [OPTIONS] [SERVER] [-- <COMMAND>...]")]
     Inspect(Inspect),
     /// Puts a client through to a server, and records what passes
-    #[command(override_usage = "bowline record --file <FILE> [OPTIONS] [URL] [-- <COMMAND>...]")]
+    #[command(override_usage = "bowline record --file <FILE> [OPTIONS] [SERVER] [-- <COMMAND>...]")]
     Record(Record),
     /// Is the server of a recording
     Replay(Replay),
     /// Calls a tool many times, and tells how long it takes
-    #[command(override_usage = "bowline bench [OPTIONS] [URL] <TOOL> [ARGUMENT]... [-- <COMMAND>...]")]
+    #[command(override_usage = "bowline bench [OPTIONS] [SERVER] <TOOL> [ARGUMENT]... [-- <COMMAND>...]")]
     Bench(Bench),
+    /// Puts a server into a configuration file
+    #[command(
+        override_usage = "bowline add [OPTIONS] <NAME> <URL>\n       bowline add [OPTIONS] <NAME> -- <COMMAND>..."
+    )]
+    Add(Add),
+    /// Takes a server out of a configuration file
+    #[command(visible_alias = "rm")]
+    Remove(Remove),
+    /// The servers of configuration files, where they come from, and what is wrong with them
+    Config(Config),
 }
 
 /// Options of `demo`.
@@ -126,8 +152,8 @@ pub(crate) struct Demo {
 /// Options of `list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// The server's URL
-    #[arg(value_name = "URL")]
+    /// The server's URL or name
+    #[arg(value_name = "SERVER")]
     pub(crate) target: Option<String>,
     /// Resources instead of tools
     #[arg(long, env = "BOWLINE_RESOURCES", value_parser = FalseyValueParser::new())]
@@ -150,7 +176,7 @@ pub(crate) struct List {
 pub(crate) struct Info {
     /// A tool of the server
     pub(crate) tool: Option<String>,
-    /// The last of the words above where a URL comes first
+    /// The last of the words above where a server comes first
     #[arg(hide = true)]
     pub(crate) more: Option<String>,
     /// The tool's schemas as one JSON document
@@ -236,7 +262,7 @@ pub(crate) struct Save {
 pub(crate) struct Read {
     /// The resource
     pub(crate) uri: String,
-    /// The last of the words above where a URL comes first
+    /// The last of the words above where a server comes first
     #[arg(hide = true)]
     pub(crate) more: Option<String>,
     #[command(flatten)]
@@ -267,7 +293,7 @@ pub(crate) struct Complete {
     /// The argument and what is typed of it so far
     #[arg(value_name = "ARGUMENT=VALUE")]
     pub(crate) argument: String,
-    /// The last of the words above where a URL comes first
+    /// The last of the words above where a server comes first
     #[arg(hide = true)]
     pub(crate) more: Option<String>,
     /// Another argument that has a value already; may be repeated
@@ -280,8 +306,8 @@ pub(crate) struct Complete {
 /// Options of `ping`.
 #[derive(Debug, Args)]
 pub(crate) struct Ping {
-    /// The server's URL
-    #[arg(value_name = "URL")]
+    /// The server's URL or name
+    #[arg(value_name = "SERVER")]
     pub(crate) target: Option<String>,
     /// How many times
     #[arg(short, long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000), env = "BOWLINE_COUNT")]
@@ -338,7 +364,8 @@ pub(crate) mod tests {
     #[test]
     fn every_option_has_a_variable() {
         let command = Cli::command();
-        let all = std::iter::once(&command).chain(command.get_subcommands());
+        let nested = command.get_subcommands().flat_map(clap::Command::get_subcommands);
+        let all = std::iter::once(&command).chain(command.get_subcommands()).chain(nested);
         for arg in all.flat_map(clap::Command::get_arguments).filter(|arg| arg.get_long().is_some()) {
             if matches!(arg.get_id().as_str(), "help" | "version") {
                 continue;

@@ -4,6 +4,7 @@ use std::env::VarError;
 use std::ffi::OsString;
 use std::sync::Arc;
 
+use bowline::config::Endpoint;
 use bowline::protocol::Revision;
 use bowline::stdio::{self, StdioConnect};
 use bowline::transport::Connect;
@@ -11,6 +12,7 @@ use bowline::{Folders, Target, TargetOptions};
 use bowline_testkit::Redaction;
 
 use crate::args::read_file;
+use crate::configured;
 use crate::console::Console;
 use crate::credentials;
 use crate::exit::CliError;
@@ -31,9 +33,28 @@ pub(crate) enum Named {
 
 /// The server that the options name, and how to reach it.
 pub(crate) async fn named(run: &Run, server: &Server) -> Result<Named, CliError> {
+    let global = &*run.global;
+    let program = |connect| fitted(connect, global, &run.console).map(|connect| Named::Program(Box::new(connect)));
+    if let Some(configured) = &server.configured {
+        return match configured::endpoint(global, configured)? {
+            Endpoint::Program(found) => {
+                for_programs(global)?;
+                program(bowline::program_of(&found))
+            }
+            Endpoint::Remote(address) => {
+                let has_own = address.bearer.is_some() || address.headers.iter().any(|(name, _)| authorizes(name));
+                let options = options(run, &address.url, has_own).await?;
+                Ok(Named::Url(Box::new(Target::to_address(&address, options)?)))
+            }
+            _ => Err(CliError::usage("this version has no way to such a server")),
+        };
+    }
     match &server.url {
-        Some(url) => target(run, url).await.map(|target| Named::Url(Box::new(target))),
-        None => connect(&run.global, server, &run.console).map(|connect| Named::Program(Box::new(connect))),
+        Some(url) => {
+            let options = options(run, url, false).await?;
+            Ok(Named::Url(Box::new(Target::parse_with(url, &options)?)))
+        }
+        None => program(self::program(global, server)?),
     }
 }
 
@@ -66,9 +87,9 @@ pub(crate) fn redaction(secrets: &Secrets) -> Result<Redaction, CliError> {
     Ok(redaction)
 }
 
-/// How to start the server. With `-v`, what it writes to its standard error is shown.
-fn connect(global: &Global, server: &Server, console: &Console) -> Result<StdioConnect, CliError> {
-    let mut connect = program(global, server)?.inherit_env(match global.inherit_env {
+/// How to start a program with what the options say. With `-v`, what it writes to its standard error is shown.
+fn fitted(connect: StdioConnect, global: &Global, console: &Console) -> Result<StdioConnect, CliError> {
+    let mut connect = connect.inherit_env(match global.inherit_env {
         InheritEnv::All => stdio::InheritEnv::All,
         InheritEnv::Safe => stdio::InheritEnv::SafeList,
         InheritEnv::None => stdio::InheritEnv::None,
@@ -97,19 +118,25 @@ fn program(global: &Global, server: &Server) -> Result<StdioConnect, CliError> {
             .map_err(|error| CliError::usage(format!("--stdio: {error}")).hint(FORMS))?,
         (None, None) => {
             return Err(CliError::usage("no server is named").hint(format!(
-                "write its URL first, such as http://127.0.0.1:3000/mcp; for a program, {FORMS}; `bowline demo` needs none"
+                "write its URL or its name first, such as http://127.0.0.1:3000/mcp; for a program, {FORMS}; `bowline demo` needs none"
             )));
         }
     };
+    for_programs(global)?;
+    Ok(connect)
+}
+
+/// Refuses options that do nothing for programs.
+fn for_programs(global: &Global) -> Result<(), CliError> {
     match global.stated_for_urls() {
         Some(option) => Err(CliError::usage(format!("{option} is for servers with a URL, and this one is a program"))
             .hint(format!("leave {option} out, or name the server by its URL"))),
-        None => Ok(connect),
+        None => Ok(()),
     }
 }
 
-/// How to reach a server with a URL.
-async fn target(run: &Run, url: &str) -> Result<Target, CliError> {
+/// What the options say for a server with a URL. `has_own` is whether it has credentials from elsewhere already.
+async fn options(run: &Run, url: &str, has_own: bool) -> Result<TargetOptions, CliError> {
     let global = &run.global;
     if let Some(option) = global.stated_for_programs() {
         return Err(CliError::usage(format!("{option} is for servers that are programs, and this one has a URL"))
@@ -122,7 +149,7 @@ async fn target(run: &Run, url: &str) -> Result<Target, CliError> {
                 Err(CliError::usage(format!("{option} is for servers on the web, and this one is a socket"))
                     .hint(format!("leave {option} out, or name the server by http: or ws:")))
             }
-            None => Ok(Target::parse(url)?),
+            None => Ok(TargetOptions::default()),
         };
     }
     let mut options =
@@ -143,14 +170,16 @@ async fn target(run: &Run, url: &str) -> Result<Target, CliError> {
         options = options.with_bearer(text_variable("--bearer-env", variable)?);
     }
     // Credentials of somebody's own are not mixed with those of a login.
-    let has_own = |(name, _): &(String, String)| name.eq_ignore_ascii_case("authorization");
-    if options.bearer.is_none()
-        && !options.headers.iter().any(has_own)
-        && let Some(oauth) = credentials::of_server(url, run).await?
-    {
+    let has_own = has_own || options.bearer.is_some() || options.headers.iter().any(|(name, _)| authorizes(name));
+    if !has_own && let Some(oauth) = credentials::of_server(url, run).await? {
         options = options.with_authorize(Arc::new(oauth));
     }
-    Ok(Target::parse_with(url, &options)?)
+    Ok(options)
+}
+
+/// Whether a header has credentials.
+fn authorizes(name: &str) -> bool {
+    name.eq_ignore_ascii_case("authorization")
 }
 
 /// Whether a URL names a socket, which takes neither headers nor certificates.
@@ -159,15 +188,21 @@ fn is_socket(url: &str) -> bool {
     scheme.eq_ignore_ascii_case("unix") || scheme.eq_ignore_ascii_case("tcp")
 }
 
-/// `K=V`, where the value may be taken from this environment or from a file. Errors never show a value.
+/// `K=V` of `-e`.
 fn variable(pair: &str) -> Result<(String, OsString), CliError> {
+    assigned("-e", pair)
+}
+
+/// `K=V` of an option, where the value may be taken from this environment or from a file. Errors never show a value.
+pub(crate) fn assigned(option: &str, pair: &str) -> Result<(String, OsString), CliError> {
     let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-        return Err(CliError::usage("-e wants K=V").hint("write for instance -e TOKEN=env:MY_TOKEN"));
+        return Err(CliError::usage(format!("{option} wants K=V"))
+            .hint(format!("write for instance {option} TOKEN=env:MY_TOKEN")));
     };
     let value = if let Some(variable) = value.strip_prefix("env:") {
         std::env::var_os(variable).ok_or_else(|| {
-            CliError::usage(format!("-e {name}=env:{variable}: this environment has no `{variable}`"))
-                .hint(format!("set it before, or write -e {name}=file:PATH"))
+            CliError::usage(format!("{option} {name}=env:{variable}: this environment has no `{variable}`"))
+                .hint(format!("set it before, or write {option} {name}=file:PATH"))
         })?
     } else if let Some(path) = value.strip_prefix("file:") {
         file_text(path)?.into()

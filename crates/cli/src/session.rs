@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bowline::protocol::{LoggingLevel, LoggingMessageNotificationParams};
 use bowline::transport::Connect;
-use bowline::{Client, ClientBuilder, Event, Timeouts};
+use bowline::{Client, ClientBuilder, Event, Timeouts, config};
 use bowline_testkit::Inspector;
 use tokio::sync::Notify;
 
@@ -70,15 +70,23 @@ impl Run {
         builder: ClientBuilder,
         body: impl AsyncFnOnce(&Client) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        let result = match server::named(self, server).await? {
-            Named::Program(connect) => self.with_client(builder, connect, body).await,
+        let named = server::named(self, server).await?;
+        // What the command line says is meant; what the file says comes before the defaults.
+        let timeouts = match &server.configured {
+            Some(configured) => self.timeouts(&configured.timeouts),
+            None => self.timeouts(&config::Timeouts::default()),
+        };
+        let states_connect = self.global.connect_timeout.is_some()
+            || server.configured.as_ref().is_some_and(|configured| configured.timeouts.connect.is_some());
+        let result = match named {
+            Named::Program(connect) => self.with_client(builder.timeouts(timeouts), connect, body).await,
             Named::Url(target) => {
                 // Silence may mean that a person logs in.
-                let builder = match self.global.connect_timeout {
-                    None if login::may_ask() => builder.timeouts(self.timeouts().with_connect(LOGIN_PATIENCE)),
-                    _ => builder,
+                let timeouts = match login::may_ask() && !states_connect {
+                    true => timeouts.with_connect(LOGIN_PATIENCE),
+                    false => timeouts,
                 };
-                self.with_client(builder, target, body).await
+                self.with_client(builder.timeouts(timeouts), target, body).await
             }
         };
         result.map_err(|stop| stop.about(server))
@@ -130,7 +138,9 @@ impl Run {
 
     /// A client as the options want it.
     pub(crate) fn builder(&self, logs: Logs) -> Result<ClientBuilder, CliError> {
-        let mut builder = Client::builder().timeouts(self.timeouts()).on_elicitation(elicit::Terminal::new(self));
+        let mut builder = Client::builder()
+            .timeouts(self.timeouts(&config::Timeouts::default()))
+            .on_elicitation(elicit::Terminal::new(self));
         if let Some(revision) = server::revision(&self.global)? {
             builder = builder.revision(revision);
         }
@@ -150,15 +160,15 @@ impl Run {
         }))
     }
 
-    fn timeouts(&self) -> Timeouts {
+    fn timeouts(&self, configured: &config::Timeouts) -> Timeouts {
         let mut timeouts = Timeouts::default();
-        if let Some(limit) = self.global.connect_timeout {
+        if let Some(limit) = self.global.connect_timeout.or(configured.connect) {
             timeouts = timeouts.with_connect(limit);
         }
-        if let Some(limit) = self.global.max_time {
+        if let Some(limit) = self.global.max_time.or(configured.total) {
             timeouts = timeouts.with_total(limit).with_task(limit);
         }
-        match self.global.timeout {
+        match self.global.timeout.or(configured.idle) {
             Some(limit) => timeouts.with_idle(limit),
             // Silence may mean that a person is filling in a form.
             None if elicit::is_interactive() => timeouts.with_idle(timeouts.total),

@@ -21,12 +21,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bowline-auth", &["bowline-http", "bowline-protocol", "bowline-transport"]),
     ("bowline-client", &["bowline-protocol", "bowline-schema", "bowline-transport"]),
     ("bowline-resilience", &["bowline-client", "bowline-protocol", "bowline-transport"]),
+    // What a message quotes is made harmless in one place.
+    ("bowline-config", &["bowline-protocol"]),
     ("bowline-testkit", &["bowline-protocol", "bowline-transport"]),
     (
         "bowline",
         &[
             "bowline-auth",
             "bowline-client",
+            "bowline-config",
             "bowline-http",
             "bowline-protocol",
             "bowline-resilience",

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::call::listed_tool;
 use super::given;
 use crate::args::Members;
+use crate::configured;
 use crate::duration;
 use crate::exit::{CliError, Code, Stop};
 use crate::options::{Bench, Format};
@@ -29,6 +30,9 @@ const LONGEST: u64 = 3_600_000_000;
 pub(crate) async fn run(options: Bench, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let given = given(&options.given)?;
     let name = options.tool.as_str();
+    if let Some(configured) = &options.server.configured {
+        configured::permit(configured, name)?;
+    }
     run.with_server(&options.server, Logs::Console, async |client| {
         let tool = listed_tool(client, name).await?;
         if !options.yes && !does_no_harm(&tool) {

@@ -6,6 +6,7 @@ use bowline::{Client, OutputSchemas};
 use super::info::unknown_tool;
 use super::{find, given, renderer};
 use crate::args::{Built, parse_object};
+use crate::configured;
 use crate::exit::{CliError, Code, Stop};
 use crate::options::{Call, Format, Save};
 use crate::output::Output;
@@ -19,6 +20,9 @@ use crate::stdin::{self, Offer};
 pub(crate) async fn run(options: Call, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let mut given = given(&options.given)?;
     let name = options.tool.as_str();
+    if let Some(configured) = &options.server.configured {
+        configured::permit(configured, name)?;
+    }
     let policy = options.output_schema.map(OutputSchemas::from);
     let builder = run.builder(Logs::Console)?.output_schemas(policy.unwrap_or_default());
     // The schema of the result comes with the list of tools.

@@ -4,7 +4,7 @@ use bowline::Client;
 use bowline::protocol::{Prompt, Resource, ResourceTemplate, Tool};
 use serde::Serialize;
 
-use super::{all, server_name};
+use super::{all, config, server_name};
 use crate::console::Console;
 use crate::exit::Stop;
 use crate::options::{Format, List};
@@ -14,6 +14,10 @@ use crate::session::{Logs, Run};
 use crate::styled::Styled;
 
 pub(crate) async fn run(options: List, run: &Run, out: &mut Output) -> Result<(), Stop> {
+    let server = &options.server;
+    if server.url.is_none() && server.configured.is_none() && server.command.is_empty() && run.global.stdio.is_none() {
+        return config::list(run, out);
+    }
     run.with_server(&options.server, Logs::Console, async |client| {
         let lists = Lists::fetch(&options, client, &run.console).await?;
         if out.format() == Format::Json {
@@ -51,7 +55,11 @@ impl Lists {
         let wants = |named: bool, has: bool| if options.all { has } else { named };
         let mut lists = Self::default();
         if wants(!by_name, has.tools.is_some()) {
-            lists.tools = Some(all(client.tools(), console).await?);
+            let mut tools = all(client.tools(), console).await?;
+            if let Some(configured) = &options.server.configured {
+                tools.retain(|tool| configured.tools.permits(&tool.name));
+            }
+            lists.tools = Some(tools);
         }
         if wants(options.resources, has.resources.is_some()) {
             lists.resources = Some(all(client.resources(), console).await?);

@@ -24,11 +24,11 @@ pub(crate) enum AuthCommand {
 }
 
 impl AuthCommand {
-    /// The server's URL.
-    pub(crate) fn url(&self) -> &str {
+    /// The server: its URL, or its name until that is looked up.
+    pub(crate) fn url_mut(&mut self) -> &mut String {
         match self {
-            Self::Login(login) => &login.server.url,
-            Self::Status(server) | Self::Refresh(server) | Self::Logout(server) => &server.url,
+            Self::Login(login) => &mut login.server.url,
+            Self::Status(server) | Self::Refresh(server) | Self::Logout(server) => &mut server.url,
         }
     }
 }
@@ -36,7 +36,8 @@ impl AuthCommand {
 /// The server that a login is for.
 #[derive(Debug, Args)]
 pub(crate) struct OneServer {
-    /// The server's URL
+    /// The server's URL, or its name in the configuration
+    #[arg(value_name = "SERVER")]
     pub(crate) url: String,
 }
 

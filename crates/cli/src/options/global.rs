@@ -24,6 +24,21 @@ pub(crate) struct Global {
     )]
     pub(crate) stdio: Option<String>,
 
+    /// A configuration file, which wins over those that are looked for; may be repeated
+    #[arg(long, global = true, value_name = "FILE", env = "BOWLINE_CONFIG", help_heading = "Server")]
+    pub(crate) config: Vec<PathBuf>,
+
+    /// Answers what a configuration asks for by ${input:ID}; the value may be env:VAR or file:PATH; may be repeated
+    #[arg(
+        long,
+        global = true,
+        value_name = "ID=VALUE",
+        env = "BOWLINE_INPUT",
+        hide_env_values = true,
+        help_heading = "Server"
+    )]
+    pub(crate) input: Vec<String>,
+
     /// How to reach the server; a URL's scheme says it too
     #[arg(long, global = true, value_enum, default_value_t, env = "BOWLINE_TRANSPORT", help_heading = "Server")]
     pub(crate) transport: TransportChoice,
@@ -181,6 +196,8 @@ impl Global {
     pub(crate) const fn for_json_errors() -> Self {
         Self {
             stdio: None,
+            config: Vec::new(),
+            input: Vec::new(),
             transport: TransportChoice::Auto,
             revision: None,
             header: Vec::new(),

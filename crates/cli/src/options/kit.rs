@@ -13,8 +13,8 @@ use crate::duration;
 /// Options of `inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// The server's URL
-    #[arg(value_name = "URL")]
+    /// The server's URL or name
+    #[arg(value_name = "SERVER")]
     pub(crate) target: Option<String>,
     /// Shows this method alone, with the answers to it; a * at the end stands for any rest; may be repeated
     #[arg(long, value_name = "METHOD", env = "BOWLINE_METHOD")]
@@ -66,8 +66,8 @@ pub(crate) enum DirectionChoice {
 /// Options of `record`.
 #[derive(Debug, Args)]
 pub(crate) struct Record {
-    /// The server's URL
-    #[arg(value_name = "URL")]
+    /// The server's URL or name
+    #[arg(value_name = "SERVER")]
     pub(crate) target: Option<String>,
     /// The file to record into
     #[arg(short = 'o', long, value_name = "FILE", env = "BOWLINE_FILE", required = true)]

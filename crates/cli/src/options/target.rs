@@ -1,26 +1,29 @@
-//! Which of a command's words is the server's URL.
+//! Which of a command's words is the server.
 
 use bowline::Target;
 
 use super::{Command, Global, Server};
+use crate::configured::{self, Catalog};
 use crate::exit::CliError;
 use crate::sanitize;
 
 impl Command {
-    /// Tells the server's URL from the other words: it comes first, where no program is named.
+    /// Tells the server from the other words: its URL or its name comes first, where no program is named.
     ///
     /// What `read` and `watch` are given may be URLs too. So behind `read` two words are needed for one of them to be
     /// the server, and where a program is named none is. Names of tools and prompts that look like URLs are refused
     /// there: they are far more likely a server named twice.
-    pub(crate) fn find_url(&mut self, global: &Global) -> Result<(), CliError> {
+    pub(crate) fn find_server(&mut self, global: &Global, catalog: &Catalog) -> Result<(), CliError> {
         let stated = global.states_stdio();
         let has_program = |server: &Server| stated || !server.command.is_empty();
+        // A program that a variable names is a server for every command that says no other.
+        let by_name = |server: &Server| !has_program(server) && global.stdio.is_none();
         match self {
-            Self::Demo(_) | Self::Replay(_) => {}
+            Self::Demo(_) | Self::Replay(_) | Self::Add(_) | Self::Remove(_) | Self::Config(_) => {}
             Self::Auth(super::Auth { command }) => {
-                let url = command.url();
-                if !Target::is_url(url) {
-                    return Err(no_server(url));
+                let word = command.url_mut();
+                if !Target::is_url(word) {
+                    *word = configured::url(global, &*catalog.server(word)?)?;
                 }
             }
             Self::List(super::List { target, server, .. })
@@ -29,51 +32,72 @@ impl Command {
             | Self::Record(super::Record { target, server, .. }) => {
                 let Some(word) = target.take() else { return Ok(()) };
                 refuse_second(has_program(server), &word)?;
-                if !Target::is_url(&word) {
-                    return Err(no_server(&word));
+                if Target::is_url(&word) {
+                    server.url = Some(word);
+                } else if has_program(server) {
+                    return Err(catalog.unknown(&word));
+                } else {
+                    server.configured = Some(catalog.server(&word)?);
                 }
-                server.url = Some(word);
             }
             Self::Info(info) => {
                 let Some(first) = &info.tool else { return Ok(()) };
                 refuse_second(has_program(&info.server), first)?;
                 if Target::is_url(first) {
                     info.server.url = std::mem::replace(&mut info.tool, info.more.take());
+                } else if by_name(&info.server) {
+                    let (server, tool) = catalog.split(first)?;
+                    if let (Some(tool), Some(more)) = (&tool, &info.more) {
+                        return Err(one_too_many(tool, more));
+                    }
+                    info.server.configured = Some(server);
+                    info.tool = tool.or_else(|| info.more.take());
                 } else if let Some(more) = &info.more {
                     return Err(one_too_many(first, more));
                 }
                 if info.tool.is_none() && (info.schema || info.input_schema || info.output_schema) {
                     return Err(CliError::usage("a schema is that of a tool, and no tool is named")
-                        .hint("write the tool's name behind the URL"));
+                        .hint("write the tool's name behind the server"));
                 }
             }
             Self::Call(call) => {
                 refuse_second(has_program(&call.server), &call.tool)?;
-                call.server.url = shift(&mut call.tool, &mut call.given.words, TOOL)?;
+                let by_name = by_name(&call.server).then_some(catalog);
+                shift(&mut call.server, by_name, &mut call.tool, &mut call.given.words, TOOL)?;
             }
             Self::Bench(bench) => {
                 refuse_second(has_program(&bench.server), &bench.tool)?;
-                bench.server.url = shift(&mut bench.tool, &mut bench.given.words, TOOL)?;
+                let by_name = by_name(&bench.server).then_some(catalog);
+                shift(&mut bench.server, by_name, &mut bench.tool, &mut bench.given.words, TOOL)?;
             }
             Self::Prompt(prompt) => {
                 refuse_second(has_program(&prompt.server), &prompt.name)?;
-                prompt.server.url = shift(&mut prompt.name, &mut prompt.arguments, "NAME [ARGUMENT]…")?;
+                let by_name = by_name(&prompt.server).then_some(catalog);
+                shift(&mut prompt.server, by_name, &mut prompt.name, &mut prompt.arguments, "NAME [ARGUMENT]…")?;
             }
             Self::Read(read) => {
                 let Some(more) = read.more.take() else { return Ok(()) };
                 refuse_second(has_program(&read.server), &read.uri)?;
-                if !Target::is_url(&read.uri) {
+                if Target::is_url(&read.uri) {
+                    read.server.url = Some(std::mem::replace(&mut read.uri, more));
+                } else if by_name(&read.server) {
+                    read.server.configured = Some(catalog.server(&read.uri)?);
+                    read.uri = more;
+                } else {
                     return Err(one_too_many(&read.uri, &more));
                 }
-                read.server.url = Some(std::mem::replace(&mut read.uri, more));
             }
             Self::Complete(complete) => {
                 refuse_second(has_program(&complete.server), &complete.reference)?;
                 let is_url = Target::is_url(&complete.reference);
                 match complete.more.take() {
-                    Some(more) if is_url => {
+                    Some(more) if is_url || by_name(&complete.server) => {
+                        if !is_url {
+                            complete.server.configured = Some(catalog.server(&complete.reference)?);
+                        }
                         let reference = std::mem::replace(&mut complete.argument, more);
-                        complete.server.url = Some(std::mem::replace(&mut complete.reference, reference));
+                        let server = std::mem::replace(&mut complete.reference, reference);
+                        complete.server.url = is_url.then_some(server);
                     }
                     Some(more) => return Err(one_too_many(&complete.reference, &more)),
                     None if is_url => return Err(too_few("REFERENCE ARGUMENT=VALUE")),
@@ -81,8 +105,12 @@ impl Command {
                 }
             }
             Self::Watch(watch) => {
-                if !has_program(&watch.server) && watch.uris.first().is_some_and(|word| Target::is_url(word)) {
+                let Some(first) = watch.uris.first().filter(|_| !has_program(&watch.server)) else { return Ok(()) };
+                if Target::is_url(first) {
                     watch.server.url = Some(watch.uris.remove(0));
+                } else if by_name(&watch.server) {
+                    watch.server.configured = Some(catalog.server(first)?);
+                    watch.uris.remove(0);
                 }
             }
         }
@@ -90,19 +118,33 @@ impl Command {
     }
 }
 
-/// What stands behind the URL where a tool is called.
+/// What stands behind the server where a tool is called.
 const TOOL: &str = "TOOL [ARGUMENT]…";
 
-/// The URL, if the first word is one; the next word takes its place.
-fn shift(first: &mut String, rest: &mut Vec<String>, wanted: &str) -> Result<Option<String>, CliError> {
+/// Takes the server from the first word, if it is one or has to be one; what is left of the words moves up.
+fn shift(
+    server: &mut Server,
+    by_name: Option<&Catalog>,
+    first: &mut String,
+    rest: &mut Vec<String>,
+    wanted: &str,
+) -> Result<(), CliError> {
     if !Target::is_url(first) {
-        return Ok(None);
+        let Some(catalog) = by_name else { return Ok(()) };
+        let (configured, tool) = catalog.split(first)?;
+        server.configured = Some(configured);
+        if let Some(tool) = tool {
+            *first = tool;
+            return Ok(());
+        }
     }
     if rest.is_empty() {
         return Err(too_few(wanted));
     }
     let next = rest.remove(0);
-    Ok(Some(std::mem::replace(first, next)))
+    let word = std::mem::replace(first, next);
+    server.url = Target::is_url(&word).then_some(word);
+    Ok(())
 }
 
 // A URL may hold a password or a token: none of these messages repeats one.
@@ -116,7 +158,7 @@ fn refuse_second(has_program: bool, word: &str) -> Result<(), CliError> {
 }
 
 fn too_few(wanted: &str) -> CliError {
-    CliError::usage("nothing is asked of the server behind the URL").hint(format!("write {wanted} behind the URL"))
+    CliError::usage("nothing is asked of the server").hint(format!("write {wanted} behind the server"))
 }
 
 fn one_too_many(first: &str, second: &str) -> CliError {
@@ -125,13 +167,10 @@ fn one_too_many(first: &str, second: &str) -> CliError {
         .hint("the URL comes first: http://… https://… ws://… wss://… unix:/path tcp:host:port")
 }
 
-fn no_server(word: &str) -> CliError {
-    CliError::usage(format!("`{}` names no server", sanitize::line(word)))
-        .hint("write a URL such as http://127.0.0.1:3000/mcp or unix:/path, or `-- command arguments…` at the end")
-}
-
 #[cfg(test)]
 mod tests {
+    use bowline::config::{Configuration, Host};
+
     use super::*;
     use crate::options::tests::parse;
 
@@ -139,7 +178,9 @@ mod tests {
 
     fn found(words: &str) -> Result<Command, CliError> {
         let mut cli = parse(&words.replace("URL", URL)).unwrap();
-        cli.command.find_url(&cli.global).map(|()| cli.command)
+        let text = r#"{"mcpServers":{"tickets":{"url":"http://t"},"a.b":{"command":"x"},"bad":{"type":"pigeon"}}}"#;
+        let catalog = Catalog::of(Configuration::read(Host::Generic, "mcp.json", text));
+        cli.command.find_server(&cli.global, &catalog).map(|()| cli.command)
     }
 
     #[test]
@@ -184,5 +225,43 @@ mod tests {
             assert_eq!(error.code, crate::exit::Code::Usage, "{words}");
             assert!(!error.message.contains(URL) && error.hint.is_some_and(|hint| !hint.contains("127.0.0.1:1")));
         }
+    }
+
+    #[test]
+    fn the_name_of_a_configured_server_comes_first_too() {
+        let name = |server: &Server| server.configured.as_ref().map(|found| found.name.clone()).unwrap_or_default();
+        for words in ["call tickets.echo a=1", "call tickets/echo a=1", "call tickets echo a=1"] {
+            let Ok(Command::Call(call)) = found(words) else { panic!("{words}") };
+            assert_eq!((name(&call.server).as_str(), call.tool.as_str()), ("tickets", "echo"), "{words}");
+            assert_eq!(call.given.words, ["a=1"]);
+        }
+        let Ok(Command::Call(call)) = found("call a.b.c.d") else { panic!() };
+        assert_eq!((name(&call.server).as_str(), call.tool.as_str()), ("a.b", "c.d"));
+        let Ok(Command::List(list)) = found("list a.b") else { panic!() };
+        assert_eq!(name(&list.server), "a.b");
+        let Ok(Command::Info(info)) = found("info tickets echo") else { panic!() };
+        assert_eq!((name(&info.server).as_str(), info.tool.as_deref()), ("tickets", Some("echo")));
+        let Ok(Command::Info(info)) = found("info tickets") else { panic!() };
+        assert_eq!((name(&info.server).as_str(), info.tool), ("tickets", None));
+        let Ok(Command::Read(read)) = found("read tickets x://1") else { panic!() };
+        assert_eq!((name(&read.server).as_str(), read.uri.as_str()), ("tickets", "x://1"));
+        let Ok(Command::Complete(complete)) = found("complete tickets prompt:p a=b") else { panic!() };
+        assert_eq!((name(&complete.server).as_str(), complete.argument.as_str()), ("tickets", "a=b"));
+        let Ok(Command::Watch(watch)) = found("watch tickets x://1") else { panic!() };
+        assert_eq!((name(&watch.server).as_str(), watch.uris.len()), ("tickets", 1));
+        let Ok(Command::Prompt(prompt)) = found("prompt tickets p") else { panic!() };
+        assert_eq!((name(&prompt.server).as_str(), prompt.name.as_str()), ("tickets", "p"));
+        // Where a program is named, words are what they were.
+        let Ok(Command::Call(call)) = found("call tickets.echo -- p") else { panic!() };
+        assert_eq!((name(&call.server).as_str(), call.tool.as_str()), ("", "tickets.echo"));
+    }
+
+    #[test]
+    fn a_name_that_is_unknown_or_cannot_be_used_is_told() {
+        let error = found("list tickts").map(|_| ()).unwrap_err();
+        assert!(error.message.contains("`tickts` names no server"), "{error}");
+        assert_eq!(error.hint.as_deref(), Some("did you mean `tickets`?"));
+        let error = found("list bad").map(|_| ()).unwrap_err();
+        assert!(error.message.contains("mcp.json:1") && error.message.contains("pigeon"), "{error}");
     }
 }

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod arguments;
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod ends;

@@ -42,6 +42,8 @@ pub(crate) fn command(words: &[&str]) -> Command {
     }
     // Logins of whoever runs the tests are not theirs to use.
     command.env("BOWLINE_STATE_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/no-state"));
+    // Whoever runs the tests has servers of their own.
+    command.env("HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/nobody")).env_remove("XDG_CONFIG_HOME");
     command
 }
 

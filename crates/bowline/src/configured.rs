@@ -1,0 +1,109 @@
+//! From a configured server to a way to it.
+
+use bowline_client::Error;
+use bowline_config::{Address, Endpoint, Way};
+
+use crate::target::{Target, TargetOptions, TransportChoice, config};
+
+impl Target {
+    /// The way to a server of a configuration, once its variables are filled in.
+    ///
+    /// ```no_run
+    /// use bowline::config::{Configuration, Resolver, Sources, Surroundings};
+    /// use bowline::{Client, Target};
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let around = Surroundings::of_process();
+    /// let config = Configuration::load(&around, &Sources::default());
+    /// let endpoint = config.server("tickets")?.resolve(&Resolver::new(around))?;
+    /// let client = Client::builder().connect(Target::configured(&endpoint)?).await?;
+    /// # client.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where the address is none, its feature is off, or what the
+    /// server is given does not fit it.
+    pub fn configured(endpoint: &Endpoint) -> Result<Self, Error> {
+        match endpoint {
+            Endpoint::Remote(address) => Self::to_address(address, TargetOptions::default()),
+            #[cfg(feature = "stdio")]
+            Endpoint::Program(program) => Ok(Self::of(Box::new(program_of(program)))),
+            #[cfg(not(feature = "stdio"))]
+            Endpoint::Program(_) => Err(crate::target::without("stdio")),
+            _ => Err(config("this version has no way to such a server")),
+        }
+    }
+
+    /// The way to an address of a configuration, with more options: a transport that is set there wins, and so does a
+    /// token. A header that is set there takes the place of one of its name.
+    ///
+    /// # Errors
+    /// As [`configured`](Self::configured).
+    pub fn to_address(address: &Address, options: TargetOptions) -> Result<Self, Error> {
+        // What is no address would be taken for a command line.
+        if !Self::is_url(address.url.trim()) {
+            return Err(config("the url of the server is none of http:, https:, ws:, wss:, unix: and tcp:"));
+        }
+        let mut all = TargetOptions { bearer: options.bearer.or_else(|| address.bearer.clone()), ..options };
+        if all.transport == TransportChoice::Auto {
+            all.transport = match address.way {
+                Way::Http => TransportChoice::Http,
+                Way::Sse => TransportChoice::Sse,
+                Way::SseFirst => TransportChoice::SseFirst,
+                Way::WebSocket => TransportChoice::WebSocket,
+                _ => TransportChoice::Auto,
+            };
+        }
+        for (name, value) in &address.headers {
+            if !all.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+                all.headers.push((name.clone(), value.clone()));
+            }
+        }
+        Self::parse_with(&address.url, &all)
+    }
+}
+
+/// A program of a configuration, with the settings of [`stdio`](fn@crate::stdio) beside its own.
+#[cfg(feature = "stdio")]
+pub fn program_of(program: &bowline_config::Program) -> bowline_stdio::StdioConnect {
+    let start = crate::stdio(program.command.as_str()).args(program.args.iter().map(String::as_str));
+    let start = program.env.iter().fold(start, |start, (name, value)| start.env(name, value));
+    match &program.cwd {
+        Some(folder) => start.current_dir(folder),
+        None => start,
+    }
+}
+
+#[cfg(all(test, feature = "stdio", feature = "http"))]
+mod tests {
+    use bowline_client::ErrorKind;
+    use bowline_config::{Configuration, Host, Resolver, Surroundings, System};
+    use bowline_transport::Connect;
+
+    use super::*;
+
+    fn target(entry: &str) -> Result<Target, Error> {
+        let text = format!("{{\"mcpServers\":{{\"a\":{entry}}}}}");
+        let config = Configuration::read(Host::Generic, "f.json", &text);
+        let resolver = Resolver::new(Surroundings::new(System::current()));
+        Target::configured(&config.server("a").unwrap().resolve(&resolver).unwrap())
+    }
+
+    #[test]
+    fn a_configured_server_has_its_way() {
+        assert!(!target(r#"{"command":"srv","args":["a b"],"env":{"K":"v"},"cwd":"/x"}"#).unwrap().server_lives_on());
+        assert!(target(r#"{"url":"http://h/mcp","headers":{"A":"b"}}"#).unwrap().server_lives_on());
+        assert!(target(r#"{"type":"http","url":"http://h/sse"}"#).unwrap().server_lives_on());
+    }
+
+    #[test]
+    fn what_is_no_address_is_not_started_as_a_program() {
+        for entry in [r#"{"url":"touch /tmp/x"}"#, r#"{"url":"${U:-stdio:touch x}"}"#, r#"{"url":"file:///x"}"#] {
+            assert_eq!(target(entry).map(|_| ()).unwrap_err().kind(), ErrorKind::Config, "{entry}");
+        }
+        // Nor is one that does not fit its transport.
+        assert_eq!(target(r#"{"type":"ws","url":"http://h"}"#).map(|_| ()).unwrap_err().kind(), ErrorKind::Config);
+    }
+}

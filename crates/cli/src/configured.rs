@@ -1,0 +1,170 @@
+//! Servers by the names that they have in configuration files.
+
+use std::cell::OnceCell;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use bowline::config::{
+    Configuration, Endpoint, Error, ErrorKind, Resolver, Server, Sources, Surroundings, VariableSource,
+};
+use clap::error::{ContextKind, ContextValue};
+
+use crate::exit::{CliError, Code};
+use crate::options::Global;
+use crate::sanitize;
+use crate::server;
+use crate::suggest;
+
+/// The configuration, read when a name is looked up for the first time.
+pub(crate) struct Catalog {
+    files: Vec<PathBuf>,
+    config: OnceCell<Configuration>,
+}
+
+impl Catalog {
+    pub(crate) fn new(global: &Global) -> Self {
+        Self { files: global.config.clone(), config: OnceCell::new() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(config: Configuration) -> Self {
+        Self { files: Vec::new(), config: OnceCell::from(config) }
+    }
+
+    fn config(&self) -> &Configuration {
+        self.config.get_or_init(|| load(&self.files))
+    }
+
+    /// The server that is called so.
+    pub(crate) fn server(&self, word: &str) -> Result<Box<Server>, CliError> {
+        match self.config().server(word) {
+            Ok(server) => Ok(Box::new(server.clone())),
+            Err(error) if error.kind() == ErrorKind::Unknown => Err(self.unknown(word)),
+            Err(error) => Err(told(&error)),
+        }
+    }
+
+    /// The server, and the tool behind it where the word is `server.tool` or `server/tool`. A server that is called so
+    /// as a whole wins, then the longest name.
+    pub(crate) fn split(&self, word: &str) -> Result<(Box<Server>, Option<String>), CliError> {
+        if self.knows(word) {
+            return Ok((self.server(word)?, None));
+        }
+        match self.split_at(word) {
+            Some((name, tool)) => Ok((self.server(name)?, Some(tool.to_owned()))),
+            None => Err(self.unknown(word)),
+        }
+    }
+
+    fn split_at<'w>(&self, word: &'w str) -> Option<(&'w str, &'w str)> {
+        let splits = word.rmatch_indices(['.', '/']);
+        let mut halves = splits.filter_map(|(at, mark)| Some((word.get(..at)?, word.get(at + mark.len()..)?)));
+        halves.find(|(name, tool)| !tool.is_empty() && self.knows(name))
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        self.config().servers().iter().any(|server| server.name == name)
+            || self.config().broken().iter().any(|broken| broken == name)
+    }
+
+    /// The error for a word that is no server.
+    pub(crate) fn unknown(&self, word: &str) -> CliError {
+        let names = self.config().servers().iter().map(|server| server.name.as_str());
+        let hint = suggest::did_you_mean(word, names).unwrap_or_else(|| {
+            "write the name of a server that `bowline config list` shows, a URL such as http://127.0.0.1:3000/mcp or \
+             unix:/path, or `-- command arguments…` at the end"
+                .to_owned()
+        });
+        CliError::usage(format!("`{}` names no server", sanitize::line(word))).hint(hint)
+    }
+}
+
+/// Reads the configuration: the files that are named, and those that are found.
+pub(crate) fn load(files: &[PathBuf]) -> Configuration {
+    let sources = files.iter().fold(Sources::default(), |sources, file| sources.with_file(file));
+    Configuration::load(&Surroundings::of_process(), &sources)
+}
+
+/// Where the verb belongs that was left out: `list` before a server's name, `call` before that of a tool.
+pub(crate) fn verb_for(error: &clap::Error, words: &[OsString]) -> Option<(usize, &'static str)> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    let at = words.iter().skip(1).position(|found| found.to_str() == Some(word))? + 1;
+    let catalog = Catalog { files: files_before(words.get(1..at)?), config: OnceCell::new() };
+    if catalog.knows(word) {
+        return Some((at, "list"));
+    }
+    catalog.split_at(word).map(|_| (at, "call"))
+}
+
+/// The files that `--config` names. The words could not be read as a whole.
+fn files_before(words: &[OsString]) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut is_next = false;
+    for word in words {
+        if std::mem::replace(&mut is_next, word == "--config") {
+            files.push(word.into());
+            is_next = false;
+        } else if let Some(file) = word.to_str().and_then(|word| word.strip_prefix("--config=")) {
+            files.push(file.into());
+        }
+    }
+    files.extend(std::env::var_os("BOWLINE_CONFIG").filter(|_| files.is_empty()).map(PathBuf::from));
+    files
+}
+
+/// What is started or called for a configured server: its variables filled in.
+pub(crate) fn endpoint(global: &Global, configured: &Server) -> Result<Endpoint, CliError> {
+    // Commands run for the files of the person alone; the library refuses those of a project.
+    let mut resolver = Resolver::new(Surroundings::of_process()).with_commands(true);
+    for pair in &global.input {
+        let (id, value) = server::assigned("--input", pair)?;
+        let value =
+            value.into_string().map_err(|_| CliError::usage(format!("--input {id}: the value is no UTF-8 text")))?;
+        resolver = resolver.with_input(id, value);
+    }
+    configured.resolve(&resolver).map_err(|error| {
+        let asks = configured.variables().any(|variable| variable.source == VariableSource::Input);
+        let hint = match error.kind() {
+            ErrorKind::Untrusted => Some("`bowline config trust` trusts this folder, once you have looked".to_owned()),
+            ErrorKind::Disabled => Some(format!("`bowline config enable {}`", sanitize::line(&configured.name))),
+            ErrorKind::Variable if asks => Some("answers are given with --input ID=VALUE".to_owned()),
+            _ => None,
+        };
+        told(&error).hint_if(hint)
+    })
+}
+
+/// Where a configured server is on the web.
+pub(crate) fn url(global: &Global, configured: &Server) -> Result<String, CliError> {
+    match endpoint(global, configured)? {
+        Endpoint::Remote(address) => Ok(address.url),
+        _ => Err(CliError::usage(format!(
+            "`{}` is a program, and logins are for servers with a URL",
+            sanitize::line(&configured.name)
+        ))
+        .hint("what a program needs to log in is its own: `bowline config explain` shows what it is given")),
+    }
+}
+
+/// Refuses a tool that the configuration does not let be used.
+pub(crate) fn permit(configured: &Server, tool: &str) -> Result<(), CliError> {
+    if configured.tools.permits(tool) {
+        return Ok(());
+    }
+    let (tool, name) = (sanitize::line(tool), sanitize::line(&configured.name));
+    Err(CliError::new(Code::Denied, format!("the configuration does not let the tool `{tool}` of `{name}` be used"))
+        .hint(format!("`bowline config explain {name}` shows where that stands")))
+}
+
+/// An error of the configuration; where it has several reasons, each on a line of its own.
+pub(crate) fn told(error: &Error) -> CliError {
+    let code = match error.kind() {
+        ErrorKind::Io | ErrorKind::Changed => Code::Unexpected,
+        ErrorKind::Untrusted => Code::Denied,
+        _ => Code::Usage,
+    };
+    let problems = error.problems();
+    let rest = problems.iter().skip(1).map(ToString::to_string).collect::<Vec<_>>();
+    let message = problems.first().map_or_else(|| error.to_string(), ToString::to_string);
+    CliError::new(code, message).detail((!rest.is_empty()).then(|| rest.join("\n")))
+}

@@ -1,0 +1,415 @@
+//! All files together: who wins, and why.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind};
+use crate::locations::locations;
+use crate::model::{Server, ToolRules};
+use crate::problem::{Problem, Severity, shown};
+use crate::read::{self, Draft, InputSpec, Loaded, Setting};
+use crate::settings::{Group, Policy};
+use crate::{Host, Location, Place, Scope, Surroundings};
+
+/// How many files of one folder are read.
+const MAX_IN_FOLDER: usize = 200;
+
+/// Which files are read.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Sources {
+    /// Files that are named, those that win first. They win over all others.
+    pub files: Vec<PathBuf>,
+    /// The hosts whose files are read, those that win first; by default those that bowline's own file names, and all
+    /// where it names none.
+    pub imports: Option<Vec<Host>>,
+    /// Whether the folder of the project is trusted, whatever bowline's own file says.
+    pub trust: bool,
+}
+
+impl Sources {
+    /// Adds a file. Whose it is is told by what stands in it; a `.toml` that is not Codex's is bowline's own.
+    #[must_use]
+    pub fn with_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.files.push(path.into());
+        self
+    }
+
+    /// Reads the files of these hosts alone.
+    #[must_use]
+    pub fn with_imports(mut self, hosts: impl IntoIterator<Item = Host>) -> Self {
+        self.imports = Some(hosts.into_iter().collect());
+        self
+    }
+
+    /// Takes the folder of the project for trusted.
+    #[must_use]
+    pub const fn with_trust(mut self, trust: bool) -> Self {
+        self.trust = trust;
+        self
+    }
+}
+
+/// A file that was read, or would be if it were there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileInfo {
+    /// Whose it is.
+    pub host: Host,
+    /// Whom it is for.
+    pub scope: Scope,
+    /// Where it is.
+    pub path: PathBuf,
+    /// How many servers it names; nothing where there is no such file.
+    pub servers: Option<usize>,
+}
+
+/// The servers of all files, and what is wrong with them.
+///
+/// ```
+/// use bowline_config::{Configuration, Sources, Surroundings};
+///
+/// let config = Configuration::load(&Surroundings::of_process(), &Sources::default());
+/// for server in config.servers() {
+///     println!("{} from {}", server.name, server.place);
+/// }
+/// for problem in config.problems() {
+///     eprintln!("{}: {problem}", problem.severity);
+/// }
+/// ```
+#[derive(Debug, Default)]
+pub struct Configuration {
+    files: Vec<FileInfo>,
+    servers: Vec<Server>,
+    broken: Vec<String>,
+    explanations: BTreeMap<String, Explanation>,
+    problems: Vec<Problem>,
+    inputs: Vec<InputSpec>,
+    policies: Vec<Policy>,
+    groups: Vec<Group>,
+}
+
+/// Where each value of a server comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The server.
+    pub name: String,
+    /// The values that are in effect.
+    pub settings: Vec<Explained>,
+    /// Entries of the same name that have no effect, with their hosts.
+    pub shadowed: Vec<(Host, Place)>,
+}
+
+/// A value that is in effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explained {
+    /// The value and its place.
+    pub setting: Setting,
+    /// Whose file it is in.
+    pub host: Host,
+    /// What it wins over.
+    pub overrides: Vec<Setting>,
+}
+
+impl Configuration {
+    /// Finds and reads the files.
+    ///
+    /// Whatever is wrong with one of them is among [`problems`](Self::problems); the others go on. Files are read,
+    /// and nothing else is done: no variable is filled in, no command is run.
+    pub fn load(around: &Surroundings, sources: &Sources) -> Self {
+        let mut reader = Reader { around, seen: HashSet::new(), loaded: Vec::new(), files: Vec::new() };
+        for path in &sources.files {
+            reader.file(Host::Generic, Scope::Given, path);
+        }
+        reader.host(Host::Bowline);
+        let own = reader.loaded.iter().find_map(|loaded| loaded.own.imports.clone());
+        let imports = sources.imports.clone().or(own);
+        for host in imports.as_deref().unwrap_or(Host::ALL).iter().filter(|host| **host != Host::Bowline) {
+            reader.host(*host);
+        }
+        let trusted = sources.trust || is_trusted(around, &reader.loaded);
+        let mut this = Self::merge(reader.loaded, trusted);
+        this.files = reader.files;
+        this
+    }
+
+    /// Reads one text as a file of a host.
+    pub fn read(host: Host, path: impl AsRef<Path>, text: &str) -> Self {
+        let loaded = read::file(host, Scope::Given, path.as_ref(), text, None);
+        Self::merge(vec![loaded], true)
+    }
+
+    /// The servers by their names, those that are switched off included.
+    pub fn servers(&self) -> &[Server] {
+        &self.servers
+    }
+
+    /// A server.
+    ///
+    /// # Errors
+    /// Where there is none of this name, and where there is one whose entry cannot be used: with what is wrong.
+    pub fn server(&self, name: &str) -> Result<&Server, Error> {
+        if let Some(server) = self.servers.iter().find(|server| server.name == name) {
+            return Ok(server);
+        }
+        if self.broken.iter().any(|broken| broken == name) {
+            let is_why =
+                |problem: &&Problem| problem.severity == Severity::Error && problem.server.as_deref() == Some(name);
+            return Err(Error::of(ErrorKind::Invalid, self.problems.iter().filter(is_why).cloned().collect()));
+        }
+        let message = format!("no server is called `{}`", shown(name));
+        Err(Error::new(ErrorKind::Unknown, message))
+    }
+
+    /// The names of servers whose entries cannot be used.
+    pub fn broken(&self) -> &[String] {
+        &self.broken
+    }
+
+    /// Where each value of a server comes from, and what it won over.
+    pub fn explain(&self, name: &str) -> Option<&Explanation> {
+        self.explanations.get(name)
+    }
+
+    /// What is wrong, in the order of the files.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// The files that were looked for, those that win first.
+    pub fn files(&self) -> &[FileInfo] {
+        &self.files
+    }
+
+    /// What the files want the person to be asked.
+    pub fn inputs(&self) -> &[InputSpec] {
+        &self.inputs
+    }
+
+    /// The policies of bowline's own files.
+    pub fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    /// The groups of bowline's own files.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    fn merge(mut loaded: Vec<Loaded>, trusted: bool) -> Self {
+        let mut this = Self::default();
+        let mut by_name: BTreeMap<String, Vec<&Draft>> = BTreeMap::new();
+        let (mut policies, mut groups) = (HashSet::new(), HashSet::new());
+        for file in &mut loaded {
+            this.problems.append(&mut file.problems);
+            this.inputs.append(&mut file.inputs);
+            this.policies.extend(file.own.policies.drain(..).filter(|policy| policies.insert(policy.name.clone())));
+            this.groups.extend(file.own.groups.drain(..).filter(|group| groups.insert(group.name.clone())));
+        }
+        let may = |scope: Scope| scope != Scope::Project || trusted;
+        for scope in [true, false] {
+            for file in &loaded {
+                for draft in file.drafts.iter().filter(|draft| may(draft.scope) == scope) {
+                    by_name.entry(draft.name.clone()).or_default().push(draft);
+                }
+            }
+        }
+        let defaults: Vec<&Draft> =
+            loaded.iter().filter(|f| may(f.scope)).filter_map(|f| f.own.defaults.as_ref()).collect();
+        for (name, drafts) in by_name {
+            this.settle(name, &drafts, &defaults, &may);
+        }
+        this.check();
+        this
+    }
+
+    /// Makes one server of all entries of a name, those that win first.
+    fn settle(&mut self, name: String, drafts: &[&Draft], defaults: &[&Draft], may: &impl Fn(Scope) -> bool) {
+        let is_patch = |draft: &Draft| draft.host == Host::Bowline && draft.transport.is_none() && !draft.broken;
+        let Some((index, base)) = drafts.iter().enumerate().find(|(_, draft)| !is_patch(draft)) else {
+            for draft in drafts {
+                let message = "no file says what this server is: there is neither `command` nor `url`";
+                self.problems.push(Problem::error(draft.place.clone(), message).of(&name));
+            }
+            self.broken.push(name);
+            return;
+        };
+        // Changes by a file that is not trusted have no effect.
+        let patches: Vec<&Draft> = drafts.iter().take(index).filter(|draft| may(draft.scope)).copied().collect();
+        let behind = drafts.get(index + 1..).unwrap_or_default();
+        let mut settings: Vec<Explained> = Vec::new();
+        let mut first: HashMap<&str, usize> = HashMap::new();
+        let in_effect = patches.iter().chain([base]).chain(defaults);
+        for draft in in_effect {
+            for setting in &draft.settings {
+                let winner = first.get(setting.key.as_str()).and_then(|index| settings.get_mut(*index));
+                match winner {
+                    // Within one file a later value of the same key adds to it.
+                    Some(winner) if winner.setting.place.file != setting.place.file => {
+                        winner.overrides.push(setting.clone());
+                    }
+                    _ => {
+                        first.entry(&setting.key).or_insert(settings.len());
+                        settings.push(Explained { setting: setting.clone(), host: draft.host, overrides: Vec::new() });
+                    }
+                }
+            }
+        }
+        for setting in behind.iter().flat_map(|draft| &draft.settings) {
+            if let Some(winner) = first.get(setting.key.as_str()).and_then(|index| settings.get_mut(*index)) {
+                winner.overrides.push(setting.clone());
+            }
+        }
+        let shadowed = behind.iter().map(|draft| (draft.host, draft.place.clone())).collect();
+        self.explanations.insert(name.clone(), Explanation { name: name.clone(), settings, shadowed });
+        let transport = match &base.transport {
+            Some(transport) if !base.broken => transport.clone(),
+            _ => {
+                self.broken.push(name);
+                return;
+            }
+        };
+        let all: Vec<&Draft> = patches.iter().chain([base]).chain(defaults).copied().collect();
+        let mut layers = crate::Layers::default();
+        for draft in &all {
+            layers = layers.or(&draft.layers);
+        }
+        let names = |of: fn(&Draft) -> Option<&Vec<String>>| all.iter().find_map(|draft| of(draft)).cloned();
+        self.servers.push(Server {
+            name,
+            host: base.host,
+            scope: base.scope,
+            place: base.place.clone(),
+            transport,
+            enabled: all.iter().find_map(|draft| draft.enabled).unwrap_or(true),
+            trusted: may(base.scope),
+            timeouts: crate::Timeouts {
+                connect: all.iter().find_map(|draft| draft.timeouts.connect),
+                idle: all.iter().find_map(|draft| draft.timeouts.idle),
+                total: all.iter().find_map(|draft| draft.timeouts.total),
+            },
+            tools: ToolRules {
+                allow: names(|draft| draft.allow.as_ref()),
+                deny: names(|draft| draft.deny.as_ref()).unwrap_or_default(),
+                approve: names(|draft| draft.approve.as_ref()).unwrap_or_default(),
+            },
+            auth: base.auth.clone(),
+            pool: base.pool.clone(),
+            layers,
+            policy: all.iter().find_map(|draft| draft.policy.clone()),
+            extra: base.extra.clone(),
+        });
+    }
+
+    /// What only shows when all files are known.
+    fn check(&mut self) {
+        let servers: HashSet<&str> =
+            self.servers.iter().map(|server| &server.name).chain(&self.broken).map(String::as_str).collect();
+        let policies: HashSet<&str> = self.policies.iter().map(|policy| policy.name.as_str()).collect();
+        let mut found = Vec::new();
+        for group in &self.groups {
+            for name in group.servers.iter().filter(|name| !servers.contains(name.as_str())) {
+                let message = format!("the group `{}` names `{}`, which is no server", shown(&group.name), shown(name));
+                found.push(Problem::error(group.place.clone(), message));
+            }
+        }
+        for server in &self.servers {
+            if let Some(name) = server.policy.as_deref().filter(|name| !policies.contains(name)) {
+                let message = format!("there is no policy `{}` in `policies`", shown(name));
+                found.push(Problem::error(server.place.clone(), message).of(&server.name));
+            }
+        }
+        self.problems.extend(found);
+    }
+}
+
+struct Reader<'r> {
+    around: &'r Surroundings,
+    seen: HashSet<PathBuf>,
+    loaded: Vec<Loaded>,
+    files: Vec<FileInfo>,
+}
+
+impl Reader<'_> {
+    /// Reads the files of a host.
+    fn host(&mut self, host: Host) {
+        let places = locations(host, self.around);
+        for place in &places {
+            // In the home folder a project's files are the person's.
+            let is_own = |other: &Location| other.scope == Scope::User && other.path == place.path;
+            if place.scope == Scope::Project && places.iter().any(is_own) {
+                continue;
+            }
+            if place.extensions.is_empty() {
+                self.file(host, place.scope, &place.path);
+                continue;
+            }
+            for path in in_folder(place) {
+                self.file(host, place.scope, &path);
+            }
+        }
+    }
+
+    fn file(&mut self, host: Host, scope: Scope, path: &Path) {
+        // Two hosts may read one file, and one path may be a link to the other.
+        let canonical = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if !self.seen.insert(canonical) {
+            return;
+        }
+        let mut info = FileInfo { host, scope, path: path.to_owned(), servers: None };
+        let loaded = match read::text(path) {
+            Ok(Some(text)) => {
+                let mut loaded = read::file(host, scope, path, &text, self.around.folder());
+                // A `.toml` that is no other host's is bowline's own.
+                if loaded.host == Host::Generic && path.extension().is_some_and(|extension| extension == "toml") {
+                    loaded = read::file(Host::Bowline, scope, path, &text, self.around.folder());
+                }
+                info.host = loaded.host;
+                info.servers = Some(loaded.drafts.len());
+                Some(loaded)
+            }
+            Ok(None) if scope == Scope::Given => {
+                let problem = Problem::error(Place::whole(path), "there is no such file");
+                Some(failed(host, scope, problem))
+            }
+            Ok(None) => None,
+            Err(problem) => {
+                info.servers = Some(0);
+                Some(failed(host, scope, problem))
+            }
+        };
+        self.files.push(info);
+        self.loaded.extend(loaded);
+    }
+}
+
+fn failed(host: Host, scope: Scope, problem: Problem) -> Loaded {
+    Loaded { host, scope, drafts: Vec::new(), problems: vec![problem], inputs: Vec::new(), own: read::Own::default() }
+}
+
+/// The files of a folder that count, by name.
+fn in_folder(place: &Location) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(&place.path) else { return Vec::new() };
+    let fits = |path: &PathBuf| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        extension.is_some_and(|extension| place.extensions.contains(&extension))
+    };
+    let mut paths: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(fits).take(MAX_IN_FOLDER).collect();
+    paths.sort();
+    paths
+}
+
+/// Whether the person's own file trusts the folder of the project, or one above it.
+fn is_trusted(around: &Surroundings, loaded: &[Loaded]) -> bool {
+    let Some(folder) = around.folder().map(Path::new) else { return false };
+    let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let own = loaded.iter().filter(|file| file.scope != Scope::Project);
+    own.flat_map(|file| &file.own.trusted).any(|trusted| {
+        let trusted = around.path(trusted, None);
+        let trusted = std::fs::canonicalize(&trusted).unwrap_or(trusted);
+        trusted.is_absolute() && folder.starts_with(&trusted)
+    })
+}

@@ -1,0 +1,314 @@
+//! From a file's tree to servers.
+
+mod entry;
+mod fields;
+mod native;
+mod shape;
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+pub(crate) use self::fields::Fields;
+use crate::host::Facts;
+use crate::model::{Auth, Extra, Timeouts, Transport};
+use crate::place::Source;
+use crate::problem::{Problem, shown};
+use crate::settings::{Group, Layers, Policy, Pool};
+use crate::tree::{self, MAX_FILE, Node, Syntax};
+use crate::{Host, Place, Scope};
+
+/// What one file says.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) host: Host,
+    pub(crate) scope: Scope,
+    pub(crate) drafts: Vec<Draft>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) inputs: Vec<InputSpec>,
+    pub(crate) own: Own,
+}
+
+/// What bowline's own file says beside servers.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    /// Applied to every server that does not say otherwise.
+    pub(crate) defaults: Option<Draft>,
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) trusted: Vec<String>,
+    /// The hosts whose files are read too; none says all of them.
+    pub(crate) imports: Option<Vec<Host>>,
+}
+
+/// A value that a host asks the person for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InputSpec {
+    /// What `${input:…}` names.
+    pub id: String,
+    /// What to ask.
+    pub description: Option<String>,
+    /// Whether the answer is a secret.
+    pub password: bool,
+    /// The answers there are, if it is a choice.
+    pub options: Vec<String>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// An entry: a server, or, in bowline's own file, changes to one of another file.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) name: String,
+    pub(crate) host: Host,
+    pub(crate) scope: Scope,
+    pub(crate) place: Place,
+    /// Nothing where the entry is about a server of another file, or cannot be used.
+    pub(crate) transport: Option<Transport>,
+    pub(crate) enabled: Option<bool>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) allow: Option<Vec<String>>,
+    pub(crate) deny: Option<Vec<String>>,
+    pub(crate) approve: Option<Vec<String>>,
+    pub(crate) auth: Auth,
+    pub(crate) pool: Option<Pool>,
+    pub(crate) layers: Layers,
+    pub(crate) policy: Option<String>,
+    pub(crate) extra: Vec<Extra>,
+    pub(crate) settings: Vec<Setting>,
+    /// Whether something is wrong with it that keeps it from being used.
+    pub(crate) broken: bool,
+}
+
+/// A value that an entry sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Setting {
+    /// The key, such as `env.DB_DSN`.
+    pub key: String,
+    /// The value as it may be shown.
+    pub value: String,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// The text of a file, bounded.
+///
+/// # Errors
+/// Why it cannot be read.
+pub(crate) fn text(path: &Path) -> Result<Option<String>, Problem> {
+    use std::io::Read;
+
+    let whole = || Place::whole(path);
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Problem::error(whole(), format!("cannot be read: {error}"))),
+    };
+    // A pipe or a device would be read for ever, or wait for ever.
+    let metadata = file.metadata().map_err(|error| Problem::error(whole(), format!("cannot be read: {error}")))?;
+    if !metadata.is_file() {
+        return Err(Problem::error(whole(), "is no ordinary file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Problem::error(whole(), format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(Problem::error(whole(), format!("is larger than {} MiB and is not read", MAX_FILE >> 20)));
+    }
+    decode(path, bytes).map(Some)
+}
+
+/// Text from the bytes of a file: UTF-8, as every host writes it.
+pub(crate) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Problem> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(Problem::error(Place::whole(path), "is UTF-16; save it as UTF-8"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(error.as_bytes().get(..good).unwrap_or_default()).into_owned();
+        Problem::error(Source::new(path, &before).place(good), "no UTF-8 from here on; save the file as UTF-8")
+    })
+}
+
+/// The mark of byte order that some editors put before a text, and the text.
+pub(crate) fn split_bom(text: &str) -> (&str, &str) {
+    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    text.split_at(start)
+}
+
+/// The syntax of a host's file of this name.
+pub(crate) fn syntax(host: Host, path: &Path) -> Syntax {
+    let facts = host.facts();
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    match (extension.to_ascii_lowercase().as_str(), facts.syntax) {
+        ("toml", _) => Syntax::Toml,
+        ("yaml" | "yml", _) => Syntax::Yaml,
+        ("json", Syntax::Json) => Syntax::Json,
+        ("json" | "jsonc" | "json5", _) => Syntax::Jsonc,
+        (_, syntax) => syntax,
+    }
+}
+
+/// The host whose shape a file has.
+pub(crate) fn shape_of(host: Host, root: &Node) -> Host {
+    shape::host(host, root)
+}
+
+/// Where the servers are, and the node that holds them.
+pub(crate) fn top_of<'n>(facts: &'static Facts, root: &'n Node) -> Option<(&'static [&'static str], &'n Node)> {
+    shape::top(facts, root)
+}
+
+/// Reads the text of a host's file. Whatever is wrong with it is among its problems.
+pub(crate) fn file(host: Host, scope: Scope, path: &Path, text: &str, folder: Option<&str>) -> Loaded {
+    let (_, text) = split_bom(text);
+    let source = Source::new(path, text);
+    let mut loaded =
+        Loaded { host, scope, drafts: Vec::new(), problems: Vec::new(), inputs: Vec::new(), own: Own::default() };
+    let parsed = match tree::parse(&source, syntax(host, path)) {
+        Ok(parsed) => parsed,
+        Err(problem) => {
+            loaded.problems.push(problem);
+            return loaded;
+        }
+    };
+    loaded.problems.extend(parsed.problems);
+    let root = parsed.root;
+    if !root.is_map() {
+        let message = format!("the file is {}, and has to be a map", root.kind());
+        loaded.problems.push(Problem::error(source.place(root.span.start), message));
+        return loaded;
+    }
+    loaded.host = shape::host(host, &root);
+    let facts = loaded.host.facts();
+    if loaded.host == Host::Bowline {
+        native::file(&mut loaded, &source, &root);
+    }
+    match shape::top(facts, &root) {
+        Some((path, servers)) => {
+            shape::hint(&mut loaded, &source, path, &root);
+            map(&mut loaded, facts, &source, servers, scope);
+        }
+        None => shape::hint(&mut loaded, &source, &[], &root),
+    }
+    if loaded.host == Host::ClaudeCode {
+        local(&mut loaded, &source, &root, folder);
+    }
+    if matches!(loaded.host, Host::Gemini | Host::Tabnine) {
+        gemini_switches(&mut loaded, &root);
+    }
+    inputs(&mut loaded, &source, &root);
+    loaded
+}
+
+/// Reads the servers of one map, or of one list.
+fn map(loaded: &mut Loaded, facts: &Facts, source: &Source<'_>, servers: &Node, scope: Scope) {
+    if servers.is_list() {
+        for item in servers.items() {
+            let Some(name) = item.get("name").and_then(Node::text) else {
+                let message = "an entry of the list has no `name`";
+                loaded.problems.push(Problem::error(source.place(item.span.start), message));
+                continue;
+            };
+            entry(loaded, facts, source, (name, item.span.start), item, scope);
+        }
+        return;
+    }
+    if !servers.is_map() {
+        let message = format!("the servers are {}, and have to be a map of names to servers", servers.kind());
+        loaded.problems.push(Problem::error(source.place(servers.span.start), message));
+        return;
+    }
+    // Of two with one name the last one counts, and the problem is told already.
+    let last: HashMap<&str, usize> =
+        servers.members().iter().enumerate().map(|(index, member)| (member.key.as_str(), index)).collect();
+    for (index, member) in servers.members().iter().enumerate() {
+        if last.get(member.key.as_str()) != Some(&index) {
+            continue;
+        }
+        entry(loaded, facts, source, (&member.key, member.key_span.start), &member.node, scope);
+    }
+}
+
+fn entry(
+    loaded: &mut Loaded,
+    facts: &Facts,
+    source: &Source<'_>,
+    (name, at): (&str, usize),
+    node: &Node,
+    scope: Scope,
+) {
+    let place = source.place(at);
+    if name.trim().is_empty() {
+        loaded.problems.push(Problem::error(place, "a server without a name"));
+        return;
+    }
+    if !node.is_map() {
+        let message = format!("the server is {}, and has to be a map", node.kind());
+        loaded.problems.push(Problem::error(source.place(node.span.start), message).of(name));
+        return;
+    }
+    let (draft, problems) = entry::read(loaded.host, facts, source, name, place, node, scope);
+    loaded.problems.extend(problems);
+    loaded.drafts.extend(draft);
+}
+
+/// Claude Code keeps what one person set for one project in the person's file.
+fn local(loaded: &mut Loaded, source: &Source<'_>, root: &Node, folder: Option<&str>) {
+    let Some(project) = folder.and_then(|folder| root.at(&["projects", folder])) else { return };
+    let facts = loaded.host.facts();
+    if let Some(servers) = project.get("mcpServers") {
+        map(loaded, facts, source, servers, Scope::Local);
+    }
+}
+
+/// Gemini switches servers on and off beside them.
+fn gemini_switches(loaded: &mut Loaded, root: &Node) {
+    let names = |key| root.at(&["mcp", key]).map(|list| list.items().iter().filter_map(Node::text).collect::<Vec<_>>());
+    let (allowed, excluded) = (names("allowed"), names("excluded"));
+    for draft in &mut loaded.drafts {
+        let name = draft.name.as_str();
+        let off = excluded.as_ref().is_some_and(|names| names.contains(&name))
+            || allowed.as_ref().is_some_and(|names| !names.contains(&name));
+        if off {
+            draft.enabled = Some(false);
+        }
+    }
+}
+
+/// What the host asks the person for.
+fn inputs(loaded: &mut Loaded, source: &Source<'_>, root: &Node) {
+    for item in root.get("inputs").map(Node::items).unwrap_or_default() {
+        let text = |key| item.get(key).and_then(Node::text).map(str::to_owned);
+        let Some(id) = text("id") else {
+            loaded.problems.push(Problem::warning(source.place(item.span.start), "an input without an `id`"));
+            continue;
+        };
+        let options = item.get("options").map(Node::items).unwrap_or_default();
+        loaded.inputs.push(InputSpec {
+            id,
+            description: text("description"),
+            password: item.get("password").and_then(Node::bool).unwrap_or(false),
+            options: options.iter().filter_map(Node::text).map(str::to_owned).collect(),
+            place: source.place(item.span.start),
+        });
+    }
+    let known: HashSet<&str> = loaded.inputs.iter().map(|input| input.id.as_str()).collect();
+    for draft in &loaded.drafts {
+        let used = entry::templates(draft);
+        for (template, variable) in used.iter().flat_map(|t| t.variables().map(move |v| (t, v))) {
+            if loaded.host == Host::VsCode
+                && variable.source == crate::VariableSource::Input
+                && !known.contains(variable.name.as_str())
+            {
+                let message = format!("`{variable}`: there is no input `{}` in `inputs`", shown(&variable.name));
+                loaded.problems.push(Problem::warning(template.place().clone(), message).of(&draft.name));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! Files on a disk, found and put together.
+
+use std::fs;
+use std::path::Path;
+
+use bowline_config::{Configuration, ErrorKind, Host, Resolver, Scope, Severity, Sources, Surroundings, System};
+
+struct Home {
+    folder: tempfile::TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    fn with(self, path: &str, text: &str) -> Self {
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+        fs::write(path, text).expect("a file");
+        self
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn around(&self) -> Surroundings {
+        let folder = |name: &str| self.path().join(name).to_str().expect("utf-8").to_owned();
+        Surroundings::new(System::Linux).with_home(folder("home")).with_folder(folder("project"))
+    }
+
+    fn load(&self) -> Configuration {
+        Configuration::load(&self.around(), &Sources::default())
+    }
+
+    fn load_trusting(&self) -> Configuration {
+        Configuration::load(&self.around(), &Sources::default().with_trust(true))
+    }
+}
+
+fn names(config: &Configuration) -> Vec<(&str, Host)> {
+    config.servers().iter().map(|server| (server.name.as_str(), server.host)).collect()
+}
+
+#[test]
+fn a_file_with_a_fault_does_not_keep_the_others() {
+    let home = Home::new()
+        .with("home/.cursor/mcp.json", "{\"mcpServers\": {\n  \"a\" {}}}")
+        .with("home/.gemini/settings.json", r#"{"mcpServers":{"b":{"command":"x"}}}"#)
+        .with("home/.codex/config.toml", "\u{0}")
+        .with("home/.config/goose/config.yaml/not-a-file", "");
+    let config = home.load();
+    assert_eq!(names(&config), [("b", Host::Gemini)]);
+    let told: Vec<String> = config.problems().iter().map(ToString::to_string).collect();
+    assert!(told[0].contains("mcp.json:2:7: no valid json: expected colon"), "{told:?}");
+    assert!(told.iter().any(|problem| problem.contains("config.toml:1:2: no valid toml")), "{told:?}");
+    assert!(told.iter().any(|problem| problem.contains("is no ordinary file")), "{told:?}");
+}
+
+#[test]
+fn bowlines_own_file_wins_and_every_value_says_where_it_comes_from() {
+    let home = Home::new()
+        .with(
+            "home/.config/bowline/bowline.toml",
+            "[defaults]\ntimeout = '40s'\nconnect_timeout = '5s'\n[servers.a]\ntimeout = '7s'\nenabled = false\n",
+        )
+        .with("home/.cursor/mcp.json", r#"{"mcpServers":{"a":{"command":"cursors","args":["--token","s3cret"]}}}"#)
+        .with("home/.gemini/settings.json", r#"{"mcpServers":{"a":{"command":"geminis","timeout":9000}}}"#);
+    let config = home.load();
+    let server = config.server("a").expect("a");
+    assert_eq!((server.host, server.enabled), (Host::Cursor, false));
+    assert_eq!(server.timeouts.idle.map(|time| time.as_secs()), Some(7));
+    assert_eq!(server.timeouts.connect.map(|time| time.as_secs()), Some(5));
+    let explanation = config.explain("a").expect("an explanation");
+    let line = |key: &str| {
+        let found = explanation.settings.iter().find(|explained| explained.setting.key == key).expect(key);
+        let file = found.setting.place.file.file_name().and_then(|name| name.to_str()).expect("a name");
+        let over: Vec<&str> = found.overrides.iter().map(|setting| setting.value.as_str()).collect();
+        format!("{} {file}:{} over {over:?}", found.setting.value, found.setting.place.line)
+    };
+    assert_eq!(line("command"), r#"cursors mcp.json:1 over ["geminis"]"#);
+    assert_eq!(line("timeout"), r#"7s bowline.toml:5 over ["9s"]"#);
+    assert_eq!(line("connect_timeout"), "5s bowline.toml:3 over []");
+    assert_eq!(line("enabled"), "false bowline.toml:6 over []");
+    assert_eq!(explanation.shadowed.iter().map(|(host, _)| *host).collect::<Vec<_>>(), [Host::Gemini]);
+    assert!(!format!("{config:?}").contains("s3cret"), "{config:?}");
+}
+
+#[test]
+fn what_a_project_names_is_not_started_before_its_folder_is_trusted() {
+    let home = Home::new()
+        .with("project/.mcp.json", r#"{"mcpServers":{"p":{"command":"theirs"},"u":{"command":"theirs"}}}"#)
+        .with("project/bowline.toml", "[servers.u]\nenabled = false\n")
+        .with("home/.claude.json", r#"{"mcpServers":{"u":{"command":"mine"}}}"#);
+    let config = home.load();
+    let resolver = Resolver::new(home.around());
+    let refused = config.server("p").expect("p").resolve(&resolver).expect_err("not trusted");
+    assert_eq!(refused.kind(), ErrorKind::Untrusted);
+    // A name that a project takes is still the person's own, and what the project changes has no effect.
+    let own = config.server("u").expect("u");
+    assert!(own.trusted && own.enabled && own.scope == Scope::User);
+    own.resolve(&resolver).expect("mine");
+
+    let config = home.load_trusting();
+    assert!(config.server("p").expect("p").resolve(&resolver).is_ok());
+    let theirs = config.server("u").expect("u");
+    assert!(!theirs.enabled && theirs.scope == Scope::Project);
+
+    let folder = home.path().join("project");
+    let text = format!("trusted_folders = ['{}']\n", folder.display());
+    let home = home.with("home/.config/bowline/bowline.toml", &text);
+    assert!(home.load().server("p").expect("p").trusted);
+    // Not one that only begins with the same letters.
+    let text = format!("trusted_folders = ['{}']\n", folder.display().to_string().trim_end_matches('t'));
+    let home = home.with("home/.config/bowline/bowline.toml", &text);
+    assert!(!home.load().server("p").expect("p").trusted);
+}
+
+#[test]
+fn a_changed_setting_cannot_send_a_servers_secrets_elsewhere() {
+    let home = Home::new()
+        .with("project/bowline.toml", "[servers.u]\nheaders = {X-Evil = 'x'}\n")
+        .with("home/.claude.json", r#"{"mcpServers":{"u":{"url":"https://h","headers":{"A":"b"}}}}"#);
+    let config = home.load_trusting();
+    let error = config.server("u").expect_err("broken");
+    assert!(error.to_string().contains("`headers` stands without `command` or `url`"), "{error}");
+}
+
+#[test]
+fn named_files_win_over_all_others_and_one_that_is_not_there_is_told() {
+    let home = Home::new()
+        .with("mine.json", r#"{"mcpServers":{"a":{"command":"given"}}}"#)
+        .with("codex.toml", "[mcp_servers.c]\ncommand = 'x'\n")
+        .with("home/.config/bowline/bowline.toml", "[servers.a]\ncommand = 'own'\n[servers.b]\ncommand = 'own'\n");
+    let sources = Sources::default()
+        .with_file(home.path().join("mine.json"))
+        .with_file(home.path().join("codex.toml"))
+        .with_file(home.path().join("absent.json"));
+    let config = Configuration::load(&home.around(), &sources);
+    assert_eq!(names(&config), [("a", Host::Generic), ("b", Host::Bowline), ("c", Host::Codex)]);
+    assert!(config.problems().iter().any(|problem| problem.message == "there is no such file"));
+}
+
+#[test]
+fn a_server_that_cannot_be_used_is_no_unknown_one() {
+    let home = Home::new().with("home/.cursor/mcp.json", r#"{"mcpServers":{"bad":{"type":"pigeon"}}}"#);
+    let config = home.load();
+    assert_eq!(config.server("bad").expect_err("bad").kind(), ErrorKind::Invalid);
+    assert_eq!(config.server("none").expect_err("none").kind(), ErrorKind::Unknown);
+    assert_eq!(config.broken(), ["bad"]);
+}
+
+#[test]
+fn groups_and_policies_name_what_there_is() {
+    let text = "[groups]\ng = ['a', 'nobody']\n[servers.a]\ncommand = 'x'\npolicy = 'none'\n";
+    let home = Home::new().with("home/.config/bowline/bowline.toml", text);
+    let config = home.load();
+    let told: Vec<&str> = config.problems().iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(told, ["the group `g` names `nobody`, which is no server", "there is no policy `none` in `policies`"]);
+    assert!(config.problems().iter().all(|problem| problem.severity == Severity::Error));
+}
+
+#[test]
+fn only_the_hosts_that_are_imported_are_read() {
+    let home = Home::new()
+        .with("home/.config/bowline/bowline.toml", "imports = ['gemini']\n")
+        .with("home/.cursor/mcp.json", r#"{"mcpServers":{"c":{"command":"x"}}}"#)
+        .with("home/.gemini/settings.json", r#"{"mcpServers":{"g":{"command":"x"}}}"#);
+    assert_eq!(names(&home.load()), [("g", Host::Gemini)]);
+    let sources = Sources::default().with_imports([Host::Cursor]);
+    assert_eq!(names(&Configuration::load(&home.around(), &sources)), [("c", Host::Cursor)]);
+}
+
+#[test]
+fn folders_of_files_and_both_versions_of_opencode_are_read() {
+    let home = Home::new()
+        .with("project/.continue/mcpServers/b.json", r#"{"mcpServers":{"j":{"command":"x"}}}"#)
+        .with("project/.continue/mcpServers/a.yaml", "mcpServers: [{name: y, command: x}]\n")
+        .with("project/.continue/mcpServers/c.txt", "no configuration")
+        .with("home/.config/opencode/opencode.json", r#"{"mcp":{"servers":{"o":{"type":"local","command":["x"]}}}}"#);
+    let config = home.load();
+    assert_eq!(names(&config), [("j", Host::Continue), ("o", Host::OpenCode2), ("y", Host::Continue)]);
+}
+
+#[test]
+fn in_the_home_folder_a_projects_file_is_the_persons() {
+    let home = Home::new().with("home/.cursor/mcp.json", r#"{"mcpServers":{"c":{"command":"x"}}}"#);
+    let folder = home.path().join("home");
+    let around = home.around().with_folder(folder.to_str().expect("utf-8"));
+    assert!(Configuration::load(&around, &Sources::default()).server("c").expect("c").trusted);
+}
+
+#[test]
+fn files_too_large_in_another_encoding_or_no_files_are_told() {
+    let home = Home::new().with("big.json", &" ".repeat(17 * 1024 * 1024));
+    fs::write(home.path().join("wide.json"), [0xff, 0xfe, b'{', 0]).expect("a file");
+    fs::write(home.path().join("latin.json"), b"{\n\"\xe4\"").expect("a file");
+    for (name, expected) in [
+        ("big.json", "larger than 16 MiB"),
+        ("wide.json", "is UTF-16"),
+        ("latin.json", "latin.json:2:2: no UTF-8 from here on"),
+        (".", "is no ordinary file"),
+    ] {
+        let sources = Sources::default().with_file(home.path().join(name));
+        let config = Configuration::load(&home.around(), &sources);
+        let told = config.problems()[0].to_string();
+        assert!(told.contains(expected), "{told}");
+    }
+}
