@@ -50,6 +50,8 @@ pub(crate) struct Call {
     pub(crate) mirrors: Option<Arc<HeaderMirrors>>,
     /// Whether the tools were listed again for its sake.
     pub(crate) listed_again: bool,
+    /// When it was first run.
+    pub(crate) began: Option<Instant>,
 }
 
 /// What a caller may set on any request.
@@ -102,6 +104,7 @@ impl Call {
         session: Option<u64>,
     ) -> Result<(Payload, u64), Error> {
         let mut deadline = Deadline::start(supervisor.timeouts(), &self.options);
+        self.began.get_or_insert(deadline.last_heard);
         let mut moves = 0;
         let outcome = loop {
             let link = match supervisor.link_now() {

@@ -486,20 +486,20 @@ impl Client {
     }
 
     async fn run_tool<R: ResultType>(&self, call: &mut Call) -> Result<R, Error> {
-        let started = Instant::now();
         let outcome = plane::run(&self.supervisor, call, None, true).await;
         if let (Err(error), Some(cache)) = (&outcome, &self.supervisor.kept().cache) {
             cache.doubt(&call.method, error);
         }
         let (mut result, _) = outcome?;
         if call.asked != Asked::Plain {
-            result = Box::pin(self.finished(call, result, started)).await?;
+            result = Box::pin(self.finished(call, result)).await?;
         }
         result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))
     }
 
     /// The result of a call that may have become a task, once there is one.
-    async fn finished(&self, call: &mut Call, result: Payload, started: Instant) -> Result<Payload, Error> {
+    async fn finished(&self, call: &mut Call, result: Payload) -> Result<Payload, Error> {
+        let started = call.began.unwrap_or_else(Instant::now);
         match tasks::created(call, &result)? {
             Some(created) => tasks::finish(self, call, &created, started).await,
             None => Ok(result),

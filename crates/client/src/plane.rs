@@ -55,6 +55,7 @@ async fn through(
 ) -> Result<(Payload, u64), Error> {
     let total = call.options.total.unwrap_or(supervisor.timeouts().total);
     let started = Instant::now();
+    call.began.get_or_insert(started);
     let safety = match call.options.safety {
         Some(safety) => safety,
         None => supervisor.kept().safety_of(&call.method, call.name.as_deref()),

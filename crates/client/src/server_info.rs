@@ -70,8 +70,12 @@ impl ServerInfo {
     /// # Errors
     /// [`ErrorKind::Unsupported`] with the reason.
     pub(crate) fn check(&self, name: &str) -> Result<(), Error> {
-        self.check_revision(name)?;
         let capabilities = &self.capabilities;
+        // Most requests, in every revision.
+        if name == method::TOOLS_CALL && capabilities.tools.is_some() {
+            return Ok(());
+        }
+        self.check_revision(name)?;
         let (capability, declared) = match name {
             method::TOOLS_LIST | method::TOOLS_CALL => ("tools", capabilities.tools.is_some()),
             method::PROMPTS_LIST | method::PROMPTS_GET => ("prompts", capabilities.prompts.is_some()),

@@ -79,12 +79,13 @@ impl Payload {
     /// # Errors
     /// [`ShapeError`] when the result is not JSON or has another shape.
     pub fn decode<R: ResultType>(&self) -> Result<R, ShapeError> {
-        if let Repr::Found { frame, start } = &self.0
-            && let Ok(text) = std::str::from_utf8(found(frame, *start))
-            // `R` reads to the end of the text, so one that is no single JSON value is an error here.
-            && let Ok(result) = R::decode(&RawJson::from_valid(ByteStr::slice_of(frame, text)))
-        {
-            return Ok(result);
+        if let Repr::Found { frame, start } = &self.0 {
+            // What is not UTF-8 reads as nothing. `R` reads to the end of the text, so one that is no single JSON value
+            // is an error here.
+            let text = ByteStr::unchecked(frame.slice_ref(found(frame, *start)));
+            if let Ok(result) = R::decode(&RawJson::from_valid(text)) {
+                return Ok(result);
+            }
         }
         let raw = self.clone().into_raw().map_err(|error| ShapeError {
             path: String::new(),

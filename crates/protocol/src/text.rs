@@ -25,6 +25,11 @@ impl ByteStr {
         Self(Bytes::from_static(text.as_bytes()))
     }
 
+    /// Bytes that are text, if all is well: others read as no text at all.
+    pub(crate) const fn unchecked(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
     /// The part of `frame` that `text` borrows from, without a copy where it does.
     pub(crate) fn slice_of(frame: &Bytes, text: &str) -> Self {
         let bytes = text.as_bytes();
@@ -42,7 +47,7 @@ impl ByteStr {
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        // Every constructor takes a `str`, so the fallback is never taken; it keeps `unsafe` and panics out.
+        // All constructors but `unchecked` take a `str`, so the fallback is never taken; it keeps `unsafe` and panics out.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Specification: basic/transports, section stdio. Messages are delimited by newlines and hold none.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// How much room a read gets at least, in bytes.
 const READ_ROOM: usize = 8 << 10;
@@ -60,7 +60,8 @@ impl LineSplitter {
             };
             let end = self.scanned + at;
             self.scanned = 0;
-            let line = trim(self.buffer.split_to(end + 1).freeze());
+            let line = trim(self.buffer.split_to(end).freeze());
+            self.buffer.advance(1);
             if line.len() > self.max {
                 return Err(TooLong { max: self.max });
             }
