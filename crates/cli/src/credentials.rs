@@ -179,13 +179,10 @@ impl Credentials {
 }
 
 /// What answers for a server while a command runs: the tokens of a login, and a login where somebody can be asked.
-/// None where tokens cannot go there: over the web without TLS, or to what is no `http`.
+/// None where tokens cannot go there, as over the web without TLS.
 pub(crate) async fn of_server(url: &str, run: &Run) -> Result<Option<OAuth>, CliError> {
-    let is_http = ["http://", "https://"]
-        .iter()
-        .any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
     // What does not fit is told by whoever connects.
-    if !is_http || OAuth::builder(url).build().is_err() {
+    if OAuth::builder(url).build().is_err() {
         return Ok(None);
     }
     let Some(credentials) = Credentials::find()? else { return Ok(None) };

@@ -55,7 +55,7 @@ async fn a_challenge_names_the_metadata_in_whatever_form() {
         ChallengeWith::MetadataUrl,
         ChallengeWith::MetadataPath,
         ChallengeWith::Header("Basic realm=\"a, b\", Bearer resource_metadata=\"{origin}/meta/data.json\"".to_owned()),
-        ChallengeWith::Header("bearer  Resource_Metadata={origin}/meta/data.json".replace("{origin}", "")),
+        ChallengeWith::Header("bearer  Resource_Metadata=/meta/data.json".to_owned()),
     ] {
         let settings = ProtectedSettings::default().metadata_at(&[hidden()]).challenge(challenge.clone());
         let world = World::new(AuthSettings::default(), settings).await;
@@ -68,12 +68,12 @@ async fn a_challenge_names_the_metadata_in_whatever_form() {
 
 #[tokio::test]
 async fn case_auth_004_a_09_the_issuer_is_compared_to_the_letter() {
-    for (issuer, lenient) in [("{issuer}/", true), ("http://localhost:1", false), ("HTTP://{origin}", false)] {
+    for (issuer, lenient) in [("{issuer}/", true), ("http://localhost:1", false), ("{issuer}//", false)] {
         let settings = AuthSettings::default().metadata("issuer", issuer).iss(Iss::Absent).advertise_iss(false);
         let world = World::new(settings, ProtectedSettings::default()).await;
         let error = world.refusal(world.person()).await;
         let (kind, text) = told(&error);
-        let got = issuer.replace("{issuer}", &world.auth.issuer()).replace("{origin}", &world.auth.issuer());
+        let got = issuer.replace("{issuer}", &world.auth.issuer());
         assert_eq!(kind, AuthErrorKind::Discovery);
         assert!(text.contains(&world.auth.issuer()) && text.contains(&got), "{text}");
         assert!(world.asked(Endpoint::Register).is_empty() && world.asked(Endpoint::Authorize).is_empty());
