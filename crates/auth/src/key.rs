@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 pub(crate) use self::provider::{open, seal};
 
 use self::provider::Pair;
-use crate::error::{AuthError, AuthErrorKind};
+use crate::error::AuthError;
 
 /// A private key: of the elliptic curve P-256 (`ES256`), or RSA of 2,048 bits and more (`RS256`).
 ///
@@ -35,7 +35,7 @@ impl PrivateKey {
     /// Makes a key for `ES256`.
     ///
     /// # Errors
-    /// [`AuthErrorKind::Config`] without the feature `aws-lc` or `ring`.
+    /// [`AuthErrorKind::Config`](crate::AuthErrorKind::Config) without the feature `aws-lc` or `ring`.
     pub fn generate() -> Result<Self, AuthError> {
         Pair::generate().map(|pair| Self(Arc::new(pair)))
     }
@@ -43,7 +43,8 @@ impl PrivateKey {
     /// Reads a key in PEM: PKCS#8, PKCS#1 for RSA, or SEC 1 for P-256.
     ///
     /// # Errors
-    /// [`AuthErrorKind::Config`] when there is no such key in the text, or without the feature `aws-lc` or `ring`.
+    /// [`AuthErrorKind::Config`](crate::AuthErrorKind::Config) when there is no such key in the text, or without
+    /// the feature `aws-lc` or `ring`.
     pub fn from_pem(pem: &str) -> Result<Self, AuthError> {
         Pair::from_pem(pem).map(|pair| Self(Arc::new(pair)))
     }
@@ -88,8 +89,4 @@ impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PrivateKey({})", self.algorithm())
     }
-}
-
-fn unusable(why: &str) -> AuthError {
-    AuthError::new(AuthErrorKind::Config, format!("the private key {why}"))
 }

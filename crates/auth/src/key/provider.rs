@@ -11,8 +11,7 @@ use library::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair 
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use super::unusable;
-use crate::error::AuthError;
+use crate::error::{AuthError, AuthErrorKind};
 use crate::random;
 
 pub(super) enum Pair {
@@ -142,6 +141,10 @@ pub(crate) fn open(key: &[u8; 32], about: &[u8], sealed: &[u8]) -> Result<Vec<u8
     let length = opened.map_err(|_| wrong())?.len();
     plain.truncate(length);
     Ok(plain)
+}
+
+fn unusable(why: &str) -> AuthError {
+    AuthError::new(AuthErrorKind::Config, format!("the private key {why}"))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(super) fn of_dial(failure: Failure, at: &str) -> TransportError {
             if let Some(explained) = tls::explain(&error, at) {
                 return explained.with_sent(Sent::No).with_source(error);
             }
-            if let Some(explained) = causes(&error).find_map(|error| error.downcast_ref::<TransportError>()) {
+            if let Some(explained) = causes(&error).find_map(explained_within) {
                 return explained.clone();
             }
             if causes(&error).any(is_timeout) {
@@ -88,6 +88,12 @@ pub(super) fn of_body(broken: Broken, at: &str) -> TransportError {
 /// An error and what caused it, the innermost last.
 fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| (*error).source()).take(DEPTH)
+}
+
+/// What was explained where names are looked up, which speaks of errors of the system alone.
+fn explained_within<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a TransportError> {
+    // Its source is that of what it holds, not what it holds.
+    error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
 }
 
 fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
