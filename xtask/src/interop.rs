@@ -138,7 +138,9 @@ fn scenarios(context: &Context, chosen: &[&Server], with_provider: bool, report:
     }
     command.env(DIRECTORY, &directory);
     let outcome = counts::run(command, &mut report.counts);
-    table::print(&results, &installed)?;
+    if !installed.is_empty() {
+        table::print(&results, &installed)?;
+    }
     outcome
 }
 

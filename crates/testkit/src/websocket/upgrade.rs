@@ -77,17 +77,18 @@ pub(super) fn next(options: &Options, request: &UpgradeRequest) -> Next {
         Upgrade::NoSubprotocol => None,
         Upgrade::Subprotocol(chosen) => Some(chosen.as_str()),
     };
+    // A connection that is held is good for no second request, and says so.
     if let Some(token) = &options.token
         && request.header("authorization") != format!("Bearer {token}")
     {
         return Next::Hold(Bytes::from_static(
-            b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
         ));
     }
     let key = request.header("sec-websocket-key");
     if key.is_empty() {
         return Next::Hold(Bytes::from_static(
-            b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\nContent-Length: 0\r\n\r\n",
         ));
     }
     // As lists and in another case than usual, which is allowed.
