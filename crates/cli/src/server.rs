@@ -30,12 +30,13 @@ pub(crate) enum Named {
 
 /// The server that the options name, and how to reach it.
 pub(crate) fn named(global: &Global, server: &Server, console: &Console) -> Result<Named, CliError> {
-    let program = |connect| fitted(connect, global, console).map(|connect| Named::Program(Box::new(connect)));
+    let program = |connect| Named::Program(Box::new(connect));
     if let Some(configured) = &server.configured {
+        let global = &global.for_configured();
         return match configured::endpoint(global, configured)? {
             Endpoint::Program(found) => {
                 for_programs(global)?;
-                program(bowline::program_of(&found))
+                fitted(bowline::program_of(&found), global, console).map(program)
             }
             Endpoint::Remote(address) => {
                 let options = options(global, &address.url)?;
@@ -49,7 +50,7 @@ pub(crate) fn named(global: &Global, server: &Server, console: &Console) -> Resu
             let options = options(global, url)?;
             Ok(Named::Url(Box::new(Target::parse_with(url, &options)?)))
         }
-        None => program(self::program(global, server)?),
+        None => fitted(self::program(global, server)?, global, console).map(program),
     }
 }
 
