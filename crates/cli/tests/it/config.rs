@@ -22,7 +22,10 @@ impl Person {
                 r#"{"tools":[{"name":"t","inputSchema":{"type":"object"}},{"name":"secret_t","inputSchema":{"type":"object"}}]}"#,
             )
             .answer("tools/call", OK)
-            .answer("ping", "{}");
+            .answer("ping", "{}")
+            .answer("resources/list", r#"{"resources":[]}"#)
+            .answer("resources/templates/list", r#"{"resourceTemplates":[]}"#)
+            .answer("prompts/list", r#"{"prompts":[]}"#);
         let this = Self { server };
         for folder in ["home/.cursor", "project"] {
             fs::create_dir_all(this.path(folder)).unwrap();
