@@ -31,6 +31,8 @@ pub mod book {
     pub struct Tasks;
     #[doc = include_str!("../docs/src/skills.md")]
     pub struct Skills;
+    #[doc = include_str!("../docs/src/configuration.md")]
+    pub struct Configuration;
     #[doc = include_str!("../docs/src/resilience.md")]
     pub struct Resilience;
     #[doc = include_str!("../docs/src/testing.md")]

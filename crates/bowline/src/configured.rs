@@ -76,7 +76,8 @@ pub fn program_of(program: &bowline_config::Program) -> bowline_stdio::StdioConn
     }
 }
 
-#[cfg(all(test, feature = "stdio", feature = "http"))]
+#[cfg(test)]
+#[cfg(all(feature = "stdio", feature = "http"))]
 mod tests {
     use bowline_client::ErrorKind;
     use bowline_config::{Configuration, Host, Resolver, Surroundings, System};

@@ -33,17 +33,18 @@ pub(crate) enum Named {
 
 /// The server that the options name, and how to reach it.
 pub(crate) async fn named(run: &Run, server: &Server) -> Result<Named, CliError> {
-    let global = &*run.global;
-    let program = |connect| fitted(connect, global, &run.console).map(|connect| Named::Program(Box::new(connect)));
+    let (global, console) = (&*run.global, &run.console);
+    let program = |connect| Named::Program(Box::new(connect));
     if let Some(configured) = &server.configured {
+        let global = &global.for_configured();
         return match configured::endpoint(global, configured)? {
             Endpoint::Program(found) => {
                 for_programs(global)?;
-                program(bowline::program_of(&found))
+                fitted(bowline::program_of(&found), global, console).map(program)
             }
             Endpoint::Remote(address) => {
                 let has_own = address.bearer.is_some() || address.headers.iter().any(|(name, _)| authorizes(name));
-                let options = options(run, &address.url, has_own).await?;
+                let options = options(run, global, &address.url, has_own).await?;
                 Ok(Named::Url(Box::new(Target::to_address(&address, options)?)))
             }
             _ => Err(CliError::usage("this version has no way to such a server")),
@@ -51,10 +52,10 @@ pub(crate) async fn named(run: &Run, server: &Server) -> Result<Named, CliError>
     }
     match &server.url {
         Some(url) => {
-            let options = options(run, url, false).await?;
+            let options = options(run, global, url, false).await?;
             Ok(Named::Url(Box::new(Target::parse_with(url, &options)?)))
         }
-        None => program(self::program(global, server)?),
+        None => fitted(self::program(global, server)?, global, console).map(program),
     }
 }
 
@@ -136,8 +137,7 @@ fn for_programs(global: &Global) -> Result<(), CliError> {
 }
 
 /// What the options say for a server with a URL. `has_own` is whether it has credentials from elsewhere already.
-async fn options(run: &Run, url: &str, has_own: bool) -> Result<TargetOptions, CliError> {
-    let global = &run.global;
+async fn options(run: &Run, global: &Global, url: &str, has_own: bool) -> Result<TargetOptions, CliError> {
     if let Some(option) = global.stated_for_programs() {
         return Err(CliError::usage(format!("{option} is for servers that are programs, and this one has a URL"))
             .hint(format!("leave {option} out, or name the server by its command")));

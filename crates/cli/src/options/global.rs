@@ -160,6 +160,22 @@ impl Global {
         self.stated.contains(&"stdio")
     }
 
+    /// The options for a server of a configuration: variables that say what to give to a server are meant for others,
+    /// whose names stand on the command line.
+    pub(crate) fn for_configured(&self) -> Self {
+        let mut this = self.clone();
+        let stated = |name| self.stated.contains(&name);
+        if !stated("header") {
+            this.header.clear();
+        }
+        if !stated("env") {
+            this.env.clear();
+        }
+        this.bearer_env = this.bearer_env.filter(|_| stated("bearer_env"));
+        this.cwd = this.cwd.filter(|_| stated("cwd"));
+        this
+    }
+
     /// An option on the command line that does nothing for servers that are programs.
     pub(crate) fn stated_for_urls(&self) -> Option<String> {
         let fits = |name: &&str| *name == "transport" && self.transport.fits_programs();

@@ -21,7 +21,11 @@ impl Person {
                 "tools/list",
                 r#"{"tools":[{"name":"t","inputSchema":{"type":"object"}},{"name":"secret_t","inputSchema":{"type":"object"}}]}"#,
             )
-            .answer("tools/call", OK);
+            .answer("tools/call", OK)
+            .answer("ping", "{}")
+            .answer("resources/list", r#"{"resources":[]}"#)
+            .answer("resources/templates/list", r#"{"resourceTemplates":[]}"#)
+            .answer("prompts/list", r#"{"prompts":[]}"#);
         let this = Self { server };
         for folder in ["home/.cursor", "project"] {
             fs::create_dir_all(this.path(folder)).unwrap();
@@ -81,6 +85,21 @@ fn a_configured_name_stands_wherever_a_server_does() {
         assert!(!ran.stdout.contains("s3cret") && !ran.stderr.contains("s3cret"), "{words:?}");
     }
     assert_eq!(person.run_with(&["call", "notes.t"], &env).stdout, "done\n");
+}
+
+#[test]
+fn what_variables_give_to_other_servers_is_not_given_to_a_configured_one() {
+    let person = Person::new();
+    let server = person.path("tell.sh");
+    fs::write(&server, format!("printf '%s' \"$MINE-$OTHERS\" >\"$0.env\"\nexec sh {}\n", person.server.script()))
+        .unwrap();
+    let text = json!({"mcpServers": {"n": {"command": "sh", "args": [server], "env": {"MINE": "a"}}}}).to_string();
+    let person = person.with("home/.cursor/mcp.json", &text);
+    let ran = person.run_with(&["list", "n"], &[("BOWLINE_ENV", "OTHERS=b"), ("BOWLINE_CWD", "/no/such/folder")]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(person.text("tell.sh.env"), "a-");
+    assert_eq!(person.run(&["list", "n", "-e", "OTHERS=b"]).code, Some(0));
+    assert_eq!(person.text("tell.sh.env"), "a-b");
 }
 
 #[test]

@@ -163,6 +163,7 @@ fn all_named(names: &[String], found: &[&Server], run: &Run) -> Result<(), CliEr
     }
 }
 
+#[derive(Clone, Copy)]
 struct Copying {
     force: bool,
     dry_run: bool,
