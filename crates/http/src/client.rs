@@ -176,8 +176,6 @@ impl HttpClient {
         self.write_headers(&mut headers, target);
         let handover = body.map(|(_, handover)| handover);
         let (sender, used_before) = self.connection(target, route).await?;
-        #[cfg(not(feature = "http2"))]
-        let _ = used_before;
         let answered = match sender {
             Sender::Single(mut connection) => {
                 let request = h1::Request { method: &method, line: &route.line, headers: &headers, body };
@@ -206,7 +204,7 @@ impl HttpClient {
             }
             Err(error) => {
                 let sent = handover.map_or(Sent::Maybe, |handover| handover.sent());
-                Err(failure::of_request(error, target.shown(), sent))
+                Err(failure::of_request(error, target.shown(), sent, !used_before))
             }
         }
     }
