@@ -246,6 +246,11 @@ impl HttpClient {
         let room = Arc::clone(&target.route().ok()?.origin.room);
         room.acquire_owned().await.ok()
     }
+
+    /// Whether there is no turn for another request to this host now.
+    pub(crate) fn is_full(&self, target: &Target) -> bool {
+        target.route().is_ok_and(|route| route.origin.room.available_permits() == 0)
+    }
 }
 
 impl Inner {
