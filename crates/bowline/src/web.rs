@@ -233,6 +233,10 @@ mod first {
         fn mirrors_arguments(&self) -> bool {
             self.current().mirrors_arguments()
         }
+
+        fn is_full(&self) -> bool {
+            self.current().is_full()
+        }
     }
 
     /// An exchange whose beginning was looked at.

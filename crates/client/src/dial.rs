@@ -53,12 +53,13 @@ impl Link {
 }
 
 impl Dialer {
-    /// Connects and agrees with the server on a revision.
+    /// Connects and agrees with the server on a revision. `again` is called where that takes a second connection.
     pub(crate) async fn dial(
         &self,
         epoch: u64,
         events: &Arc<Feed<Event>>,
         lost: impl FnOnce(TransportError) + Clone + Send + 'static,
+        again: impl FnOnce() + Send,
     ) -> Result<Link, Error> {
         let deadline = Instant::now() + self.settings.timeouts.connect.min(NEVER);
         let wanted = match self.wanted {
@@ -74,6 +75,7 @@ impl Dialer {
             // Some servers end at a question that comes before `initialize`. They are asked the old way instead.
             Err(error) if session.died_of_the_question() => {
                 tracing::debug!(%error, "the server ended at the question for its versions; asking for a session");
+                again();
                 let known = Some(Era::Handshake);
                 session = Session::new(Arc::clone(&self.introduction), Wanted::Newest { known });
                 Box::pin(self.agree(&mut session, deadline, events, lost)).await?

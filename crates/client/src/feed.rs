@@ -70,7 +70,13 @@ impl<E> Drop for Feed<E> {
 impl<E: Told> Feed<E> {
     pub(crate) fn listen(&self) -> Arc<Listener<E>> {
         let listener = Arc::new(Listener::default());
-        self.listeners().push(Arc::downgrade(&listener));
+        let mut listeners = self.listeners();
+        if listeners.len() == listeners.capacity() {
+            // Before it grows, those who are gone make room: there may be nothing to tell for long.
+            listeners.retain(|listener| listener.strong_count() > 0);
+        }
+        listeners.push(Arc::downgrade(&listener));
+        drop(listeners);
         listener
     }
 
@@ -140,5 +146,40 @@ impl<E: Told> Listener<E> {
         }
         queue.waker = Some(cx.waker().clone());
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone)]
+    struct Nothing;
+
+    impl Told for Nothing {
+        const MOST: usize = 1;
+
+        fn weight(&self) -> usize {
+            0
+        }
+
+        fn missed(_: u64) -> Self {
+            Self
+        }
+
+        fn is_last(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn listeners_that_are_gone_take_no_room_where_nothing_is_told() {
+        let feed = Feed::<Nothing>::default();
+        let kept: Vec<_> = (0..10).map(|_| feed.listen()).collect();
+        for _ in 0..10_000 {
+            drop(feed.listen());
+        }
+        assert!(feed.listeners().capacity() <= 64, "{}", feed.listeners().capacity());
+        assert_eq!(feed.listeners().iter().filter_map(Weak::upgrade).count(), kept.len());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_protocol::{ErrorCode, method};
-use bowline_transport::{TransportError, TransportErrorKind};
+use bowline_transport::{Sent, TransportError, TransportErrorKind};
 use tokio::time::{Instant, sleep_until};
 
 pub(crate) use self::heard::{Heard, watched};
@@ -19,7 +19,8 @@ use crate::timeouts::NEVER;
 ///
 /// Whatever the server says, asked or unasked, shows that it lives: it is asked after that much silence only. By a ping;
 /// in 2026-07-28, which has none, by `server/discover`. A server that says nothing at all within the patience is taken
-/// as lost with its connection, which is then replaced where that is allowed ([`Reconnect`](crate::Reconnect)).
+/// as lost with its connection, which is then replaced where that is allowed ([`Reconnect`](crate::Reconnect)). Where
+/// calls that are open leave no room for the question, it is asked later.
 ///
 /// ```
 /// use std::time::Duration;
@@ -94,6 +95,10 @@ pub(crate) async fn run(connection: Arc<Connection>, heard: Arc<Heard>, settings
         match error.kind() {
             ErrorKind::Server if error.code() == Some(ErrorCode::METHOD_NOT_FOUND) => {
                 return tracing::debug!("the server has no ping; it is not asked again whether it lives");
+            }
+            // The calls that are open have limits of their own.
+            ErrorKind::Timeout if error.sent() == Sent::No && connection.transport.is_full() => {
+                tracing::debug!("no ping could be sent beside the calls that are open");
             }
             ErrorKind::Timeout if heard.at() <= asked => {
                 tracing::warn!(?patience, "the server did not answer a ping in time; the connection is taken as lost");

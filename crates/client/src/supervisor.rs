@@ -61,7 +61,9 @@ pub(crate) struct Supervisor {
 struct State {
     link: Arc<Link>,
     closed: bool,
-    redialing: Option<Task>,
+    redialing: Option<Row>,
+    /// How many rows of attempts there were.
+    rows: u64,
     /// Losses and failed attempts since the last good connection.
     failures: u32,
     /// The starts of a server that ends with its connection.
@@ -71,6 +73,24 @@ struct State {
     gave_up: Option<GaveUp>,
     /// The log level that a fresh session has to be told again.
     level: Option<LoggingLevel>,
+}
+
+/// A row of attempts to replace the connection, and the task that makes them. It may go on for a moment after another
+/// row took its place, and then has no say.
+struct Row {
+    number: u64,
+    /// How many attempts failed.
+    tried: u32,
+    /// Whether it waits for its next attempt.
+    sleeps: bool,
+    _task: Task,
+}
+
+impl State {
+    /// The row of attempts with this number, unless it is over.
+    fn row(&mut self, number: u64) -> Option<&mut Row> {
+        self.redialing.as_mut().filter(|row| row.number == number)
+    }
 }
 
 /// Why there is no other attempt, and until when.
@@ -111,7 +131,7 @@ impl Supervisor {
         ];
         let home = Home::default();
         changes.emit(|| ConnectionEvent::Connecting { attempt: 1 });
-        let link = match dialer.dial(0, &events, lost(&home, 0)).await {
+        let link = match dialer.dial(0, &events, lost(&home, 0), || {}).await {
             Ok(link) => Arc::new(link),
             Err(error) => {
                 changes.emit(|| ConnectionEvent::Failed { attempt: 1, error: error.clone() });
@@ -133,6 +153,7 @@ impl Supervisor {
             link: Arc::clone(&link),
             closed: false,
             redialing: None,
+            rows: 0,
             failures: 0,
             restarts: Restarts::default(),
             why: None,
@@ -360,7 +381,9 @@ impl Supervisor {
     fn redial(self: &Arc<Self>, state: &mut State) {
         if state.redialing.is_none() {
             state.gave_up = None;
-            state.redialing = Some(Task::spawn(redial(Arc::downgrade(self), state.link.epoch + 1)));
+            state.rows += 1;
+            let task = Task::spawn(redial(Arc::downgrade(self), state.link.epoch + 1, state.rows));
+            state.redialing = Some(Row { number: state.rows, tried: 0, sleeps: true, _task: task });
         }
     }
 
@@ -375,8 +398,14 @@ impl Supervisor {
         state.failures = 0;
         state.restarts.forget();
         state.gave_up = None;
-        if state.redialing.take().is_some() {
-            self.redial(&mut state);
+        match &mut state.redialing {
+            Some(row) if row.sleeps => {
+                state.redialing = None;
+                self.redial(&mut state);
+            }
+            // In the middle of an attempt, which is what was asked for; if it fails it was the first one.
+            Some(row) => row.tried = 0,
+            None => {}
         }
     }
 

@@ -186,8 +186,8 @@ fn said(response: &HttpResponse, body: &Bytes) -> String {
 /// Whether a request that got this status may have been carried out.
 const fn sent(status: StatusCode) -> Sent {
     match status.as_u16() {
-        // Refused before anything was done.
-        401 | 403 | 404 | 405 | 406 | 413 | 415 | 429 => Sent::No,
+        // Refused before anything was done; 407 by a proxy on the way.
+        401 | 403 | 404 | 405 | 406 | 407 | 413 | 415 | 429 => Sent::No,
         // A gateway's word does not say how far the server got.
         500.. => Sent::Maybe,
         _ => Sent::Yes,
@@ -267,6 +267,7 @@ mod tests {
     #[test]
     fn what_was_refused_early_was_not_carried_out() {
         assert_eq!(sent(StatusCode::TOO_MANY_REQUESTS), Sent::No);
+        assert_eq!(sent(StatusCode::PROXY_AUTHENTICATION_REQUIRED), Sent::No);
         assert_eq!(sent(StatusCode::SERVICE_UNAVAILABLE), Sent::Maybe);
         assert_eq!(sent(StatusCode::BAD_REQUEST), Sent::Yes);
     }

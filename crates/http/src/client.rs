@@ -176,8 +176,6 @@ impl HttpClient {
         self.write_headers(&mut headers, target);
         let handover = body.map(|(_, handover)| handover);
         let (sender, used_before) = self.connection(target, route).await?;
-        #[cfg(not(feature = "http2"))]
-        let _ = used_before;
         let answered = match sender {
             Sender::Single(mut connection) => {
                 let request = h1::Request { method: &method, line: &route.line, headers: &headers, body };
@@ -206,7 +204,7 @@ impl HttpClient {
             }
             Err(error) => {
                 let sent = handover.map_or(Sent::Maybe, |handover| handover.sent());
-                Err(failure::of_request(error, target.shown(), sent))
+                Err(failure::of_request(error, target.shown(), sent, !used_before))
             }
         }
     }
@@ -247,6 +245,11 @@ impl HttpClient {
     pub(crate) async fn turn(&self, target: &Target) -> Option<OwnedSemaphorePermit> {
         let room = Arc::clone(&target.route().ok()?.origin.room);
         room.acquire_owned().await.ok()
+    }
+
+    /// Whether there is no turn for another request to this host now.
+    pub(crate) fn is_full(&self, target: &Target) -> bool {
+        target.route().is_ok_and(|route| route.origin.room.available_permits() == 0)
     }
 }
 

@@ -272,6 +272,11 @@ impl Transport for HttpTransport {
     fn mirrors_arguments(&self) -> bool {
         true
     }
+
+    fn is_full(&self) -> bool {
+        let shared = &self.shared;
+        shared.slots.available_permits() == 0 || shared.endpoint.http().is_full(&shared.fresh.target)
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -89,6 +89,10 @@ impl Transport for SseTransport {
     fn close(&self) -> BoxFuture<'_, Result<(), TransportError>> {
         self.mux.close()
     }
+
+    fn is_full(&self) -> bool {
+        self.mux.is_full()
+    }
 }
 
 /// An exchange of the mux that also fails when its POST does.

@@ -136,6 +136,10 @@ impl Transport for StdioTransport {
     fn last_words(&self) -> Option<Arc<str>> {
         Some(self.stderr.text()).filter(|text| !text.is_empty()).map(Arc::from)
     }
+
+    fn is_full(&self) -> bool {
+        self.mux.is_full()
+    }
 }
 
 impl fmt::Debug for StdioTransport {

@@ -271,6 +271,10 @@ impl Transport for TappedTransport {
     fn mirrors_arguments(&self) -> bool {
         self.inner.mirrors_arguments()
     }
+
+    fn is_full(&self) -> bool {
+        self.inner.is_full()
+    }
 }
 
 impl Drop for TappedTransport {

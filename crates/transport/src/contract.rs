@@ -71,6 +71,15 @@ pub trait Transport: Send + Sync + 'static {
     fn mirrors_arguments(&self) -> bool {
         false
     }
+
+    /// Whether a request that waits now waits for others that are open to end, because a limit on their number is
+    /// reached, and not for the server.
+    ///
+    /// Whoever asks a server whether it lives and cannot send the question learns nothing of the server then.
+    /// Default: no.
+    fn is_full(&self) -> bool {
+        false
+    }
 }
 
 /// Opens connections to one server: the first one, and every reconnect.
@@ -128,6 +137,10 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn mirrors_arguments(&self) -> bool {
         (**self).mirrors_arguments()
+    }
+
+    fn is_full(&self) -> bool {
+        (**self).is_full()
     }
 }
 

@@ -308,6 +308,11 @@ impl Transport for Mux {
         self.shared.outbox.has_room().then(|| self.shared.exchange(slot, request))
     }
 
+    fn is_full(&self) -> bool {
+        // A server that does not read is waited for, whatever else is.
+        self.shared.slots.available_permits() == 0 && self.shared.outbox.has_room()
+    }
+
     fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>> {
         Box::pin(async move {
             self.shared.outbox.room().await;
@@ -403,5 +408,31 @@ impl ExchangeSource for MuxExchange {
 impl Drop for MuxExchange {
     fn drop(&mut self) {
         self.shared.slots.add_permits(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+    use crate::contract::Routing;
+
+    #[tokio::test]
+    async fn it_is_full_where_a_request_waits_for_others_and_not_where_it_waits_for_the_server() {
+        let (ours, mut theirs) = tokio::io::duplex(16);
+        let (read, write) = tokio::io::split(ours);
+        let limits = Limits::default().with_max_open_exchanges(1).with_max_unsent_bytes(32);
+        let mux = Mux::builder().limits(limits).spawn(read, write);
+        assert!(!mux.is_full());
+        let id = RequestId::from(1);
+        let frame = frame::encode_request(&id, "a method with a name that is longer than the pipe", None, None, None);
+        let length = frame.len() + 1;
+        let held = mux.request(WireRequest::new(id, frame, Routing::new("long"))).await.unwrap();
+        assert!(!mux.is_full(), "the server does not read");
+        theirs.read_exact(&mut vec![0; length]).await.unwrap();
+        assert!(mux.is_full());
+        drop(held);
+        assert!(!mux.is_full());
     }
 }

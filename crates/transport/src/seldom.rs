@@ -54,7 +54,7 @@ impl Wake for Bell {
 
     fn wake_by_ref(self: &Arc<Self>) {
         // First the ring: whoever sets itself as the listener after this look at it sees that it rang.
-        self.rang.store(true, Ordering::SeqCst);
+        self.rang.store(true, Ordering::Release);
         let listener = self.listener().clone();
         listener.wake();
     }
@@ -79,10 +79,11 @@ impl<F: Future + ?Sized> Future for Seldom<F> {
             this.listener.clone_from(cx.waker());
             this.bell.listener().clone_from(cx.waker());
         }
-        if !this.bell.rang.load(Ordering::SeqCst) {
+        // The load is cheap. It is the exchange that takes the ring, with all that was done before it: a store would
+        // wipe out a ring that came in between, and the future might not see yet what it rang for.
+        if !this.bell.rang.load(Ordering::Relaxed) || !this.bell.rang.swap(false, Ordering::AcqRel) {
             return Poll::Pending;
         }
-        this.bell.rang.store(false, Ordering::SeqCst);
         this.future.as_mut().poll(&mut Context::from_waker(&this.ring))
     }
 }

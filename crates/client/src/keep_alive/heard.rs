@@ -72,6 +72,10 @@ impl Transport for Watched {
     fn mirrors_arguments(&self) -> bool {
         self.inner.mirrors_arguments()
     }
+
+    fn is_full(&self) -> bool {
+        self.inner.is_full()
+    }
 }
 
 struct WatchedExchange {

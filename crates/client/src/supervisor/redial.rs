@@ -15,39 +15,34 @@ use crate::events::Event;
 use crate::reconnect::random;
 
 /// Tries to replace the connection until it succeeds, cannot succeed, or was tried often enough.
-pub(super) async fn redial(supervisor: Weak<Supervisor>, epoch: u64) {
-    let mut tried = 0;
+pub(super) async fn redial(supervisor: Weak<Supervisor>, epoch: u64, row: u64) {
     loop {
         // Held during an attempt only, so that a client that was dropped stays dropped.
-        let Some(delay) = supervisor.upgrade().and_then(|this| this.before(tried + 1)) else { return };
+        let Some(delay) = supervisor.upgrade().and_then(|this| this.before(row)) else { return };
         sleep(delay).await;
         let Some(this) = supervisor.upgrade() else { return };
-        let Some(error) = this.attempt(epoch, tried + 1).await else { return };
-        tried += 1;
-        let failures = {
-            let mut state = this.state();
-            state.failures = state.failures.saturating_add(1);
-            state.why = Some(error.clone());
-            state.failures
-        };
+        let Some(attempt) = this.wake(row) else { return };
+        let Some(error) = this.attempt(epoch, row, attempt).await else { return };
+        let Some((tried, failures)) = this.failed(row, &error) else { return };
         tracing::debug!(%error, tried, failures, "could not replace the lost connection");
         if tried >= this.policy.attempts || error.is_permanent() {
-            return this.give_up(GaveUp { error, until: Instant::now() + this.policy.max_delay, is_limit: false });
+            return this.give_up(row, GaveUp { error, until: Instant::now() + this.policy.max_delay, is_limit: false });
         }
     }
 }
 
 impl Supervisor {
     /// How long to wait before an attempt; none where there may be no other for now, which is told.
-    fn before(&self, attempt: u32) -> Option<Duration> {
+    fn before(&self, row: u64) -> Option<Duration> {
         let mut state = self.state();
+        let attempt = state.row(row)?.tried + 1;
         let delay = self.policy.delay(state.failures, random());
         if self.starts_servers
             && let Err(wait) = state.restarts.begin(&self.policy, Instant::now() + delay)
         {
             let error = state.why.clone().unwrap_or_else(Error::closed);
             drop(state);
-            self.give_up(GaveUp { error, until: Instant::now() + delay + wait, is_limit: true });
+            self.give_up(row, GaveUp { error, until: Instant::now() + delay + wait, is_limit: true });
             return None;
         }
         drop(state);
@@ -57,10 +52,35 @@ impl Supervisor {
         Some(delay)
     }
 
+    /// The number of the attempt that a row begins now, unless another row took its place.
+    fn wake(&self, row: u64) -> Option<u32> {
+        let mut state = self.state();
+        let row = state.row(row)?;
+        row.sleeps = false;
+        Some(row.tried + 1)
+    }
+
+    /// Notes that an attempt failed; tells how many did in its row, and since the last good connection.
+    fn failed(&self, row: u64, error: &Error) -> Option<(u32, u32)> {
+        let mut state = self.state();
+        let row = state.row(row)?;
+        row.tried += 1;
+        row.sleeps = true;
+        let tried = row.tried;
+        state.failures = state.failures.saturating_add(1);
+        state.why = Some(error.clone());
+        Some((tried, state.failures))
+    }
+
     /// One attempt to replace the connection; `None` when it succeeded, or when nobody needs it any more.
-    async fn attempt(self: &Arc<Self>, epoch: u64, attempt: u32) -> Option<Error> {
+    async fn attempt(self: &Arc<Self>, epoch: u64, row: u64, attempt: u32) -> Option<Error> {
         self.tell_change(|| ConnectionEvent::Connecting { attempt });
-        let link = match self.dialer.dial(epoch, &self.events, lost(&self.home, epoch)).await {
+        let started_again = || {
+            if self.starts_servers {
+                self.state().restarts.note(Instant::now());
+            }
+        };
+        let link = match self.dialer.dial(epoch, &self.events, lost(&self.home, epoch), started_again).await {
             Ok(link) => Arc::new(link),
             Err(error) => {
                 self.tell_change(|| ConnectionEvent::Failed { attempt, error: error.clone() });
@@ -69,7 +89,7 @@ impl Supervisor {
         };
         self.tell_again(&link).await;
         let mut state = self.state();
-        if state.closed {
+        if state.closed || state.row(row).is_none() {
             return None;
         }
         let before = std::mem::replace(&mut state.link, Arc::clone(&link));
@@ -90,8 +110,11 @@ impl Supervisor {
         None
     }
 
-    fn give_up(&self, gave_up: GaveUp) {
+    fn give_up(&self, row: u64, gave_up: GaveUp) {
         let mut state = self.state();
+        if state.row(row).is_none() {
+            return;
+        }
         self.tell_change(|| ConnectionEvent::GaveUp {
             error: gave_up.now(&self.policy).unwrap_or_else(|| gave_up.error.clone()),
             until: gave_up.until.saturating_duration_since(Instant::now()),

@@ -18,12 +18,18 @@ impl Restarts {
         while self.0.front().is_some_and(|start| now.saturating_duration_since(*start) >= window) {
             self.0.pop_front();
         }
-        if self.0.len() >= usize::try_from(policy.max_restarts).unwrap_or(usize::MAX) {
-            let passed = self.0.front().map_or(window, |start| now.saturating_duration_since(*start));
+        let most = usize::try_from(policy.max_restarts).unwrap_or(usize::MAX);
+        if let Some(beyond) = self.0.len().checked_sub(most) {
+            let passed = self.0.get(beyond).map_or(window, |start| now.saturating_duration_since(*start));
             return Err(window.saturating_sub(passed));
         }
         self.0.push_back(now);
         Ok(())
+    }
+
+    /// Notes a start that was part of one that was allowed: the second of an attempt that has to ask in two ways.
+    pub(crate) fn note(&mut self, now: Instant) {
+        self.0.push_back(now);
     }
 
     pub(crate) fn forget(&mut self) {
@@ -64,5 +70,19 @@ mod tests {
             restarts.forget();
             prop_assert!(restarts.begin(&policy, now).is_ok());
         }
+    }
+
+    #[test]
+    fn a_start_in_two_parts_counts_twice_and_both_have_to_leave_the_window() {
+        let policy = Reconnect::default().with_max_restarts(2, Duration::from_secs(10));
+        let (mut restarts, now) = (Restarts::default(), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        restarts.begin(&policy, now).unwrap();
+        restarts.begin(&policy, after(1)).unwrap();
+        restarts.note(after(2));
+        // Three are within the window, so that two have to leave it.
+        assert_eq!(restarts.begin(&policy, after(3)), Err(Duration::from_secs(8)));
+        assert_eq!(restarts.begin(&policy, after(10)), Err(Duration::from_secs(1)));
+        restarts.begin(&policy, after(11)).unwrap();
     }
 }

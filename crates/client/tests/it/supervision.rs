@@ -1,13 +1,14 @@
 //! What is told of the connection, servers that say nothing, children that keep dying.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bowline_client::{Client, ClientBuilder, ConnectionEvent, ConnectionEvents, ErrorKind, KeepAlive, Reconnect};
-use bowline_protocol::Revision;
-use bowline_testkit::{Misbehaviour, When};
-use bowline_transport::Sent;
+use bowline_protocol::{CallToolResult, Revision, Tool};
+use bowline_testkit::{Misbehaviour, MockServer, When};
+use bowline_transport::{BoxFuture, Connect, Limits, Sent, Transport, TransportError};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use crate::scene::{Scene, lose};
@@ -218,6 +219,86 @@ async fn attempts_that_fail_are_starts_of_a_child_too_and_none_of_a_server_that_
     scene.failures.store(20, Ordering::SeqCst);
     let call = client.call("echo").idle_timeout(SECOND * 3600).max_time(SECOND * 3600);
     call.await.unwrap();
+}
+
+/// A way whose connections after the first are opened when they are let through.
+struct Gate<C> {
+    inner: C,
+    opened: Arc<Semaphore>,
+    attempts: Arc<AtomicU32>,
+}
+
+impl<C: Connect> Connect for Gate<C> {
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
+        Box::pin(async move {
+            if self.attempts.fetch_add(1, Ordering::SeqCst) > 0 {
+                self.opened.acquire().await.unwrap().forget();
+            }
+            self.inner.connect().await
+        })
+    }
+
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+
+    fn server_lives_on(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_under_way_is_what_was_asked_for() {
+    let scene = Scene::new();
+    let (opened, attempts) = (Arc::new(Semaphore::new(0)), Arc::default());
+    let gate = Gate { inner: scene.way(), opened: Arc::clone(&opened), attempts: Arc::clone(&attempts) };
+    let client = Client::builder().reconnect(Reconnect::default().with_attempts(2)).connect(gate).await.unwrap();
+    lose(&scene, &client).await;
+    scene.failures.store(2, Ordering::SeqCst);
+    opened.add_permits(1);
+    let calling = tokio::spawn({
+        let client = client.clone();
+        async move { client.call("echo").await }
+    });
+    sleep(SECOND).await;
+    for _ in 0..3 {
+        client.retry_now();
+        sleep(SECOND).await;
+    }
+    // One has failed, the next waits for its way.
+    assert_eq!(attempts.load(Ordering::SeqCst), 1 + 2);
+    // Where that fails as well, it was the first since.
+    opened.add_permits(2);
+    calling.await.unwrap().unwrap();
+    assert_eq!(attempts.load(Ordering::SeqCst), 1 + 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_that_calls_leave_no_room_for_says_nothing_of_the_server() {
+    let (release, released) = tokio::sync::watch::channel(());
+    let server = MockServer::builder()
+        .tool(Tool::new("long", serde_json::json!({"type": "object"})), move |_| {
+            let mut released = released.clone();
+            async move {
+                released.changed().await.ok();
+                Ok(CallToolResult::text("done"))
+            }
+        })
+        .build();
+    let connector = server.connector().with_limits(Limits::default().with_max_open_exchanges(1));
+    let client = Client::builder().keep_alive(SECOND * 5).connect(connector).await.unwrap();
+    let calling = tokio::spawn({
+        let client = client.clone();
+        async move { client.call("long").idle_timeout(SECOND * 3600).max_time(SECOND * 3600).await }
+    });
+    sleep(SECOND * 60).await;
+    assert!(!client.is_closed() && !calling.is_finished());
+    release.send_replace(());
+    calling.await.unwrap().unwrap();
+    // From now on there is room, and a server that does not answer is one that is dead.
+    server.misbehave(When::method("ping").nth(1), Misbehaviour::NeverAnswer);
+    sleep(SECOND * 60).await;
+    assert!(client.is_closed());
 }
 
 fn pings(scene: &Scene) -> usize {

@@ -8,6 +8,7 @@ mod packed;
 
 use std::error::Error as StdError;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use std::{fmt, io};
 
 use bytes::Bytes;
@@ -89,16 +90,25 @@ impl Incoming {
         .map(|piece| piece.map(|piece| piece.map_err(Lost)))
     }
 
-    /// Takes at most so many pieces that nobody wants, and waits for the end.
-    pub(super) fn poll_drained(&mut self, cx: &mut Context<'_>, pieces: usize) -> Poll<Result<(), ()>> {
-        for _ in 0..pieces {
-            match ready!(self.poll_piece(cx)) {
-                Some(Ok(_)) => {}
-                Some(Err(_)) => return Poll::Ready(Err(())),
-                None => return Poll::Ready(Ok(())),
+    /// Takes a piece that nobody wants, and waits for the end: the task is woken for the next one.
+    pub(super) fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        match ready!(self.poll_piece(cx)) {
+            Some(Ok(_)) if !self.is_read() => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
+            Some(Err(_)) => Poll::Ready(Err(())),
+            Some(Ok(_)) | None => Poll::Ready(Ok(())),
         }
-        Poll::Pending
+    }
+
+    /// How long the server keeps its connection without a request, where it tells.
+    pub(super) fn kept_for(&self) -> Option<Duration> {
+        match self {
+            Self::Single(connection) => connection.kept_for(),
+            #[cfg(feature = "http2")]
+            Self::Shared(_) => None,
+        }
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn of_dial(failure: Failure, at: &str) -> TransportError {
             TransportError::new(kind, message).with_sent(Sent::No).with_source(error)
         }
         #[cfg(feature = "http2")]
-        Failure::Handshake(error) => of_request(error, at, Sent::No),
+        Failure::Handshake(error) => of_request(error, at, Sent::No, true),
     }
 }
 
@@ -47,11 +47,13 @@ fn slow(at: &str) -> TransportError {
     TransportError::new(TransportErrorKind::Timeout, message).with_sent(Sent::No)
 }
 
-/// Why a request got no answer. `sent` is what its body says.
-pub(super) fn of_request(error: io::Error, at: &str, sent: Sent) -> TransportError {
+/// Why a request got no answer. `sent` is what its body says; `first` whether the connection had carried none before.
+pub(super) fn of_request(error: io::Error, at: &str, sent: Sent, first: bool) -> TransportError {
     if let Some(explained) = tls::explain(&error, at) {
-        // What a handshake that failed would have carried was read by nobody, whoever had begun to write.
-        return explained.clone().with_sent(sent.min(explained.sent())).with_source(error);
+        // What a handshake that failed would have carried was read by nobody, whoever had begun to write. One that
+        // carried answers did not fail: what goes wrong later may follow a request that was read.
+        let sent = if first { sent.min(explained.sent()) } else { sent };
+        return explained.with_sent(sent).with_source(error);
     }
     let (kind, message) = if error.kind() == io::ErrorKind::InvalidData {
         let why = cause(&error);
@@ -112,16 +114,26 @@ mod tests {
     #[test]
     fn what_is_no_http_is_told_from_a_connection_that_broke() {
         let odd = || io::Error::new(io::ErrorKind::InvalidData, "something that is not HTTP/1.1");
-        let refused = of_request(odd(), "http://h/mcp", Sent::Maybe);
+        let refused = of_request(odd(), "http://h/mcp", Sent::Maybe, true);
         assert_eq!((refused.kind(), refused.sent()), (TransportErrorKind::Protocol, Sent::Maybe));
         assert!(refused.to_string().contains("answered with something that is not HTTP/1.1; check"), "{refused}");
         let broken = of_body(Broken::Connection(Lost(odd())), "http://h/mcp");
         assert_eq!((broken.kind(), broken.sent()), (TransportErrorKind::Protocol, Sent::Yes));
 
         let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
-        assert_eq!(of_request(reset(), "h", Sent::Maybe).kind(), TransportErrorKind::Closed);
+        assert_eq!(of_request(reset(), "h", Sent::Maybe, true).kind(), TransportErrorKind::Closed);
         assert_eq!(of_body(Broken::Connection(Lost(reset())), "h").kind(), TransportErrorKind::Closed);
         let packed = of_body(Broken::Encoding(odd()), "h");
         assert!(packed.to_string().contains("not in its encoding"), "{packed}");
+    }
+
+    #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
+    #[test]
+    fn a_refusal_after_answers_says_nothing_of_what_was_sent_before_it() {
+        use tokio_rustls::rustls::{AlertDescription, Error};
+
+        let refused = || io::Error::new(io::ErrorKind::InvalidData, Error::AlertReceived(AlertDescription::UnknownCA));
+        assert_eq!(of_request(refused(), "h", Sent::Maybe, true).sent(), Sent::No);
+        assert_eq!(of_request(refused(), "h", Sent::Maybe, false).sent(), Sent::Maybe);
     }
 }

@@ -1,5 +1,7 @@
 //! Connections to one origin that wait for their next request.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -7,19 +9,22 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::body::Incoming;
 use super::h1::Connection;
 #[cfg(feature = "http2")]
 use super::h2::Shared;
 
-/// How long a connection waits for its next request.
+/// How long a connection waits for its next request, where the server does not close it sooner.
 const IDLE: Duration = Duration::from_secs(90);
+/// So much before the server would: a request on its way must not meet the end.
+const BEFORE_THE_SERVER: Duration = Duration::from_secs(1);
+/// How long after it began to rest a connection is watched at the latest. Most are used again sooner, and then nobody
+/// was woken for them.
+const WATCHED_WITHIN: Duration = Duration::from_secs(1);
 /// How long the end of an answer whose rest nobody wants is waited for, so that its connection can be used again.
 const LAST_BYTES: Duration = Duration::from_secs(1);
-/// How many pieces of such a rest are taken at once.
-const PIECES: usize = 8;
 
 /// The way into a connection.
 pub(super) enum Sender {
@@ -45,6 +50,8 @@ struct State {
     /// And until when it is kept unless another request comes.
     #[cfg(feature = "http2")]
     shared: Option<(Shared, Instant)>,
+    /// Whether one came to rest that the keeper does not watch yet.
+    unwatched: bool,
     keeper: Option<Keeper>,
 }
 
@@ -55,7 +62,8 @@ struct Resting {
     until: Instant,
 }
 
-/// The task that closes what waited for too long. It ends when nothing waits, and with the pool.
+/// The task that closes what waited for too long, or what the server has ended. It ends when nothing waits, and with
+/// the pool.
 struct Keeper {
     looks_at: Instant,
     task: AbortHandle,
@@ -65,13 +73,13 @@ impl Resting {
     /// Whether it can carry a request: now, or never again.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         if !self.incoming.is_read() {
-            if ready!(self.incoming.poll_drained(cx, PIECES)).is_err() {
+            if ready!(self.incoming.poll_drained(cx)).is_err() {
                 return Poll::Ready(false);
             }
-            self.until = Instant::now() + IDLE;
+            self.until = Instant::now() + rest_of(&self.incoming);
         }
         Poll::Ready(match &mut self.incoming {
-            Incoming::Single(connection) => connection.is_free(),
+            Incoming::Single(connection) => connection.is_free(cx),
             #[cfg(feature = "http2")]
             Incoming::Shared(_) => false,
         })
@@ -100,6 +108,8 @@ impl Pool {
     /// As [`take`](Self::take); wakes the task when one that is about to rest does. Where several wait, it may be
     /// another one that is woken: whoever waits here has a second way to a connection.
     pub(super) fn poll_take(&self, cx: &mut Context<'_>) -> Option<Sender> {
+        // What ended is closed after the lock, so that nobody has to wait for that.
+        let mut ended = Vec::new();
         let mut state = self.lock();
         #[cfg(feature = "http2")]
         {
@@ -115,7 +125,7 @@ impl Pool {
             if let Poll::Ready(usable) = resting.poll_ready(cx) {
                 match state.resting.remove(at).incoming {
                     Incoming::Single(connection) if usable => return Some(Sender::Single(connection)),
-                    _ => {}
+                    other => ended.push(other),
                 }
             }
         }
@@ -137,10 +147,15 @@ impl Pool {
         }
         // Without a runtime there is nobody to use it, or to close it in time.
         let Ok(runtime) = Handle::try_current() else { return };
-        let until = Instant::now() + if incoming.is_read() { IDLE } else { LAST_BYTES };
+        let (is_read, now) = (incoming.is_read(), Instant::now());
+        let rest = if is_read { rest_of(&incoming) } else { LAST_BYTES };
+        if rest.is_zero() {
+            return;
+        }
         let mut state = self.lock();
-        state.resting.push(Resting { incoming, until });
-        self.look_at(&mut state.keeper, until, &runtime);
+        state.resting.push(Resting { incoming, until: now + rest });
+        state.unwatched = true;
+        self.look_at(&mut state.keeper, now + rest.min(WATCHED_WITHIN), &runtime);
     }
 
     /// Sees to it that somebody looks at that time.
@@ -174,13 +189,18 @@ impl Pool {
         fresh
     }
 
-    /// Closes what waited for too long, and says when to look again.
-    fn tidy(&self) -> Option<Instant> {
+    /// Closes what waited for too long or has ended, watches the rest, and says when to look again.
+    fn tidy(&self, cx: &mut Context<'_>) -> Option<Instant> {
+        // As above.
+        let mut ended = Vec::new();
         let mut state = self.lock();
         let now = Instant::now();
-        let mut cx = Context::from_waker(Waker::noop());
-        state.resting.retain_mut(|resting| resting.poll_ready(&mut cx) != Poll::Ready(false) && resting.until > now);
+        let over = |resting: &mut Resting| resting.poll_ready(cx) == Poll::Ready(false) || resting.until <= now;
+        ended.extend(state.resting.extract_if(.., over));
         let next = state.resting.iter().map(|resting| resting.until).min();
+        // Where one came to rest, others are likely to: they are watched with the next look, and not each by a look.
+        let soon = std::mem::take(&mut state.unwatched).then(|| now + WATCHED_WITHIN);
+        let next = next.map(|next| soon.map_or(next, |soon| next.min(soon)));
         #[cfg(feature = "http2")]
         let next = {
             // Its open streams live on without it.
@@ -195,11 +215,27 @@ impl Pool {
     }
 }
 
-/// Closes connections in time, until none waits.
+/// How long a connection is kept without a request.
+fn rest_of(incoming: &Incoming) -> Duration {
+    incoming.kept_for().map_or(IDLE, |kept| kept.saturating_sub(BEFORE_THE_SERVER).min(IDLE))
+}
+
+/// Closes connections in time, until none waits. Whatever comes over one wakes it.
 async fn keep(pool: Weak<Pool>, sooner: Arc<Notify>) {
-    while let Some(next) = pool.upgrade().and_then(|pool| pool.tidy()) {
-        let _ = tokio::time::timeout_at(next, sooner.notified()).await;
-    }
+    let mut sooner_or_later = pin!(sleep_until(Instant::now()));
+    let mut rung = pin!(sooner.notified());
+    poll_fn(|cx| {
+        loop {
+            let Some(next) = pool.upgrade().and_then(|pool| pool.tidy(cx)) else { return Poll::Ready(()) };
+            sooner_or_later.as_mut().reset(next);
+            if rung.as_mut().poll(cx).is_ready() {
+                rung.set(sooner.notified());
+            } else if sooner_or_later.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await;
 }
 
 impl Drop for Pool {

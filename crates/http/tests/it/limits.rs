@@ -62,3 +62,18 @@ async fn a_request_that_gives_up_its_place_in_the_queue_was_never_sent() {
     let cancelled: Vec<_> = seen.iter().filter(|request| request.rpc_method() == "notifications/cancelled").collect();
     assert!(cancelled.iter().all(|note| note.json()["params"]["requestId"] == 2), "{cancelled:?}");
 }
+
+#[tokio::test]
+async fn whoever_asks_whether_there_is_room_is_told_by_the_limit_of_the_host_too() {
+    let server = server(|_| std::future::pending()).await;
+    let client = HttpClient::builder().max_requests_per_host(1).build().unwrap();
+    let settings = HttpConnect::new(&server.url("/mcp")).unwrap().client(client);
+    let (one, other) = (open_with(&settings).await, open_with(&settings).await);
+    assert!(!one.is_full() && !other.is_full());
+    let held = one.request(request(2, "tools/call")).await.unwrap();
+    assert!(one.is_full() && other.is_full());
+    drop(held);
+    // Its place is given back once the server was told.
+    server.wait_for(|request| request.rpc_method() == "notifications/cancelled").await;
+    other.request(request(3, "tools/call")).await.unwrap();
+}

@@ -3,7 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bowline_http::HttpClient;
 use bowline_testkit::http::{HttpServer, Reply};
+use http::{HeaderMap, Method};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use crate::peer::{answering, call, open, result};
 
@@ -66,6 +71,51 @@ async fn a_connection_that_waited_for_too_long_is_closed() {
         tokio::time::resume();
     }
     assert_eq!(connections(&server).len(), 3);
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_only_while_the_server_says_that_it_keeps_it() {
+    let server = answering(|request| Reply::result(request, "{}").with("keep-alive", "timeout=5, max=100")).await;
+    let transport = open(&server).await;
+    for (id, rest) in [(2, 3), (3, 5), (4, 5)] {
+        call(&*transport, id).await.unwrap();
+        tokio::time::pause();
+        tokio::time::sleep(Duration::from_secs(rest)).await;
+        tokio::time::resume();
+    }
+    assert_eq!(connections(&server).len(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_ends_while_it_rests_is_closed_soon() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let client = HttpClient::builder().without_proxy().build().unwrap();
+    // An end, and bytes that nobody asked for.
+    for says in ["", "HTTP/1.1 408 Request Timeout\r\n\r\n"] {
+        let asking = async {
+            client.send(Method::GET, &url, HeaderMap::new(), None).await.unwrap();
+        };
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert_ne!(stream.read(&mut [0; 1024]).await.unwrap(), 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            stream
+        };
+        let ((), mut stream) = tokio::join!(asking, serving);
+        tokio::time::pause();
+        // It rests, and longer than it takes until it is watched.
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let began = Instant::now();
+        if says.is_empty() {
+            stream.shutdown().await.unwrap();
+        } else {
+            stream.write_all(says.as_bytes()).await.unwrap();
+        }
+        let _ = stream.read(&mut [0; 16]).await;
+        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+        tokio::time::resume();
+    }
 }
 
 #[tokio::test]

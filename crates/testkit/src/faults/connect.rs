@@ -169,6 +169,10 @@ impl Transport for FaultyTransport {
     fn mirrors_arguments(&self) -> bool {
         self.wire.inner().is_ok_and(|inner| inner.mirrors_arguments())
     }
+
+    fn is_full(&self) -> bool {
+        self.wire.inner().is_ok_and(|inner| inner.is_full())
+    }
 }
 
 impl Drop for FaultyTransport {

@@ -5,8 +5,10 @@ use std::ops::Range;
 
 use super::malformed;
 
-/// How many bytes the extensions of chunks, and the trailers, may take in one body. Nobody reads either.
+/// How many bytes the extensions of chunks, and the trailers, may take beyond what came of data. Nobody reads either.
 const MAX_EXTRA: usize = 16 << 10;
+/// How many blanks may follow a size: some servers leave room for all its digits.
+const MAX_BLANKS: u8 = 16;
 /// How many digits the size of a chunk may have: as many as a `u64` has.
 const MAX_DIGITS: u8 = 16;
 
@@ -28,6 +30,7 @@ enum State {
     /// Blanks after a size.
     AfterSize {
         value: u64,
+        blanks: u8,
     },
     Extension {
         value: u64,
@@ -84,6 +87,8 @@ impl Chunked {
                     }
                     data.end += here;
                     used += here;
+                    // An answer may go on for days: what counts is how much there is beside the data.
+                    self.extra = self.extra.saturating_sub(here);
                     let left = left - here as u64;
                     self.state = if left == 0 { State::DataCr } else { State::Data { left } };
                 }
@@ -108,14 +113,15 @@ impl Chunked {
                 State::Size { value: (value << 4) | u64::from(digit), digits: digits + 1 }
             }
             (State::Size { digits: 0, .. }, _) => return Err(malformed("a chunk without a size")),
-            (State::Size { value, .. } | State::AfterSize { value } | State::Extension { value }, b'\r') => {
+            (State::Size { value, .. } | State::AfterSize { value, .. } | State::Extension { value }, b'\r') => {
                 State::SizeLf { value }
             }
-            (State::Size { value, .. } | State::AfterSize { value }, b';') => State::Extension { value },
-            (State::Size { value, .. } | State::AfterSize { value }, b' ' | b'\t') => {
-                self.count()?;
-                State::AfterSize { value }
+            (State::Size { value, .. } | State::AfterSize { value, .. }, b';') => State::Extension { value },
+            (State::Size { value, .. }, b' ' | b'\t') => State::AfterSize { value, blanks: 1 },
+            (State::AfterSize { blanks: MAX_BLANKS, .. }, b' ' | b'\t') => {
+                return Err(malformed("a chunk whose size has too many blanks behind it"));
             }
+            (State::AfterSize { value, blanks }, b' ' | b'\t') => State::AfterSize { value, blanks: blanks + 1 },
             (State::Extension { value }, byte) if byte != b'\n' => {
                 self.count()?;
                 State::Extension { value }
@@ -206,12 +212,19 @@ mod tests {
         for text in [
             format!("1;{}", "x".repeat(MAX_EXTRA + 1)),
             "1;abc\r\na\r\n".repeat(MAX_EXTRA),
-            format!("1{}", " ".repeat(MAX_EXTRA + 1)),
+            format!("1{}", " ".repeat(usize::from(MAX_BLANKS) + 1)),
             format!("0\r\n{}", "a: b\r\n".repeat(MAX_EXTRA)),
         ] {
             assert!(whole(&text).is_err(), "{:?}", &text[..20]);
         }
         assert!(whole(&format!("1;{}\r\na\r\n0\r\n\r\n", "x".repeat(MAX_EXTRA))).unwrap().2);
+    }
+
+    #[test]
+    fn a_long_body_may_have_as_much_beside_its_chunks_as_it_has_data() {
+        let padded = format!("a{};id=42\r\n0123456789\r\n", " ".repeat(usize::from(MAX_BLANKS)));
+        let (data, _, over) = whole(&format!("{}0\r\n\r\n", padded.repeat(MAX_EXTRA))).unwrap();
+        assert!(over && data.len() == 10 * MAX_EXTRA);
     }
 
     proptest! {

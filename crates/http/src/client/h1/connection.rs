@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode, Uri};
@@ -53,6 +54,11 @@ pub(crate) struct Connection {
     wanted: usize,
     /// Whether another request may follow, once the answer is over.
     goes_on: bool,
+    /// How long the server keeps it without one, in seconds, where it tells.
+    kept_for: Option<u32>,
+    /// Writing failed. A stream such as TLS may hold what it was given all the same, so it is given nothing more: what
+    /// was written twice would be done twice.
+    is_mute: bool,
 }
 
 /// The rest of a request.
@@ -73,6 +79,8 @@ impl Connection {
             length: Length::Exact(0),
             wanted: spare::SIZE,
             goes_on: true,
+            kept_for: None,
+            is_mute: false,
         }
     }
 
@@ -86,11 +94,12 @@ impl Connection {
                 if request.body.is_some_and(|(_, handover)| !handover.take()) {
                     return Poll::Ready(Err(io::Error::other(GivenUp)));
                 }
-                self.begin(cx, &request);
+                if let Poll::Ready(Err(error)) = self.begin(cx, &request) {
+                    written = Err(error);
+                }
             }
-            if written.is_ok()
-                && let Poll::Ready(Err(error)) = self.poll_out(cx)
-            {
+            // The server may answer before it has read everything, and then close what it reads from.
+            if let Poll::Ready(Err(error)) = self.poll_out(cx) {
                 written = Err(error);
             }
             loop {
@@ -123,10 +132,6 @@ impl Connection {
             }
         })
         .await?;
-        // The server may answer before it has read everything, and then close what it reads from.
-        if written.is_err() {
-            (self.out, self.goes_on) = (Out::default(), false);
-        }
         self.take_head(request.method, head)
     }
 
@@ -134,6 +139,7 @@ impl Connection {
         let (length, goes_on) = head.length(method)?;
         self.length = length;
         self.goes_on &= goes_on;
+        self.kept_for = head.kept_for();
         if self.came.is_empty() {
             // It shares the head's memory.
             self.came = BytesMut::new();
@@ -142,23 +148,35 @@ impl Connection {
     }
 
     /// Writes as much of a request as can be written now, and keeps the rest.
-    fn begin(&mut self, cx: &mut Context<'_>, request: &Request<'_>) {
+    fn begin(&mut self, cx: &mut Context<'_>, request: &Request<'_>) -> Poll<io::Result<()>> {
         let whole = request.body.map(|(bytes, _)| bytes);
+        // Whoever says that it closes the connection is held to that.
+        self.goes_on &= !head::says(request.headers, b"close");
         spare::with(|head| {
             head::encode(head, request.method, request.line, request.headers, whole.map(Bytes::len));
             let mut rest = (head.as_slice(), whole.map_or(&[][..], Bytes::as_ref));
-            // What fails here fails again.
-            let _ = poll_write(&mut self.stream, cx, &mut rest.0, &mut rest.1);
+            let wrote = poll_write(&mut self.stream, cx, &mut rest.0, &mut rest.1);
             let body = whole.map(|whole| whole.slice_ref(rest.1)).unwrap_or_default();
             self.out = Out { head: Bytes::copy_from_slice(rest.0), body, unflushed: true };
-        });
+            self.unless_failed(wrote)
+        })
+    }
+
+    /// Ends the writing for good where it failed.
+    fn unless_failed(&mut self, wrote: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+        if matches!(wrote, Poll::Ready(Err(_))) {
+            (self.out, self.goes_on, self.is_mute) = (Out::default(), false, true);
+        }
+        wrote
     }
 
     /// Writes what is left of the request.
     fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.out.unflushed {
-            ready!(poll_write(&mut self.stream, cx, &mut self.out.head, &mut self.out.body))?;
-            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            let wrote = poll_write(&mut self.stream, cx, &mut self.out.head, &mut self.out.body);
+            ready!(self.unless_failed(wrote))?;
+            let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+            ready!(self.unless_failed(flushed))?;
             self.out = Out::default();
         }
         Poll::Ready(Ok(()))
@@ -166,10 +184,7 @@ impl Connection {
 
     /// Goes on writing beside the answer. Where that fails, the answer is what counts.
     fn write_on(&mut self, cx: &mut Context<'_>) {
-        if self.out.unflushed && matches!(self.poll_out(cx), Poll::Ready(Err(_))) {
-            self.out = Out::default();
-            self.goes_on = false;
-        }
+        let _ = self.poll_out(cx);
     }
 
     /// The next piece of the answer; `None` at its end.
@@ -241,7 +256,12 @@ impl Connection {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
         if self.wanted > spare::SIZE {
             let mut buffer = Vec::with_capacity(self.wanted);
-            let count = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut buffer))?;
+            let Poll::Ready(read) = poll_read_buf(Pin::new(&mut self.stream), cx, &mut buffer) else {
+                // Room for much is made again once there is that much: whoever waits may be asked often.
+                self.wanted = spare::SIZE;
+                return Poll::Pending;
+            };
+            let count = read?;
             return Poll::Ready(self.find(count, &mut buffer, |buffer, data| {
                 // Room that is not needed is not kept.
                 if data.len() < buffer.capacity() / 2 {
@@ -295,6 +315,11 @@ impl Connection {
         self.length.is_over()
     }
 
+    /// How long the server keeps it without a request, where it tells.
+    pub(crate) fn kept_for(&self) -> Option<Duration> {
+        self.kept_for.map(|seconds| Duration::from_secs(seconds.into()))
+    }
+
     /// Sees to it that no other request follows.
     pub(crate) const fn close_after(&mut self) {
         self.goes_on = false;
@@ -307,17 +332,16 @@ impl Connection {
     }
 
     /// Whether it can carry a request now: nothing is on the way, and the server has neither ended it nor said
-    /// anything.
-    pub(crate) fn is_free(&mut self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        self.write_on(&mut cx);
+    /// anything. Wakes the task once that may have changed.
+    pub(crate) fn is_free(&mut self, cx: &mut Context<'_>) -> bool {
+        self.write_on(cx);
         if !self.is_over() || !self.may_go_on() {
             return false;
         }
         spare::with(|buffer| {
             let read = poll_fn(|cx| poll_read_buf(Pin::new(&mut self.stream), cx, &mut *buffer));
             // A task that had its turn would be told to wait, whatever came.
-            pin!(coop::unconstrained(read)).poll(&mut cx).is_pending()
+            pin!(coop::unconstrained(read)).poll(cx).is_pending()
         })
     }
 }
@@ -352,6 +376,9 @@ fn ended(why: &'static str) -> io::Error {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        if self.is_mute {
+            return;
+        }
         // TLS says that this is the end and no accident, where there is room for it.
         let _ = Pin::new(&mut self.stream).poll_shutdown(&mut Context::from_waker(Waker::noop()));
     }

@@ -14,6 +14,9 @@ const MAX_BYTES: usize = 64 << 10;
 /// How many headers it may have.
 const MAX_HEADERS: usize = 100;
 
+/// Says how long the server keeps a connection open that carries nothing.
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
 /// The head of an answer.
 #[derive(Debug)]
 pub(crate) struct Head {
@@ -54,7 +57,8 @@ pub(crate) fn take(came: &mut BytesMut, seen: usize) -> io::Result<Option<Head>>
     let mut room = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Response::new(&mut room);
     match parsed.parse(&bytes) {
-        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Complete(count)) if count == bytes.len() => {}
+        Ok(httparse::Status::Complete(_)) => return Err(malformed("a head that ends in two places")),
         Ok(httparse::Status::Partial) => return Err(malformed("a head that ends too early")),
         Err(httparse::Error::TooManyHeaders) => return Err(malformed("a head with too many headers")),
         Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a head with an {error}"))),
@@ -96,14 +100,28 @@ impl Head {
 
     /// Whether the server says that the connection goes on.
     fn goes_on(&self) -> bool {
-        let says = |what: &[u8]| {
-            let values = self.headers.get_all(CONNECTION).iter();
-            values
-                .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-                .any(|option| option.trim_ascii().eq_ignore_ascii_case(what))
-        };
-        !says(b"close") && (self.version == 1 || says(b"keep-alive"))
+        !says(&self.headers, b"close") && (self.version == 1 || says(&self.headers, b"keep-alive"))
     }
+
+    /// How long the server keeps a connection without a request, in seconds, where it tells.
+    pub(crate) fn kept_for(&self) -> Option<u32> {
+        options(&self.headers, &KEEP_ALIVE).find_map(|option| {
+            let (name, value) = option.split_at_checked(b"timeout=".len())?;
+            let seconds = std::str::from_utf8(value).ok().filter(|_| name.eq_ignore_ascii_case(b"timeout="))?;
+            seconds.parse().ok()
+        })
+    }
+}
+
+/// Whether a head says this of the connection.
+pub(crate) fn says(headers: &HeaderMap, what: &[u8]) -> bool {
+    options(headers, &CONNECTION).any(|option| option.eq_ignore_ascii_case(what))
+}
+
+/// What a header lists between commas.
+fn options<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let values = headers.get_all(name).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    values.map(|option| option.trim_ascii())
 }
 
 #[cfg(test)]
@@ -189,6 +207,23 @@ mod tests {
         assert!(!goes_on("HTTP/1.1 200 OK\r\nconnection: x, Close\r\ncontent-length: 0\r\n\r\n"));
         assert!(!goes_on("HTTP/1.1 200 OK\r\n\r\n"));
         assert!(!goes_on("HTTP/1.1 200 OK\r\ncontent-length: 0\r\ntransfer-encoding: chunked\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_server_may_tell_how_long_it_keeps_a_connection() {
+        for (told, seconds) in [
+            ("timeout=5", Some(5)),
+            ("max=100, Timeout=30", Some(30)),
+            ("timeout=0", Some(0)),
+            ("timeout=", None),
+            ("timeout=-1", None),
+            ("timeout=99999999999", None),
+            ("max=5", None),
+            ("", None),
+        ] {
+            let (head, _) = read(&format!("HTTP/1.1 200 OK\r\nkeep-alive: {told}\r\n\r\n")).unwrap().unwrap();
+            assert_eq!(head.kept_for(), seconds, "{told:?}");
+        }
     }
 
     proptest! {

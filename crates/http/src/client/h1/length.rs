@@ -26,8 +26,15 @@ impl Length {
         headers: &HeaderMap,
         version: u8,
     ) -> io::Result<(Self, bool)> {
-        if *method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        // RFC 9110, section 8.6: what these say of a body is what another answer would have had.
+        if *method == Method::HEAD || status == StatusCode::NOT_MODIFIED {
             return Ok((Self::Exact(0), true));
+        }
+        if status == StatusCode::NO_CONTENT {
+            // One that claims a body may send it as well.
+            let claims =
+                headers.contains_key(TRANSFER_ENCODING) || !matches!(content_length(headers), Ok(None | Some(0)));
+            return Ok((Self::Exact(0), !claims));
         }
         let length = content_length(headers)?;
         if headers.contains_key(TRANSFER_ENCODING) {
@@ -138,9 +145,23 @@ mod tests {
 
     #[test]
     fn some_answers_have_no_body_whatever_they_say() {
-        for (method, status) in [(Method::HEAD, 200), (Method::GET, 204), (Method::GET, 304)] {
+        for (method, status) in [(Method::HEAD, 200), (Method::GET, 304)] {
             let told = with(&method, status, &[("content-length", "7")], 1);
             assert!(matches!(told, Ok((Length::Exact(0), true))), "{method} {status}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_content_that_claims_some_is_the_last_of_its_connection() {
+        for (claim, goes_on) in [
+            (("content-length", "0"), true),
+            (("x", "y"), true),
+            (("content-length", "7"), false),
+            (("content-length", "x"), false),
+            (("transfer-encoding", "chunked"), false),
+        ] {
+            let (length, unambiguous) = with(&Method::POST, 204, &[claim], 1).unwrap();
+            assert!(matches!(length, Length::Exact(0)) && unambiguous == goes_on, "{claim:?}");
         }
     }
 

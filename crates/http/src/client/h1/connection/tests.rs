@@ -1,8 +1,9 @@
 use std::collections::VecDeque;
+use std::sync::Mutex;
 
 use bowline_transport::Sent;
 use http::HeaderValue;
-use http::header::HOST;
+use http::header::{CONNECTION, HOST};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex};
 
 use super::*;
@@ -11,6 +12,10 @@ use super::*;
 fn pair(room: usize) -> (Connection, DuplexStream) {
     let (ours, theirs) = duplex(room);
     (Connection::new(Box::new(ours)), theirs)
+}
+
+fn is_free(connection: &mut Connection) -> bool {
+    connection.is_free(&mut Context::from_waker(Waker::noop()))
 }
 
 /// Asks with a body.
@@ -69,16 +74,16 @@ async fn one_request_after_another() {
     let (mut connection, mut server) = pair(64 << 10);
     for text in ["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n"]
     {
-        assert!(connection.is_free());
+        assert!(is_free(&mut connection));
         let ((asked, sent), ()) = tokio::join!(ask(&mut connection, b"{}"), answer(&mut server, text));
         assert!(asked.unwrap().is_success());
         assert_eq!(sent, Sent::Maybe);
         let body = append(&mut connection).await.unwrap();
         assert!(text.ends_with(std::str::from_utf8(&body).unwrap()));
     }
-    assert!(connection.is_free());
+    assert!(is_free(&mut connection));
     drop(server);
-    assert!(!connection.is_free());
+    assert!(!is_free(&mut connection));
 }
 
 #[tokio::test]
@@ -89,7 +94,7 @@ async fn an_end_is_seen_whatever_turn_the_task_has() {
         while let Poll::Ready(turn) = coop::poll_proceed(cx) {
             turn.made_progress();
         }
-        assert!(!coop::has_budget_remaining() && !connection.is_free());
+        assert!(!coop::has_budget_remaining() && !is_free(&mut connection));
         Poll::Ready(())
     })
     .await;
@@ -108,7 +113,7 @@ async fn a_request_is_written_whole() {
     let ((asked, _), came) = tokio::join!(ask(&mut connection, b"123456"), serving);
     assert_eq!(asked.unwrap(), StatusCode::NO_CONTENT);
     assert_eq!(came, b"POST /mcp HTTP/1.1\r\nhost: h\r\ncontent-length: 6\r\n\r\n123456");
-    assert!(connection.is_free());
+    assert!(is_free(&mut connection));
 }
 
 #[tokio::test]
@@ -118,7 +123,7 @@ async fn the_body_ends_where_the_head_says() {
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", "abc", true),
         ("HTTP/1.1 200 OK\r\n\r\nabc", "abc", false),
         ("HTTP/1.0 200 OK\r\ncontent-length: 3\r\n\r\nabc", "abc", false),
-        ("HTTP/1.1 204 No Content\r\ncontent-length: 3\r\n\r\n", "", true),
+        ("HTTP/1.1 204 No Content\r\ncontent-length: 3\r\n\r\n", "", false),
         ("HTTP/1.1 304 Not Modified\r\ncontent-length: 3\r\n\r\n", "", true),
         (
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na",
@@ -144,7 +149,7 @@ async fn an_answer_to_head_has_no_body() {
     let request = Request { method: &Method::HEAD, line: &Uri::from_static("/"), headers: &headers, body: None };
     let text = "HTTP/1.1 200 OK\r\ncontent-length: 30\r\n\r\n";
     let (answered, ()) = tokio::join!(connection.exchange(request), answer(&mut server, text));
-    assert!(answered.is_ok() && connection.is_over() && connection.is_free());
+    assert!(answered.is_ok() && connection.is_over() && is_free(&mut connection));
 }
 
 #[tokio::test]
@@ -179,11 +184,102 @@ async fn an_answer_may_overtake_the_body() {
     assert_eq!(asked.unwrap(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(read(&mut connection).await.unwrap(), b"full");
     // It is still being written, so nothing else can be.
-    assert!(!connection.is_free());
+    assert!(!is_free(&mut connection));
     let mut rest = vec![0; 1000];
-    while !connection.is_free() {
+    while !is_free(&mut connection) {
         assert_ne!(server.read(&mut rest).await.unwrap(), 0);
     }
+}
+
+/// A stream whose writes and reads are as the test says, and its log.
+struct Scripted {
+    /// How each write ends; after the last, like the last.
+    writes: Vec<Result<usize, io::ErrorKind>>,
+    /// What each read brings; nothing is nothing for now.
+    reads: VecDeque<usize>,
+    log: Arc<Mutex<Log>>,
+}
+
+#[derive(Default)]
+struct Log {
+    /// What it was given to write, whatever came of that.
+    given: Vec<u8>,
+    shutdowns: usize,
+    /// How much room each read had.
+    rooms: Vec<usize>,
+}
+
+impl AsyncRead for Scripted {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.log.lock().unwrap().rooms.push(to.remaining());
+        match self.reads.pop_front() {
+            None | Some(0) => Poll::Pending,
+            Some(count) => {
+                to.put_slice(&vec![b'x'; count.min(to.remaining())]);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Scripted {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.log.lock().unwrap().given.extend_from_slice(bytes);
+        let ends = if self.writes.len() > 1 { self.writes.remove(0) } else { self.writes[0] };
+        Poll::Ready(ends.map(|most| bytes.len().min(most)).map_err(Into::into))
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.log.lock().unwrap().shutdowns += 1;
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_took_a_request_and_failed_is_not_given_it_again() {
+    let log = Arc::new(Mutex::new(Log::default()));
+    let writes = vec![Err(io::ErrorKind::Interrupted), Ok(usize::MAX)];
+    let stream = Scripted { writes, reads: VecDeque::new(), log: Arc::clone(&log) };
+    let mut connection = Connection::new(Box::new(stream));
+    {
+        let mut asking = pin!(ask(&mut connection, b"{}"));
+        for _ in 0..3 {
+            assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+    }
+    assert!(!connection.may_go_on() && !is_free(&mut connection));
+    drop(connection);
+    let log = log.lock().unwrap();
+    let given = String::from_utf8_lossy(&log.given);
+    assert_eq!(given.matches("POST /mcp").count(), 1, "{given}");
+    assert_eq!(log.shutdowns, 0, "what it holds is not flushed either");
+}
+
+#[tokio::test]
+async fn whoever_waits_for_more_of_a_large_answer_has_no_room_for_it() {
+    let log = Arc::new(Mutex::new(Log::default()));
+    let reads = [spare::SIZE, 0, 0, 0].into();
+    let stream = Scripted { writes: vec![Ok(usize::MAX)], reads, log: Arc::clone(&log) };
+    let mut connection = Connection::new(Box::new(stream));
+    connection.length = Length::UntilClose;
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(connection.poll_piece(&mut cx).is_ready());
+    for _ in 0..3 {
+        assert!(connection.poll_piece(&mut cx).is_pending());
+    }
+    assert_eq!(log.lock().unwrap().rooms, [spare::SIZE, MUCH, spare::SIZE, spare::SIZE]);
+}
+
+#[tokio::test]
+async fn a_request_that_says_that_it_is_the_last_is_the_last() {
+    let (mut connection, mut server) = pair(1024);
+    let headers = [(CONNECTION, HeaderValue::from_static("x, Close"))].into_iter().collect();
+    let request = Request { method: &Method::GET, line: &Uri::from_static("/"), headers: &headers, body: None };
+    let text = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    let (answered, ()) = tokio::join!(connection.exchange(request), answer(&mut server, text));
+    assert!(answered.is_ok() && !connection.may_go_on());
 }
 
 #[tokio::test]
@@ -256,7 +352,7 @@ async fn a_large_body_is_the_same_in_whatever_way_it_comes_and_is_read() {
             let (body, ()) = tokio::join!(reading, answer(&mut server, &text));
             // Compared as a whole, so that a difference does not print megabytes.
             assert!(body.unwrap() == large.as_bytes());
-            assert!(connection.is_free());
+            assert!(is_free(&mut connection));
         }
     }
 }
