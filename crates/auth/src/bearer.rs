@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bowline_http::{AuthRequest, Authorize, Challenge, Retry};
 use bowline_transport::{BoxFuture, TransportError};
@@ -10,6 +11,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::AsyncReadExt as _;
+use tokio::sync::Semaphore;
 
 use crate::error::{AuthError, AuthErrorKind};
 
@@ -82,32 +84,73 @@ impl<F> fmt::Debug for TokenFn<F> {
     }
 }
 
+/// How long a source may take.
+const WITHIN: Duration = Duration::from_secs(30);
+
 /// Sends a token from a [`TokenSource`]. It is kept until the server refuses it with 401; then the source is asked
-/// once more, and if it has another one, the request is sent again.
+/// once more, for all requests that were refused meanwhile, and if it has another one, they are sent again. A source
+/// that gives nothing within 30 seconds is an error.
 pub struct SourcedBearer<S> {
     source: S,
-    held: Mutex<Option<HeaderValue>>,
+    held: Mutex<Held>,
+    /// Whoever has it asks the source.
+    turn: Semaphore,
+}
+
+#[derive(Default)]
+struct Held {
+    value: Option<HeaderValue>,
+    /// What the source said last, and how often it was asked.
+    last: Option<Result<HeaderValue, AuthError>>,
+    asked: u64,
 }
 
 impl<S: TokenSource> SourcedBearer<S> {
     /// Tokens from this source.
     pub const fn new(source: S) -> Self {
-        Self { source, held: Mutex::new(None) }
+        Self { source, held: Mutex::new(Held { value: None, last: None, asked: 0 }), turn: Semaphore::const_new(1) }
     }
 
-    fn held(&self) -> Option<HeaderValue> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The token to send in place of this one, by the source where nobody else asks it meanwhile.
+    async fn another(&self, sent: Option<&HeaderValue>) -> Result<HeaderValue, AuthError> {
+        let asked = self.lock().asked;
+        // It is never closed.
+        let _turn = self.turn.acquire().await;
+        {
+            let held = self.lock();
+            if let Some(last) = held.last.clone().filter(|_| held.asked != asked) {
+                return last;
+            }
+            if let Some(value) = held.value.clone().filter(|value| Some(value) != sent) {
+                return Ok(value);
+            }
+        }
+        let read = self.read().await;
+        let mut held = self.lock();
+        held.asked += 1;
+        held.last = Some(read.clone());
+        if let Ok(value) = &read {
+            held.value = Some(value.clone());
+        }
+        read
     }
 
     async fn read(&self) -> Result<HeaderValue, AuthError> {
-        let token = self.source.token().await?;
+        let late = |_| {
+            let why = format!("what gives the token gave none within {} s; see what it waits for", WITHIN.as_secs());
+            AuthError::new(AuthErrorKind::Timeout, why)
+        };
+        let token = tokio::time::timeout(WITHIN, self.source.token()).await.map_err(late)??;
         let value = format!("Bearer {}", token.expose_secret().trim());
         let mut value = HeaderValue::try_from(value).map_err(|_| {
             let why = "the token has characters that no header may have; check for line breaks";
             AuthError::new(AuthErrorKind::Token, why)
         })?;
         value.set_sensitive(true);
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(value.clone());
         Ok(value)
     }
 }
@@ -115,9 +158,10 @@ impl<S: TokenSource> SourcedBearer<S> {
 impl<S: TokenSource> Authorize for SourcedBearer<S> {
     fn authorize<'a>(&'a self, request: &'a mut AuthRequest<'_>) -> BoxFuture<'a, Result<(), TransportError>> {
         Box::pin(async move {
-            let value = match self.held() {
+            let held = self.lock().value.clone();
+            let value = match held {
                 Some(value) => value,
-                None => self.read().await?,
+                None => self.another(None).await?,
             };
             request.headers.insert(AUTHORIZATION, value);
             Ok(())
@@ -129,10 +173,8 @@ impl<S: TokenSource> Authorize for SourcedBearer<S> {
             if challenge.status != StatusCode::UNAUTHORIZED {
                 return Ok(Retry::GiveUp);
             }
-            // Another request may have read it by now.
-            let newer = |value: &HeaderValue| Some(value) != challenge.sent;
-            let again = self.held().is_some_and(|value| newer(&value)) || newer(&self.read().await?);
-            Ok(if again { Retry::Again } else { Retry::GiveUp })
+            let now = self.another(challenge.sent).await?;
+            Ok(if Some(&now) == challenge.sent { Retry::GiveUp } else { Retry::Again })
         })
     }
 }
@@ -155,5 +197,51 @@ pub(crate) async fn read_secret(path: &Path) -> Result<String, String> {
     match text.trim() {
         "" => Err(format!("{} is empty; put the token in it", path.display())),
         text => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use http::HeaderMap;
+
+    use super::*;
+
+    /// A bearer whose source counts, and gives the same token always.
+    fn counted(asked: &Arc<AtomicU32>, takes: Duration) -> SourcedBearer<impl TokenSource> {
+        let asked = Arc::clone(asked);
+        SourcedBearer::new(TokenFn::new(move || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            async move {
+                tokio::time::sleep(takes).await;
+                Ok(SecretString::from("t-SECRET"))
+            }
+        }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn case_auth_036_requests_that_are_refused_together_have_the_source_asked_once() {
+        let asked = Arc::default();
+        let bearer = counted(&asked, Duration::from_secs(1));
+        let (url, told, sent) =
+            ("https://h/mcp".parse().unwrap(), HeaderMap::new(), "Bearer t-SECRET".parse().unwrap());
+        bearer.lock().value = Some(HeaderValue::clone(&sent));
+        let refused = || bearer.challenged(Challenge::new(StatusCode::UNAUTHORIZED, &url, &told, Some(&sent), 1));
+        let (one, other, third) = tokio::join!(refused(), refused(), refused());
+        assert_eq!([one.unwrap(), other.unwrap(), third.unwrap()], [Retry::GiveUp; 3]);
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        assert_eq!(refused().await.unwrap(), Retry::GiveUp);
+        assert_eq!(asked.load(Ordering::Relaxed), 2, "a later refusal is another matter");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_gives_nothing_is_an_error_for_all_who_wait() {
+        let asked = Arc::default();
+        let bearer = counted(&asked, Duration::from_secs(3600));
+        let (one, other) = tokio::join!(bearer.another(None), bearer.another(None));
+        assert_eq!([one.unwrap_err().kind(), other.unwrap_err().kind()], [AuthErrorKind::Timeout; 2]);
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 }

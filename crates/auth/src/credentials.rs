@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
+use crate::discovery::Discovered;
 use crate::error::AuthError;
 use crate::identity::{AuthMethod, Client};
 use crate::key::PrivateKey;
@@ -55,6 +56,14 @@ pub(crate) struct Tokens {
     /// When it was issued and when it ends, in seconds since 1970 by this machine's clock.
     pub(crate) issued_at: i64,
     pub(crate) expires_at: Option<i64>,
+}
+
+impl Tokens {
+    /// Whether they are of the authorization server and for the resource that were found: a refresh token is shown to
+    /// nobody but who issued it, and brings a token for what it was asked for alone.
+    pub(crate) fn is_for(&self, found: &Discovered) -> bool {
+        self.issuer == found.issuer.id && self.resource == found.resource
+    }
 }
 
 /// The record as it is written.

@@ -5,12 +5,11 @@ use bowline_protocol::excerpt;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
-use crate::clock::Clock;
 use crate::error::{AuthError, AuthErrorKind};
-use crate::fetch::{Answer, Fetcher};
+use crate::fetch::{Answer, Fetcher, redirects};
 use crate::issuer::{self, Compare, Issuer, Refusal};
 use crate::json;
-use crate::resource::{self, Resource};
+use crate::resource::{self, Place, Resource};
 use crate::scope::Scopes;
 
 /// What there is to know before anything is asked for.
@@ -30,10 +29,11 @@ pub(crate) type Choose = dyn Fn(&[String]) -> Option<usize> + Send + Sync;
 /// Asks for the metadata of one server.
 pub(crate) struct Discovery<'a> {
     pub(crate) fetcher: &'a Fetcher,
-    pub(crate) clock: &'a Clock,
     pub(crate) server: &'a Url,
     /// The issuer that credentials are there for already; it is taken where it is among those that are named.
     pub(crate) known: Option<&'a str>,
+    /// The one issuer that is trusted, where the program says so.
+    pub(crate) only: Option<&'a str>,
     pub(crate) choose: Option<&'a Choose>,
     pub(crate) compare: Compare,
 }
@@ -43,6 +43,9 @@ impl Discovery<'_> {
     pub(crate) async fn run(&self, hint: Option<&str>) -> Result<Discovered, AuthError> {
         let Some(Resource { id, issuers, scopes, dpop }) = self.resource(hint).await? else {
             let issuer = self.old().await?;
+            if let Some(only) = self.only.filter(|only| *only != issuer.id) {
+                return Err(of_another(only, &issuer.id));
+            }
             let resource = resource::canonical(self.server);
             return Ok(Discovered { resource, scopes: None, dpop: false, issuer });
         };
@@ -61,31 +64,39 @@ impl Discovery<'_> {
                 let why = format!("the challenge names {} as {WHAT}, which is no URL ({error})", excerpt(hint, 100));
                 AuthError::new(AuthErrorKind::Discovery, why)
             })?;
-            places.retain(|place| *place != hint);
-            places.insert(0, hint);
+            let at = places.iter().position(|(place, _)| *place == hint);
+            let hinted = at.map_or((hint, Place::Hinted), |at| places.remove(at));
+            places.insert(0, hinted);
         }
         let mut spoiled = None;
-        for place in places {
-            let answer = self.fetcher.get(WHAT, &place, HeaderMap::new()).await?;
-            self.clock.heard(&answer.headers);
-            match look(&answer) {
+        for (url, place) in places {
+            let answer = self.fetcher.get(WHAT, &url, HeaderMap::new()).await?;
+            match look(WHAT, &url, &answer)? {
                 Look::Here => {}
                 Look::Elsewhere => continue,
-                Look::Fails => return Err(fails(WHAT, &place, answer.status)),
+                Look::Spoiled(error) => {
+                    spoiled.get_or_insert(error);
+                    continue;
+                }
             }
             match json::object(&answer.body) {
                 // A page for people stands at every address of some hosts.
-                Err(wrong) => spoiled = Some((place, wrong)),
+                Err(wrong) => spoiled = Some(refused(WHAT, &url, &wrong)),
                 Ok(_) => {
-                    let read = Resource::read(&answer.body, self.server);
-                    return read.map(Some).map_err(|wrong| refused(WHAT, &place, &wrong));
+                    let read = Resource::read(&answer.body, self.server, place);
+                    return read.map(Some).map_err(|wrong| refused(WHAT, &url, &wrong));
                 }
             }
         }
-        spoiled.map_or(Ok(None), |(place, wrong)| Err(refused(WHAT, &place, &wrong)))
+        spoiled.map_or(Ok(None), Err)
     }
 
     fn chosen<'b>(&self, issuers: &'b [String]) -> Result<&'b str, AuthError> {
+        if let Some(only) = self.only {
+            // Nothing may be sent to any other, least of all a secret.
+            let same = issuers.iter().find(|issuer| *issuer == only);
+            return same.map(String::as_str).ok_or_else(|| of_another(only, &issuers.join(", ")));
+        }
         if let Some(known) = self.known
             && let Some(same) = issuers.iter().find(|issuer| *issuer == known)
         {
@@ -124,7 +135,8 @@ impl Discovery<'_> {
         // 2025-03-26, basic/authorization: the version is told, so that the server can answer by it.
         const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
         let headers = HeaderMap::from_iter([(VERSION, HeaderValue::from_static("2025-03-26"))]);
-        match self.metadata(&issuer::places(&base), &id, self.compare, headers).await? {
+        // The issuer is none that anybody wrote down, but made from the host: either spelling is meant.
+        match self.metadata(&issuer::places(&base), &id, Compare::ButASlash, headers).await? {
             Ok(issuer) => Ok(Issuer { old: true, ..issuer }),
             Err(Some(spoiled)) => Err(spoiled),
             Err(None) => Ok(Issuer::by_default(&base)),
@@ -143,11 +155,13 @@ impl Discovery<'_> {
         let mut spoiled = None;
         for place in places {
             let answer = self.fetcher.get(WHAT, place, headers.clone()).await?;
-            self.clock.heard(&answer.headers);
-            match look(&answer) {
+            match look(WHAT, place, &answer)? {
                 Look::Here => {}
                 Look::Elsewhere => continue,
-                Look::Fails => return Err(fails(WHAT, place, answer.status)),
+                Look::Spoiled(error) => {
+                    spoiled.get_or_insert(error);
+                    continue;
+                }
             }
             match Issuer::read(&answer.body, id, compare) {
                 Ok(issuer) => {
@@ -168,21 +182,35 @@ impl Discovery<'_> {
 enum Look {
     Here,
     Elsewhere,
-    Fails,
+    /// Another place may have it; where none does, this is what to tell.
+    Spoiled(AuthError),
 }
 
-fn look(answer: &Answer) -> Look {
-    match answer.status {
+/// The error is for a server that is asked too often already.
+fn look(what: &str, place: &Url, answer: &Answer) -> Result<Look, AuthError> {
+    Ok(match answer.status {
         status if status.is_success() => Look::Here,
-        StatusCode::TOO_MANY_REQUESTS => Look::Fails,
+        StatusCode::TOO_MANY_REQUESTS => return Err(fails(what, place, answer.status)),
         status if status.is_client_error() => Look::Elsewhere,
-        _ => Look::Fails,
-    }
+        // Some hosts send whoever asks for an unknown path to a page.
+        status if status.is_redirection() => Look::Spoiled(redirects(what, place)),
+        status => Look::Spoiled(fails(what, place, status)),
+    })
 }
 
 fn fails(what: &str, place: &Url, status: StatusCode) -> AuthError {
     let why = format!("the {what} {} answered {status}; try again later", shown(place));
     AuthError::new(AuthErrorKind::Network, why)
+}
+
+/// What the program trusts is not what the server names.
+fn of_another(only: &str, named: &str) -> AuthError {
+    let why = format!(
+        "the server names {} as its authorization server, and {} is the one to use; register with another if you trust it",
+        excerpt(named, 300),
+        excerpt(only, 200)
+    );
+    AuthError::new(AuthErrorKind::Registration, why)
 }
 
 fn refused(what: &str, place: &Url, wrong: &str) -> AuthError {

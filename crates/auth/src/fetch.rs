@@ -79,6 +79,7 @@ impl Fetcher {
         }
     }
 
+    /// An answer that redirects comes without its headers and body: it is for the caller to say what it means.
     pub(crate) async fn get(&self, what: &str, url: &Url, headers: HeaderMap) -> Result<Answer, AuthError> {
         self.ask(what, Method::GET, url, headers, None).await
     }
@@ -126,13 +127,17 @@ impl Fetcher {
         self.permits(what, url)?;
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         let client = if url.origin() == self.server.origin() { &self.open } else { &self.guarded };
+        let asks = method == Method::GET;
         let handover = Arc::new(Handover::default());
         let work = async {
             let body = body.map(|bytes| (bytes, &handover));
             let mut response = client.send(method, url, headers, body).await?;
             if response.status().is_redirection() {
-                let why = format!("the {what} {} redirects, and redirects are not followed here", shown(url));
-                return Err(AuthError::new(AuthErrorKind::Blocked, why));
+                if asks {
+                    // Metadata may be elsewhere. What it leads to is not read.
+                    return Ok(Answer { status: response.status(), headers: HeaderMap::new(), body: Bytes::new() });
+                }
+                return Err(redirects(what, url));
             }
             let body = read(&mut response, what, url).await?;
             Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
@@ -145,6 +150,12 @@ impl Fetcher {
             }
         }
     }
+}
+
+/// The error for an answer that leads elsewhere.
+pub(crate) fn redirects(what: &str, url: &Url) -> AuthError {
+    let why = format!("the {what} {} redirects, and redirects are not followed here", shown(url));
+    AuthError::new(AuthErrorKind::Blocked, why)
 }
 
 async fn read(response: &mut HttpResponse, what: &str, url: &Url) -> Result<Bytes, AuthError> {

@@ -8,6 +8,7 @@ pub(crate) mod enterprise;
 pub(crate) mod refresh;
 
 use bowline_http::shown;
+use bowline_transport::Secrets;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::json;
@@ -59,6 +60,21 @@ pub(crate) struct Who<'a> {
 }
 
 impl Who<'_> {
+    /// Whether what shows who asks names a time.
+    fn signs(&self) -> bool {
+        self.client.is_some_and(|client| client.method == AuthMethod::PrivateKeyJwt)
+    }
+
+    /// Adds what the form does not hold: a secret that went in a header, which the other side may quote all the same.
+    fn hide(&self, secrets: Secrets) -> Secrets {
+        let Some(client) = self.client.filter(|client| client.method == AuthMethod::SecretBasic) else {
+            return secrets;
+        };
+        let value = token::basic(&client.id, client.secret());
+        let encoded = value.strip_prefix("Basic ").unwrap_or_default();
+        secrets.with(client.secret()).with(encoded)
+    }
+
     /// Adds what shows who asks, in the way that was agreed on. A public client says its id, and nothing else.
     pub(crate) fn sign(&self, form: Form, headers: &mut HeaderMap, now: i64) -> Result<Form, AuthError> {
         let Some(client) = self.client else { return Ok(form) };
@@ -93,7 +109,8 @@ impl Who<'_> {
 /// How long what a client signs of itself is good for, in seconds.
 const ASSERTION_LIVES: i64 = 300;
 
-/// Asks a token endpoint; once more where it wants a nonce in the proof.
+/// Asks a token endpoint; once more where it wants a nonce in the proof, or refuses what was signed at a time that is
+/// not its own.
 pub(crate) async fn ask_token(
     fetcher: &Fetcher,
     clock: &Clock,
@@ -102,15 +119,24 @@ pub(crate) async fn ask_token(
     dpop: Option<&Dpop>,
     form: Form,
 ) -> Result<Issued, AuthError> {
-    let (answer, signed) = post(fetcher, clock, at, who, dpop, &form).await?;
-    let read = |answer: &Answer, signed: &Form| token::read(answer.status, &answer.body, &shown(at), &signed.secrets());
-    match read(&answer, &signed) {
-        // RFC 9449, section 8. The nonce was taken from the answer.
-        Err(error) if dpop.is_some() && error.code() == Some("use_dpop_nonce") => {
-            let (answer, signed) = post(fetcher, clock, at, who, dpop, &form).await?;
-            read(&answer, &signed)
+    let read = |answer: &Answer, signed: &Form| {
+        let secrets = who.hide(signed.secrets());
+        token::read(answer.status, &answer.body, &shown(at), &secrets)
+    };
+    let (mut nonce, mut time) = (dpop.is_some(), who.signs() || dpop.is_some());
+    loop {
+        let (answer, signed) = post(fetcher, clock, at, who, dpop, &form).await?;
+        let error = match read(&answer, &signed) {
+            Err(error) => error,
+            issued => return issued,
+        };
+        match error.code() {
+            // RFC 9449, section 8. The nonce was taken from the answer.
+            Some("use_dpop_nonce") if nonce => nonce = false,
+            // Neither uses a code or a refresh token up, for who asked was not known yet.
+            Some("invalid_client" | "invalid_dpop_proof") if time && clock.refused(at, &answer.headers) => time = false,
+            _ => return Err(error),
         }
-        issued => issued,
     }
 }
 
@@ -123,14 +149,77 @@ async fn post(
     form: &Form,
 ) -> Result<(Answer, Form), AuthError> {
     let mut headers = HeaderMap::new();
-    let signed = who.sign(form.clone(), &mut headers, clock.there())?;
+    let signed = who.sign(form.clone(), &mut headers, clock.there(at))?;
     if let Some(dpop) = dpop {
-        headers.insert(DPOP, dpop.proof(&Method::POST, at, None, clock.there())?);
+        headers.insert(DPOP, dpop.proof(&Method::POST, at, None, clock.there(at))?);
     }
     let answer = fetcher.post("token endpoint", at, headers, Body::Form(signed.encode())).await?;
-    clock.heard(&answer.headers);
     if let Some(dpop) = dpop {
         dpop.heard(&at.origin().ascii_serialization(), &answer.headers);
     }
     Ok((answer, signed))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use bowline_http::HttpClient;
+    use bowline_testkit::http::{HttpServer, Reply};
+
+    use super::*;
+
+    /// When what a request was signed with says that it was made.
+    fn signed_at(body: &[u8]) -> i64 {
+        let form: HashMap<_, _> = url::form_urlencoded::parse(body).into_owned().collect();
+        let claims = form["client_assertion"].split('.').nth(1).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+        claims["iat"].as_i64().unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_signed_by_a_wrong_clock_is_signed_once_more_by_the_clock_of_the_server() {
+        // The server's time, and how often it is asked: where the clocks agree, another reason is meant.
+        for (date, asked) in [("Sat, 01 Jan 2000 00:00:00 GMT", 2), ("", 1)] {
+            let server = HttpServer::start(move |_| async move {
+                let refused = Reply::status(401).body(r#"{"error":"invalid_client"}"#);
+                if date.is_empty() { refused } else { refused.with("date", date) }
+            });
+            let server = server.await.unwrap();
+            let at: Url = server.url("/token").parse().unwrap();
+            let fetcher = Fetcher::new(HttpClient::builder().build().unwrap(), &at, false);
+            let key = PrivateKey::generate().unwrap();
+            let client = Client {
+                id: "c".to_owned(),
+                secret: None,
+                method: AuthMethod::PrivateKeyJwt,
+                registered: None,
+                expires_at: None,
+            };
+            let who = Who { client: Some(&client), key: Some(&key), audience: "https://as" };
+            let error = ask_token(&fetcher, &Clock::default(), &at, who, None, Form::default()).await.unwrap_err();
+            assert_eq!(error.code(), Some("invalid_client"));
+            let times: Vec<_> = server.requests().iter().map(|request| signed_at(&request.body)).collect();
+            assert_eq!(times.len(), asked, "{times:?}");
+            // 2000-01-01
+            assert!(date.is_empty() || (946_684_800..946_684_900).contains(&times[1]), "{times:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_went_in_a_header_is_not_quoted_either() {
+        let client = Client {
+            id: "c".to_owned(),
+            secret: Some("s-SECRET".into()),
+            method: AuthMethod::SecretBasic,
+            registered: None,
+            expires_at: None,
+        };
+        let who = Who { client: Some(&client), key: None, audience: "https://as" };
+        let said = format!("no such client {} or s-SECRET", token::basic("c", "s-SECRET"));
+        let hidden = who.hide(Form::default().secrets()).hide(&said);
+        assert!(!hidden.contains("SECRET") && !hidden.contains("Yzpz"), "{hidden}");
+    }
 }

@@ -103,7 +103,8 @@ impl Issuer {
             device: None,
             scopes: None,
             auth_methods: None,
-            s256: None,
+            // It has no metadata to say so in, and its revision wants PKCE of everybody.
+            s256: Some(true),
             metadata_documents: false,
             says_iss: false,
             dpop_algs: None,
@@ -240,6 +241,6 @@ mod tests {
         let issuer = Issuer::by_default(&"https://h:8443/v1/mcp?x=1".parse().unwrap());
         let shown: Vec<_> = issuer.endpoints().map(|(_, url)| url.to_string()).collect();
         assert_eq!(shown, ["https://h:8443/authorize", "https://h:8443/token", "https://h:8443/register"]);
-        assert!(issuer.old && issuer.id == "https://h:8443");
+        assert!(issuer.old && issuer.s256 == Some(true) && issuer.id == "https://h:8443");
     }
 }

@@ -10,7 +10,7 @@ mod status;
 use std::fmt;
 use std::sync::Arc;
 
-use bowline_http::{AuthRequest, Authorize, Challenge, Retry};
+use bowline_http::{AuthRequest, Authorize, Challenge, Retry, shown};
 use bowline_transport::{BoxFuture, TransportError};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
@@ -21,7 +21,6 @@ use self::state::Inner;
 use crate::challenge::Wanted;
 use crate::dpop::DPOP;
 use crate::error::{AuthError, AuthErrorKind};
-use crate::resource::canonical;
 use crate::scope::Scopes;
 
 pub use self::builder::OAuthBuilder;
@@ -143,7 +142,7 @@ impl OAuth {
         let Some(held) = inner.lock().held.clone() else { return Ok(()) };
         if let Some((dpop, token)) = held.bound() {
             let url = inner.as_http(request.url);
-            let proof = dpop.proof(request.method, &url, Some(token), inner.clock.there())?;
+            let proof = dpop.proof(request.method, &url, Some(token), inner.clock.there(&inner.server))?;
             request.headers.insert(DPOP, proof);
         }
         request.headers.insert(AUTHORIZATION, held.header);
@@ -155,6 +154,7 @@ impl OAuth {
         if !inner.is_server(challenge.url) {
             return Ok(Retry::GiveUp);
         }
+        inner.clock.refused(&inner.server, challenge.headers);
         let wanted = Wanted::read(challenge.www_authenticate());
         let sent = challenge.sent.cloned();
         if challenge.status == StatusCode::UNAUTHORIZED {
@@ -193,7 +193,7 @@ impl Authorize for OAuth {
 
 impl fmt::Debug for OAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OAuth").field("server", &canonical(&self.0.inner.server)).finish_non_exhaustive()
+        f.debug_struct("OAuth").field("server", &shown(&self.0.inner.server)).finish_non_exhaustive()
     }
 }
 

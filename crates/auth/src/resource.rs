@@ -1,5 +1,6 @@
 //! The server as a protected resource: its canonical URI, and what its metadata (RFC 9728) may say.
 
+use bowline_http::shown;
 use bowline_protocol::excerpt;
 use url::Url;
 
@@ -19,15 +20,11 @@ pub(crate) struct Resource {
 
 impl Resource {
     /// Reads metadata and holds it against the server that it is to be about.
-    pub(crate) fn read(body: &[u8], server: &Url) -> Result<Self, Wrong> {
+    pub(crate) fn read(body: &[u8], server: &Url, place: Place) -> Result<Self, Wrong> {
         let object = json::object(body)?;
         let id = json::required(&object, "resource")?;
-        if !covers(id, server) {
-            return Err(format!(
-                "`resource` is {}, and the server asked for is {}",
-                excerpt(id, 200),
-                canonical(server)
-            ));
+        if !is_right(id, server, place) {
+            return Err(format!("`resource` is {}, and the server asked for is {}", excerpt(id, 200), shown(server)));
         }
         let issuers = json::texts(&object, "authorization_servers")?.unwrap_or_default();
         if issuers.is_empty() {
@@ -53,27 +50,36 @@ pub(crate) fn canonical(server: &Url) -> String {
     }
 }
 
-/// Whether a resource identifier is that of a server, or of a part of its host that the server lies in.
+/// What kind of place metadata of a resource was found at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Where a challenge of the server said, which may be anywhere.
+    Hinted,
+    /// The well-known place with the path of the server.
+    WithPath,
+    /// The well-known place of the host.
+    Root,
+}
+
+/// Whether metadata at a place may have this resource identifier.
 ///
-/// RFC 9728, section 3.3, asks for the identifier that the metadata's place was made from; the one at the root of the
-/// host is the host's. Nothing on another origin will do.
-pub(crate) fn covers(id: &str, server: &Url) -> bool {
+/// RFC 9728, section 3.3, asks for the identifier that the place was made from, or that was asked for: the server's
+/// own. At the root that is the host's, and the server's will do as well (case auth-001). The host's is taken from
+/// nowhere else: a server that shares its host with others would have tokens issued that are good for all of them.
+fn is_right(id: &str, server: &Url, place: Place) -> bool {
     let Ok(id) = Url::parse(id) else { return false };
     if id.origin() != server.origin() || id.fragment().is_some() || !id.username().is_empty() || id.password().is_some()
     {
         return false;
     }
-    if id.query().is_some() && id.query() != server.query() {
-        return false;
-    }
-    let above = id.path().trim_end_matches('/');
-    server.path().strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let is_server = id.path() == server.path() && id.query().is_none_or(|query| Some(query) == server.query());
+    is_server || (place == Place::Root && id.path() == "/" && id.query().is_none())
 }
 
 /// Where metadata is looked for without a challenge that says it: with the path of the server, then at the root.
 ///
 /// 2026-07-28, basic/authorization, authorization server discovery.
-pub(crate) fn places(server: &Url) -> Vec<Url> {
+pub(crate) fn places(server: &Url) -> Vec<(Url, Place)> {
     const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
     let mut root = server.clone();
     root.set_fragment(None);
@@ -81,12 +87,12 @@ pub(crate) fn places(server: &Url) -> Vec<Url> {
     root.set_path(WELL_KNOWN);
     let path = server.path();
     if path == "/" {
-        return vec![root];
+        return vec![(root, Place::Root)];
     }
     let mut with_path = root.clone();
     with_path.set_path(&format!("{WELL_KNOWN}{path}"));
     with_path.set_query(server.query());
-    vec![with_path, root]
+    vec![(with_path, Place::WithPath), (root, Place::Root)]
 }
 
 #[cfg(test)]
@@ -112,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_05_case_auth_001_with_the_path_first_then_the_root() {
-        let shown = |server| places(&url(server)).iter().map(Url::to_string).collect::<Vec<_>>();
+        let shown = |server| places(&url(server)).iter().map(|(url, _)| url.to_string()).collect::<Vec<_>>();
         assert_eq!(
             shown("https://h/api/v1/mcp"),
             [
@@ -129,6 +135,7 @@ mod tests {
             Resource::read(
                 format!(r#"{{"resource":"{id}","authorization_servers":["https://as.example"]}}"#).as_bytes(),
                 &url(server),
+                Place::WithPath,
             )
         };
         assert_eq!(
@@ -138,12 +145,13 @@ mod tests {
         );
         assert!(read("https://mcp.example.com/", "https://mcp.example.com").is_ok());
         assert!(read("HTTPS://MCP.example.com/mcp", "https://mcp.example.com/mcp").is_ok());
-        assert!(read("https://mcp.example.com", "https://mcp.example.com/mcp").is_ok());
         let wrong = read("https://evil.example", "https://mcp.example.com/").unwrap_err();
         assert!(wrong.contains("https://evil.example") && wrong.contains("https://mcp.example.com"), "{wrong}");
         for id in [
             "https://mcp.example.com/mcp/other",
             "https://mcp.example.com/mc",
+            "https://mcp.example.com/mcp/",
+            "https://mcp.example.com",
             "http://mcp.example.com/mcp",
             "https://mcp.example.com:444/mcp",
             "https://mcp.example.com.evil.example/mcp",
@@ -155,8 +163,25 @@ mod tests {
     }
 
     #[test]
+    fn the_resource_of_a_host_stands_at_the_root_of_the_host_alone() {
+        let server = url("https://h/a/mcp");
+        for (id, right) in [
+            ("https://h/a/mcp", [true, true, true]),
+            ("https://h", [false, false, true]),
+            ("https://h/", [false, false, true]),
+            ("https://h/a", [false, false, false]),
+            ("https://h/?x", [false, false, false]),
+        ] {
+            let got = [Place::Hinted, Place::WithPath, Place::Root].map(|place| is_right(id, &server, place));
+            assert_eq!(got, right, "{id}");
+        }
+        assert!(is_right("https://h/mcp", &url("https://h/mcp?key=1"), Place::Hinted));
+        assert!(!is_right("https://h/mcp?key=2", &url("https://h/mcp?key=1"), Place::Hinted));
+    }
+
+    #[test]
     fn metadata_that_is_none_names_the_check() {
-        let wrong = |body: &str| Resource::read(body.as_bytes(), &url("https://h/mcp")).unwrap_err();
+        let wrong = |body: &str| Resource::read(body.as_bytes(), &url("https://h/mcp"), Place::WithPath).unwrap_err();
         assert_eq!(wrong("<!doctype html><p>hi"), "it is HTML, not JSON");
         assert_eq!(wrong("[]"), "it is an array, not an object");
         assert_eq!(wrong("{}"), "`resource` is missing");

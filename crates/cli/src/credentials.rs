@@ -158,7 +158,9 @@ impl Credentials {
     async fn profile(&self, url: &str) -> Result<Profile, CliError> {
         let Some(kept) = self.0.load(&key(url)).await? else { return Ok(Profile::default()) };
         serde_json::from_str(kept.text.expose_secret()).map_err(|error| {
-            CliError::new(Code::Unexpected, format!("what is kept of the last login cannot be read: {error}"))
+            // What it says of the text may quote a secret.
+            let at = format!("line {}, column {}", error.line(), error.column());
+            CliError::new(Code::Unexpected, format!("what is kept of the last login cannot be read ({at})"))
                 .hint("`bowline auth logout` and the server's URL clears it")
         })
     }
@@ -201,8 +203,13 @@ pub(crate) const fn wants_login(kind: AuthErrorKind) -> bool {
 const LEASE_WITHIN: Duration = Duration::from_secs(10);
 
 /// The key of a server's profile.
+///
+/// The address as tokens know it, so that every spelling of it has the same profile.
 fn key(url: &str) -> String {
-    format!("profile {url}")
+    match OAuth::builder(url).build() {
+        Ok(oauth) => format!("profile {}", oauth.server()),
+        Err(_) => format!("profile {url}"),
+    }
 }
 
 /// The folder for what programs keep of themselves, as the system has it.
@@ -245,6 +252,14 @@ impl From<AuthError> for CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_spelling_of_an_address_has_the_same_profile() {
+        for spelling in ["https://H.example", "https://h.example:443/", "wss://h.example/", "https://h.example/#x"] {
+            assert_eq!(key(spelling), key("https://h.example/"), "{spelling}");
+        }
+        assert_ne!(key("https://h.example/a"), key("https://h.example/"));
+    }
 
     #[test]
     fn a_secret_is_no_word_of_the_command_line() {

@@ -285,7 +285,8 @@ impl HttpClientBuilder {
     }
 
     /// Ignores `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, which are honoured by default, and the
-    /// proxy settings of the system.
+    /// proxy settings of the system. What is on this machine (`localhost`, `127.0.0.0/8`, `::1`) is never asked through
+    /// a proxy.
     #[must_use]
     pub const fn without_proxy(mut self) -> Self {
         self.proxy_from_env = false;

@@ -216,9 +216,10 @@ impl WebSocketConnect {
     /// The bytes below: a connection to the server, or through a proxy.
     async fn reach(&self, target: &Target) -> Result<Box<dyn Bytestream>, TransportError> {
         let unchecked = target.secure && self.tls.accepts_any_certificate();
-        // Where certificates are not checked, a proxy could be anybody.
+        // Where certificates are not checked, a proxy could be anybody. And what is for this machine stays on it.
         if self.proxy_from_env
             && !unchecked
+            && !target.is_here()
             && let Some(proxy) = Proxy::from_system(target)?
         {
             return proxy.tunnel(target, self.connect_timeout).await;

@@ -55,6 +55,11 @@ impl Target {
         self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _)| host)
     }
 
+    /// Whether it names this machine.
+    pub(crate) fn is_here(&self) -> bool {
+        bowline_tls::is_this_machine(self.host())
+    }
+
     /// The host as a certificate names it: an IPv6 address without brackets.
     #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
     pub(crate) fn bare_host(&self) -> &str {

@@ -97,8 +97,8 @@ async fn case_auth_005_an_open_server_is_asked_nothing_of_authorization() {
 
 #[tokio::test]
 async fn case_auth_015_a_21_the_resource_is_sent_as_the_metadata_writes_it() {
-    let settings = ProtectedSettings::default().metadata("resource", "{origin}");
-    let world = World::new(AuthSettings::default(), settings).await;
+    let settings = ProtectedSettings::default().metadata_at(&[ResourceMetadataAt::Root]);
+    let world = World::new(AuthSettings::default(), settings.metadata("resource", "{origin}")).await;
     let client = world.connect(&world.person().build().unwrap()).await.unwrap();
     world.auth.expire_tokens();
     assert_eq!(echo(&client).await.unwrap(), "ahoy");
@@ -122,6 +122,83 @@ async fn case_auth_019_a_06_the_resource_is_the_server_a_slash_at_the_root_aside
     assert!(text.contains("https://evil.example") && text.contains(&world.server.origin()), "{text}");
 }
 
+#[tokio::test]
+async fn a_06_a_server_that_shares_its_host_gets_no_token_for_all_of_it() {
+    for place in [ResourceMetadataAt::Path("/a/data.json".to_owned()), ResourceMetadataAt::Inserted] {
+        let settings = ProtectedSettings::default().path("/a/mcp").metadata_at(&[place]);
+        let world = World::new(AuthSettings::default(), settings.metadata("resource", "{origin}")).await;
+        let (kind, text) = told(&world.refusal(world.person()).await);
+        assert_eq!(kind, AuthErrorKind::Discovery);
+        assert!(text.contains("`resource`") && text.contains(&world.server.url()), "{text}");
+        assert!(world.auth.asked().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_token_for_another_resource_than_the_one_of_now_is_not_refreshed() {
+    let settings = ProtectedSettings::default().metadata_at(&[ResourceMetadataAt::Root]);
+    let world = World::new(AuthSettings::default(), settings.metadata("resource", "{origin}")).await;
+    let client = world.connect(&world.person().build().unwrap()).await.unwrap();
+    world.server.change(|settings| settings.metadata("resource", "{origin}/mcp"));
+    assert_eq!(echo(&client).await.unwrap(), "ahoy");
+    let asked = world.asked(Endpoint::Token);
+    let grants: Vec<_> = asked.iter().map(|asked| asked.param("grant_type")).collect();
+    assert_eq!(grants, ["authorization_code", "authorization_code"]);
+    assert_eq!(asked.last().unwrap().param("resource"), world.server.url());
+    within(client.close()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_18_only_the_issuer_that_is_trusted_is_asked_whoever_this_program_is() {
+    let old = || {
+        let settings = ProtectedSettings::default().metadata_at(&[]).challenge(ChallengeWith::Nothing);
+        settings.host_authorization()
+    };
+    for settings in [ProtectedSettings::default(), old()] {
+        let world = World::new(AuthSettings::default().any_resource(), settings).await;
+        let (kind, text) = told(&world.refusal(world.person().issuer("https://mine.example")).await);
+        assert_eq!(kind, AuthErrorKind::Registration);
+        assert!(text.contains("https://mine.example") && text.contains("127.0.0.1"), "{text}");
+        for endpoint in [Endpoint::Register, Endpoint::Authorize, Endpoint::Token] {
+            assert!(world.asked(endpoint).is_empty());
+        }
+    }
+    // It is taken wherever it stands among those that are named.
+    let world = World::plain().await;
+    let other = AuthServer::builder().start().await.unwrap();
+    world.server.trust(&other);
+    let client = world.connect(&world.person().issuer(other.issuer()).build().unwrap()).await.unwrap();
+    assert_eq!((world.auth.counts().tokens, other.counts().tokens), (0, 1));
+    within(client.close()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_place_that_leads_elsewhere_or_fails_hides_no_other_place() {
+    use bowline_testkit::http::{HttpServer, Reply};
+
+    let auth = AuthSettings::default().any_resource().start().await.unwrap();
+    for spoiled in [302, 503] {
+        let issuer = auth.issuer();
+        let server = HttpServer::start(move |request| {
+            let issuer = issuer.clone();
+            let resource = format!("http://{}/mcp", request.header("host"));
+            async move {
+                match request.path.as_str() {
+                    "/mcp" => Reply::status(401),
+                    "/.well-known/oauth-protected-resource" => {
+                        Reply::json(json!({ "resource": resource, "authorization_servers": [issuer] }))
+                    }
+                    _ => Reply::status(spoiled).with("location", "/sign-in"),
+                }
+            }
+        });
+        let server = server.await.unwrap();
+        let oauth = OAuth::builder(server.url("/mcp")).visitor(headless()).build().unwrap();
+        assert!(within(oauth.login()).await.unwrap().authorized);
+        assert!(server.requests().iter().all(|request| request.path != "/sign-in"));
+    }
+}
+
 // Duty
 #[tokio::test]
 async fn a_server_of_2025_03_26_has_its_metadata_at_its_root_or_default_endpoints() {
@@ -137,6 +214,22 @@ async fn a_server_of_2025_03_26_has_its_metadata_at_its_root_or_default_endpoint
         assert!(paths.ends_with(&["/register".to_owned(), "/authorize".to_owned(), "/token".to_owned()]), "{paths:?}");
         within(client.close()).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn metadata_of_a_host_is_held_to_pkce_and_may_write_the_host_with_a_slash() {
+    let old = || {
+        let settings = ProtectedSettings::default().metadata_at(&[]).challenge(ChallengeWith::Nothing);
+        settings.host_authorization()
+    };
+    let auth = || AuthSettings::default().any_resource().iss(Iss::Absent).advertise_iss(false);
+    let world = World::new(auth().metadata("issuer", "{issuer}/"), old()).await;
+    let client = world.connect(&world.person().build().unwrap()).await.unwrap();
+    within(client.close()).await.unwrap();
+    let silent = World::new(auth().without_metadata("code_challenge_methods_supported"), old()).await;
+    let (kind, text) = told(&silent.refusal(silent.person()).await);
+    assert_eq!(kind, AuthErrorKind::Discovery);
+    assert!(text.contains("S256"), "{text}");
 }
 
 #[test]

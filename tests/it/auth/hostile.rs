@@ -193,7 +193,7 @@ async fn a_state_that_was_used_opens_nothing_again() {
     let oauth = world.nobody().visitor(visitor).build().unwrap();
     assert!(within(oauth.login()).await.unwrap().authorized);
     let (first, again) = within(seen.recv()).await.unwrap();
-    assert!(first.contains("Signed in") && !again.contains("Signed in"), "{again}");
+    assert!(first.contains("Answer received") && !again.contains("Answer received"), "{again}");
     assert_eq!(world.asked(Endpoint::Token).len(), 1);
 }
 

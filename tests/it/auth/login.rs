@@ -114,7 +114,7 @@ async fn case_auth_032_each_answer_goes_to_the_login_with_its_state() {
     });
     let (stray, right) = within(pages).await.unwrap();
     assert!(stray.iter().all(|page| page.contains("Not signed in")), "{stray:?}");
-    assert!(right.iter().all(|page| page.contains("Signed in")), "{right:?}");
+    assert!(right.iter().all(|page| page.contains("Answer received")), "{right:?}");
     for login in logins {
         assert!(within(login).await.unwrap().unwrap().authorized);
     }

@@ -42,9 +42,8 @@ pub(crate) async fn run(
     let issuer = &asking.found.issuer;
     let refused = |why: String| AuthError::new(AuthErrorKind::Discovery, why);
     let id = excerpt(&issuer.id, 200);
-    // 2025-11-25, security considerations: without it the authorization server may not know PKCE at all. Those of
-    // 2025-03-26 without metadata say nothing of it.
-    if issuer.s256 == Some(false) || (issuer.s256.is_none() && !issuer.old) {
+    // 2025-11-25, security considerations: without it the authorization server may not know PKCE at all.
+    if issuer.s256 != Some(true) {
         return Err(refused(format!(
             "{id} does not say that it does PKCE with S256 (`code_challenge_methods_supported`); it is not safe to log in there"
         )));

@@ -19,7 +19,7 @@ use crate::json::{self, Wrong};
 use crate::token::{Form, Issued, refusal};
 
 /// What a person does on another device so that a program may act for them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct DevicePage {
     /// The page that they visit.
@@ -34,6 +34,17 @@ pub struct DevicePage {
     pub server: String,
     /// Who asks the person: the authorization server.
     pub issuer: String,
+}
+
+/// Without the code: whoever has it may take the login's place.
+impl fmt::Debug for DevicePage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DevicePage")
+            .field("server", &self.server)
+            .field("issuer", &self.issuer)
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Shows a person where to go with another device, for programs that have no browser near.
@@ -144,7 +155,7 @@ async fn begin(asking: Asking<'_>, at: &Url) -> Result<Begun, AuthError> {
     let form = Form::default().with_scopes(asking.scopes).with("resource", &asking.found.resource);
     let mut headers = HeaderMap::new();
     let who = Who { client: asking.client, key: asking.key, audience: &asking.found.issuer.id };
-    let form = who.sign(form, &mut headers, asking.clock.there())?;
+    let form = who.sign(form, &mut headers, asking.clock.there(at))?;
     let what = "device authorization endpoint";
     let answer = asking.fetcher.post(what, at, headers, Body::Form(form.encode())).await?;
     if !answer.status.is_success() {

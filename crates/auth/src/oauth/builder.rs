@@ -93,8 +93,10 @@ impl OAuthBuilder {
         self
     }
 
-    /// The one authorization server that the id is for. Should the server name another, that is an error. Default:
-    /// the one that it names first.
+    /// The one authorization server that is trusted, whoever this program is there. Should the server not name it,
+    /// that is an error, and nothing is sent to those that it names. Default: the one that it names first.
+    ///
+    /// Set it wherever there is a secret or an assertion: without it, the server says who gets to see them.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.identity.issuer = Some(issuer.into());
         self
@@ -316,6 +318,8 @@ mod tests {
         assert!(refused(builder().client_credentials().client_id("c")).contains("`client_secret`"));
         assert!(refused(builder().redirect_uri("http://example.com/cb")).contains("not on this machine"));
         assert!(refused(builder().client_metadata_url("http://h/c")).contains("not https"));
+        let oauth = OAuth::builder("https://h/mcp?key=q-SECRET").build().unwrap();
+        assert_eq!(format!("{oauth:?}"), "OAuth { server: \"https://h/mcp?\u{2026}\", .. }");
         let debug = format!("{:?}", builder().client_id("c").client_secret("s-SECRET"));
         assert!(!debug.contains("SECRET") && debug.contains("Code"), "{debug}");
     }

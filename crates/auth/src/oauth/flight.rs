@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bowline_http::shown;
 use http::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::watch;
@@ -13,7 +14,6 @@ use crate::challenge::Wanted;
 use crate::discovery::{Discovered, Discovery};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::fetch::Fetcher;
-use crate::resource::canonical;
 use crate::scope::Scopes;
 
 /// How often more scopes are asked for between two logins by hand: a server that always finds another one must not
@@ -237,9 +237,9 @@ impl Inner {
         let preferred = self.settings.identity.issuer.clone().or(issuer);
         let discovery = Discovery {
             fetcher: &self.fetcher,
-            clock: &self.clock,
             server: &self.server,
             known: preferred.as_deref(),
+            only: self.settings.identity.issuer.as_deref(),
             choose: self.settings.choose.as_deref(),
             compare: self.settings.compare,
         };
@@ -257,8 +257,7 @@ impl Inner {
             Cause::StepUp { .. } | Cause::Login { .. } => false,
         };
         let state = self.lock();
-        // A refresh token is shown to nobody but who issued it.
-        let tokens = state.record.tokens.as_ref().filter(|tokens| tokens.issuer == found.issuer.id);
+        let tokens = state.record.tokens.as_ref().filter(|tokens| tokens.is_for(found));
         helps && tokens.is_some_and(|tokens| tokens.refresh.is_some())
     }
 
@@ -299,7 +298,7 @@ impl Inner {
     }
 
     pub(super) fn login_required(&self) -> AuthError {
-        let why = format!("{} wants a login; log in to it first", canonical(&self.server));
+        let why = format!("{} wants a login; log in to it first", shown(&self.server));
         AuthError::new(AuthErrorKind::LoginRequired, why)
     }
 

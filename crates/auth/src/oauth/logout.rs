@@ -52,7 +52,7 @@ impl Inner {
         for (hint, token) in both.into_iter().filter_map(|(hint, token)| Some((hint, token?))) {
             let mut headers = HeaderMap::new();
             let form = Form::default().with("token", token.expose_secret()).with("token_type_hint", hint);
-            let form = who.sign(form, &mut headers, self.clock.there())?;
+            let form = who.sign(form, &mut headers, self.clock.there(at))?;
             let answer = self.fetcher.post("revocation endpoint", at, headers, Body::Form(form.encode())).await?;
             if !answer.status.is_success() {
                 let error = refusal(answer.status, &answer.body, &shown(at), &form.secrets());

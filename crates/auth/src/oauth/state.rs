@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bowline_http::HttpClient;
+use bowline_http::{HttpClient, shown};
 use http::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
@@ -295,7 +295,7 @@ impl Inner {
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner").field("server", &canonical(&self.server)).finish_non_exhaustive()
+        f.debug_struct("Inner").field("server", &shown(&self.server)).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The listener on this machine that a browser is sent back to.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, Id, JoinSet};
 use url::{Host, Url};
 
 use super::{PATH, Page};
@@ -26,6 +27,10 @@ const MAX_CONNECTIONS: usize = 16;
 /// How long a connection may take for its request, and in all.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 const CONNECTION_WITHIN: Duration = Duration::from_secs(30);
+/// How long the last page may be on its way.
+const PAGE_WITHIN: Duration = Duration::from_secs(2);
+/// How long nothing is accepted after that failed, as when there are too many files open.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Listens at the redirect address, on loopback alone.
 #[derive(Debug)]
@@ -38,6 +43,7 @@ pub(crate) struct Listener {
 /// A visit to the redirect address, and where its page is decided.
 struct Arrival {
     query: String,
+    connection: Id,
     page: tokio::sync::oneshot::Sender<Page>,
 }
 
@@ -87,28 +93,54 @@ impl Listener {
         let (sender, mut arrivals) = mpsc::channel::<Arrival>(MAX_CONNECTIONS);
         let path: Arc<str> = self.path.as_str().into();
         // Ends with this future.
-        let mut connections = JoinSet::new();
+        let mut connections = Connections::default();
         let (first, second) = (self.sockets.first(), self.sockets.get(1));
-        let mut answer = None;
         loop {
-            if answer.is_some() {
-                // The last page is still on its way.
-                let _ = tokio::time::timeout(Duration::from_secs(2), connections.join_next()).await;
-                break;
-            }
-            let has_room = connections.len() < MAX_CONNECTIONS;
             tokio::select! {
-                accepted = accept(first), if has_room => serve(&mut connections, accepted, &path, &sender),
-                accepted = accept(second), if has_room => serve(&mut connections, accepted, &path, &sender),
-                Some(_) = connections.join_next() => {}
+                stream = accept(first) => connections.serve(stream, &path, &sender),
+                stream = accept(second) => connections.serve(stream, &path, &sender),
+                Some(_) = connections.open.join_next() => {}
                 Some(arrival) = arrivals.recv() => {
                     let (page, found) = judge(&arrival.query);
                     let _ = arrival.page.send(page);
-                    answer = found;
+                    if let Some(found) = found {
+                        let _ = tokio::time::timeout(PAGE_WITHIN, connections.end(arrival.connection)).await;
+                        return Ok(found);
+                    }
                 }
             }
         }
-        answer.ok_or_else(|| AuthError::new(AuthErrorKind::Response, "nobody was sent back; log in again"))
+    }
+}
+
+/// The connections of browsers, and of whoever else comes.
+#[derive(Default)]
+struct Connections {
+    open: JoinSet<()>,
+    /// As they came.
+    order: VecDeque<AbortHandle>,
+}
+
+impl Connections {
+    fn serve(&mut self, stream: TcpStream, path: &Arc<str>, arrivals: &mpsc::Sender<Arrival>) {
+        self.order.retain(|connection| !connection.is_finished());
+        // Those that are idle must not keep the browser out.
+        if self.order.len() >= MAX_CONNECTIONS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            oldest.abort();
+        }
+        self.order.push_back(self.open.spawn(converse(stream, Arc::clone(path), arrivals.clone())));
+    }
+
+    /// Waits for the end of one.
+    async fn end(&mut self, connection: Id) {
+        while let Some(ended) = self.open.join_next_with_id().await {
+            let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+            if id == connection {
+                return;
+            }
+        }
     }
 }
 
@@ -123,33 +155,30 @@ fn cannot(port: u16, error: &std::io::Error) -> AuthError {
     AuthError::new(AuthErrorKind::Config, why)
 }
 
-async fn accept(socket: Option<&TcpListener>) -> std::io::Result<TcpStream> {
-    match socket {
-        Some(socket) => socket.accept().await.map(|(stream, _)| stream),
-        None => std::future::pending().await,
+async fn accept(socket: Option<&TcpListener>) -> TcpStream {
+    let Some(socket) = socket else { return std::future::pending().await };
+    loop {
+        match socket.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::debug!(%error, "the redirect address takes no connection");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
     }
 }
 
-fn serve(
-    connections: &mut JoinSet<()>,
-    accepted: std::io::Result<TcpStream>,
-    path: &Arc<str>,
-    arrivals: &mpsc::Sender<Arrival>,
-) {
-    let Ok(stream) = accepted else { return };
-    let (path, arrivals) = (Arc::clone(path), arrivals.clone());
-    connections.spawn(async move {
-        let service = service_fn(move |request| respond(request, Arc::clone(&path), arrivals.clone()));
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_WITHIN)
-            .max_buf_size(32 << 10)
-            .keep_alive(false)
-            .serve_connection(TokioIo::new(stream), service);
-        if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_WITHIN, connection).await {
-            tracing::debug!(%error, "a connection to the redirect address broke off");
-        }
-    });
+async fn converse(stream: TcpStream, path: Arc<str>, arrivals: mpsc::Sender<Arrival>) {
+    let service = service_fn(move |request| respond(request, Arc::clone(&path), arrivals.clone()));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(32 << 10)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_WITHIN, connection).await {
+        tracing::debug!(%error, "a connection to the redirect address broke off");
+    }
 }
 
 async fn respond(
@@ -160,7 +189,8 @@ async fn respond(
     let page = if request.method() == Method::GET && request.uri().path() == &*path {
         let (sender, page) = tokio::sync::oneshot::channel();
         let query = request.uri().query().unwrap_or_default().to_owned();
-        match arrivals.send(Arrival { query, page: sender }).await {
+        let connection = tokio::task::id();
+        match arrivals.send(Arrival { query, connection, page: sender }).await {
             Ok(()) => page.await.unwrap_or(Page::Stray),
             Err(_) => Page::Stray,
         }
@@ -215,10 +245,26 @@ mod tests {
         assert_eq!(visit(&uri.replace(PATH, "/callback/x")).await.0, 404);
         assert_eq!(visit(&uri.replace(PATH, "/favicon.ico")).await.0, 404);
         let (status, page) = visit(&format!("{uri}?state=mine")).await;
-        assert!(status == 200 && page.contains("Signed in"), "{page}");
+        assert!(status == 200 && page.contains("Answer received"), "{page}");
         assert_eq!(waiting.await.unwrap().unwrap(), "state=mine");
         let url: Url = uri.parse().unwrap();
         assert!(Listener::at(&uri, &url).await.is_ok(), "the port is free again");
+    }
+
+    #[tokio::test]
+    async fn connections_that_say_nothing_keep_the_browser_neither_out_nor_from_its_page() {
+        let listener = Listener::anywhere().await.unwrap();
+        let uri = listener.uri().to_owned();
+        let address = listener.sockets[0].local_addr().unwrap();
+        let waiting = tokio::spawn(listener.wait(judge));
+        let mut idle = Vec::new();
+        for _ in 0..2 * MAX_CONNECTIONS {
+            idle.push(TcpStream::connect(address).await.unwrap());
+        }
+        // Without any doing, the idle ones end after twice as long.
+        let page = tokio::time::timeout(HEAD_WITHIN, visit(&format!("{uri}?state=mine"))).await;
+        assert_eq!(page.unwrap().0, 200);
+        assert!(waiting.await.unwrap().is_ok());
     }
 
     #[tokio::test]

@@ -27,7 +27,11 @@ impl Page {
     /// The page. What came in the address is not repeated in it.
     pub(crate) fn html(self) -> String {
         let (title, text) = match self {
-            Self::Received => ("Signed in", "You can close this page and go back to the program."),
+            // It is not known yet whether the program gets its token for it.
+            Self::Received => (
+                "Answer received",
+                "The program finishes the sign-in, and says so. You can close this page and go back to it.",
+            ),
             Self::Failed => ("Not signed in", "The sign-in failed. Go back to the program, which says why."),
             Self::Stray => (
                 "Not signed in",

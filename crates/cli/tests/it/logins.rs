@@ -61,7 +61,7 @@ impl World {
         let ran: Ran = self.command(words).env("BOWLINE_BROWSER", program).output().unwrap().into();
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         let page = browser.join().unwrap();
-        assert!(page.contains("Signed in"), "{page}");
+        assert!(page.contains("Answer received"), "{page}");
         ran
     }
 
@@ -188,7 +188,7 @@ fn without_a_browser_the_url_is_shown_and_waited_at() {
     let mut child = world.command(&["auth", "login", "URL", "--no-browser"]).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let shown = lines.find_map(|line| line.trim().strip_prefix("url:").map(|url| url.trim().to_owned())).unwrap();
-    assert!(get(&back(&shown)).contains("Signed in"));
+    assert!(get(&back(&shown)).contains("Answer received"));
     let ran: Ran = child.wait_with_output().unwrap().into();
     assert_eq!(ran.code, Some(0));
     assert!(ran.stdout.starts_with("logged in to"), "{}", ran.stdout);

@@ -152,9 +152,11 @@ impl Origins {
 impl Inner {
     /// The proxy that the environment or the system names for an origin, if it does.
     fn proxy_for(&self, secure: bool, root: &Uri) -> Option<Intercept> {
-        // Nobody may stand in for this machine.
+        // Nobody may stand in for this machine: what is for it would leave it, in the clear where it is `http`, and
+        // to a proxy the name means the proxy's own machine.
+        let here = root.host().is_some_and(bowline_tls::is_this_machine);
         let unchecked = secure && self.settings.tls.accepts_any_certificate();
-        if unchecked || !self.settings.proxy_from_env {
+        if here || unchecked || !self.settings.proxy_from_env {
             return None;
         }
         self.proxies.get_or_init(hyper_util::client::proxy::matcher::Matcher::from_system).intercept(root)

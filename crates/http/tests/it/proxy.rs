@@ -22,6 +22,31 @@ async fn visit(urls: &str, proxy: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_on_this_machine_is_asked_through_no_proxy_whatever_the_environment_says() {
+    if let Ok(urls) = std::env::var(CHILD) {
+        return visit(&urls, true).await;
+    }
+    let answer = |request: bowline_testkit::http::HttpRequest| async move {
+        dull(&request).unwrap_or_else(|| Reply::status(404))
+    };
+    let (proxy, local) = (HttpServer::start(answer).await.unwrap(), HttpServer::start(answer).await.unwrap());
+    let url = local.url("/mcp");
+    let named = url.replace("127.0.0.1", "localhost");
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child
+        .args(["--exact", "proxy::what_is_on_this_machine_is_asked_through_no_proxy_whatever_the_environment_says"])
+        .env(CHILD, format!("{url} {named}"));
+    for name in ["HTTP_PROXY", "ALL_PROXY"] {
+        child.env(name, proxy.url("")).env(name.to_lowercase(), proxy.url(""));
+    }
+    child.env_remove("NO_PROXY").env_remove("no_proxy");
+    let done = tokio::task::spawn_blocking(move || child.output().unwrap()).await.unwrap();
+    assert!(done.status.success(), "{done:?}");
+    assert!(proxy.requests().is_empty());
+    assert!(!local.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn case_http_027_proxies_are_used_except_where_the_environment_says_not() {
     if let Ok(urls) = std::env::var(CHILD) {
         return visit(&urls, true).await;
