@@ -13,7 +13,7 @@ use crate::key::PrivateKey;
 use crate::random;
 
 pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
-const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+pub(crate) const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// How many origins' nonces are kept, and how many bytes one may have.
 const MAX_ORIGINS: usize = 16;

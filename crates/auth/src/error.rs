@@ -86,6 +86,12 @@ impl AuthError {
         Self::new(AuthErrorKind::Store, message)
     }
 
+    /// An error of a [`CredentialStore`](crate::CredentialStore) of your own: somebody else holds the lease for too
+    /// long.
+    pub fn held(message: impl Into<String>) -> Self {
+        Self::new(AuthErrorKind::Timeout, message)
+    }
+
     /// An error of a [`Visitor`](crate::Visitor) of your own: the page could not be shown.
     pub fn visit(message: impl Into<String>) -> Self {
         Self::new(AuthErrorKind::LoginRequired, message)

@@ -9,17 +9,18 @@ mod status;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bowline_http::{AuthRequest, Authorize, Challenge, Retry, shown};
 use bowline_transport::{BoxFuture, TransportError};
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use url::Url;
 
 use self::flight::Cause;
 use self::state::Inner;
 use crate::challenge::Wanted;
-use crate::dpop::DPOP;
+use crate::dpop::{DPOP, NONCE};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::scope::Scopes;
 
@@ -131,6 +132,17 @@ impl OAuth {
         self.0.inner.logout().await
     }
 
+    /// Waits until no renewal goes on, up to `within`: for a program that is about to end its runtime.
+    ///
+    /// Renewals go on beside the calls, and a refresh token that was shown is used up: what comes for it would be lost
+    /// with the runtime. A login that waits for a person is not waited for.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn settle(&self, within: Duration) {
+        let _ = tokio::time::timeout(within, self.0.inner.settled()).await;
+    }
+
     async fn add(&self, request: &mut AuthRequest<'_>) -> Result<(), AuthError> {
         let inner = &self.0.inner;
         // Tokens are for this server alone.
@@ -159,7 +171,8 @@ impl OAuth {
         let sent = challenge.sent.cloned();
         if challenge.status == StatusCode::UNAUTHORIZED {
             // RFC 9449, section 9. The nonce was taken from the answer already; attempts are bounded by the caller.
-            if wanted.is_error("use_dpop_nonce") && sent.is_some() {
+            let bound = sent.as_ref().is_some_and(|sent| sent.as_bytes().starts_with(b"DPoP "));
+            if wanted.is_error("use_dpop_nonce") && bound && challenge.headers.contains_key(NONCE) {
                 return Ok(Retry::Again);
             }
             let fresh = challenge.attempt > 1;
@@ -188,6 +201,10 @@ impl Authorize for OAuth {
         if let Some(dpop) = &inner.lock().dpop {
             dpop.heard(&inner.server.origin().ascii_serialization(), headers);
         }
+    }
+
+    fn accepted(&self, sent: &HeaderValue) {
+        self.0.inner.lock().accepted(sent);
     }
 }
 

@@ -41,11 +41,31 @@ pub trait CredentialStore: fmt::Debug + Send + Sync + 'static {
         seen: Option<u64>,
     ) -> BoxFuture<'a, Result<Saved, AuthError>>;
 
+    /// Takes away what is kept under a key, whatever it is: also what cannot be read.
+    ///
+    /// By default it is read for its version, and saved as nothing; a store that can do without reading should.
+    ///
+    /// # Errors
+    /// [`AuthErrorKind::Store`](crate::AuthErrorKind::Store) when it cannot be taken away.
+    fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), AuthError>> {
+        Box::pin(async move {
+            for _ in 0..8 {
+                let seen = self.load(key).await?.map(|kept| kept.version);
+                if let Saved::As(_) = self.save(key, None, seen).await? {
+                    return Ok(());
+                }
+            }
+            Err(AuthError::store("the store changes faster than it can be written"))
+        })
+    }
+
     /// Waits until nobody else holds a key, up to `within`, and holds it until the lease is dropped. A process that
     /// ends holds nothing.
     ///
     /// # Errors
-    /// [`AuthErrorKind::Store`](crate::AuthErrorKind::Store) when it is held for longer.
+    /// [`AuthErrorKind::Timeout`](crate::AuthErrorKind::Timeout) when it is held for longer
+    /// ([`AuthError::held`]), [`AuthErrorKind::Store`](crate::AuthErrorKind::Store) when the store fails: then who
+    /// has credentials already goes on without the lease.
     fn lease<'a>(&'a self, key: &'a str, within: Duration) -> BoxFuture<'a, Result<Lease, AuthError>>;
 }
 

@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 /// How often an upgrade is asked for when the server wants other credentials again and again.
-const MAX_ATTEMPTS: u32 = 3;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// A server over WebSocket that somebody has credentials for.
 pub(crate) struct Authorized {
@@ -38,7 +38,12 @@ impl Authorized {
                 way = way.header(name, value.to_str().unwrap_or_default());
             }
             let error = match way.connect().await {
-                Ok(transport) => return Ok(transport),
+                Ok(transport) => {
+                    if let Some(sent) = headers.get(AUTHORIZATION) {
+                        self.authorize.accepted(sent);
+                    }
+                    return Ok(transport);
+                }
                 Err(error) => error,
             };
             let status = match error.status() {

@@ -152,7 +152,9 @@ impl Credentials {
                 oauth = oauth.device(Person::new(run, asking));
             }
         }
-        Ok(oauth.build()?)
+        let oauth = oauth.build()?;
+        run.settle_later(&oauth);
+        Ok(oauth)
     }
 
     async fn profile(&self, url: &str) -> Result<Profile, CliError> {

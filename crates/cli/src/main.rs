@@ -60,6 +60,7 @@ fn main() -> ExitCode {
         }
     };
     let result = runtime.block_on(commands::run(cli.command, &run, &mut out));
+    runtime.block_on(run.settle());
     // A thread that still reads standard input, or asks a person, must not keep the program from ending.
     runtime.shutdown_background();
     run.console.take_back();

@@ -1,8 +1,9 @@
 //! One run against one server: connect, do something, close, whatever happens in between.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bowline::auth::OAuth;
 use bowline::protocol::{LoggingLevel, LoggingMessageNotificationParams};
 use bowline::transport::Connect;
 use bowline::{Client, ClientBuilder, Event, Timeouts, config};
@@ -28,6 +29,9 @@ const LOG_LEVEL_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a handshake may take where a person may have to log in for it: longer than a login may.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(360);
 
+/// How long the end of a command waits for a renewal of tokens that goes on.
+const SETTLE_WITHIN: Duration = Duration::from_secs(10);
+
 /// What every command has at hand. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
@@ -35,6 +39,8 @@ pub(crate) struct Run {
     pub(crate) console: Console,
     /// Told when a person pressed Ctrl-C where it made no signal: in a form.
     pub(crate) interrupted: Arc<Notify>,
+    /// What answers for servers.
+    authorizations: Arc<Mutex<Vec<OAuth>>>,
 }
 
 /// Where the server's log messages go.
@@ -49,7 +55,20 @@ pub(crate) enum Logs {
 impl Run {
     pub(crate) fn new(global: Global) -> Self {
         let console = Console::new(&global);
-        Self { global: Arc::new(global), console, interrupted: Arc::default() }
+        Self { global: Arc::new(global), console, interrupted: Arc::default(), authorizations: Arc::default() }
+    }
+
+    /// Has an authorization waited for at the end.
+    pub(crate) fn settle_later(&self, oauth: &OAuth) {
+        self.authorizations.lock().unwrap_or_else(PoisonError::into_inner).push(oauth.clone());
+    }
+
+    /// Waits for renewals of tokens that go on, for what comes of them must be kept.
+    pub(crate) async fn settle(&self) {
+        let all = std::mem::take(&mut *self.authorizations.lock().unwrap_or_else(PoisonError::into_inner));
+        for oauth in all {
+            oauth.settle(SETTLE_WITHIN).await;
+        }
     }
 
     /// Connects to the server that the options name, runs `body`, and closes: also after an error, a closed pipe or

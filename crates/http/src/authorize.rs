@@ -42,7 +42,8 @@ pub trait Authorize: fmt::Debug + Send + Sync + 'static {
 
     /// Answers a 401 or 403. The request is sent again, after [`authorize`](Self::authorize), if this says so.
     ///
-    /// A request is sent at most three times.
+    /// A request is sent at most five times: a first token, a nonce for its proof, more scopes, and a nonce that has
+    /// ended meanwhile are four answers.
     ///
     /// # Errors
     /// When credentials cannot be had; the request fails with it.
@@ -51,6 +52,14 @@ pub trait Authorize: fmt::Debug + Send + Sync + 'static {
     /// Sees the headers of every answer: a server may give a nonce with any of them.
     fn answered(&self, headers: &HeaderMap) {
         let _ = headers;
+    }
+
+    /// Hears that the server took the `Authorization` that a request had: it answered with success (2xx).
+    ///
+    /// It is how a token that has ended is told from one that never worked. Whoever sends requests tells it after
+    /// [`answered`](Self::answered).
+    fn accepted(&self, sent: &HeaderValue) {
+        let _ = sent;
     }
 }
 

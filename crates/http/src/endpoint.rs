@@ -20,7 +20,7 @@ use crate::header::Headers;
 /// How many redirects are followed, one after another.
 const MAX_REDIRECTS: usize = 5;
 /// How often a request is sent when the server asks for credentials again and again.
-const MAX_ATTEMPTS: u32 = 3;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// A server that speaks HTTP: who asks it, with which headers and credentials.
 ///
@@ -173,6 +173,9 @@ impl Endpoint {
         let mut response = self.client.send_to(method.clone(), target, headers, body).await?;
         if let Some(authorize) = &self.authorize {
             authorize.answered(response.headers());
+            if let Some(sent) = credentials.as_ref().filter(|_| response.status().is_success()) {
+                authorize.accepted(sent);
+            }
         }
         // Of a success with a message in it no error quotes more than that.
         let good = response.status().is_success()

@@ -96,6 +96,9 @@ async fn a_token_is_renewed_ahead_of_its_end() {
     tokio::time::advance(Duration::from_secs(3_595)).await;
     tokio::time::resume();
     assert_eq!(echo(&client).await.unwrap(), "ahoy");
+    // No call waits for it.
+    within(world.auth.wait_for(|asked| asked.param("grant_type") == "refresh_token")).await;
+    assert_eq!(echo(&client).await.unwrap(), "ahoy");
     assert_eq!(world.auth.counts().refreshes, 1);
     let refused = world.server.asked().into_iter().filter(|asked| asked.error == "invalid_token").count();
     assert_eq!(refused, 0, "the server saw no token that was at its end");

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bowline_transport::BoxFuture;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::error::AuthError;
+use crate::error::{AuthError, AuthErrorKind};
 use crate::grant::Asking;
 use crate::token::{Form, Issued};
 
@@ -56,8 +57,20 @@ pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer
 
 /// Shows an assertion. What is refused is not asked for in another way.
 pub(crate) async fn run(asking: Asking<'_>, source: &dyn AssertionSource) -> Result<Issued, AuthError> {
-    let assertion = source.assertion(&asking.found.issuer.id).await?;
+    let assertion = given(source, &asking.found.issuer.id).await?;
     show(asking, assertion.expose_secret()).await
+}
+
+/// How long a source may take: others wait for the credentials meanwhile.
+const GIVEN_WITHIN: Duration = Duration::from_secs(30);
+
+/// Asks a source, for so long.
+pub(crate) async fn given(source: &dyn AssertionSource, issuer: &str) -> Result<SecretString, AuthError> {
+    let late = |_| {
+        let why = format!("the source of the assertion gave none within {} s; check it", GIVEN_WITHIN.as_secs());
+        Err(AuthError::new(AuthErrorKind::Timeout, why))
+    };
+    tokio::time::timeout(GIVEN_WITHIN, source.assertion(issuer)).await.unwrap_or_else(late)
 }
 
 pub(crate) async fn show(asking: Asking<'_>, assertion: &str) -> Result<Issued, AuthError> {

@@ -95,7 +95,7 @@ pub(crate) async fn run(
     let at = &managed.token_endpoint;
     // The program named it, as it named the server.
     let fetcher = Fetcher::new(http.clone(), at, false);
-    let subject = managed.subject.assertion(at.as_str()).await?;
+    let subject = assertion::given(&*managed.subject, at.as_str()).await?;
     let method = if managed.client_secret.is_some() { AuthMethod::SecretPost } else { AuthMethod::None };
     let client = Client {
         id: managed.client_id.clone(),

@@ -9,16 +9,16 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::watch;
 
 use super::out_of_scope;
-use super::state::{Inner, State};
+use super::state::{Held, How, Inner, State};
 use crate::challenge::Wanted;
 use crate::discovery::{Discovered, Discovery};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::fetch::Fetcher;
 use crate::scope::Scopes;
 
-/// How often more scopes are asked for between two logins by hand: a server that always finds another one must not
-/// have the person asked for ever.
-const MAX_STEP_UPS: u32 = 16;
+/// How often more scopes are asked for until the server takes a token with them: one that always finds another must
+/// not have the person asked for ever.
+const MAX_STEP_UPS: u32 = 4;
 /// How long a process waits for another one that renews by itself.
 const LEASE_WITHIN: Duration = Duration::from_secs(90);
 
@@ -27,7 +27,7 @@ const LEASE_WITHIN: Duration = Duration::from_secs(90);
 pub(super) enum Cause {
     /// It ends soon.
     Due { sent: HeaderValue },
-    /// The server answered 401. `fresh` where the request was sent with a token that was got for it.
+    /// The server answered 401. `fresh` where it is not the first refusal of the request.
     Refused { sent: Option<HeaderValue>, wanted: Wanted, fresh: bool },
     /// The server answered 403 and wants more scopes.
     StepUp { sent: Option<HeaderValue>, wanted: Wanted },
@@ -47,14 +47,15 @@ impl Cause {
         }
     }
 
-    /// Whether there is another token by now than the one that will not do.
-    fn is_settled(&self, state: &State) -> bool {
+    /// Whether there is another token by now than the one that will not do. `renewals` were counted when it did not:
+    /// a server may issue the same token again.
+    fn is_settled(&self, state: &State, renewals: u64) -> bool {
         let sent = match self {
             Self::Due { sent } => Some(sent),
             Self::Refused { sent, .. } | Self::StepUp { sent, .. } => sent.as_ref(),
             Self::Login { .. } | Self::Refresh => return false,
         };
-        state.is_newer_than(sent)
+        state.renewals != renewals || state.is_newer_than(sent)
     }
 
     pub(super) const fn wanted(&self) -> Option<&Wanted> {
@@ -97,19 +98,26 @@ enum Boarded {
 }
 
 impl Inner {
-    /// Renews the token where it is due. A renewal that fails is an error once the token has ended.
+    /// Renews the token where it is due: beside the call while the token is good, before it once the token has ended.
     pub(super) async fn keep_fresh(self: &Arc<Self>) -> Result<(), AuthError> {
-        let held = self.lock().held.clone();
-        let Some(held) = held.filter(|held| held.is_due()) else { return Ok(()) };
-        if !held.refreshable && !self.settings.acts_by_itself() {
-            // It is used until the server refuses it.
+        let (cause, has_ended, renewals) = {
+            let state = self.lock();
+            let Some(held) = state.held.as_ref().filter(|held| held.is_due()) else { return Ok(()) };
+            if !state.is_refreshable() && !self.settings.acts_by_itself() {
+                // It is used until the server refuses it.
+                return Ok(());
+            }
+            if !held.has_ended() && !state.ahead.may_begin() {
+                return Ok(());
+            }
+            (Cause::Due { sent: held.header.clone() }, held.has_ended(), state.renewals)
+        };
+        if !has_ended {
+            // Nobody waits for it. Where another renewal goes on, that one will do.
+            drop(self.board(&Purpose::Ahead, &mut Some(cause), renewals));
             return Ok(());
         }
-        match self.renew(Cause::Due { sent: held.header.clone() }).await {
-            Err(error) if !held.has_ended() => {
-                tracing::warn!(%error, "the token is not renewed ahead of its end");
-                Ok(())
-            }
+        match self.renew(cause).await {
             // The server says what it wants instead.
             Err(error) if error.is_login_required() => Ok(()),
             done => done,
@@ -121,8 +129,9 @@ impl Inner {
     pub(super) async fn renew(self: &Arc<Self>, cause: Cause) -> Result<(), AuthError> {
         let purpose = cause.purpose();
         let mut cause = Some(cause);
+        let renewals = self.lock().renewals;
         loop {
-            let flight = match self.board(&purpose, &mut cause) {
+            let flight = match self.board(&purpose, &mut cause, renewals) {
                 Boarded::Settled => return Ok(()),
                 Boarded::Own(flight) => return flight.landed().await,
                 Boarded::Shared(flight) => flight,
@@ -139,32 +148,47 @@ impl Inner {
 
     /// Takes the flight that goes on, or starts one. Nothing is handed to those who wait, since a request that is
     /// given up may hold their future for a while without asking it.
-    fn board(self: &Arc<Self>, purpose: &Purpose, cause: &mut Option<Cause>) -> Boarded {
+    fn board(self: &Arc<Self>, purpose: &Purpose, cause: &mut Option<Cause>, renewals: u64) -> Boarded {
         let mut state = self.lock();
         if let Some(flight) = state.flight.clone().filter(|flight| flight.landing.has_changed().is_ok()) {
             return Boarded::Shared(flight);
         }
-        let Some(cause) = cause.take_if(|cause| !cause.is_settled(&state)) else { return Boarded::Settled };
+        let Some(cause) = cause.take_if(|cause| !cause.is_settled(&state, renewals)) else { return Boarded::Settled };
         let (sender, landing) = watch::channel(None);
         let flight = Flight { purpose: purpose.clone(), landing };
         state.flight = Some(flight.clone());
         drop(state);
-        let inner = Arc::clone(self);
+        let (inner, is_ahead) = (Arc::clone(self), *purpose == Purpose::Ahead);
         // Each step is bounded: requests by their timeout, the person by theirs, the lease by its own.
         tokio::spawn(async move {
-            let done = inner.work(cause).await;
-            inner.lock().flight = None;
+            let done = inner.work(cause, renewals).await;
+            {
+                let mut state = inner.lock();
+                state.flight = None;
+                if let Some(error) = done.as_ref().err().filter(|_| is_ahead) {
+                    state.ahead.failed();
+                    tracing::warn!(%error, "the token is not renewed ahead of its end");
+                }
+            }
             sender.send_replace(Some(done));
         });
         Boarded::Own(flight)
     }
 
-    async fn work(self: &Arc<Self>, cause: Cause) -> Result<(), AuthError> {
+    /// Waits for the renewal that goes on, but not for a person.
+    pub(super) async fn settled(&self) {
+        let Some(flight) = self.lock().flight.clone() else { return };
+        let mut asking = self.asking.subscribe();
+        tokio::select! {
+            _ = flight.landed() => {}
+            _ = asking.wait_for(|asking| *asking) => {}
+        }
+    }
+
+    async fn work(self: &Arc<Self>, cause: Cause, renewals: u64) -> Result<(), AuthError> {
         let login = if self.settings.asks_somebody() { self.settings.login_within } else { Duration::ZERO };
-        let within = LEASE_WITHIN + login;
-        let _lease = self.store.lease(&self.key, within).await?;
-        self.reload().await?;
-        if cause.is_settled(&self.lock()) {
+        let _lease = self.hold(LEASE_WITHIN.saturating_add(login)).await?;
+        if cause.is_settled(&self.lock(), renewals) {
             return Ok(());
         }
         self.refuse_early(&cause)?;
@@ -179,7 +203,16 @@ impl Inner {
             // The server says what it wants once it refuses the token.
             Cause::Due { .. } if !self.settings.acts_by_itself() => Err(self.login_required()),
             Cause::Refresh if !self.settings.acts_by_itself() => Err(self.login_required()),
-            cause => self.obtain(&cause, &found).await,
+            Cause::Refused { sent: Some(_), .. } if self.settings.asks_somebody() && self.lock().on_probation => {
+                Err(just_issued())
+            }
+            cause => {
+                self.obtain(&cause, &found).await?;
+                let mut state = self.lock();
+                // Another call may have shown it already.
+                state.on_probation |= matches!(cause, Cause::Refused { .. }) && !state.is_proven();
+                Ok(())
+            }
         }
     }
 
@@ -187,12 +220,11 @@ impl Inner {
     fn refuse_early(&self, cause: &Cause) -> Result<(), AuthError> {
         let mut state = self.lock();
         match cause {
-            Cause::Refused { sent: Some(sent), fresh, .. } => {
-                let just_issued = *fresh && state.held.as_ref().is_some_and(|held| !held.refreshed);
-                if just_issued || state.refused.as_ref() == Some(sent) {
-                    state.refused = Some(sent.clone());
-                    let why = "the server refuses the token that was just issued for it (401); check that both mean the same server, or log in again";
-                    return Err(AuthError::new(AuthErrorKind::Token, why));
+            Cause::Refused { sent: Some(_), fresh, .. } => {
+                let granted = state.held.as_ref().is_some_and(|held| held.how == How::Granted);
+                if granted && state.is_just_issued(*fresh) {
+                    state.on_probation = true;
+                    return Err(just_issued());
                 }
             }
             Cause::StepUp { wanted, .. } => {
@@ -251,50 +283,66 @@ impl Inner {
     /// Whether there is something to refresh with, and a refresh would help.
     fn may_refresh(&self, cause: &Cause, found: &Discovered) -> bool {
         let helps = match cause {
-            // It came by a refresh a moment ago.
-            Cause::Refused { fresh, .. } => !fresh,
+            // It may have come by a refresh a moment ago.
+            Cause::Refused { fresh, .. } => !self.lock().is_just_issued(*fresh),
             Cause::Due { .. } | Cause::Refresh => true,
             Cause::StepUp { .. } | Cause::Login { .. } => false,
         };
         let state = self.lock();
+        // A refresh token is shown to nobody but who issued it.
         let tokens = state.record.tokens.as_ref().filter(|tokens| tokens.is_for(found));
-        helps && tokens.is_some_and(|tokens| tokens.refresh.is_some())
+        let tokens = tokens.filter(|tokens| tokens.refresh.is_some()).cloned();
+        drop(state);
+        // Nor without the client that it was issued to.
+        helps && tokens.is_some_and(|tokens| self.client_of(found, &tokens).is_ok())
     }
 
     /// Refreshes. False where the authorization server refuses for good, and what it refused is forgotten.
     async fn refresh(&self, found: &Discovered) -> Result<bool, AuthError> {
         let Some(tokens) = self.lock().record.tokens.clone() else { return Ok(false) };
         let Some(refresh) = &tokens.refresh else { return Ok(false) };
+        let sent = self.lock().held.as_ref().map(|held| held.header.clone());
         let error = match self.ask_refresh(found, &tokens, refresh.expose_secret()).await {
             Ok(()) => return Ok(true),
             Err(error) => error,
         };
-        let code = error.code().unwrap_or_default();
-        let client_is_gone = matches!(code, "invalid_client" | "unauthorized_client");
-        if code != "invalid_grant" && !client_is_gone {
+        let issuer = &found.issuer.id;
+        let registered = self.lock().record.clients.get(issuer).is_some_and(|client| client.id == tokens.client);
+        match error.code().unwrap_or_default() {
+            "invalid_grant" => {}
+            // A registration that is gone takes along what was issued to it. Of a client that was given beforehand it
+            // says nothing: somebody else who shares the store may have the right secret, or the right time.
+            "invalid_client" | "unauthorized_client" if registered => {}
+            "unauthorized_client" => return Ok(false),
             // It may be said otherwise a moment later: nothing is thrown away.
-            return Err(error);
+            _ => return Err(error),
         }
         // Somebody without the lease may have been first: then this one is not what was refused.
-        self.reload().await?;
-        let (mut record, mut held) = {
-            let state = self.lock();
-            (state.record.clone(), state.held.clone())
-        };
-        let Some(now) = record.tokens.as_mut().filter(|now| same(now.refresh.as_ref(), refresh)) else {
-            return Ok(held.is_some());
-        };
-        tracing::debug!(%error, "the authorization server refuses the refresh token");
-        // The token itself was not refused by this.
-        now.refresh = None;
-        if let Some(held) = &mut held {
-            held.refreshable = false;
+        self.let_go(&error, issuer, &tokens.client, refresh).await;
+        let state = self.lock();
+        Ok(state.is_refreshable() || state.is_newer_than(sent.as_ref()))
+    }
+
+    /// Forgets what the authorization server refuses, where it still is what is kept.
+    async fn let_go(&self, error: &AuthError, issuer: &str, client: &str, refresh: &SecretString) {
+        let client_is_gone = error.code() != Some("invalid_grant");
+        if let Err(error) = self.reload().await {
+            tracing::warn!(%error, "the store fails; the credentials are good for this process alone");
         }
-        if client_is_gone {
-            record.clients.remove(&found.issuer.id);
-        }
-        self.keep(record, held).await;
-        Ok(false)
+        self.amend(|state| {
+            let record = &mut state.record;
+            let Some(now) = record.tokens.as_mut().filter(|now| same(now.refresh.as_ref(), refresh)) else {
+                return false;
+            };
+            tracing::debug!(%error, "the authorization server refuses the refresh token");
+            // The token itself was not refused by this.
+            now.refresh = None;
+            if client_is_gone && record.clients.get(issuer).is_some_and(|kept| kept.id == client) {
+                record.clients.remove(issuer);
+            }
+            true
+        })
+        .await;
     }
 
     pub(super) fn login_required(&self) -> AuthError {
@@ -314,6 +362,20 @@ impl Inner {
     }
 }
 
+impl State {
+    /// Whether the token that was refused has only just been got: it did not end, and a refresh would bring another of
+    /// its kind. A request that had the token from the start proves that only while it is on probation.
+    fn is_just_issued(&self, fresh: bool) -> bool {
+        (fresh || self.on_probation) && self.held.as_ref().is_some_and(Held::is_new)
+    }
+}
+
+/// What a server does that no token satisfies.
+fn just_issued() -> AuthError {
+    let why = "the server refuses the token that was just issued for it (401); check that both mean the same server, or log in again";
+    AuthError::new(AuthErrorKind::Token, why)
+}
+
 fn same(one: Option<&SecretString>, other: &SecretString) -> bool {
     one.is_some_and(|one| one.expose_secret() == other.expose_secret())
 }
@@ -323,4 +385,19 @@ pub(super) fn before(inner: &Inner, issuer: &str) -> Option<Scopes> {
     let state = inner.lock();
     let tokens = state.record.tokens.as_ref().filter(|tokens| tokens.issuer == issuer)?;
     Some(tokens.asked.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewal_settles_those_that_waited_also_where_it_brought_the_same_token() {
+        let cause = Cause::Refused { sent: None, wanted: Wanted::default(), fresh: false };
+        let mut state = State::default();
+        assert!(!cause.is_settled(&state, 0));
+        state.renewals = 1;
+        assert!(cause.is_settled(&state, 0) && !cause.is_settled(&state, 1));
+        assert!(!Cause::Refresh.is_settled(&state, 0), "what is asked for by hand is done");
+    }
 }

@@ -25,7 +25,7 @@ impl Inner {
         if let Err(error) = self.reload().await {
             // What cannot be read can still be forgotten.
             tracing::warn!(%error, "the credentials are forgotten unread");
-            self.forget(Record::default()).await?;
+            self.forget_unread().await?;
             return Ok(Logout { was_authorized: true, revoked: false });
         }
         let record = self.lock().record.clone();
@@ -34,7 +34,13 @@ impl Inner {
             None => false,
         };
         let was_authorized = record.tokens.is_some();
-        self.forget(Record { clients: record.clients, ..Record::default() }).await?;
+        self.try_amend(|state| {
+            (state.held, state.dpop) = (None, None);
+            state.forget_refusals();
+            state.record = Record { clients: std::mem::take(&mut state.record.clients), ..Record::default() };
+            true
+        })
+        .await?;
         Ok(Logout { was_authorized, revoked })
     }
 

@@ -8,9 +8,9 @@ use bowline_protocol::excerpt;
 use http::HeaderMap;
 
 use super::flight::{Cause, before};
-use super::state::{Grant, Held, Inner, Settings};
+use super::state::{Ahead, Grant, Held, How, Inner, Settings, State};
 use crate::clock::Clock;
-use crate::credentials::{Record, Tokens};
+use crate::credentials::Tokens;
 use crate::discovery::Discovered;
 use crate::dpop::{Dpop, DpopUse};
 use crate::error::{AuthError, AuthErrorKind};
@@ -45,8 +45,7 @@ impl Inner {
             _ => self.by_itself(found, scopes.as_ref(), dpop.as_deref()).await,
         }
         .inspect_err(|error| self.remember_denial(cause, error))?;
-        let client = client.map(|client| client.id).unwrap_or_default();
-        self.issued(found, &client, scopes.unwrap_or_default(), dpop, issued, None).await
+        self.issued(found, client.as_ref(), scopes.unwrap_or_default(), dpop, issued, None).await
     }
 
     /// The scopes that were denied are not asked for again by themselves.
@@ -141,26 +140,32 @@ impl Inner {
         let asking = self.asking(found, Some(&client), scopes, dpop);
         let login = async {
             match (device, visitor) {
-                (Some((prompt, at)), _) => device::run(asking, &self.server, at, &**prompt).await,
+                (Some((prompt, at)), _) => {
+                    let login = device::run(asking, &self.server, at, &**prompt);
+                    tokio::time::timeout(*login_within, login).await.unwrap_or_else(|_| Err(late(*login_within)))
+                }
                 (None, Some(visitor)) => code::run(asking, &self.server, &**visitor, back, *login_within).await,
                 (None, None) => Err(self.login_required()),
             }
         };
+        self.asking.send_replace(true);
         let issued = tokio::select! {
             issued = login => issued,
             () = self.is_let_go() => {
                 Err(AuthError::new(AuthErrorKind::LoginRequired, "the login was given up: nobody wants it any more"))
             }
         };
+        self.asking.send_replace(false);
         if let Err(error) = &issued
             && matches!(error.code(), Some("invalid_client" | "unauthorized_client"))
         {
             // The next login registers anew.
-            let mut record = self.lock().record.clone();
-            if record.clients.remove(&found.issuer.id).is_some() {
-                let held = self.lock().held.clone();
-                self.keep(record, held).await;
-            }
+            let issuer = &found.issuer.id;
+            self.amend(|state| {
+                let clients = &mut state.record.clients;
+                clients.get(issuer).is_some_and(|kept| kept.id == client.id) && clients.remove(issuer).is_some()
+            })
+            .await;
         }
         Ok((issued?, Some(client)))
     }
@@ -216,12 +221,23 @@ impl Inner {
             );
             return Err(AuthError::new(AuthErrorKind::Registration, why));
         }
-        // It is kept also where nobody logs in after it.
-        let mut record = self.lock().record.clone();
-        record.keep_client(&issuer.id, client.clone());
-        let held = self.lock().held.clone();
-        self.keep(record, held).await;
+        // It is kept also where nobody logs in after it; but not in place of one that there is a refresh token of,
+        // which would be worth nothing without it.
+        if !self.lock().refreshes_with(&issuer.id) {
+            self.keep_client(&issuer.id, &client).await;
+        }
         Ok(client)
+    }
+
+    async fn keep_client(&self, issuer: &str, client: &Client) {
+        self.amend(|state| {
+            let is_kept = state.record.clients.get(issuer).is_some_and(|kept| kept.id == client.id);
+            if !is_kept {
+                state.record.keep_client(issuer, client.clone());
+            }
+            !is_kept
+        })
+        .await;
     }
 
     /// Refreshes, and keeps what comes.
@@ -235,7 +251,7 @@ impl Inner {
         let dpop = self.lock().dpop.clone().filter(|_| tokens.kind == TokenKind::Dpop);
         let asking = self.asking(found, client.as_ref(), None, dpop.as_deref());
         let issued = refresh::run(asking, refresh).await?;
-        self.issued(found, &tokens.client, tokens.asked.clone(), dpop, issued, Some(tokens)).await
+        self.issued(found, client.as_ref(), tokens.asked.clone(), dpop, issued, Some(tokens)).await
     }
 
     /// The client that tokens were issued to; none where an assertion said who asked.
@@ -255,7 +271,7 @@ impl Inner {
     async fn issued(
         &self,
         found: &Discovered,
-        client: &str,
+        client: Option<&Client>,
         asked: Scopes,
         dpop: Option<Arc<Dpop>>,
         issued: Issued,
@@ -277,7 +293,7 @@ impl Inner {
         let seconds = |life: Duration| i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
         let tokens = Tokens {
             issuer: found.issuer.id.clone(),
-            client: client.to_owned(),
+            client: client.map(|client| client.id.clone()).unwrap_or_default(),
             resource: found.resource.clone(),
             access: issued.access,
             kind: issued.kind,
@@ -288,18 +304,48 @@ impl Inner {
             issued_at: now,
             expires_at: life.map(|life| now.saturating_add(seconds(life))),
         };
-        let Some(held) = Held::new(&tokens, dpop.as_ref(), life, before.is_some()) else {
+        let how = if before.is_some() { How::Refreshed } else { How::Granted };
+        let Some(held) = Held::new(&tokens, dpop.as_ref(), life, how) else {
             return unfit("gave a token that does not fit into a header");
         };
-        let mut record: Record = self.lock().record.clone();
-        if let Some(dpop) = dpop.filter(|_| tokens.kind == TokenKind::Dpop) {
-            record.key = Some(dpop.key().clone());
+        let key = dpop.filter(|_| tokens.kind == TokenKind::Dpop).map(|dpop| dpop.key().clone());
+        {
+            let mut state = self.lock();
+            state.renewals += 1;
+            state.ahead = Ahead::default();
         }
-        if let Some(id) = &self.settings.identity.id {
-            record.bind(id, &found.issuer.id);
-        }
-        record.tokens = Some(tokens);
-        self.keep(record, Some(held)).await;
+        // Of what others keep meanwhile the rest stays: what the authorization server has just said is newer than
+        // their tokens alone.
+        self.amend(|state| {
+            state.held = Some(held.clone());
+            state.record.tokens = Some(tokens.clone());
+            if let Some(client) = client.filter(|client| client.registered.is_some()) {
+                state.record.keep_client(&found.issuer.id, client.clone());
+            }
+            if let Some(key) = &key {
+                state.record.key = Some(key.clone());
+            }
+            if let Some(id) = &self.settings.identity.id {
+                state.record.bind(id, &found.issuer.id);
+            }
+            true
+        })
+        .await;
         Ok(())
     }
+}
+
+impl State {
+    /// Whether there is a refresh token that goes with the registration that is kept.
+    fn refreshes_with(&self, issuer: &str) -> bool {
+        let tokens = self.record.tokens.as_ref().filter(|tokens| tokens.issuer == issuer && tokens.refresh.is_some());
+        let kept = self.record.clients.get(issuer);
+        tokens.zip(kept).is_some_and(|(tokens, kept)| tokens.client == kept.id)
+    }
+}
+
+/// Nobody has logged in with another device.
+fn late(within: Duration) -> AuthError {
+    let why = format!("nobody logged in within {} s; try again, or set a longer `login_timeout`", within.as_secs());
+    AuthError::new(AuthErrorKind::Timeout, why)
 }

@@ -106,11 +106,17 @@ impl CredentialStore for FileStore {
         Box::pin(self.run(move |inner| inner.save(&key, text.as_ref(), seen)))
     }
 
+    fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), AuthError>> {
+        let key = key.to_owned();
+        Box::pin(self.run(move |inner| inner.remove(&key)))
+    }
+
     fn lease<'a>(&'a self, key: &'a str, within: Duration) -> BoxFuture<'a, Result<Lease, AuthError>> {
         Box::pin(async move {
             let key = key.to_owned();
             let (path, file) = self.run(move |inner| inner.lock_file(&key, "lease")).await?;
-            let until = Instant::now() + within;
+            // None where that is beyond all time.
+            let until = Instant::now().checked_add(within);
             let mut look = FIRST_LOOK;
             loop {
                 match file.try_lock() {
@@ -119,13 +125,13 @@ impl CredentialStore for FileStore {
                     Err(TryLockError::WouldBlock) => {}
                     Err(TryLockError::Error(error)) => return Err(cannot("lock", &path, &error)),
                 }
-                if Instant::now() >= until {
+                if until.is_some_and(|until| Instant::now() >= until) {
                     let why = format!(
                         "another process has held {} for {} s; end it if it hangs",
                         path.display(),
                         within.as_secs()
                     );
-                    return Err(AuthError::store(why));
+                    return Err(AuthError::held(why));
                 }
                 tokio::time::sleep(look).await;
                 look = (look * 2).min(LAST_LOOK);
@@ -163,8 +169,7 @@ impl Inner {
     }
 
     fn save(&self, key: &str, text: Option<&SecretString>, seen: Option<u64>) -> Result<Saved, AuthError> {
-        let (lock_path, lock) = self.lock_file(key, "saving")?;
-        lock.lock().map_err(|error| cannot("lock", &lock_path, &error))?;
+        let _lock = self.lock_saving(key)?;
         let path = self.path(key, "json");
         if read(&path)?.map(|written| written.version) != seen {
             return Ok(Saved::Conflict);
@@ -172,10 +177,8 @@ impl Inner {
         // Not a count: that would begin again after a logout.
         let version = u64::from_le_bytes(random::bytes()?);
         let Some(text) = text else {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot("delete", &path, &error)),
-                _ => return Ok(Saved::As(version)),
-            }
+            delete(&path)?;
+            return Ok(Saved::As(version));
         };
         let written = match &self.key {
             None => Written { version, text: Some(text.expose_secret().to_owned()), sealed: None },
@@ -190,10 +193,28 @@ impl Inner {
         Ok(Saved::As(version))
     }
 
+    fn remove(&self, key: &str) -> Result<(), AuthError> {
+        let _lock = self.lock_saving(key)?;
+        delete(&self.path(key, "json"))
+    }
+
+    /// Whoever writes holds this, for as short as that takes.
+    fn lock_saving(&self, key: &str) -> Result<File, AuthError> {
+        let (path, file) = self.lock_file(key, "saving")?;
+        file.lock().map_err(|error| cannot("lock", &path, &error))?;
+        Ok(file)
+    }
+
     /// Replaces a file whole: it is never seen half written, not even after the machine has crashed.
+    ///
+    /// What is written first has one name, which is safe under the lock: a crash leaves tokens there no longer than
+    /// until something is kept again.
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let suffix = random::text().map_err(io::Error::other)?;
-        let fresh = path.with_extension(format!("{suffix}.new"));
+        let fresh = path.with_extension("new");
+        match fs::remove_file(&fresh) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut options = private();
         let mut file = options.write(true).create_new(true).open(&fresh)?;
         let done = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&fresh, path));
@@ -241,6 +262,17 @@ fn read(path: &Path) -> Result<Option<Written>, AuthError> {
     let mut bytes = Vec::new();
     file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| cannot("read", path, &error))?;
     serde_json::from_slice(&bytes).map(Some).map_err(|_| damaged(path))
+}
+
+fn delete(path: &Path) -> Result<(), AuthError> {
+    // A crash may have left a copy.
+    for path in [path.with_extension("new"), path.to_owned()] {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot("delete", &path, &error)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn damaged(path: &Path) -> AuthError {
@@ -298,6 +330,21 @@ mod tests {
         assert!(matches!(one.save("k", None, Some(second)).await.unwrap(), Saved::As(_)));
         assert!(other.load("k").await.unwrap().is_none() && folder.files(".json").is_empty());
         assert!(folder.files(".new").is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_a_crash_left_half_written_goes_with_the_next_change() {
+        let folder = Folder::new();
+        let store = FileStore::new(&folder.0);
+        for text in [Some("b"), None] {
+            let seen = store.load("k").await.unwrap().map(|kept| kept.version);
+            store.save("k", Some("a".into()), seen).await.unwrap();
+            fs::write(store.0.path("k", "new"), "half").unwrap();
+            let seen = store.load("k").await.unwrap().map(|kept| kept.version);
+            assert!(matches!(store.save("k", text.map(Into::into), seen).await.unwrap(), Saved::As(_)));
+            assert!(folder.files(".new").is_empty());
+        }
+        assert!(store.lease("k", Duration::MAX).await.is_ok());
     }
 
     #[cfg(unix)]

@@ -77,7 +77,7 @@ impl CredentialStore for MemoryStore {
             };
             match tokio::time::timeout(within, turn.acquire_owned()).await {
                 Ok(Ok(permit)) => Ok(Lease::new(permit)),
-                _ => Err(AuthError::store("somebody else holds the credentials for too long; try again later")),
+                _ => Err(AuthError::held("somebody else holds the credentials for too long; try again later")),
             }
         })
     }

@@ -7,6 +7,7 @@ use bowline_transport::BoxFuture;
 use http::header::LOCATION;
 use http::{HeaderMap, Method};
 use std::sync::Arc;
+use std::time::Duration;
 use url::Url;
 
 use crate::support::{Counting, Place, auth_error, call, connect};
@@ -117,4 +118,21 @@ async fn case_auth_033_a_token_that_is_refused_as_soon_as_it_is_issued_ends_in_a
     place.server.change(|settings| settings.refuse_all(false));
     oauth.login().await.unwrap();
     assert!(connect(&place, &oauth).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_login_with_another_device_is_bounded_by_its_timeout() {
+    #[derive(Debug)]
+    struct Stuck;
+    impl DevicePrompt for Stuck {
+        fn show<'a>(&'a self, _: &'a DevicePage) -> BoxFuture<'a, Result<(), bowline_auth::AuthError>> {
+            Box::pin(std::future::pending())
+        }
+    }
+    let place = Place::plain().await;
+    let oauth = place.oauth().device(Stuck).login_timeout(Duration::from_millis(50)).build().unwrap();
+    assert_eq!(oauth.login().await.unwrap_err().kind(), AuthErrorKind::Timeout);
+    // One without a bound is none of ours.
+    let oauth = place.oauth().visitor(Counting::new()).login_timeout(Duration::MAX).build().unwrap();
+    assert!(oauth.login().await.unwrap().authorized);
 }

@@ -1,6 +1,6 @@
 //! The end.
 
-use bowline_auth::FileStore;
+use bowline_auth::{FileStore, StoreKey};
 use bowline_testkit::authority::{Answer, Endpoint};
 
 use crate::support::{Counting, Folder, Place, call, connect};
@@ -49,4 +49,24 @@ async fn credentials_that_cannot_be_read_can_be_forgotten() {
     assert!(next.status().await.is_err());
     next.logout().await.unwrap();
     assert!(!next.status().await.unwrap().authorized && !file.exists());
+}
+
+#[tokio::test]
+async fn a_32_credentials_whose_key_is_lost_or_that_are_damaged_can_be_forgotten() {
+    let place = Place::plain().await;
+    for damaged in [false, true] {
+        let folder = Folder::new("lost");
+        let store = FileStore::new(&folder.0);
+        let sealed = store.clone().encrypted(StoreKey::generate().unwrap());
+        place.oauth().store(sealed).visitor(Counting::new()).build().unwrap().login().await.unwrap();
+        let files = std::fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().path());
+        let file = files.into_iter().find(|path| path.extension().is_some_and(|end| end == "json")).unwrap();
+        if damaged {
+            std::fs::write(&file, "{").unwrap();
+        }
+        let next = place.oauth().store(store).build().unwrap();
+        assert!(next.status().await.is_err());
+        next.logout().await.unwrap();
+        assert!(!next.status().await.unwrap().authorized && !file.exists());
+    }
 }

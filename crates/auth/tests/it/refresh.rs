@@ -1,7 +1,10 @@
 //! Keeping a token fresh: once for all that wait.
 
-use bowline_auth::{FileStore, MemoryStore};
-use bowline_testkit::authority::{Answer, AuthServer, Endpoint, ProtectedSettings};
+use std::time::Duration;
+
+use bowline_auth::{AuthError, FileStore, MemoryStore, Visit, Visited, Visitor};
+use bowline_testkit::authority::{Answer, AuthServer, Client as Known, Endpoint, ProtectedSettings};
+use bowline_transport::BoxFuture;
 
 use crate::support::{Counting, Folder, Place, auth_error, call, connect};
 
@@ -120,4 +123,137 @@ async fn a_refresh_by_hand_gets_a_fresh_token() {
     oauth.login().await.unwrap();
     assert!(oauth.refresh().await.unwrap().authorized);
     assert_eq!(place.auth.counts().refreshes, 1);
+}
+
+#[tokio::test]
+async fn a_token_that_another_process_left_is_refreshed_where_it_has_ended_too() {
+    let place = Place::plain().await;
+    let store = MemoryStore::default();
+    let one = place.oauth().visitor(Counting::new()).store(store.clone()).build().unwrap();
+    one.login().await.unwrap();
+    let other = place.oauth().store(store).build().unwrap();
+    let client = connect(&place, &other).await.unwrap();
+    place.auth.expire_tokens();
+    one.refresh().await.unwrap();
+    place.auth.expire_tokens();
+    for _ in 0..2 {
+        assert_eq!(call(&client).await.unwrap(), "tied");
+    }
+    assert_eq!((place.auth.counts().refreshes, place.auth.counts().refused_refreshes), (2, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_all_tokens_has_one_login_however_well_refreshes_work() {
+    let place = Place::plain().await;
+    let store = MemoryStore::default();
+    place.oauth().visitor(Counting::new()).store(store.clone()).build().unwrap().login().await.unwrap();
+    place.server.change(|settings| settings.refuse_all(true));
+    let visitor = Counting::new();
+    let oauth = place.oauth().visitor(visitor.clone()).store(store).build().unwrap();
+    for _ in 0..3 {
+        let error = auth_error(&connect(&place, &oauth).await.unwrap_err());
+        assert!(error.to_string().contains("just issued"), "{error}");
+    }
+    assert_eq!(visitor.visits(), 1);
+    place.server.change(|settings| settings.refuse_all(false));
+    assert!(connect(&place, &oauth).await.is_ok(), "the token is sent all the same");
+}
+
+#[tokio::test]
+async fn a_wrong_secret_in_one_process_leaves_the_refresh_token_to_the_others() {
+    let known = Known::secret_basic("abc", "right").redirect("http://127.0.0.1:7/callback");
+    let place = Place::new(AuthServer::builder().client(known), ProtectedSettings::default()).await;
+    let store = MemoryStore::default();
+    let with = |secret: &str| place.oauth().client_id("abc").client_secret(secret.to_owned()).store(store.clone());
+    let right = with("right").visitor(Counting::new()).build().unwrap();
+    let client = connect(&place, &right).await.unwrap();
+    place.auth.expire_tokens();
+    let wrong = with("wrong").build().unwrap();
+    let error = auth_error(&connect(&place, &wrong).await.unwrap_err());
+    assert_eq!(error.code(), Some("invalid_client"), "{error}");
+    assert_eq!(call(&client).await.unwrap(), "tied");
+    assert_eq!((place.auth.counts().refreshes, place.auth.counts().codes), (1, 1));
+}
+
+#[tokio::test]
+async fn a_login_that_is_given_up_leaves_the_registration_of_the_one_before() {
+    #[derive(Debug)]
+    struct Away;
+    impl Visitor for Away {
+        fn visit<'a>(&'a self, _: &'a Visit) -> BoxFuture<'a, Result<Visited, AuthError>> {
+            Box::pin(async { Err(AuthError::visit("nobody is here")) })
+        }
+
+        fn listens(&self) -> bool {
+            false
+        }
+    }
+    let place = Place::plain().await;
+    let store = MemoryStore::default();
+    let one = place.oauth().visitor(Counting::new()).store(store.clone()).build().unwrap();
+    one.login().await.unwrap();
+    let elsewhere = place.oauth().redirect_uri("http://127.0.0.1:8/callback").visitor(Away).store(store);
+    assert!(elsewhere.build().unwrap().login().await.is_err());
+    assert_eq!(place.auth.counts().registrations, 2);
+    assert!(one.refresh().await.unwrap().authorized);
+}
+
+#[tokio::test]
+async fn a_call_does_not_wait_for_a_renewal_ahead_of_the_end() {
+    let place = Place::plain().await;
+    let oauth = place.oauth().visitor(Counting::new()).build().unwrap();
+    let client = connect(&place, &oauth).await.unwrap();
+    place.auth.change(|settings| settings.answer(Endpoint::Token, Answer::Hangs));
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3_595)).await;
+    tokio::time::resume();
+    // Far below what a token endpoint may take.
+    let call = tokio::time::timeout(Duration::from_secs(8), call(&client)).await;
+    assert_eq!(call.unwrap().unwrap(), "tied");
+}
+
+#[test]
+fn what_a_refresh_brings_is_kept_before_a_runtime_ends_that_is_settled() {
+    let servers = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let store = MemoryStore::default();
+    let place = servers.block_on(Place::plain());
+    let clients = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    clients.block_on(async {
+        let oauth = place.oauth().visitor(Counting::new()).store(store.clone()).build().unwrap();
+        let client = connect(&place, &oauth).await.unwrap();
+        place.auth.expire_tokens();
+        {
+            let call = call(&client);
+            tokio::pin!(call);
+            tokio::select! {
+                _ = &mut call => panic!("the call was to be given up"),
+                _ = place.auth.wait_for(|asked| asked.param("grant_type") == "refresh_token") => {}
+            }
+        }
+        oauth.settle(Duration::from_secs(30)).await;
+    });
+    drop(clients);
+    servers.block_on(async {
+        let next = place.oauth().store(store).build().unwrap();
+        assert_eq!(call(&connect(&place, &next).await.unwrap()).await.unwrap(), "tied");
+        next.refresh().await.unwrap();
+        assert_eq!((place.auth.counts().refreshes, place.auth.counts().reuses), (2, 0));
+    });
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_store_that_fails_later_stops_nobody() {
+    let place = Place::plain().await;
+    let folder = Folder::new("fails");
+    let oauth = place.oauth().visitor(Counting::new()).store(FileStore::new(&folder.0)).build().unwrap();
+    let client = connect(&place, &oauth).await.unwrap();
+    std::fs::remove_dir_all(&folder.0).unwrap();
+    std::fs::write(&folder.0, "no folder").unwrap();
+    for round in 1..=2 {
+        place.auth.expire_tokens();
+        assert_eq!(call(&client).await.unwrap(), "tied");
+        assert_eq!((place.auth.counts().refreshes, place.auth.counts().codes), (round, 1));
+    }
+    std::fs::remove_file(&folder.0).unwrap();
 }

@@ -33,3 +33,16 @@ async fn a_39_scopes_that_are_not_granted_end_in_an_error_that_names_them() {
     }
     assert_eq!(visitor.visits(), 2, "nobody is asked again for what was not granted");
 }
+
+#[tokio::test]
+async fn a_39_scopes_that_the_server_is_content_with_do_not_use_up_those_to_come() {
+    let settings = ProtectedSettings::default().challenge_scope("s").needs_for("tools/call", &["s0"]);
+    let place = Place::new(AuthServer::builder(), settings).await;
+    let oauth = place.oauth().visitor(Counting::new()).build().unwrap();
+    let client = connect(&place, &oauth).await.unwrap();
+    for round in 0..20 {
+        let scope = format!("s{round}");
+        place.server.change(|settings| settings.needs_for("tools/call", &[scope.as_str()]));
+        assert_eq!(call(&client).await.unwrap(), "tied", "{round}");
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bowline_http::{AuthRequest, Authorize, Challenge, HttpConnect, Retry};
 use bowline_testkit::http::{HttpServer, Reply};
 use bowline_transport::{BoxFuture, Sent, TransportError, TransportErrorKind};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use crate::peer::{call, connect, dull, open_with, result, shake};
 
@@ -15,6 +15,7 @@ use crate::peer::{call, connect, dull, open_with, result, shake};
 struct Fresh {
     tokens: AtomicU32,
     answers: AtomicU32,
+    accepted: AtomicU32,
 }
 
 impl Authorize for Fresh {
@@ -38,6 +39,11 @@ impl Authorize for Fresh {
     fn answered(&self, _: &HeaderMap) {
         self.answers.fetch_add(1, Ordering::Relaxed);
     }
+
+    fn accepted(&self, sent: &HeaderValue) {
+        assert_eq!(sent, "Bearer 2");
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 async fn server(wanted: &'static str) -> HttpServer {
@@ -59,7 +65,9 @@ async fn a_challenge_is_answered_and_the_request_sent_again() {
     let transport = open_with(&settings).await;
     assert_eq!(result(call(&*transport, 2).await.unwrap()), "{}");
     assert_eq!(server.requests().iter().filter(|request| request.rpc_method() == "initialize").count(), 3);
-    assert!(hook.answers.load(Ordering::Relaxed) >= 5);
+    let (answers, accepted) = (hook.answers.load(Ordering::Relaxed), hook.accepted.load(Ordering::Relaxed));
+    // The two refusals are answers, and no acceptance.
+    assert!(answers >= 5 && accepted >= 3 && accepted <= answers - 2, "{answers} {accepted}");
 }
 
 #[tokio::test]
@@ -69,5 +77,5 @@ async fn a_server_that_is_never_content_is_given_up() {
     let error = shake(&*connect(&settings).await).await.unwrap_err();
     assert_eq!((error.kind(), error.status(), error.sent()), (TransportErrorKind::Unauthorized, Some(401), Sent::No));
     assert!(error.to_string().contains("who are you"), "{error}");
-    assert_eq!(server.requests().len(), 3);
+    assert_eq!(server.requests().len(), 5);
 }
