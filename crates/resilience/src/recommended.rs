@@ -17,7 +17,7 @@ use crate::trace::{Trace, TraceLayer};
 /// - Limits are inside of all, so that every attempt is counted, none holds a place while it waits for its next attempt,
 ///   and a wait for a turn does not look like a slow server.
 ///
-/// Together they cost a call that succeeds three allocations and a few microseconds. The parts can be replaced, and are
+/// Together they cost a call that succeeds two allocations (three with `args`) and a few microseconds. The parts can be replaced, and are
 /// handles: keep a clone to read their counters.
 ///
 /// ```
