@@ -166,11 +166,12 @@ async fn a_wrong_secret_in_one_process_leaves_the_refresh_token_to_the_others() 
     let store = MemoryStore::default();
     let with = |secret: &str| place.oauth().client_id("abc").client_secret(secret.to_owned()).store(store.clone());
     let right = with("right").visitor(Counting::new()).build().unwrap();
-    let client = connect(&place, &right).await.unwrap();
+    right.login().await.unwrap();
     place.auth.expire_tokens();
     let wrong = with("wrong").build().unwrap();
     let error = auth_error(&connect(&place, &wrong).await.unwrap_err());
     assert_eq!(error.code(), Some("invalid_client"), "{error}");
+    let client = connect(&place, &right).await.unwrap();
     assert_eq!(call(&client).await.unwrap(), "tied");
     assert_eq!((place.auth.counts().refreshes, place.auth.counts().codes), (1, 1));
 }
