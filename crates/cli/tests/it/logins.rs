@@ -158,7 +158,7 @@ fn on_a_terminal_a_command_asks_whether_to_log_in_and_goes_on() {
     let shown = terminal.join().unwrap();
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "hi\n"), "{shown}");
     assert!(shown.contains("A login is wanted") && shown.contains("host: "), "{shown}");
-    assert!(browser.join().unwrap().contains("Signed in"));
+    assert!(browser.join().unwrap().contains("Answer received"));
     assert_eq!(world.run(&["call", "URL", "echo", "message=hi"]).stdout, "hi\n", "the login is kept");
 }
 
