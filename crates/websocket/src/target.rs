@@ -50,7 +50,6 @@ impl Target {
     }
 
     /// The host as it stands in the URL: an IPv6 address in brackets.
-    #[cfg(any(feature = "tls-aws-lc", feature = "tls-ring"))]
     pub(crate) fn host(&self) -> &str {
         self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _)| host)
     }
