@@ -94,27 +94,16 @@ fn doc(context: &Context, _: &mut Report) -> Result<()> {
     Ok(command.env("RUSTDOCFLAGS", "-D warnings").run()?)
 }
 
-/// The features of the facade whose code meets.
-const FACADE_PAIRS: &str = "stdio,http,sse,websocket,socket,auth,config";
-
 /// Without `--all-targets` the features of dev-dependencies stay out, so the manifests need no change for this.
 fn features(context: &Context, report: &mut Report) -> Result<()> {
     if !context.has("cargo", &["hack", "--version"]) {
         report.missing("each feature alone", "install with `cargo install --locked cargo-hack`");
         return Ok(());
     }
-    let hack = |name: &str, sets: &[&str]| {
-        cmd!(context.shell, "cargo hack clippy --package {name}").args(sets).args(["--", "-D", "warnings"]).run()
-    };
     for package in context.packages.iter().filter(|package| !package.features.is_empty()) {
-        let name = package.name.as_str();
-        if name == "bowline" {
-            // All pairs of the facade's features would take a quarter of an hour.
-            hack(name, &["--each-feature"])?;
-            hack(name, &["--feature-powerset", "--depth", "2", "--include-features", FACADE_PAIRS])?;
-        } else {
-            hack(name, &["--feature-powerset", "--depth", "2"])?;
-        }
+        let name = &package.name;
+        let hack = cmd!(context.shell, "cargo hack clippy --feature-powerset --depth 2 --package {name}");
+        hack.args(["--", "-D", "warnings"]).run()?;
     }
     Ok(())
 }
