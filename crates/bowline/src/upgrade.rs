@@ -10,9 +10,6 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
-/// How often an upgrade is asked for when the server wants other credentials again and again.
-const MAX_ATTEMPTS: u32 = 5;
-
 /// A server over WebSocket that somebody has credentials for.
 pub(crate) struct Authorized {
     way: WebSocketConnect,
@@ -54,7 +51,7 @@ impl Authorized {
             // The headers of a refused upgrade are not told: whoever wants to know asks the server.
             let (told, sent) = (HeaderMap::new(), headers.get(AUTHORIZATION));
             let challenge = Challenge::new(status, &self.url, &told, sent, attempt);
-            if attempt == MAX_ATTEMPTS || self.authorize.challenged(challenge).await? == Retry::GiveUp {
+            if attempt == Challenge::MAX_ATTEMPTS || self.authorize.challenged(challenge).await? == Retry::GiveUp {
                 return Err(error);
             }
             attempt += 1;

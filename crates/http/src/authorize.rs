@@ -99,6 +99,9 @@ pub struct Challenge<'a> {
 }
 
 impl<'a> Challenge<'a> {
+    /// How often a request is sent at most, the first time included. The challenge of the last one is told to nobody.
+    pub const MAX_ATTEMPTS: u32 = 5;
+
     /// A challenge, for whoever sends requests: `sent` is the `Authorization` that this one had, and `attempt` how
     /// often it was sent, 1 for the first.
     pub const fn new(

@@ -19,8 +19,6 @@ use crate::header::Headers;
 
 /// How many redirects are followed, one after another.
 const MAX_REDIRECTS: usize = 5;
-/// How often a request is sent when the server asks for credentials again and again.
-const MAX_ATTEMPTS: u32 = 5;
 
 /// A server that speaks HTTP: who asks it, with which headers and credentials.
 ///
@@ -210,7 +208,9 @@ impl Endpoint {
                 let next = self.follow(at, &response, redirects)?;
                 moved = Some(self.client.target(next));
             } else {
-                let Some(authorize) = self.authorize.as_ref().filter(|_| attempt < MAX_ATTEMPTS) else { break };
+                let Some(authorize) = self.authorize.as_ref().filter(|_| attempt < Challenge::MAX_ATTEMPTS) else {
+                    break;
+                };
                 let challenge = Challenge::new(status, at, response.headers(), sent.as_ref(), attempt);
                 if authorize.challenged(challenge).await? == Retry::GiveUp {
                     break;
