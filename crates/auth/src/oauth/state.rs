@@ -26,7 +26,7 @@ use crate::issuer::Compare;
 use crate::redirect::Redirect;
 use crate::resource::canonical;
 use crate::scope::Scopes;
-use crate::store::{CredentialStore, Lease, Saved};
+use crate::store::{CredentialStore, Kept, Lease, Saved};
 use crate::token::TokenKind;
 use crate::visitor::Visitor;
 
@@ -257,6 +257,11 @@ impl State {
     }
 }
 
+/// What the store holds; nothing where it has no entry.
+fn record_of(kept: Option<&Kept>) -> Result<Record, AuthError> {
+    Ok(kept.map(|kept| Record::decode(&kept.text)).transpose()?.unwrap_or_default())
+}
+
 impl Inner {
     pub(super) fn new(
         server: Url,
@@ -308,7 +313,7 @@ impl Inner {
             if self.lock().is_at(version) {
                 return Ok(());
             }
-            let record = kept.map(|kept| Record::decode(&kept.text)).transpose()?.unwrap_or_default();
+            let record = record_of(kept.as_ref())?;
             let mut state = self.lock();
             // Else a renewal was faster, and what was read is older than what it brought.
             if state.changes == before {
@@ -372,7 +377,7 @@ impl Inner {
                 Saved::Conflict => {
                     let kept = self.store.load(&self.key).await?;
                     let version = kept.as_ref().map(|kept| kept.version);
-                    let record = kept.map(|kept| Record::decode(&kept.text)).transpose()?.unwrap_or_default();
+                    let record = record_of(kept.as_ref())?;
                     self.lock().adopt(record, version);
                 }
             }
@@ -507,10 +512,7 @@ mod tests {
     struct Slow(crate::MemoryStore, Arc<Semaphore>, Arc<Semaphore>);
 
     impl CredentialStore for Slow {
-        fn load<'a>(
-            &'a self,
-            key: &'a str,
-        ) -> bowline_transport::BoxFuture<'a, Result<Option<crate::Kept>, AuthError>> {
+        fn load<'a>(&'a self, key: &'a str) -> bowline_transport::BoxFuture<'a, Result<Option<Kept>, AuthError>> {
             Box::pin(async move {
                 let kept = self.0.load(key).await;
                 self.2.add_permits(1);

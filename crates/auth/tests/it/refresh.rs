@@ -3,10 +3,19 @@
 use std::time::Duration;
 
 use bowline_auth::{AuthError, FileStore, MemoryStore, Visit, Visited, Visitor};
+use bowline_client::Client;
 use bowline_testkit::authority::{Answer, AuthServer, Client as Known, Endpoint, ProtectedSettings};
 use bowline_transport::BoxFuture;
 
 use crate::support::{Counting, Folder, Place, auth_error, call, connect};
+
+/// Calls, and gives the call up once the refresh token is used up.
+async fn give_up_in_refresh(place: &Place, client: &Client) {
+    tokio::select! {
+        _ = call(client) => panic!("the call was to be given up"),
+        _ = place.auth.wait_for(|asked| asked.param("grant_type") == "refresh_token") => {}
+    }
+}
 
 #[tokio::test]
 async fn case_auth_006_a_33_calls_at_once_share_one_refresh() {
@@ -52,15 +61,7 @@ async fn a_refresh_goes_on_when_whoever_waits_for_it_gives_up() {
     let oauth = place.oauth().visitor(Counting::new()).build().unwrap();
     let client = connect(&place, &oauth).await.unwrap();
     place.auth.expire_tokens();
-    {
-        let call = call(&client);
-        tokio::pin!(call);
-        // Up to where the refresh token is used up.
-        tokio::select! {
-            _ = &mut call => panic!("the call was to be given up"),
-            _ = place.auth.wait_for(|asked| asked.param("grant_type") == "refresh_token") => {}
-        }
-    }
+    give_up_in_refresh(&place, &client).await;
     assert_eq!(call(&client).await.unwrap(), "tied");
     let counts = place.auth.counts();
     assert_eq!((counts.refreshes, counts.reuses), (1, 0));
@@ -223,14 +224,7 @@ fn what_a_refresh_brings_is_kept_before_a_runtime_ends_that_is_settled() {
         let oauth = place.oauth().visitor(Counting::new()).store(store.clone()).build().unwrap();
         let client = connect(&place, &oauth).await.unwrap();
         place.auth.expire_tokens();
-        {
-            let call = call(&client);
-            tokio::pin!(call);
-            tokio::select! {
-                _ = &mut call => panic!("the call was to be given up"),
-                _ = place.auth.wait_for(|asked| asked.param("grant_type") == "refresh_token") => {}
-            }
-        }
+        give_up_in_refresh(&place, &client).await;
         oauth.settle(Duration::from_secs(30)).await;
     });
     drop(clients);
