@@ -91,19 +91,15 @@ impl Run {
     ) -> Result<(), Stop> {
         let named = server::named(self, server).await?;
         // What the command line says is meant; what the file says comes before the defaults.
-        let timeouts = match &server.configured {
-            Some(configured) => self.timeouts(&configured.timeouts),
-            None => self.timeouts(&config::Timeouts::default()),
-        };
-        let states_connect = self.global.connect_timeout.is_some()
-            || server.configured.as_ref().is_some_and(|configured| configured.timeouts.connect.is_some());
+        let configured = server.configured.as_ref().map(|configured| configured.timeouts).unwrap_or_default();
+        let timeouts = self.timeouts(&configured);
         let result = match named {
             Named::Program(connect) => self.with_client(builder.timeouts(timeouts), connect, body).await,
             Named::Url(target) => {
                 // Silence may mean that a person logs in.
-                let timeouts = match login::may_ask() && !states_connect {
-                    true => timeouts.with_connect(LOGIN_PATIENCE),
-                    false => timeouts,
+                let timeouts = match self.global.connect_timeout.or(configured.connect) {
+                    None if login::may_ask() => timeouts.with_connect(LOGIN_PATIENCE),
+                    _ => timeouts,
                 };
                 self.with_client(builder.timeouts(timeouts), target, body).await
             }
