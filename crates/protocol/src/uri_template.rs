@@ -144,6 +144,9 @@ fn expand(operator: Operator, variable: &Variable, value: &TemplateValue) -> Opt
         push_encoded(&mut out, text, operator.reserved);
         out
     };
+    // A name is encoded as literal text is (section 3.2.1), whatever the operator allows in values.
+    let mut name = String::new();
+    push_encoded(&mut name, &variable.name, true);
     let named = |name: &str, encoded: &str| match encoded {
         "" => format!("{name}{}", operator.if_empty),
         value => format!("{name}={value}"),
@@ -157,10 +160,10 @@ fn expand(operator: Operator, variable: &Variable, value: &TemplateValue) -> Opt
                 Modifier::None | Modifier::Explode => text,
             };
             let text = encoded(text);
-            return Some(if operator.named { named(&variable.name, &text) } else { text });
+            return Some(if operator.named { named(&name, &text) } else { text });
         }
         TemplateValue::List(list) if explode && operator.named => {
-            (list.iter().map(|item| named(&variable.name, &encoded(item))).collect(), operator.separator)
+            (list.iter().map(|item| named(&name, &encoded(item))).collect(), operator.separator)
         }
         TemplateValue::List(list) => {
             (list.iter().map(|item| encoded(item)).collect(), if explode { operator.separator } else { "," })
@@ -180,7 +183,7 @@ fn expand(operator: Operator, variable: &Variable, value: &TemplateValue) -> Opt
         return None;
     }
     let joined = items.join(separator);
-    Some(if operator.named && !explode { named(&variable.name, &joined) } else { joined })
+    Some(if operator.named && !explode { named(&name, &joined) } else { joined })
 }
 
 /// Appends text, percent-encoded but for unreserved characters, and for reserved ones and triplets where they may stand.

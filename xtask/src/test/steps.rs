@@ -10,6 +10,10 @@ use crate::context::Context;
 use crate::report::Report;
 use crate::{conformance, counts, duties, fuzz, interop, soak, tidy, weight};
 
+/// Property tests draw the same cases in each run of this command, so that a change is judged by what it changes.
+/// Runs of `cargo test` by hand draw new ones, as many as `PROPTEST_CASES` says.
+const PROPERTY_SEED: &str = "PROPTEST_RNG_SEED";
+
 pub const ALL: &[Step] = &[
     Step { name: "format", about: "the formatting is rustfmt's", run: format },
     Step { name: "tidy", about: "crate docs, dependency directions, links, leftovers", run: tidy::check },
@@ -75,6 +79,9 @@ fn tests(context: &Context, report: &mut Report) -> Result<()> {
         )
     };
     command.env_remove(interop::DIRECTORY);
+    if std::env::var_os(PROPERTY_SEED).is_none() {
+        command.env(PROPERTY_SEED, "2026");
+    }
     counts::run(command, &mut report.counts)
 }
 

@@ -160,6 +160,16 @@ fn prefixes_count_characters_and_triplets_pass_where_reserved_ones_do() {
 }
 
 #[test]
+fn a_name_beyond_ascii_is_encoded_where_it_is_written() {
+    let expand = |template: &str, value: TemplateValue| {
+        template.parse::<UriTemplate>().unwrap().expand(&[("größe", value)].into())
+    };
+    assert_eq!(expand("{?größe}", "ä".into()), "?gr%C3%B6%C3%9Fe=%C3%A4");
+    assert_eq!(expand("{;größe}", "".into()), ";gr%C3%B6%C3%9Fe");
+    assert_eq!(expand("{&größe*}", ["a", "b"].into()), "&gr%C3%B6%C3%9Fe=a&gr%C3%B6%C3%9Fe=b");
+}
+
+#[test]
 fn broken_templates_are_errors_that_quote_them() {
     for template in ["{", "a}b", "{}", "{a", "{a,}", "{a:0}", "{a:10000}", "{a:x}", "{=a}", "{|a}", "{a b}", "{a{b}}"] {
         let error = template.parse::<UriTemplate>().unwrap_err();
