@@ -18,9 +18,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Both are HTTP: client, endpoint, redirects and credentials are those of http.
     ("bowline-sse", &["bowline-event-stream", "bowline-http", "bowline-protocol", "bowline-transport"]),
     // It answers challenges of http, and asks by the client of http.
-    ("bowline-auth", &["bowline-http", "bowline-protocol", "bowline-transport"]),
+    ("bowline-auth", &["bowline-http", "bowline-protocol", "bowline-store", "bowline-transport"]),
     ("bowline-client", &["bowline-protocol", "bowline-schema", "bowline-transport"]),
     ("bowline-resilience", &["bowline-client", "bowline-protocol", "bowline-transport"]),
+    // It connects through connectors that it is handed.
+    ("bowline-hub", &["bowline-client", "bowline-protocol", "bowline-store", "bowline-transport"]),
+    ("bowline-store", &["bowline-transport"]),
     // What a message quotes is made harmless in one place.
     ("bowline-config", &["bowline-protocol"]),
     ("bowline-testkit", &["bowline-protocol", "bowline-transport"]),
@@ -31,12 +34,14 @@ const ARROWS: &[(&str, &[&str])] = &[
             "bowline-client",
             "bowline-config",
             "bowline-http",
+            "bowline-hub",
             "bowline-protocol",
             "bowline-resilience",
             "bowline-schema",
             "bowline-socket",
             "bowline-sse",
             "bowline-stdio",
+            "bowline-store",
             "bowline-transport",
             "bowline-websocket",
         ],

@@ -1,0 +1,1 @@
+//! Several connections or replicas of one server as one member.
