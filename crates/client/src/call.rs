@@ -1,6 +1,7 @@
 //! The call plane: what a caller wants, what came back, and the deadlines between.
 
 mod mirrored;
+mod span;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -121,6 +122,7 @@ impl Call {
         let mut deadline = Deadline::start(supervisor.timeouts(), &self.options);
         self.began.get_or_insert(deadline.last_heard);
         let mut moves = 0;
+        span::tell_way(supervisor.connector());
         let outcome = loop {
             let link = match supervisor.link_now() {
                 Some(link) => link,
@@ -213,6 +215,7 @@ impl Call {
         self.check_token()?;
         let opened = {
             let request = self.wire_request(connection)?;
+            span::tell_request(&request, connection);
             match connection.transport.try_request(&request) {
                 Some(opened) => Some(opened),
                 None => deadline.bound(connection.transport.request(request)).await,
