@@ -265,7 +265,7 @@ impl Request<CallTool> {
 
     /// Sets all arguments: anything that serialises to a JSON object. `null` and `""` mean none.
     pub fn args(mut self, arguments: impl Serialize) -> Self {
-        self.kind.arguments.set_all(&arguments);
+        self.kind.arguments.set_all_of(&self.kind.name, &arguments);
         self
     }
 }
