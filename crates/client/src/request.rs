@@ -2,6 +2,7 @@
 
 use std::future::{IntoFuture, ready};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bowline_protocol::{
@@ -13,7 +14,7 @@ use bowline_transport::BoxFuture;
 use serde::Serialize;
 
 use crate::arguments::Arguments;
-use crate::call::{Call, CallOptions};
+use crate::call::{Behind, Call, CallOptions};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::members::Members;
@@ -98,10 +99,29 @@ impl<K: Kind> Request<K> {
 
     /// Calls `f` with each progress notification, in order, all of them before the result is returned.
     ///
-    /// It runs in the task that awaits the request; one that takes long holds up nothing else. At most 4,096
-    /// notifications wait for it, then the oldest are dropped.
+    /// It runs in the task that awaits the request; one that takes long holds up nothing else. Over a byte stream at
+    /// most 4,096 notifications wait for it, then the oldest are dropped, unless
+    /// [`every_progress`](Self::every_progress) says otherwise; over HTTP the server waits.
     pub fn on_progress(mut self, f: impl FnMut(ProgressNotificationParams) + Send + 'static) -> Self {
         self.options.on_progress = Some(Box::new(f));
+        self
+    }
+
+    /// Fails rather than lose progress: where the connection has no room for more of what is not taken in time, the
+    /// call is cancelled. What came before is told first; then the error is of kind
+    /// [`Overloaded`](crate::ErrorKind::Overloaded).
+    ///
+    /// The bounds are `max_exchange_queue` and `max_exchange_bytes` of the transport's `Limits`. Default: the oldest
+    /// is dropped, and [`Event::Fault`](crate::Event::Fault) tells how many were.
+    pub fn every_progress(mut self) -> Self {
+        self.options.behind = Behind::Fails;
+        self
+    }
+
+    /// Adds to `missed` how many notifications of progress were dropped because they were not taken in time, each time
+    /// before the next one is told.
+    pub fn count_missed(mut self, missed: Arc<AtomicU64>) -> Self {
+        self.options.behind = Behind::Counts(missed);
         self
     }
 
@@ -245,7 +265,7 @@ impl Request<CallTool> {
 
     /// Sets all arguments: anything that serialises to a JSON object. `null` and `""` mean none.
     pub fn args(mut self, arguments: impl Serialize) -> Self {
-        self.kind.arguments.set_all(&arguments);
+        self.kind.arguments.set_all_of(&self.kind.name, &arguments);
         self
     }
 }

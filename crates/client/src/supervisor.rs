@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use bowline_protocol::LoggingLevel;
-use bowline_transport::{Sent, TransportError};
+use bowline_transport::{Connect, Sent, TransportError};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
@@ -276,6 +276,11 @@ impl Supervisor {
     /// is gone.
     pub(crate) fn may_go_on(&self, error: &Error) -> bool {
         self.policy.attempts > 0 && error.sent() == Sent::No && error.is_connection_lost()
+    }
+
+    /// How the server is connected to.
+    pub(crate) fn connector(&self) -> &dyn Connect {
+        &*self.dialer.connector
     }
 
     /// The limits of a call that sets none.
