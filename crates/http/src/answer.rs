@@ -57,9 +57,7 @@ pub(crate) async fn body(response: &mut HttpResponse, max: usize) -> Result<Byte
     if length == Some(first.len()) {
         return Ok(first);
     }
-    // Room for all of it at once where the server tells how much comes: to grow would be to free what was outgrown, at
-    // the one moment when the allocator finds its free memory in one piece and gives it back to the system, and the
-    // result that is decoded next has to have it faulted in again.
+    // Room for all of it at once where the server tells how much comes, as far as it is believed.
     let claimed = length.unwrap_or_default().min(CLAIMED);
     let mut whole = Vec::with_capacity(claimed.max(2 * first.len()));
     whole.extend_from_slice(&first);
