@@ -49,6 +49,13 @@ pub trait Kind: Send {
     #[doc(hidden)]
     fn into_parts(self) -> Result<Parts, Error>;
 
+    /// Sends a request. Each kind has it, and none by default, so that it is compiled here and not once more into every
+    /// program that awaits one.
+    #[doc(hidden)]
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>>
+    where
+        Self: Sized;
+
     /// Whether there is nothing in a result that [`judge`](Self::judge) would look at.
     #[doc(hidden)]
     fn is_plain(client: &Client, subject: Option<&str>, result: &Self::Result) -> bool {
@@ -185,6 +192,24 @@ impl<K: Kind> Request<K> {
         Ok((self.client, Call { method, name, params, options, ..Call::default() }))
     }
 
+    fn send(self) -> BoxFuture<'static, Result<K::Result, Error>>
+    where
+        K: 'static,
+    {
+        // Before the future, which then has no room for the request as well.
+        let (client, mut call) = match self.into_call() {
+            Ok(parts) => parts,
+            Err(error) => return Box::pin(ready(Err(error))),
+        };
+        Box::pin(async move {
+            let result = client.run(&mut call).await?;
+            if K::is_plain(&client, call.name.as_deref(), &result) {
+                return Ok(result);
+            }
+            Box::pin(K::judge(&client, call.name.as_deref(), result)).await
+        })
+    }
+
     /// Sets whether URLs that the server wants visited first (-32042, 2025-11-25) are taken to the elicitation handler,
     /// and the request is then sent once more. Default: yes, where the installed handler takes URLs
     /// ([`ElicitationSupport::with_url`](crate::ElicitationSupport::with_url)). Otherwise the error is the result, see
@@ -219,18 +244,7 @@ impl<K: Kind + 'static> IntoFuture for Request<K> {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        // Before the future, which then has no room for the request as well.
-        let (client, mut call) = match self.into_call() {
-            Ok(parts) => parts,
-            Err(error) => return Box::pin(ready(Err(error))),
-        };
-        Box::pin(async move {
-            let result = client.run(&mut call).await?;
-            if K::is_plain(&client, call.name.as_deref(), &result) {
-                return Ok(result);
-            }
-            Box::pin(K::judge(&client, call.name.as_deref(), result)).await
-        })
+        K::sent(self)
     }
 }
 
@@ -273,6 +287,10 @@ impl Request<CallTool> {
 impl Kind for CallTool {
     type Result = CallToolResult;
 
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>> {
+        request.send()
+    }
+
     fn into_parts(self) -> Result<Parts, Error> {
         let params = Some(self.arguments.of_tool(&self.name)?);
         Ok(Parts { method: method::TOOLS_CALL.into(), name: Some(self.name), params, meta: None })
@@ -313,6 +331,10 @@ impl Kind for ReadResource {
 
     const KEEP: bool = true;
 
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>> {
+        request.send()
+    }
+
     fn into_parts(self) -> Result<Parts, Error> {
         let params = ReadResourceRequestParams::new(self.uri);
         let encoded = encode(&params)?;
@@ -342,6 +364,10 @@ impl Request<GetPrompt> {
 
 impl Kind for GetPrompt {
     type Result = GetPromptResult;
+
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>> {
+        request.send()
+    }
 
     fn into_parts(self) -> Result<Parts, Error> {
         let encoded = encode(&self.params)?;
@@ -381,6 +407,10 @@ impl Request<Complete> {
 impl Kind for Complete {
     type Result = CompleteResult;
 
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>> {
+        request.send()
+    }
+
     fn into_parts(self) -> Result<Parts, Error> {
         let encoded = encode(&self.params)?;
         Ok(Parts { method: method::COMPLETION_COMPLETE.into(), name: None, params: encoded, meta: None })
@@ -410,6 +440,10 @@ impl Request<Raw> {
 
 impl Kind for Raw {
     type Result = RawJson;
+
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>> {
+        request.send()
+    }
 
     fn into_parts(self) -> Result<Parts, Error> {
         let Self { method, arguments } = self;
