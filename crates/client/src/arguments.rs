@@ -44,6 +44,19 @@ impl Arguments {
         }
     }
 
+    /// Takes the arguments out of what was written for a tool that is called otherwise.
+    pub(crate) fn renamed(&mut self) {
+        if self.members.is_empty() {
+            return;
+        }
+        let error = self.error.take();
+        match std::mem::take(self).finish() {
+            Ok(whole) => self.whole = whole.map(Object::into_raw),
+            Err(error) => self.error = Some(error),
+        }
+        self.error = error.or(self.error.take());
+    }
+
     fn fail(&mut self, what: &str, error: &serde_json::Error) {
         self.error.get_or_insert_with(|| Error::new(ErrorKind::Config, format!("{what} cannot be json: {error}")));
     }
@@ -154,6 +167,16 @@ mod tests {
         arguments.set("t", "b", &2);
         arguments.set_all(&json!({"a": 1, "b": 1}));
         assert_eq!(arguments.finish().unwrap().unwrap().into_raw().to_value(), json!({"a": 1, "b": 2}));
+    }
+
+    #[test]
+    fn arguments_stay_when_the_tool_turns_out_to_be_called_otherwise() {
+        let mut arguments = Arguments::default();
+        arguments.set("files__read", "path", "/x");
+        arguments.set_all(&json!({"depth": 1}));
+        arguments.renamed();
+        let params = arguments.of_tool("read").unwrap().to_value();
+        assert_eq!(params, json!({"name": "read", "arguments": {"path": "/x", "depth": 1}}));
     }
 
     #[test]
