@@ -99,6 +99,18 @@ impl Error {
         this.with_retry_after(retry_after)
     }
 
+    /// Settings that make no sense: [`ErrorKind::Config`]. `what` names the setting, and says what it may be.
+    ///
+    /// ```
+    /// use bowline_client::{Error, ErrorKind};
+    ///
+    /// let error = Error::config("pool: connections is 0; set 1 to 64");
+    /// assert_eq!(error.kind(), ErrorKind::Config);
+    /// ```
+    pub fn config(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Config, what)
+    }
+
     /// A call of what may not be used here: [`ErrorKind::Denied`]. `what` says what it is, and which rule leaves it out.
     pub fn denied(what: impl Into<String>) -> Self {
         Self::new(ErrorKind::Denied, what)
