@@ -126,6 +126,12 @@ impl Error {
         Self::timeout("no answer", limit, sent)
     }
 
+    /// A call that belongs to a session which is no more: [`ErrorKind::Closed`]. Nothing was sent, and it must not go to
+    /// another session.
+    pub fn session_ended() -> Self {
+        Self::new(ErrorKind::Closed, "the session that this belongs to has ended; begin anew what was begun in it")
+    }
+
     /// A call that ends because this side shuts down: [`ErrorKind::Closed`].
     pub fn shutting_down(sent: Sent) -> Self {
         Self::new(ErrorKind::Closed, "the client shuts down; connect again").with_sent(sent)
