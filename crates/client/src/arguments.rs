@@ -26,6 +26,8 @@ enum Whole {
     #[default]
     Nothing,
     Object(RawObject),
+    /// An object without the parameters around it.
+    Raw(RawJson),
     /// What is no object.
     Other(JsonKind),
 }
@@ -69,6 +71,19 @@ impl Arguments {
         };
     }
 
+    /// Takes the arguments out of what was written for a tool that is called otherwise.
+    pub(crate) fn renamed(&mut self) {
+        if self.members.is_empty() && !matches!(self.whole, Whole::Object(_)) {
+            return;
+        }
+        let error = self.error.take();
+        match std::mem::take(self).finish() {
+            Ok(whole) => self.whole = whole.map_or(Whole::Nothing, |whole| Whole::Raw(whole.into_raw())),
+            Err(error) => self.error = Some(error),
+        }
+        self.error = error.or(self.error.take());
+    }
+
     fn fail(&mut self, what: &str, error: &serde_json::Error) {
         self.error.get_or_insert_with(|| Error::new(ErrorKind::Config, format!("{what} cannot be json: {error}")));
     }
@@ -100,6 +115,8 @@ impl Arguments {
         let whole = match self.whole {
             Whole::Object(whole) if members.is_empty() => return Ok(Some(Object::Members(whole))),
             Whole::Object(whole) => whole.finish(),
+            Whole::Raw(whole) if members.is_empty() => return Ok(Some(Object::Raw(whole))),
+            Whole::Raw(whole) => whole,
             Whole::Nothing => return Ok((!members.is_empty()).then_some(Object::Members(members))),
             Whole::Other(kind) => {
                 return Err(Error::new(ErrorKind::Config, format!("arguments must be a json object, not {kind}")));
@@ -179,6 +196,22 @@ mod tests {
         arguments.set("t", "b", &2);
         arguments.set_all(&json!({"a": 1, "b": 1}));
         assert_eq!(arguments.finish().unwrap().unwrap().into_raw().to_value(), json!({"a": 1, "b": 2}));
+    }
+
+    #[test]
+    fn arguments_stay_when_the_tool_turns_out_to_be_called_otherwise() {
+        let mut arguments = Arguments::default();
+        arguments.set("files__read", "path", "/x");
+        arguments.set_all_of("files__read", &json!({"depth": 1}));
+        arguments.renamed();
+        let params = arguments.of_tool("read").unwrap().to_value();
+        assert_eq!(params, json!({"name": "read", "arguments": {"path": "/x", "depth": 1}}));
+
+        let mut arguments = Arguments::default();
+        arguments.set_all_of("files__read", &json!({"depth": 1}));
+        arguments.renamed();
+        let params = arguments.of_tool("read").unwrap().to_value();
+        assert_eq!(params, json!({"name": "read", "arguments": {"depth": 1}}));
     }
 
     #[test]

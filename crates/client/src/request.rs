@@ -1,5 +1,8 @@
 //! Requests that are not sent yet: set what you like, then await.
 
+mod route;
+
+use std::fmt;
 use std::future::{IntoFuture, ready};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -8,7 +11,7 @@ use std::time::Duration;
 use bowline_protocol::{
     CallToolResult, CompleteRequestParams, CompleteResult, CompletionArgument, CompletionContext, CompletionReference,
     GetPromptRequestParams, GetPromptResult, LoggingLevel, Meta, ProgressNotificationParams, ProgressToken, RawJson,
-    ReadResourceRequestParams, ReadResourceResult, ResultType, method,
+    ReadResourceRequestParams, ReadResourceResult, ResultType, Revision, method,
 };
 use bowline_transport::BoxFuture;
 use serde::Serialize;
@@ -22,6 +25,8 @@ use crate::outcome::ByHand;
 use crate::plane::Safety;
 use crate::tasks::TaskOptions;
 
+pub use self::route::{Ended, Lease, Leg, Route};
+
 /// A request that is sent when it is awaited, with result type `K::Result`.
 ///
 /// It borrows nothing, so `tokio::spawn(request.into_future())` will do.
@@ -31,9 +36,24 @@ use crate::tasks::TaskOptions;
 #[must_use = "nothing is sent until it is awaited"]
 #[derive(Debug)]
 pub struct Request<K> {
-    client: Client,
+    via: Via,
     kind: K,
     options: CallOptions,
+}
+
+/// Where a request gets its client.
+enum Via {
+    Client(Client),
+    Route(Box<dyn Route>),
+}
+
+impl fmt::Debug for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(client) => client.fmt(f),
+            Self::Route(_) => f.write_str("Route"),
+        }
+    }
 }
 
 /// What a [`Request`] asks for. Implemented by the types of this module.
@@ -45,9 +65,22 @@ pub trait Kind: Send {
     #[doc(hidden)]
     const KEEP: bool = false;
 
-    /// The method, what it is applied to, and the parameters.
+    /// The method, what it is applied to, and the parameters, as the client's connection takes them.
     #[doc(hidden)]
-    fn into_parts(self) -> Result<Parts, Error>;
+    fn into_parts(self, client: &Client) -> Result<Parts, Error>;
+
+    /// Says what the server itself calls that which the method is applied to.
+    #[doc(hidden)]
+    fn rename(&mut self, name: Arc<str>) {
+        let _ = name;
+    }
+
+    /// Whether the result says that what was asked for failed.
+    #[doc(hidden)]
+    fn has_failed(result: &Self::Result) -> bool {
+        let _ = result;
+        false
+    }
 
     /// Sends a request. Each kind has it, and none by default, so that it is compiled here and not once more into every
     /// program that awaits one.
@@ -88,8 +121,16 @@ pub struct Parts {
 
 impl<K: Kind> Request<K> {
     pub(crate) fn new(client: Client, kind: K) -> Self {
+        Self::via(Via::Client(client), kind)
+    }
+
+    fn routed_by(route: impl Route, kind: K) -> Self {
+        Self::via(Via::Route(Box::new(route)), kind)
+    }
+
+    fn via(via: Via, kind: K) -> Self {
         let options = CallOptions { may_take_long: true, keep: K::KEEP, ..CallOptions::default() };
-        Self { client, kind, options }
+        Self { via, kind, options }
     }
 
     /// Sets how long to wait without progress. Default: [`Timeouts::idle`](crate::Timeouts::idle).
@@ -175,30 +216,18 @@ impl<K: Kind> Request<K> {
         ByHand(self)
     }
 
-    /// The call that this request is.
-    pub(crate) fn into_call(self) -> Result<(Client, Call), Error> {
-        let Parts { method, name, params, meta } = self.kind.into_parts()?;
-        let mut options = self.options;
-        options.meta = match (options.meta, meta) {
-            (Some(own), Some(in_params)) => {
-                Some(in_params.iter().chain(own.iter()).map(|(k, v)| (k.clone(), v.clone())).collect())
-            }
-            (own, in_params) => own.or(in_params),
-        };
-        if let Some(name) = name.as_deref().filter(|_| method == method::TOOLS_CALL) {
-            // What was listed as to be called as a task is called so (2025-11-25), whoever calls it.
-            options.task.support = options.task.support.or_else(|| self.client.known_task_support(name));
-        }
-        Ok((self.client, Call { method, name, params, options, ..Call::default() }))
-    }
-
     fn send(self) -> BoxFuture<'static, Result<K::Result, Error>>
     where
         K: 'static,
     {
+        let Self { via, kind, options } = self;
+        let client = match via {
+            Via::Client(client) => client,
+            Via::Route(route) => return Box::pin(async move { route::run(&*route, kind, options).await }),
+        };
         // Before the future, which then has no room for the request as well.
-        let (client, mut call) = match self.into_call() {
-            Ok(parts) => parts,
+        let mut call = match call_of(kind, options, &client, None) {
+            Ok(call) => call,
             Err(error) => return Box::pin(ready(Err(error))),
         };
         Box::pin(async move {
@@ -248,6 +277,30 @@ impl<K: Kind + 'static> IntoFuture for Request<K> {
     }
 }
 
+/// The call that a request is. `name` is what the server calls what it is applied to, where that is another name.
+fn call_of<K: Kind>(
+    mut kind: K,
+    mut options: CallOptions,
+    client: &Client,
+    name: Option<Arc<str>>,
+) -> Result<Call, Error> {
+    if let Some(name) = name {
+        kind.rename(name);
+    }
+    let Parts { method, name, params, meta } = kind.into_parts(client)?;
+    options.meta = match (options.meta, meta) {
+        (Some(own), Some(in_params)) => {
+            Some(in_params.iter().chain(own.iter()).map(|(k, v)| (k.clone(), v.clone())).collect())
+        }
+        (own, in_params) => own.or(in_params),
+    };
+    if let Some(name) = name.as_deref().filter(|_| method == method::TOOLS_CALL) {
+        // What was listed as to be called as a task is called so (2025-11-25), whoever calls it.
+        options.task.support = options.task.support.or_else(|| client.known_task_support(name));
+    }
+    Ok(Call { method, name, params, options, ..Call::default() })
+}
+
 fn encode(params: &impl Serialize) -> Result<Option<RawJson>, Error> {
     let unfit = |error| Error::new(ErrorKind::Config, format!("the parameters cannot be json: {error}"));
     RawJson::from_serialize(params).map(Some).map_err(unfit)
@@ -263,6 +316,11 @@ pub struct CallTool {
 impl CallTool {
     pub(crate) fn new(name: Arc<str>) -> Self {
         Self { name, arguments: Arguments::default() }
+    }
+
+    /// A call of a tool by the client that `route` finds.
+    pub fn routed(route: impl Route, tool: impl Into<Arc<str>>) -> Request<Self> {
+        Request::routed_by(route, Self::new(tool.into()))
     }
 }
 
@@ -291,9 +349,20 @@ impl Kind for CallTool {
         request.send()
     }
 
-    fn into_parts(self) -> Result<Parts, Error> {
+    fn into_parts(self, _: &Client) -> Result<Parts, Error> {
         let params = Some(self.arguments.of_tool(&self.name)?);
         Ok(Parts { method: method::TOOLS_CALL.into(), name: Some(self.name), params, meta: None })
+    }
+
+    fn rename(&mut self, name: Arc<str>) {
+        if *self.name != *name {
+            self.arguments.renamed();
+            self.name = name;
+        }
+    }
+
+    fn has_failed(result: &CallToolResult) -> bool {
+        result.is_error()
     }
 
     fn is_plain(client: &Client, tool: Option<&str>, result: &CallToolResult) -> bool {
@@ -315,6 +384,11 @@ impl ReadResource {
     pub(crate) const fn new(uri: String) -> Self {
         Self { uri }
     }
+
+    /// A reading of a resource by the client that `route` finds.
+    pub fn routed(route: impl Route, uri: impl Into<String>) -> Request<Self> {
+        Request::routed_by(route, Self::new(uri.into()))
+    }
 }
 
 impl Request<ReadResource> {
@@ -335,7 +409,7 @@ impl Kind for ReadResource {
         request.send()
     }
 
-    fn into_parts(self) -> Result<Parts, Error> {
+    fn into_parts(self, _: &Client) -> Result<Parts, Error> {
         let params = ReadResourceRequestParams::new(self.uri);
         let encoded = encode(&params)?;
         Ok(Parts { method: method::RESOURCES_READ.into(), name: Some(params.uri.into()), params: encoded, meta: None })
@@ -351,6 +425,11 @@ pub struct GetPrompt {
 impl GetPrompt {
     pub(crate) fn new(name: String) -> Self {
         Self { params: GetPromptRequestParams::new(name) }
+    }
+
+    /// A filling-in of a prompt by the client that `route` finds.
+    pub fn routed(route: impl Route, name: impl Into<String>) -> Request<Self> {
+        Request::routed_by(route, Self::new(name.into()))
     }
 }
 
@@ -369,7 +448,7 @@ impl Kind for GetPrompt {
         request.send()
     }
 
-    fn into_parts(self) -> Result<Parts, Error> {
+    fn into_parts(self, _: &Client) -> Result<Parts, Error> {
         let encoded = encode(&self.params)?;
         Ok(Parts {
             method: method::PROMPTS_GET.into(),
@@ -377,6 +456,10 @@ impl Kind for GetPrompt {
             params: encoded,
             meta: None,
         })
+    }
+
+    fn rename(&mut self, name: Arc<str>) {
+        self.params.name = name.as_ref().to_owned();
     }
 }
 
@@ -390,16 +473,24 @@ impl Complete {
     pub(crate) fn new(reference: CompletionReference, argument: String, value: String) -> Self {
         Self { params: CompleteRequestParams::new(reference, CompletionArgument::new(argument, value)) }
     }
+
+    /// Suggestions for an argument by the client that `route` finds.
+    pub fn routed(
+        route: impl Route,
+        reference: CompletionReference,
+        argument: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Request<Self> {
+        Request::routed_by(route, Self::new(reference, argument.into(), value.into()))
+    }
 }
 
 impl Request<Complete> {
     /// Tells the value of another argument, as far as it is known. Left out where the revision has no place for
     /// it (before 2025-06-18).
     pub fn context(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        if self.client.server().revision >= bowline_protocol::Revision::V2025_06_18 {
-            let context = self.kind.params.context.get_or_insert_with(CompletionContext::new);
-            context.arguments.get_or_insert_default().insert(name.into(), value.into());
-        }
+        let context = self.kind.params.context.get_or_insert_with(CompletionContext::new);
+        context.arguments.get_or_insert_default().insert(name.into(), value.into());
         self
     }
 }
@@ -411,9 +502,18 @@ impl Kind for Complete {
         request.send()
     }
 
-    fn into_parts(self) -> Result<Parts, Error> {
+    fn into_parts(mut self, client: &Client) -> Result<Parts, Error> {
+        if client.server().revision < Revision::V2025_06_18 {
+            self.params.context = None;
+        }
         let encoded = encode(&self.params)?;
         Ok(Parts { method: method::COMPLETION_COMPLETE.into(), name: None, params: encoded, meta: None })
+    }
+
+    fn rename(&mut self, name: Arc<str>) {
+        if let CompletionReference::Prompt(prompt) = &mut self.params.reference {
+            prompt.name = name.as_ref().to_owned();
+        }
     }
 }
 
@@ -427,6 +527,11 @@ pub struct Raw {
 impl Raw {
     pub(crate) fn new(method: String) -> Self {
         Self { method, arguments: Arguments::default() }
+    }
+
+    /// A request of any method by the client that `route` finds.
+    pub fn routed(route: impl Route, method: impl Into<String>) -> Request<Self> {
+        Request::routed_by(route, Self::new(method.into()))
     }
 }
 
@@ -445,7 +550,7 @@ impl Kind for Raw {
         request.send()
     }
 
-    fn into_parts(self) -> Result<Parts, Error> {
+    fn into_parts(self, _: &Client) -> Result<Parts, Error> {
         let Self { method, arguments } = self;
         let (params, meta) = match arguments.of_any()? {
             Some(params) => split_meta(params)?,
