@@ -113,7 +113,8 @@ impl Endpoint {
     pub fn network(&self) -> Network {
         let network = Network::new("tcp").with_protocol("http");
         match self.url.host_str() {
-            Some(host) => network.with_server(host, self.url.port_or_known_default()),
+            // An address of IPv6 is in brackets only where a port may follow it.
+            Some(host) => network.with_server(host.trim_matches(['[', ']']), self.url.port_or_known_default()),
             None => network,
         }
     }
