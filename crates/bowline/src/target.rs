@@ -200,6 +200,10 @@ impl Connect for Target {
     fn identity(&self) -> Option<String> {
         self.way.identity()
     }
+
+    fn waits_for_person(&self) -> bool {
+        self.way.waits_for_person()
+    }
 }
 
 impl fmt::Debug for Target {

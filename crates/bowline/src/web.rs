@@ -128,6 +128,11 @@ mod first {
         fn identity(&self) -> Option<String> {
             self.http.identity()
         }
+
+        // Both have the same credentials.
+        fn waits_for_person(&self) -> bool {
+            self.http.waits_for_person()
+        }
     }
 
     /// A transport whose kind the answer to the first request decides.

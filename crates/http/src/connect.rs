@@ -73,4 +73,8 @@ impl Connect for HttpConnect {
     fn identity(&self) -> Option<String> {
         Some(self.describe())
     }
+
+    fn waits_for_person(&self) -> bool {
+        self.endpoint.waits_for_person()
+    }
 }

@@ -105,6 +105,10 @@ impl<C: Connect> Connect for Watched<C> {
     fn identity(&self) -> Option<String> {
         self.inner.identity()
     }
+
+    fn waits_for_person(&self) -> bool {
+        self.inner.waits_for_person()
+    }
 }
 
 impl<C: fmt::Debug> fmt::Debug for Watched<C> {

@@ -108,6 +108,12 @@ pub trait Connect: Send + Sync + 'static {
     fn identity(&self) -> Option<String> {
         None
     }
+
+    /// Whether a connection that is being opened waits for a person right now, such as for a login. That time has a
+    /// bound of its own, and does not count as time to connect. Default: no.
+    fn waits_for_person(&self) -> bool {
+        false
+    }
 }
 
 impl<T: Transport + ?Sized> Transport for Box<T> {
@@ -163,6 +169,10 @@ impl<C: Connect + ?Sized> Connect for Box<C> {
 
     fn identity(&self) -> Option<String> {
         (**self).identity()
+    }
+
+    fn waits_for_person(&self) -> bool {
+        (**self).waits_for_person()
     }
 }
 

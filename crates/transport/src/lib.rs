@@ -8,6 +8,7 @@ mod inbound;
 mod limits;
 mod memory;
 mod mux;
+mod patience;
 mod secrets;
 mod seldom;
 
@@ -18,5 +19,6 @@ pub use inbound::{Inbound, InboundEvent, InboundPromise, InboundSender};
 pub use limits::Limits;
 pub use memory::MemoryConnect;
 pub use mux::{Mux, MuxBuilder};
+pub use patience::Patience;
 pub use secrets::Secrets;
 pub use seldom::Seldom;

@@ -60,6 +60,10 @@ impl<C: Connect> Connect for FaultyConnect<C> {
     fn identity(&self) -> Option<String> {
         self.inner.identity()
     }
+
+    fn waits_for_person(&self) -> bool {
+        self.inner.waits_for_person()
+    }
 }
 
 /// A connection with faults.
