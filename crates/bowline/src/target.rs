@@ -185,6 +185,10 @@ impl bowline_transport::WrapConnect for Target {
     fn inner(&self) -> &dyn Connect {
         &*self.way
     }
+
+    fn waits_for_person(&self) -> bool {
+        self.way.waits_for_person()
+    }
 }
 
 impl fmt::Debug for Target {

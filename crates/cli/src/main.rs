@@ -12,9 +12,15 @@ mod exit;
 mod failure;
 mod form;
 mod json;
+#[cfg(feature = "keyring")]
+mod keyring;
+#[cfg(not(feature = "keyring"))]
+#[path = "keyring/absent.rs"]
+mod keyring;
 mod login;
 mod options;
 mod output;
+mod pasted;
 mod progress;
 mod prompts;
 mod render;

@@ -13,7 +13,6 @@ use tokio::sync::Notify;
 use crate::console::Console;
 use crate::elicit;
 use crate::exit::{CliError, Code, Stop};
-use crate::login;
 use crate::options::{Global, Server};
 use crate::render;
 use crate::sanitize;
@@ -25,9 +24,6 @@ const SHOWN: usize = 2_000;
 
 /// How long a server may take to answer what only makes it say more.
 const LOG_LEVEL_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long a handshake may take where a person may have to log in for it: longer than a login may.
-const LOGIN_PATIENCE: Duration = Duration::from_secs(360);
 
 /// How long the end of a command waits for a renewal of tokens that goes on.
 const SETTLE_WITHIN: Duration = Duration::from_secs(10);
@@ -95,14 +91,7 @@ impl Run {
         let timeouts = self.timeouts(&configured);
         let result = match named {
             Named::Program(connect) => self.with_client(builder.timeouts(timeouts), connect, body).await,
-            Named::Url(target) => {
-                // Silence may mean that a person logs in.
-                let timeouts = match self.global.connect_timeout.or(configured.connect) {
-                    None if login::may_ask() => timeouts.with_connect(LOGIN_PATIENCE),
-                    _ => timeouts,
-                };
-                self.with_client(builder.timeouts(timeouts), target, body).await
-            }
+            Named::Url(target) => self.with_client(builder.timeouts(timeouts), target, body).await,
         };
         result.map_err(|stop| stop.about(server))
     }

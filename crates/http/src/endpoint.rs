@@ -119,6 +119,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether somebody is being asked for credentials right now ([`Authorize::waits_for_person`]).
+    pub fn waits_for_person(&self) -> bool {
+        self.authorize.as_ref().is_some_and(|authorize| authorize.waits_for_person())
+    }
+
     /// Sends a request and waits for the head of the answer, which may have any status.
     ///
     /// `headers` begin as [`headers`](Self::headers); credentials are added. Redirects that keep the method (307,
