@@ -151,9 +151,7 @@ impl Store for EmbeddedStore {
 
     fn put<'a>(&'a self, key: &'a Key, value: Value) -> BoxFuture<'a, Result<Version, StoreError>> {
         let place = tables::value(key);
-        Box::pin(self.write(move |tables, limits| {
-            tables.set(&place, &value.bytes, value.ttl, limits)
-        }))
+        Box::pin(self.write(move |tables, limits| tables.set(&place, &value.bytes, value.ttl, limits)))
     }
 
     fn swap<'a>(
@@ -201,12 +199,7 @@ impl Store for EmbeddedStore {
         }))
     }
 
-    fn renew<'a>(
-        &'a self,
-        key: &'a Key,
-        holder: Version,
-        ttl: Duration,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn renew<'a>(&'a self, key: &'a Key, holder: Version, ttl: Duration) -> BoxFuture<'a, Result<bool, StoreError>> {
         let place = tables::lease(key);
         Box::pin(self.write(move |tables, _| tables.renew(&place, holder, ttl)))
     }
@@ -224,6 +217,9 @@ impl Store for EmbeddedStore {
 
 impl fmt::Debug for EmbeddedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EmbeddedStore").field("path", &self.place.path).field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("EmbeddedStore")
+            .field("path", &self.place.path)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }

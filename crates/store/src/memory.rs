@@ -134,12 +134,7 @@ impl Store for MemoryStore {
         })
     }
 
-    fn renew<'a>(
-        &'a self,
-        key: &'a Key,
-        holder: Version,
-        ttl: Duration,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn renew<'a>(&'a self, key: &'a Key, holder: Version, ttl: Duration) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move { Ok(self.table().renew(&Place::lease(key), holder, ttl.min(MAX_TTL))) })
     }
 
@@ -213,7 +208,13 @@ impl Table {
         Version::new(self.last)
     }
 
-    fn set(&mut self, place: Place, bytes: &[u8], ttl: Option<Duration>, limits: &Limits) -> Result<Version, StoreError> {
+    fn set(
+        &mut self,
+        place: Place,
+        bytes: &[u8],
+        ttl: Option<Duration>,
+        limits: &Limits,
+    ) -> Result<Version, StoreError> {
         if bytes.len() > limits.max_value_bytes {
             return Err(StoreError::too_large(bytes.len(), limits.max_value_bytes));
         }

@@ -93,12 +93,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// Those of [`get`](Self::get).
-    fn renew<'a>(
-        &'a self,
-        key: &'a Key,
-        holder: Version,
-        ttl: Duration,
-    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+    fn renew<'a>(&'a self, key: &'a Key, holder: Version, ttl: Duration) -> BoxFuture<'a, Result<bool, StoreError>>;
 
     /// Lets go of a lease; false where it was held no longer.
     ///
@@ -150,12 +145,7 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).lease(key, ttl)
     }
 
-    fn renew<'a>(
-        &'a self,
-        key: &'a Key,
-        holder: Version,
-        ttl: Duration,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn renew<'a>(&'a self, key: &'a Key, holder: Version, ttl: Duration) -> BoxFuture<'a, Result<bool, StoreError>> {
         (**self).renew(key, holder, ttl)
     }
 

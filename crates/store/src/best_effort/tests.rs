@@ -18,13 +18,10 @@ struct Moody {
 }
 
 impl Moody {
-    fn feel<'a, T: 'a>(
+    fn feel<'a, T: Send + 'a>(
         &'a self,
         work: BoxFuture<'a, Result<T, StoreError>>,
-    ) -> BoxFuture<'a, Result<T, StoreError>>
-    where
-        T: Send,
-    {
+    ) -> BoxFuture<'a, Result<T, StoreError>> {
         Box::pin(async move {
             match self.mood.load(Ordering::Relaxed) {
                 AWAY => Err(StoreError::new(StoreErrorKind::Unavailable, "away")),

@@ -158,10 +158,9 @@ pub async fn values_are_bounded(store: &dyn Store) -> CheckResult {
         let most = Bytes::from(vec![b'x'; max]);
         let version = store.put(&key, Value::new(most.clone())).await?;
         let more = Value::new(vec![b'y'; max + 1]);
-        for result in [
-            store.put(&key, more.clone()).await.map(drop),
-            store.swap(&key, Some(version), Some(more)).await.map(drop),
-        ] {
+        for result in
+            [store.put(&key, more.clone()).await.map(drop), store.swap(&key, Some(version), Some(more)).await.map(drop)]
+        {
             let kind = result.err().map(|error| error.kind());
             ensure!(kind == Some(StoreErrorKind::TooLarge), "a value of {max} bytes and one gave {kind:?}");
         }
@@ -194,7 +193,25 @@ pub async fn namespaces_are_apart(store: &dyn Store) -> CheckResult {
 pub async fn names_of_any_letters_are_apart(store: &dyn Store) -> CheckResult {
     within(async {
         let first = unique("letters");
-        let odd = ["", "*", "?", "[a]", ":", "/", "\\", "\0", "\n", "%", "é", "e\u{301}", "\u{10ffff}", " ", "' OR 1=1", "A", "a"];
+        let odd = [
+            "",
+            "*",
+            "?",
+            "[a]",
+            ":",
+            "/",
+            "\\",
+            "\0",
+            "\n",
+            "%",
+            "é",
+            "e\u{301}",
+            "\u{10ffff}",
+            " ",
+            "' OR 1=1",
+            "A",
+            "a",
+        ];
         let keys: Vec<Key> =
             odd.iter().map(|odd| Key::new("contract", &format!("{first}{odd}"))).collect::<Result<_, _>>()?;
         for (key, odd) in keys.iter().zip(odd) {

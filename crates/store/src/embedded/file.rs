@@ -146,7 +146,9 @@ fn finish<T>(place: &Place, done: Result<T, Failure>) -> Result<T, StoreError> {
             StoreError::new(StoreErrorKind::Unavailable, message)
         }
         Failure::Unclosed => StoreError::new(StoreErrorKind::Unavailable, "the store's file is being repaired"),
-        Failure::Garbage(why) => StoreError::new(StoreErrorKind::Garbage, format!("the store's file is damaged: {why}")),
+        Failure::Garbage(why) => {
+            StoreError::new(StoreErrorKind::Garbage, format!("the store's file is damaged: {why}"))
+        }
     })
 }
 

@@ -3,7 +3,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, Table, TableDefinition, TableError, WriteTransaction};
+use redb::{
+    ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, Table, TableDefinition, TableError,
+    WriteTransaction,
+};
 
 use super::file::Failure;
 use crate::error::StoreError;
@@ -20,8 +23,6 @@ const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 
 const FORMAT: u64 = 1;
 const NEVER: u64 = u64::MAX;
-/// The version and the end before the bytes.
-const HEAD: usize = 16;
 /// How many entries that have ended a change takes away.
 const SWEEP: usize = 64;
 
@@ -214,12 +215,8 @@ impl<'t> Tables<'t> {
 
     fn write(&mut self, place: &str, head: Head, bytes: &[u8]) -> Result<(), Failure> {
         self.changed = true;
-        {
-            let mut record = self.entries.insert_reserve(place, HEAD + bytes.len())?;
-            let parts = [&head.version.get().to_le_bytes()[..], &head.ends.to_le_bytes(), bytes];
-            let bytes = parts.into_iter().flatten();
-            record.as_mut().iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        }
+        let record = [&head.version.get().to_le_bytes()[..], &head.ends.to_le_bytes(), bytes].concat();
+        self.entries.insert(place, &*record)?;
         if head.ends != NEVER {
             self.ends.insert((head.ends, place), ())?;
         }

@@ -1,4 +1,4 @@
-//! Every store through the same set of checks.
+//! Every store through the same set of checks. That in Redis is in `redis.rs`, as it needs a server.
 
 use bowline_store::{MemoryStore, Store};
 
@@ -7,3 +7,13 @@ async fn memory() -> impl Store {
 }
 
 bowline_store::store_contract!(in_memory, memory);
+
+#[cfg(feature = "embedded")]
+async fn embedded() -> impl Store {
+    let folder = tempfile::tempdir().unwrap();
+    let store = bowline_store::EmbeddedStore::new(folder.path().join("made/state.redb"));
+    crate::embedded::Kept { store, _folder: folder }
+}
+
+#[cfg(feature = "embedded")]
+bowline_store::store_contract!(in_a_file, embedded);
