@@ -166,6 +166,28 @@ impl<C: Connect + ?Sized> Connect for Box<C> {
     }
 }
 
+impl<C: Connect + ?Sized> Connect for Arc<C> {
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
+        (**self).connect()
+    }
+
+    fn describe(&self) -> String {
+        (**self).describe()
+    }
+
+    fn server_lives_on(&self) -> bool {
+        (**self).server_lives_on()
+    }
+
+    fn era(&self) -> Option<Era> {
+        (**self).era()
+    }
+
+    fn identity(&self) -> Option<String> {
+        (**self).identity()
+    }
+}
+
 /// What a message is about, so that no transport has to parse the frame again.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]

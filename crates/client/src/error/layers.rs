@@ -99,6 +99,18 @@ impl Error {
         this.with_retry_after(retry_after)
     }
 
+    /// Settings that make no sense: [`ErrorKind::Config`]. `what` names the setting, and says what it may be.
+    ///
+    /// ```
+    /// use bowline_client::{Error, ErrorKind};
+    ///
+    /// let error = Error::config("pool: connections is 0; set 1 to 64");
+    /// assert_eq!(error.kind(), ErrorKind::Config);
+    /// ```
+    pub fn config(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Config, what)
+    }
+
     /// A call of what may not be used here: [`ErrorKind::Denied`]. `what` says what it is, and which rule leaves it out.
     pub fn denied(what: impl Into<String>) -> Self {
         Self::new(ErrorKind::Denied, what)
@@ -112,6 +124,12 @@ impl Error {
     /// A deadline of a layer: [`ErrorKind::Timeout`].
     pub fn deadline(limit: Duration, sent: Sent) -> Self {
         Self::timeout("no answer", limit, sent)
+    }
+
+    /// A call that belongs to a session which is no more: [`ErrorKind::Closed`]. Nothing was sent, and it must not go to
+    /// another session.
+    pub fn session_ended() -> Self {
+        Self::new(ErrorKind::Closed, "the session that this belongs to has ended; begin anew what was begun in it")
     }
 
     /// A call that ends because this side shuts down: [`ErrorKind::Closed`].
