@@ -119,7 +119,7 @@ pub use tasks::{
     GetTaskRequestParams, GetTaskResult, ListTasksResult, RelatedTaskMetadata, TASKS_EXTENSION, Task, TaskMetadata,
     TaskStatus, TaskStatusNotificationParams, TaskTtl, UpdateTaskRequestParams,
 };
-pub use text::{ByteStr, excerpt};
+pub use text::{ByteStr, excerpt, matches_wildcard};
 pub use timestamp::timestamp;
 pub use tools::{
     CallToolRequestParams, CallToolResult, ListToolsResult, TaskSupport, Tool, ToolAnnotations, ToolExecution,
