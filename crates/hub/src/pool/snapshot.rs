@@ -8,7 +8,6 @@ use tokio::time::Instant;
 
 use super::core::Core;
 use super::replica::{Mode, lock};
-use crate::health::HealthState;
 
 /// How a [`Pool`](super::Pool) is.
 #[derive(Debug, Clone, Serialize)]
@@ -30,9 +29,9 @@ pub struct ReplicaSnapshot {
     pub name: String,
     /// Its weight.
     pub weight: u32,
-    /// Its health, as [`HealthState::name`] says it.
+    /// Its health, as [`HealthState::name`](crate::HealthState::name) says it.
     pub health: &'static str,
-    /// What is wrong, where something is.
+    /// What is wrong, or was wrong until it came up lately.
     pub why: Option<String>,
     /// Whether it takes no new calls since it is being taken out of service.
     pub is_draining: bool,
@@ -63,7 +62,11 @@ impl Core {
         let now = Instant::now();
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let replicas = self.stations().into_iter().map(|station| {
-            let state: HealthState = Self::state(&station);
+            let (health, why) = {
+                let health = lock(&station.health);
+                let why = health.state().why().or_else(|| health.last_failure()).map(ToString::to_string);
+                (health.state().name(), why)
+            };
             let ejected_for = {
                 let standing = lock(&station.standing);
                 let left = |until: Instant| until.saturating_duration_since(now);
@@ -74,8 +77,8 @@ impl Core {
             ReplicaSnapshot {
                 name: station.replica.name.as_ref().to_owned(),
                 weight: station.replica.weight,
-                health: state.name(),
-                why: state.why().map(ToString::to_string),
+                health,
+                why,
                 is_draining: station.mode() != Mode::Serving,
                 ejected_for,
                 connections: station.connections(),
