@@ -185,10 +185,6 @@ impl bowline_transport::WrapConnect for Target {
     fn inner(&self) -> &dyn Connect {
         &*self.way
     }
-
-    fn waits_for_person(&self) -> bool {
-        self.way.waits_for_person()
-    }
 }
 
 impl fmt::Debug for Target {

@@ -135,6 +135,43 @@ impl HealthState {
         }
     }
 
+    /// How several replicas are together: as the best of them, and degraded where one is up and another is not well.
+    pub(crate) fn of_all(states: impl Iterator<Item = Self>) -> Self {
+        let mut best = None;
+        let mut wrong = None;
+        for state in states {
+            wrong = wrong.or_else(|| state.why().cloned());
+            best = Some(match best {
+                Some(best) if Self::rank(&best) >= state.rank() => best.sooner(state),
+                _ => state,
+            });
+        }
+        match (best.unwrap_or(Self::Stopped), wrong) {
+            (Self::Up, Some(why)) => Self::Degraded { why },
+            (best, _) => best,
+        }
+    }
+
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Up => 6,
+            Self::Degraded { .. } => 5,
+            Self::Connecting => 4,
+            Self::Idle => 3,
+            Self::Waiting { .. } => 2,
+            Self::Failed { .. } => 1,
+            Self::Stopped => 0,
+        }
+    }
+
+    /// Of two that wait the one that is tried sooner.
+    fn sooner(self, other: Self) -> Self {
+        match (&self, &other) {
+            (Self::Waiting { until, .. }, Self::Waiting { until: sooner, .. }) if sooner < until => other,
+            _ => self,
+        }
+    }
+
     /// Whether calls can be made, if need be after connecting.
     pub const fn is_available(&self) -> bool {
         !matches!(self, Self::Waiting { .. } | Self::Failed { .. } | Self::Stopped)
@@ -364,6 +401,21 @@ mod tests {
         now += Duration::from_secs(600);
         health.lost(&lost(), now);
         assert_eq!(health.due(), Some(now + Restarts::default().base_delay));
+    }
+
+    #[test]
+    fn replicas_together_are_as_the_best_of_them() {
+        let now = Instant::now();
+        let waits = |seconds| HealthState::Waiting { until: now + Duration::from_secs(seconds), why: lost() };
+        let of = |states: &[HealthState]| HealthState::of_all(states.iter().cloned());
+        assert_eq!(of(&[HealthState::Idle, HealthState::Up]).name(), "up");
+        assert_eq!(of(&[waits(1), HealthState::Up]).name(), "degraded");
+        assert_eq!(of(&[waits(1), HealthState::Idle]).name(), "idle");
+        let HealthState::Waiting { until, .. } = of(&[waits(9), waits(2), HealthState::Failed { why: lost() }]) else {
+            panic!("it waits")
+        };
+        assert_eq!(until, now + Duration::from_secs(2));
+        assert_eq!(of(&[]).name(), "stopped");
     }
 
     #[derive(Debug, Clone)]
