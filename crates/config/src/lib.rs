@@ -5,6 +5,7 @@ mod duration;
 mod edit;
 mod error;
 mod export;
+mod fingerprint;
 mod host;
 mod locations;
 mod model;

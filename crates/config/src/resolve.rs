@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind};
 use crate::model::{Remote, Server, Stdio, Transport, Way};
 use crate::problem::{Problem, shown};
+use crate::settings::Replica;
 use crate::template::{Part, Template, Variable, VariableSource};
 use crate::{Scope, Surroundings};
 
@@ -213,6 +214,19 @@ impl Server {
     /// Where the server is switched off or not trusted, and for all variables that have no value: each error names
     /// the variable and its place.
     pub fn resolve(&self, resolver: &Resolver) -> Result<Endpoint, Error> {
+        self.resolve_with(None, resolver)
+    }
+
+    /// Fills in the variables for one of the further addresses of its [pool](Self::pool): all but the address is that of
+    /// the server itself.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve), and where the server is a program, which has no address.
+    pub fn resolve_replica(&self, replica: &Replica, resolver: &Resolver) -> Result<Endpoint, Error> {
+        self.resolve_with(Some(replica), resolver)
+    }
+
+    fn resolve_with(&self, replica: Option<&Replica>, resolver: &Resolver) -> Result<Endpoint, Error> {
         if !self.trusted {
             let message = format!(
                 "`{}` is named by {}, in a folder that is not trusted yet: look at that file first",
@@ -226,9 +240,15 @@ impl Server {
             return Err(Error::new(ErrorKind::Disabled, message));
         }
         let mut filling = Filling { resolver, scope: self.scope, server: &self.name, problems: Vec::new() };
-        let endpoint = match &self.transport {
-            Transport::Stdio(stdio) => Endpoint::Program(filling.program(stdio)),
-            Transport::Remote(remote) => Endpoint::Remote(filling.address(remote)),
+        let endpoint = match (&self.transport, replica) {
+            (Transport::Stdio(stdio), None) => Endpoint::Program(filling.program(stdio)),
+            (Transport::Stdio(_), Some(_)) => {
+                let message = format!("`{}` is a program, and replicas are further addresses", shown(&self.name));
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+            (Transport::Remote(remote), _) => {
+                Endpoint::Remote(filling.address(remote, replica.map_or(&remote.url, |replica| &replica.url)))
+            }
         };
         if filling.problems.is_empty() { Ok(endpoint) } else { Err(Error::of(ErrorKind::Variable, filling.problems)) }
     }
@@ -314,9 +334,9 @@ impl Filling<'_> {
         Program { command, args, env, cwd }
     }
 
-    fn address(&mut self, remote: &Remote) -> Address {
+    fn address(&mut self, remote: &Remote, url: &Template) -> Address {
         Address {
-            url: self.text("url", &remote.url).unwrap_or_default(),
+            url: self.text("url", url).unwrap_or_default(),
             way: remote.way,
             headers: self.pairs("headers", &remote.headers),
             bearer: remote.bearer.as_ref().and_then(|bearer| self.text("bearer", bearer)),
