@@ -1,7 +1,6 @@
 //! Where tokens are kept, and the authorization of one server.
 
 use std::env;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bowline::auth::{AuthError, AuthErrorKind, CredentialStore, FileStore, OAuth, StoreKey};
@@ -10,14 +9,13 @@ use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::{CliError, Code};
-use crate::login::{self, Person};
+use crate::login::Person;
 use crate::options::Login;
 use crate::prompts;
 use crate::server::{file_text, text_variable};
 use crate::session::Run;
+use crate::state;
 
-/// The variable that names the folder for what this command keeps.
-const STATE_DIR: &str = "BOWLINE_STATE_DIR";
 /// The variable that holds a key: tokens are encrypted with it.
 const STORE_KEY: &str = "BOWLINE_STORE_KEY";
 /// The variable that holds a client secret itself.
@@ -108,7 +106,7 @@ impl Credentials {
 
     /// None where there is no folder for them.
     fn find() -> Result<Option<Self>, CliError> {
-        let Some(folder) = state_folder() else { return Ok(None) };
+        let Some(folder) = state::folder() else { return Ok(None) };
         let store = FileStore::new(folder.join("auth"));
         Ok(Some(Self(match StoreKey::from_env(STORE_KEY)? {
             Some(key) => store.encrypted(key),
@@ -190,7 +188,7 @@ pub(crate) async fn of_server(url: &str, run: &Run) -> Result<Option<OAuth>, Cli
         return Ok(None);
     }
     let Some(credentials) = Credentials::find()? else { return Ok(None) };
-    let asking = login::may_ask().then_some(Asking::Consent);
+    let asking = run.may_ask_to_log_in().then_some(Asking::Consent);
     credentials.known(url, asking, run).await.map(Some)
 }
 
@@ -212,23 +210,6 @@ fn key(url: &str) -> String {
         Ok(oauth) => format!("profile {}", oauth.server()),
         Err(_) => format!("profile {url}"),
     }
-}
-
-/// The folder for what programs keep of themselves, as the system has it.
-fn state_folder() -> Option<PathBuf> {
-    let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(named) = folder(STATE_DIR) {
-        return Some(named);
-    }
-    if cfg!(windows) {
-        return folder("LOCALAPPDATA").map(|folder| folder.join("bowline"));
-    }
-    if cfg!(target_os = "macos") {
-        return folder("HOME").map(|home| home.join("Library/Application Support/bowline"));
-    }
-    // Relative ones are not valid there.
-    let state = folder("XDG_STATE_HOME").filter(|folder| folder.is_absolute());
-    state.or_else(|| folder("HOME").map(|home| home.join(".local/state"))).map(|folder| folder.join("bowline"))
 }
 
 impl From<AuthError> for CliError {

@@ -206,6 +206,12 @@ impl Configuration {
         &self.policies
     }
 
+    /// The policy that a server is under, if it names one that there is.
+    pub fn policy_of(&self, server: &Server) -> Option<&Policy> {
+        let name = server.policy.as_deref()?;
+        self.policies.iter().find(|policy| policy.name == name)
+    }
+
     /// The groups of bowline's own files.
     pub fn groups(&self) -> &[Group] {
         &self.groups

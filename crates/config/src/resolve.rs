@@ -176,6 +176,22 @@ pub struct Address {
     pub bearer: Option<String>,
 }
 
+/// The client that an authorization server knows.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RegisteredClient {
+    /// Its registered name.
+    pub id: Option<String>,
+    /// Its secret.
+    pub secret: Option<String>,
+}
+
+impl fmt::Debug for RegisteredClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisteredClient").field("id", &self.id).field("secret", &self.secret.is_some()).finish()
+    }
+}
+
 fn names(pairs: &[(String, String)]) -> Vec<&str> {
     pairs.iter().map(|(name, _)| name.as_str()).collect()
 }
@@ -224,6 +240,20 @@ impl Server {
     /// As [`resolve`](Self::resolve), and where the server is a program, which has no address.
     pub fn resolve_replica(&self, replica: &Replica, resolver: &Resolver) -> Result<Endpoint, Error> {
         self.resolve_with(Some(replica), resolver)
+    }
+
+    /// Fills in what its entry says of the client that it is to be used as: its registered name, and its secret.
+    ///
+    /// # Errors
+    /// For all variables that have no value.
+    pub fn resolve_client(&self, resolver: &Resolver) -> Result<RegisteredClient, Error> {
+        let mut filling = Filling { resolver, scope: self.scope, server: &self.name, problems: Vec::new() };
+        let mut text = |key, template: &Option<Template>| template.as_ref().and_then(|text| filling.text(key, text));
+        let client = RegisteredClient {
+            id: text("oauth.client_id", &self.auth.client_id),
+            secret: text("oauth.client_secret", &self.auth.client_secret),
+        };
+        if filling.problems.is_empty() { Ok(client) } else { Err(Error::of(ErrorKind::Variable, filling.problems)) }
     }
 
     fn resolve_with(&self, replica: Option<&Replica>, resolver: &Resolver) -> Result<Endpoint, Error> {
