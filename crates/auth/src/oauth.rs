@@ -2,6 +2,8 @@
 
 mod builder;
 mod flight;
+mod held;
+mod keeping;
 mod logout;
 mod obtain;
 mod state;

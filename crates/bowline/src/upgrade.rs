@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use bowline_http::{AuthRequest, Authorize, Challenge, Retry};
-use bowline_protocol::Era;
-use bowline_transport::{BoxFuture, Connect, Transport, TransportError, TransportErrorKind};
+use bowline_transport::{BoxFuture, Connect, Transport, TransportError, TransportErrorKind, WrapConnect};
 use bowline_websocket::WebSocketConnect;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, StatusCode};
@@ -59,24 +58,14 @@ impl Authorized {
     }
 }
 
-impl Connect for Authorized {
+impl WrapConnect for Authorized {
+    type Inner = WebSocketConnect;
+
+    fn inner(&self) -> &WebSocketConnect {
+        &self.way
+    }
+
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
         Box::pin(self.open())
-    }
-
-    fn describe(&self) -> String {
-        self.way.describe()
-    }
-
-    fn server_lives_on(&self) -> bool {
-        self.way.server_lives_on()
-    }
-
-    fn era(&self) -> Option<Era> {
-        self.way.era()
-    }
-
-    fn identity(&self) -> Option<String> {
-        self.way.identity()
     }
 }

@@ -60,6 +60,13 @@ pub enum ErrorKind {
     Overloaded,
     /// All attempts that a layer was allowed failed; [`Error::attempts`] has their history.
     Exhausted,
+    /// One of many servers is down, and it is not tried again just now; [`Error::retry_after`] says when it is, and is
+    /// none where that takes a person. Nothing was sent.
+    Unavailable,
+    /// What was asked for may not be used here: a filter leaves it out. Nothing was sent.
+    Denied,
+    /// No server, tool, prompt or resource is known by this name. Nothing was sent.
+    UnknownName,
     /// A layer failed with an error of its own, which is the source.
     Layer,
 }
@@ -124,6 +131,7 @@ impl Error {
             TransportErrorKind::Connect => ErrorKind::Connect,
             TransportErrorKind::TooLarge => ErrorKind::TooLarge,
             TransportErrorKind::Timeout => ErrorKind::Timeout,
+            TransportErrorKind::Overloaded => ErrorKind::Overloaded,
             TransportErrorKind::Protocol => ErrorKind::Protocol,
             TransportErrorKind::Config => ErrorKind::Config,
             TransportErrorKind::Unauthorized => ErrorKind::Auth,
@@ -340,6 +348,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         let passes = match self.kind() {
             ErrorKind::Exhausted => false,
+            ErrorKind::Unavailable => self.retry_after().is_some(),
             ErrorKind::Connect
             | ErrorKind::Closed
             | ErrorKind::Timeout

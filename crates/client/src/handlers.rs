@@ -196,6 +196,7 @@ pub fn refused() -> ErrorObject {
 pub struct RequestContext {
     id: RequestId,
     server: Option<Arc<Implementation>>,
+    member: Option<Arc<str>>,
     progress: Option<Arc<ProgressReporter>>,
     visit: Option<Visit>,
     awaited: bool,
@@ -225,7 +226,7 @@ impl Drop for Reports {
 
 impl RequestContext {
     pub(crate) fn new(id: RequestId, server: Option<Arc<Implementation>>) -> Self {
-        Self { id, server, progress: None, visit: None, awaited: false }
+        Self { id, server, member: None, progress: None, visit: None, awaited: false }
     }
 
     /// The visit that the request asks for, if it has an id.
@@ -301,6 +302,19 @@ impl RequestContext {
     /// What the server calls itself; none during the handshake. For display only.
     pub fn server(&self) -> Option<&Implementation> {
         self.server.as_deref()
+    }
+
+    /// Which of many servers it is, by the name that this side gave it; none where the client has but one. Other than
+    /// [`server`](Self::server), it is nothing that a server can choose.
+    pub fn member(&self) -> Option<&str> {
+        self.member.as_deref()
+    }
+
+    /// Says which of many servers asks.
+    #[must_use]
+    pub fn with_member(mut self, member: Arc<str>) -> Self {
+        self.member = Some(member);
+        self
     }
 
     /// Reports progress to the server, if it asked for any. Values that do not grow or are not finite are left out,

@@ -6,11 +6,12 @@ use std::future::IntoFuture;
 
 use bowline_protocol::{InputRequests, InputResponse, ResultKind, ResultType};
 use bowline_transport::BoxFuture;
+use tokio::time::Instant;
 
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::request::{Kind, Request};
+use crate::request::{Kind, Leg, Request};
 use crate::rounds;
 use crate::tasks::{TaskHandle, created};
 
@@ -38,9 +39,9 @@ impl<K: Kind + 'static> IntoFuture for ByHand<K> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (client, mut call) = self.0.into_call()?;
+            let (leg, mut call) = self.0.open().await?;
             call.options.by_hand = true;
-            run(client, call, |client, tool, result| Box::pin(K::judge(client, tool, result))).await
+            run(leg, call, |client, tool, result| Box::pin(K::judge(client, tool, result))).await
         })
     }
 }
@@ -50,7 +51,7 @@ impl<K: Kind + 'static> IntoFuture for ByHand<K> {
 /// Dropping it gives the request up; nothing was done, and nothing has to be said (basic/patterns/mrtr).
 #[must_use = "the request goes on with `send`"]
 pub struct InputRequired<R> {
-    client: Client,
+    leg: Leg,
     call: Call,
     requests: Option<InputRequests>,
     /// The server's own; not shown to anybody.
@@ -94,9 +95,9 @@ impl<R: ResultType> InputRequired<R> {
         }
         let answers = self.requests.is_some().then_some(&self.answers);
         let round = rounds::params(self.call.params.as_ref(), answers, self.state.as_deref())?;
-        let Self { client, mut call, judge, .. } = self;
+        let Self { leg, mut call, judge, .. } = self;
         call.round = Some(round);
-        run(client, call, judge).await
+        run(leg, call, judge).await
     }
 }
 
@@ -110,9 +111,12 @@ impl<R> fmt::Debug for InputRequired<R> {
     }
 }
 
-async fn run<R: ResultType>(client: Client, mut call: Call, judge: Judge<R>) -> Result<Outcome<R>, Error> {
-    let result = client.run_round(&mut call).await?;
-    let kind = if client.server().is_stateless() {
+async fn run<R: ResultType>(mut leg: Leg, mut call: Call, judge: Judge<R>) -> Result<Outcome<R>, Error> {
+    let began = Instant::now();
+    let outcome = leg.client.run_round(&mut call).await;
+    leg.ended(&call, outcome.as_ref().map(|_| false), began.elapsed());
+    let result = outcome?;
+    let kind = if leg.client.server().is_stateless() {
         rounds::kind_of(&result, &call.method, call.asked).map_err(|error| error.with_method(&call.method))?
     } else {
         ResultKind::Complete
@@ -120,7 +124,7 @@ async fn run<R: ResultType>(client: Client, mut call: Call, judge: Judge<R>) -> 
     if kind == ResultKind::InputRequired {
         let asked = rounds::read(&result).map_err(|error| error.with_method(&call.method))?;
         return Ok(Outcome::InputRequired(InputRequired {
-            client,
+            leg,
             call,
             requests: asked.input_requests,
             state: asked.request_state,
@@ -129,8 +133,8 @@ async fn run<R: ResultType>(client: Client, mut call: Call, judge: Judge<R>) -> 
         }));
     }
     if let Some(created) = created(&call, &result)? {
-        return TaskHandle::created(client, &mut call, &created).map(Outcome::Task);
+        return TaskHandle::created(leg, &mut call, &created).map(Outcome::Task);
     }
     let result = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
-    judge(&client, call.name.as_deref(), result).await.map(Outcome::Complete)
+    judge(&leg.client, call.name.as_deref(), result).await.map(Outcome::Complete)
 }

@@ -1,25 +1,31 @@
 //! Requests that are not sent yet: set what you like, then await.
 
+mod route;
+
+use std::fmt;
 use std::future::{IntoFuture, ready};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bowline_protocol::{
     CallToolResult, CompleteRequestParams, CompleteResult, CompletionArgument, CompletionContext, CompletionReference,
     GetPromptRequestParams, GetPromptResult, LoggingLevel, Meta, ProgressNotificationParams, ProgressToken, RawJson,
-    ReadResourceRequestParams, ReadResourceResult, ResultType, method,
+    ReadResourceRequestParams, ReadResourceResult, ResultType, Revision, method,
 };
 use bowline_transport::BoxFuture;
 use serde::Serialize;
 
 use crate::arguments::Arguments;
-use crate::call::{Call, CallOptions};
+use crate::call::{Behind, Call, CallOptions};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::members::Members;
 use crate::outcome::ByHand;
 use crate::plane::Safety;
 use crate::tasks::TaskOptions;
+
+pub use self::route::{Ended, Lease, Leg, Route};
 
 /// A request that is sent when it is awaited, with result type `K::Result`.
 ///
@@ -30,9 +36,24 @@ use crate::tasks::TaskOptions;
 #[must_use = "nothing is sent until it is awaited"]
 #[derive(Debug)]
 pub struct Request<K> {
-    client: Client,
+    via: Via,
     kind: K,
     options: CallOptions,
+}
+
+/// Where a request gets its client.
+enum Via {
+    Client(Client),
+    Route(Box<dyn Route>),
+}
+
+impl fmt::Debug for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(client) => client.fmt(f),
+            Self::Route(_) => f.write_str("Route"),
+        }
+    }
 }
 
 /// What a [`Request`] asks for. Implemented by the types of this module.
@@ -44,9 +65,29 @@ pub trait Kind: Send {
     #[doc(hidden)]
     const KEEP: bool = false;
 
-    /// The method, what it is applied to, and the parameters.
+    /// The method, what it is applied to, and the parameters, as the client's connection takes them.
     #[doc(hidden)]
-    fn into_parts(self) -> Result<Parts, Error>;
+    fn into_parts(self, client: &Client) -> Result<Parts, Error>;
+
+    /// Says what the server itself calls that which the method is applied to.
+    #[doc(hidden)]
+    fn rename(&mut self, name: Arc<str>) {
+        let _ = name;
+    }
+
+    /// Whether the result says that what was asked for failed.
+    #[doc(hidden)]
+    fn has_failed(result: &Self::Result) -> bool {
+        let _ = result;
+        false
+    }
+
+    /// Sends a request. Each kind has it, and none by default, so that it is compiled here and not once more into every
+    /// program that awaits one.
+    #[doc(hidden)]
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>>
+    where
+        Self: Sized;
 
     /// Whether there is nothing in a result that [`judge`](Self::judge) would look at.
     #[doc(hidden)]
@@ -80,8 +121,16 @@ pub struct Parts {
 
 impl<K: Kind> Request<K> {
     pub(crate) fn new(client: Client, kind: K) -> Self {
+        Self::via(Via::Client(client), kind)
+    }
+
+    fn routed_by(route: impl Route, kind: K) -> Self {
+        Self::via(Via::Route(Box::new(route)), kind)
+    }
+
+    fn via(via: Via, kind: K) -> Self {
         let options = CallOptions { may_take_long: true, keep: K::KEEP, ..CallOptions::default() };
-        Self { client, kind, options }
+        Self { via, kind, options }
     }
 
     /// Sets how long to wait without progress. Default: [`Timeouts::idle`](crate::Timeouts::idle).
@@ -98,10 +147,29 @@ impl<K: Kind> Request<K> {
 
     /// Calls `f` with each progress notification, in order, all of them before the result is returned.
     ///
-    /// It runs in the task that awaits the request; one that takes long holds up nothing else. At most 4,096
-    /// notifications wait for it, then the oldest are dropped.
+    /// It runs in the task that awaits the request; one that takes long holds up nothing else. Over a byte stream at
+    /// most 4,096 notifications wait for it, then the oldest are dropped, unless
+    /// [`every_progress`](Self::every_progress) says otherwise; over HTTP the server waits.
     pub fn on_progress(mut self, f: impl FnMut(ProgressNotificationParams) + Send + 'static) -> Self {
         self.options.on_progress = Some(Box::new(f));
+        self
+    }
+
+    /// Fails rather than lose progress: where the connection has no room for more of what is not taken in time, the
+    /// call is cancelled. What came before is told first; then the error is of kind
+    /// [`Overloaded`](crate::ErrorKind::Overloaded).
+    ///
+    /// The bounds are `max_exchange_queue` and `max_exchange_bytes` of the transport's `Limits`. Default: the oldest
+    /// is dropped, and [`Event::Fault`](crate::Event::Fault) tells how many were.
+    pub fn every_progress(mut self) -> Self {
+        self.options.behind = Behind::Fails;
+        self
+    }
+
+    /// Adds to `missed` how many notifications of progress were dropped because they were not taken in time, each time
+    /// before the next one is told.
+    pub fn count_missed(mut self, missed: Arc<AtomicU64>) -> Self {
+        self.options.behind = Behind::Counts(missed);
         self
     }
 
@@ -148,21 +216,27 @@ impl<K: Kind> Request<K> {
         ByHand(self)
     }
 
-    /// The call that this request is.
-    pub(crate) fn into_call(self) -> Result<(Client, Call), Error> {
-        let Parts { method, name, params, meta } = self.kind.into_parts()?;
-        let mut options = self.options;
-        options.meta = match (options.meta, meta) {
-            (Some(own), Some(in_params)) => {
-                Some(in_params.iter().chain(own.iter()).map(|(k, v)| (k.clone(), v.clone())).collect())
-            }
-            (own, in_params) => own.or(in_params),
+    fn send(self) -> BoxFuture<'static, Result<K::Result, Error>>
+    where
+        K: 'static,
+    {
+        let Self { via, kind, options } = self;
+        let client = match via {
+            Via::Client(client) => client,
+            Via::Route(route) => return Box::pin(async move { route::run(&*route, kind, options).await }),
         };
-        if let Some(name) = name.as_deref().filter(|_| method == method::TOOLS_CALL) {
-            // What was listed as to be called as a task is called so (2025-11-25), whoever calls it.
-            options.task.support = options.task.support.or_else(|| self.client.known_task_support(name));
-        }
-        Ok((self.client, Call { method, name, params, options, ..Call::default() }))
+        // Before the future, which then has no room for the request as well.
+        let mut call = match call_of(kind, options, &client, None) {
+            Ok(call) => call,
+            Err(error) => return Box::pin(ready(Err(error))),
+        };
+        Box::pin(async move {
+            let result = client.run(&mut call).await?;
+            if K::is_plain(&client, call.name.as_deref(), &result) {
+                return Ok(result);
+            }
+            Box::pin(K::judge(&client, call.name.as_deref(), result)).await
+        })
     }
 
     /// Sets whether URLs that the server wants visited first (-32042, 2025-11-25) are taken to the elicitation handler,
@@ -199,19 +273,32 @@ impl<K: Kind + 'static> IntoFuture for Request<K> {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        // Before the future, which then has no room for the request as well.
-        let (client, mut call) = match self.into_call() {
-            Ok(parts) => parts,
-            Err(error) => return Box::pin(ready(Err(error))),
-        };
-        Box::pin(async move {
-            let result = client.run(&mut call).await?;
-            if K::is_plain(&client, call.name.as_deref(), &result) {
-                return Ok(result);
-            }
-            Box::pin(K::judge(&client, call.name.as_deref(), result)).await
-        })
+        K::sent(self)
     }
+}
+
+/// The call that a request is. `name` is what the server calls what it is applied to, where that is another name.
+fn call_of<K: Kind>(
+    mut kind: K,
+    mut options: CallOptions,
+    client: &Client,
+    name: Option<Arc<str>>,
+) -> Result<Call, Error> {
+    if let Some(name) = name {
+        kind.rename(name);
+    }
+    let Parts { method, name, params, meta } = kind.into_parts(client)?;
+    options.meta = match (options.meta, meta) {
+        (Some(own), Some(in_params)) => {
+            Some(in_params.iter().chain(own.iter()).map(|(k, v)| (k.clone(), v.clone())).collect())
+        }
+        (own, in_params) => own.or(in_params),
+    };
+    if let Some(name) = name.as_deref().filter(|_| method == method::TOOLS_CALL) {
+        // What was listed as to be called as a task is called so (2025-11-25), whoever calls it.
+        options.task.support = options.task.support.or_else(|| client.known_task_support(name));
+    }
+    Ok(Call { method, name, params, options, ..Call::default() })
 }
 
 fn encode(params: &impl Serialize) -> Result<Option<RawJson>, Error> {
@@ -230,6 +317,11 @@ impl CallTool {
     pub(crate) fn new(name: Arc<str>) -> Self {
         Self { name, arguments: Arguments::default() }
     }
+
+    /// A call of a tool by the client that `route` finds.
+    pub fn routed(route: impl Route, tool: impl Into<Arc<str>>) -> Request<Self> {
+        Request::routed_by(route, Self::new(tool.into()))
+    }
 }
 
 impl Request<CallTool> {
@@ -245,7 +337,7 @@ impl Request<CallTool> {
 
     /// Sets all arguments: anything that serialises to a JSON object. `null` and `""` mean none.
     pub fn args(mut self, arguments: impl Serialize) -> Self {
-        self.kind.arguments.set_all(&arguments);
+        self.kind.arguments.set_all_of(&self.kind.name, &arguments);
         self
     }
 }
@@ -253,9 +345,24 @@ impl Request<CallTool> {
 impl Kind for CallTool {
     type Result = CallToolResult;
 
-    fn into_parts(self) -> Result<Parts, Error> {
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>> {
+        request.send()
+    }
+
+    fn into_parts(self, _: &Client) -> Result<Parts, Error> {
         let params = Some(self.arguments.of_tool(&self.name)?);
         Ok(Parts { method: method::TOOLS_CALL.into(), name: Some(self.name), params, meta: None })
+    }
+
+    fn rename(&mut self, name: Arc<str>) {
+        if *self.name != *name {
+            self.arguments.renamed();
+            self.name = name;
+        }
+    }
+
+    fn has_failed(result: &CallToolResult) -> bool {
+        result.is_error()
     }
 
     fn is_plain(client: &Client, tool: Option<&str>, result: &CallToolResult) -> bool {
@@ -277,6 +384,11 @@ impl ReadResource {
     pub(crate) const fn new(uri: String) -> Self {
         Self { uri }
     }
+
+    /// A reading of a resource by the client that `route` finds.
+    pub fn routed(route: impl Route, uri: impl Into<String>) -> Request<Self> {
+        Request::routed_by(route, Self::new(uri.into()))
+    }
 }
 
 impl Request<ReadResource> {
@@ -293,7 +405,11 @@ impl Kind for ReadResource {
 
     const KEEP: bool = true;
 
-    fn into_parts(self) -> Result<Parts, Error> {
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>> {
+        request.send()
+    }
+
+    fn into_parts(self, _: &Client) -> Result<Parts, Error> {
         let params = ReadResourceRequestParams::new(self.uri);
         let encoded = encode(&params)?;
         Ok(Parts { method: method::RESOURCES_READ.into(), name: Some(params.uri.into()), params: encoded, meta: None })
@@ -310,6 +426,11 @@ impl GetPrompt {
     pub(crate) fn new(name: String) -> Self {
         Self { params: GetPromptRequestParams::new(name) }
     }
+
+    /// A filling-in of a prompt by the client that `route` finds.
+    pub fn routed(route: impl Route, name: impl Into<String>) -> Request<Self> {
+        Request::routed_by(route, Self::new(name.into()))
+    }
 }
 
 impl Request<GetPrompt> {
@@ -323,7 +444,11 @@ impl Request<GetPrompt> {
 impl Kind for GetPrompt {
     type Result = GetPromptResult;
 
-    fn into_parts(self) -> Result<Parts, Error> {
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>> {
+        request.send()
+    }
+
+    fn into_parts(self, _: &Client) -> Result<Parts, Error> {
         let encoded = encode(&self.params)?;
         Ok(Parts {
             method: method::PROMPTS_GET.into(),
@@ -331,6 +456,10 @@ impl Kind for GetPrompt {
             params: encoded,
             meta: None,
         })
+    }
+
+    fn rename(&mut self, name: Arc<str>) {
+        self.params.name = name.as_ref().to_owned();
     }
 }
 
@@ -344,16 +473,24 @@ impl Complete {
     pub(crate) fn new(reference: CompletionReference, argument: String, value: String) -> Self {
         Self { params: CompleteRequestParams::new(reference, CompletionArgument::new(argument, value)) }
     }
+
+    /// Suggestions for an argument by the client that `route` finds.
+    pub fn routed(
+        route: impl Route,
+        reference: CompletionReference,
+        argument: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Request<Self> {
+        Request::routed_by(route, Self::new(reference, argument.into(), value.into()))
+    }
 }
 
 impl Request<Complete> {
     /// Tells the value of another argument, as far as it is known. Left out where the revision has no place for
     /// it (before 2025-06-18).
     pub fn context(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        if self.client.server().revision >= bowline_protocol::Revision::V2025_06_18 {
-            let context = self.kind.params.context.get_or_insert_with(CompletionContext::new);
-            context.arguments.get_or_insert_default().insert(name.into(), value.into());
-        }
+        let context = self.kind.params.context.get_or_insert_with(CompletionContext::new);
+        context.arguments.get_or_insert_default().insert(name.into(), value.into());
         self
     }
 }
@@ -361,9 +498,22 @@ impl Request<Complete> {
 impl Kind for Complete {
     type Result = CompleteResult;
 
-    fn into_parts(self) -> Result<Parts, Error> {
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>> {
+        request.send()
+    }
+
+    fn into_parts(mut self, client: &Client) -> Result<Parts, Error> {
+        if client.server().revision < Revision::V2025_06_18 {
+            self.params.context = None;
+        }
         let encoded = encode(&self.params)?;
         Ok(Parts { method: method::COMPLETION_COMPLETE.into(), name: None, params: encoded, meta: None })
+    }
+
+    fn rename(&mut self, name: Arc<str>) {
+        if let CompletionReference::Prompt(prompt) = &mut self.params.reference {
+            prompt.name = name.as_ref().to_owned();
+        }
     }
 }
 
@@ -378,6 +528,11 @@ impl Raw {
     pub(crate) fn new(method: String) -> Self {
         Self { method, arguments: Arguments::default() }
     }
+
+    /// A request of any method by the client that `route` finds.
+    pub fn routed(route: impl Route, method: impl Into<String>) -> Request<Self> {
+        Request::routed_by(route, Self::new(method.into()))
+    }
 }
 
 impl Request<Raw> {
@@ -391,7 +546,11 @@ impl Request<Raw> {
 impl Kind for Raw {
     type Result = RawJson;
 
-    fn into_parts(self) -> Result<Parts, Error> {
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>> {
+        request.send()
+    }
+
+    fn into_parts(self, _: &Client) -> Result<Parts, Error> {
         let Self { method, arguments } = self;
         let (params, meta) = match arguments.of_any()? {
             Some(params) => split_meta(params)?,

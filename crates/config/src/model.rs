@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use bowline_protocol::matches_wildcard;
+
 use crate::resolve::{bare_url, has_user_info};
 use crate::settings::{Layers, Pool};
 use crate::tree::Plain;
@@ -126,27 +128,14 @@ pub struct ToolRules {
 impl ToolRules {
     /// Whether a tool may be used.
     pub fn permits(&self, tool: &str) -> bool {
-        let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, tool));
+        let any = |patterns: &[String]| patterns.iter().any(|pattern| matches_wildcard(pattern, tool));
         !any(&self.deny) && self.allow.as_deref().is_none_or(any)
     }
 
     /// Whether a tool may be used without asking the person.
     pub fn approves(&self, tool: &str) -> bool {
-        self.permits(tool) && self.approve.iter().any(|pattern| matches(pattern, tool))
+        self.permits(tool) && self.approve.iter().any(|pattern| matches_wildcard(pattern, tool))
     }
-}
-
-/// Whether a name fits a pattern where `*` stands for anything.
-fn matches(pattern: &str, name: &str) -> bool {
-    let mut pieces = pattern.split('*');
-    let Some(mut rest) = pieces.next().and_then(|start| name.strip_prefix(start)) else { return false };
-    let mut pieces: Vec<&str> = pieces.collect();
-    let Some(end) = pieces.pop() else { return rest.is_empty() };
-    for piece in pieces {
-        let Some((_, behind)) = rest.split_once(piece) else { return false };
-        rest = behind;
-    }
-    rest.ends_with(end)
 }
 
 /// What a file says about authorization.

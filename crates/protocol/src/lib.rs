@@ -21,6 +21,7 @@ mod id;
 mod initialize;
 mod input;
 mod items;
+mod large_text;
 mod lenient;
 mod logging;
 mod meta;
@@ -119,7 +120,7 @@ pub use tasks::{
     GetTaskRequestParams, GetTaskResult, ListTasksResult, RelatedTaskMetadata, TASKS_EXTENSION, Task, TaskMetadata,
     TaskStatus, TaskStatusNotificationParams, TaskTtl, UpdateTaskRequestParams,
 };
-pub use text::{ByteStr, excerpt};
+pub use text::{ByteStr, excerpt, matches_wildcard};
 pub use timestamp::timestamp;
 pub use tools::{
     CallToolRequestParams, CallToolResult, ListToolsResult, TaskSupport, Tool, ToolAnnotations, ToolExecution,

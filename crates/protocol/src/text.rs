@@ -190,6 +190,26 @@ const fn is_deceptive(c: char) -> bool {
     )
 }
 
+/// Whether a name fits a pattern where `*` stands for anything, also for nothing.
+///
+/// ```
+/// use bowline_protocol::matches_wildcard;
+///
+/// assert!(matches_wildcard("read_*", "read_file") && matches_wildcard("*", ""));
+/// assert!(!matches_wildcard("read", "read_file"));
+/// ```
+pub fn matches_wildcard(pattern: &str, name: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let Some(mut rest) = pieces.next().and_then(|start| name.strip_prefix(start)) else { return false };
+    let mut pieces: Vec<&str> = pieces.collect();
+    let Some(end) = pieces.pop() else { return rest.is_empty() };
+    for piece in pieces {
+        let Some((_, behind)) = rest.split_once(piece) else { return false };
+        rest = behind;
+    }
+    rest.ends_with(end)
+}
+
 #[cfg(test)]
 mod tests {
     use super::excerpt;

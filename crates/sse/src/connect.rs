@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bowline_http::{Endpoint, EventReader, shown};
 use bowline_protocol::Era;
-use bowline_transport::{BoxFuture, Connect, Limits, Sent, Transport, TransportError, TransportErrorKind};
+use bowline_transport::{BoxFuture, Connect, Limits, Network, Sent, Transport, TransportError, TransportErrorKind};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 use url::Url;
@@ -182,6 +182,10 @@ impl Connect for SseConnect {
 
     fn era(&self) -> Option<Era> {
         Some(Era::Handshake)
+    }
+
+    fn network(&self) -> Option<Network> {
+        Some(self.endpoint.network())
     }
 }
 

@@ -8,8 +8,10 @@ mod inbound;
 mod limits;
 mod memory;
 mod mux;
+mod network;
 mod secrets;
 mod seldom;
+mod wrap;
 
 pub use contract::{BoxFuture, Connect, Exchange, ExchangeSource, Routing, Transport, WireMessage, WireRequest};
 pub use error::{Sent, TransportError, TransportErrorKind};
@@ -18,5 +20,7 @@ pub use inbound::{Inbound, InboundEvent, InboundPromise, InboundSender};
 pub use limits::Limits;
 pub use memory::MemoryConnect;
 pub use mux::{Mux, MuxBuilder};
+pub use network::Network;
 pub use secrets::Secrets;
 pub use seldom::Seldom;
+pub use wrap::{WrapConnect, WrapTransport};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bowline_socket::TcpConnect;
 use bowline_tls::TlsSettings;
-use bowline_transport::{BoxFuture, Connect, Limits, Secrets, Transport, TransportError, TransportErrorKind};
+use bowline_transport::{BoxFuture, Connect, Limits, Network, Secrets, Transport, TransportError, TransportErrorKind};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::timeout;
@@ -287,6 +287,15 @@ impl Connect for WebSocketConnect {
 
     fn identity(&self) -> Option<String> {
         self.target.as_ref().ok().map(ToString::to_string)
+    }
+
+    fn network(&self) -> Option<Network> {
+        let network = Network::new("tcp").with_protocol("websocket");
+        let server = self.target.as_ref().ok().and_then(|target| target.address.rsplit_once(':'));
+        Some(match server {
+            Some((host, port)) => network.with_server(host.trim_matches(['[', ']']), port.parse().ok()),
+            None => network,
+        })
     }
 }
 

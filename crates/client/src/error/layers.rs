@@ -71,9 +71,65 @@ impl Error {
         Self::new(ErrorKind::Overloaded, what).with_retry_after(retry_after)
     }
 
+    /// A call to one of many servers that is down: [`ErrorKind::Unavailable`]. `what` is the server, `why` how it failed
+    /// last, and `retry_after` when it is tried again; none where it is not by itself.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bowline_client::{Error, ErrorKind};
+    ///
+    /// let why = Error::overloaded("the limit of 2 servers is reached", None);
+    /// let error = Error::unavailable("server \"files\"", Some(&why), Some(Duration::from_secs(4)));
+    /// assert_eq!(error.kind(), ErrorKind::Unavailable);
+    /// assert!(error.to_string().contains("it is tried again in 4s"), "{error}");
+    /// ```
+    pub fn unavailable(what: &str, why: Option<&Self>, retry_after: Option<Duration>) -> Self {
+        let next = match retry_after {
+            Some(wait) if wait.is_zero() => String::from("it is being tried, so ask again soon"),
+            Some(wait) => format!("it is tried again in {:?}", rounded(wait)),
+            None => String::from("it is not tried again by itself; mend it, then retry it by hand"),
+        };
+        let what = excerpt(what, EXCERPT);
+        let mut this = Self::new(ErrorKind::Unavailable, format!("{what} is down; {next}"));
+        if let Some(why) = why {
+            this.0.message.push_str(&format!("; why: {}", excerpt(&why.0.message, EXCERPT)));
+            this.0.stderr.clone_from(&why.0.stderr);
+            this.0.source = Some(Arc::new(why.clone()));
+        }
+        this.with_retry_after(retry_after)
+    }
+
+    /// Settings that make no sense: [`ErrorKind::Config`]. `what` names the setting, and says what it may be.
+    ///
+    /// ```
+    /// use bowline_client::{Error, ErrorKind};
+    ///
+    /// let error = Error::config("pool: connections is 0; set 1 to 64");
+    /// assert_eq!(error.kind(), ErrorKind::Config);
+    /// ```
+    pub fn config(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Config, what)
+    }
+
+    /// A call of what may not be used here: [`ErrorKind::Denied`]. `what` says what it is, and which rule leaves it out.
+    pub fn denied(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Denied, what)
+    }
+
+    /// A call by a name that nobody has: [`ErrorKind::UnknownName`]. `what` says which, and what to do.
+    pub fn unknown_name(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::UnknownName, what)
+    }
+
     /// A deadline of a layer: [`ErrorKind::Timeout`].
     pub fn deadline(limit: Duration, sent: Sent) -> Self {
         Self::timeout("no answer", limit, sent)
+    }
+
+    /// A call that belongs to a session which is no more: [`ErrorKind::Closed`]. Nothing was sent, and it must not go to
+    /// another session.
+    pub fn session_ended() -> Self {
+        Self::new(ErrorKind::Closed, "the session that this belongs to has ended; begin anew what was begun in it")
     }
 
     /// A call that ends because this side shuts down: [`ErrorKind::Closed`].

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use bowline_protocol::{CallToolResult, Task, TaskSupport, method};
 use bowline_transport::BoxFuture;
+use tokio::time::Instant;
 
 use crate::call::Call;
-use crate::client::Client;
 use crate::error::Error;
 use crate::outcome::ByHand;
 use crate::output;
-use crate::request::{CallTool, Request};
+use crate::request::{CallTool, Leg, Request};
 use crate::tasks::asking::{created, runs_tools};
 use crate::tasks::handle::TaskHandle;
 
@@ -97,13 +97,18 @@ impl TaskCall {
     /// # Cancel safety
     /// Dropping the future has the task cancelled. Once there is a handle, its holder decides.
     pub async fn start(self) -> Result<Started, Error> {
-        let (client, mut call) = self.prepared().await?;
-        let result = client.run_round(&mut call).await?;
+        let (mut leg, mut call) = self.prepared().await?;
+        let began = Instant::now();
+        let outcome = leg.client.run_round(&mut call).await;
+        leg.ended(&call, outcome.as_ref().map(|_| false), began.elapsed());
+        let result = outcome?;
         match created(&call, &result)? {
-            Some(created) => TaskHandle::created(client, &mut call, &created).map(Started::Task),
+            Some(created) => TaskHandle::created(leg, &mut call, &created).map(Started::Task),
             None => {
                 let result = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
-                output::judge(&client, call.name.as_deref().unwrap_or_default(), result).await.map(Started::Complete)
+                output::judge(&leg.client, call.name.as_deref().unwrap_or_default(), result)
+                    .await
+                    .map(Started::Complete)
             }
         }
     }
@@ -113,12 +118,13 @@ impl TaskCall {
         self.0.by_hand()
     }
 
-    async fn prepared(self) -> Result<(Client, Call), Error> {
-        let (client, mut call) = self.0.into_call()?;
+    async fn prepared(self) -> Result<(Leg, Call), Error> {
+        let (leg, mut call) = self.0.open().await?;
+        let client = &leg.client;
         if call.options.task.support.is_none() && call.method == method::TOOLS_CALL && runs_tools(&client.server()) {
             call.options.task.support = client.task_support(call.name.as_deref().unwrap_or_default()).await?;
         }
-        Ok((client, call))
+        Ok((leg, call))
     }
 }
 
@@ -128,9 +134,12 @@ impl IntoFuture for TaskCall {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (client, mut call) = self.prepared().await?;
-            let result = client.run(&mut call).await?;
-            output::judge(&client, call.name.as_deref().unwrap_or_default(), result).await
+            let (mut leg, mut call) = self.prepared().await?;
+            let began = Instant::now();
+            let outcome: Result<CallToolResult, Error> = leg.client.run(&mut call).await;
+            leg.ended(&call, outcome.as_ref().map(CallToolResult::is_error), began.elapsed());
+            let result = outcome?;
+            output::judge(&leg.client, call.name.as_deref().unwrap_or_default(), result).await
         })
     }
 }

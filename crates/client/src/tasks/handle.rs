@@ -14,6 +14,7 @@ use crate::call::Call;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::output;
+use crate::request::Leg;
 use crate::tasks::follow::Follow;
 use crate::tasks::ticket::TaskTicket;
 
@@ -45,16 +46,18 @@ pub struct TaskHandle {
     /// Whether the last state was handed out, and the keys of what it asked.
     told: bool,
     shown: Vec<String>,
+    /// What the route of the call keeps of it, for as long as there is the handle.
+    _leg: Option<Leg>,
 }
 
 impl TaskHandle {
-    pub(crate) fn created(client: Client, call: &mut Call, created: &CreateTaskResult) -> Result<Self, Error> {
-        let follow = Follow::created(client, call, created)?;
-        Ok(Self { follow, meta: created.meta.clone(), told: false, shown: Vec::new() })
+    pub(crate) fn created(leg: Leg, call: &mut Call, created: &CreateTaskResult) -> Result<Self, Error> {
+        let follow = Follow::created(leg.client.clone(), call, created)?;
+        Ok(Self { follow, meta: created.meta.clone(), told: false, shown: Vec::new(), _leg: Some(leg) })
     }
 
     pub(crate) fn taken_up(client: Client, ticket: TaskTicket) -> Self {
-        Self { follow: Follow::taken_up(client, ticket), meta: None, told: false, shown: Vec::new() }
+        Self { follow: Follow::taken_up(client, ticket), meta: None, told: false, shown: Vec::new(), _leg: None }
     }
 
     /// Which task.

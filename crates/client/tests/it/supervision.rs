@@ -7,7 +7,7 @@ use std::time::Duration;
 use bowline_client::{Client, ClientBuilder, ConnectionEvent, ConnectionEvents, ErrorKind, KeepAlive, Reconnect};
 use bowline_protocol::{CallToolResult, Revision, Tool};
 use bowline_testkit::{Misbehaviour, MockServer, When};
-use bowline_transport::{BoxFuture, Connect, Limits, Sent, Transport, TransportError};
+use bowline_transport::{BoxFuture, Connect, Limits, Sent, Transport, TransportError, WrapConnect};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
@@ -228,7 +228,13 @@ struct Gate<C> {
     attempts: Arc<AtomicU32>,
 }
 
-impl<C: Connect> Connect for Gate<C> {
+impl<C: Connect> WrapConnect for Gate<C> {
+    type Inner = C;
+
+    fn inner(&self) -> &C {
+        &self.inner
+    }
+
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
         Box::pin(async move {
             if self.attempts.fetch_add(1, Ordering::SeqCst) > 0 {
@@ -236,10 +242,6 @@ impl<C: Connect> Connect for Gate<C> {
             }
             self.inner.connect().await
         })
-    }
-
-    fn describe(&self) -> String {
-        self.inner.describe()
     }
 
     fn server_lives_on(&self) -> bool {

@@ -1,0 +1,21 @@
+//! Tasks that have an owner.
+
+use std::future::Future;
+
+use tokio::task::AbortHandle;
+
+/// A task that ends with its owner: dropping this aborts it.
+#[derive(Debug)]
+pub(super) struct Task(AbortHandle);
+
+impl Task {
+    pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(work).abort_handle())
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
