@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use bowline::auth::{AuthError, AuthErrorKind, CredentialStore, FileStore, OAuth, StoreKey};
@@ -13,14 +13,13 @@ use serde::{Deserialize, Serialize};
 use crate::console::Console;
 use crate::exit::{CliError, Code};
 use crate::keyring;
-use crate::login::{self, Person};
+use crate::login::Person;
 use crate::options::Login;
 use crate::prompts;
 use crate::server::{file_text, text_variable};
 use crate::session::Run;
+use crate::state;
 
-/// The variable that names the folder for what this command keeps.
-const STATE_DIR: &str = "BOWLINE_STATE_DIR";
 /// The variable that holds a key: tokens are encrypted with it.
 const STORE_KEY: &str = "BOWLINE_STORE_KEY";
 /// The variable that holds a client secret itself.
@@ -118,7 +117,7 @@ impl Credentials {
 
     /// None where there is no folder for them.
     fn find(run: &Run) -> Result<Option<Self>, CliError> {
-        let Some(folder) = state_folder().map(|folder| folder.join("auth")) else { return Ok(None) };
+        let Some(folder) = state::folder().map(|folder| folder.join("auth")) else { return Ok(None) };
         let store = FileStore::new(&folder);
         // Who names a key means it, also where there is a keyring: what was kept with the key can be read with no other.
         Ok(Some(Self(match StoreKey::from_env(STORE_KEY)? {
@@ -207,7 +206,7 @@ pub(crate) async fn of_server(url: &str, run: &Run) -> Result<Option<OAuth>, Cli
         return Ok(None);
     }
     let Some(credentials) = Credentials::find(run)? else { return Ok(None) };
-    let asking = login::may_ask().then_some(Asking::Consent);
+    let asking = run.may_ask_to_log_in().then_some(Asking::Consent);
     credentials.known(url, asking, run).await.map(Some)
 }
 
@@ -243,23 +242,6 @@ fn tell_once(folder: &Path, console: &Console, why: &str) {
             "tokens that are kept in {folder} from now on are not encrypted, and for you alone to read: {why}; set {STORE_KEY} to encrypt them"
         ));
     }
-}
-
-/// The folder for what programs keep of themselves, as the system has it.
-fn state_folder() -> Option<PathBuf> {
-    let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(named) = folder(STATE_DIR) {
-        return Some(named);
-    }
-    if cfg!(windows) {
-        return folder("LOCALAPPDATA").map(|folder| folder.join("bowline"));
-    }
-    if cfg!(target_os = "macos") {
-        return folder("HOME").map(|home| home.join("Library/Application Support/bowline"));
-    }
-    // Relative ones are not valid there.
-    let state = folder("XDG_STATE_HOME").filter(|folder| folder.is_absolute());
-    state.or_else(|| folder("HOME").map(|home| home.join(".local/state"))).map(|folder| folder.join("bowline"))
 }
 
 impl From<AuthError> for CliError {

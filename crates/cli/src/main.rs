@@ -10,6 +10,7 @@ mod duration;
 mod elicit;
 mod exit;
 mod failure;
+mod fleet;
 mod form;
 mod json;
 #[cfg(feature = "keyring")]
@@ -29,6 +30,7 @@ mod schema;
 mod server;
 mod session;
 mod signature;
+mod state;
 mod stdin;
 mod styled;
 mod suggest;
