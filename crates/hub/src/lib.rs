@@ -2,3 +2,7 @@
 
 mod pool;
 mod search;
+
+#[cfg(feature = "store")]
+pub use search::{Loaded, SearchStore};
+pub use search::{SearchField, SearchHit, SearchIndex, SearchQuery, SearchRecord};
