@@ -21,6 +21,7 @@ mod reload;
 mod route;
 mod search;
 mod seat;
+mod stats;
 mod uris;
 mod watch;
 
@@ -42,4 +43,5 @@ pub use reload::Reloaded;
 #[cfg(feature = "store")]
 pub use search::{Loaded, SearchStore};
 pub use search::{SearchField, SearchHit, SearchIndex, SearchQuery, SearchRecord};
+pub use stats::{CallStats, NamedStats, Outcome, ServerSnapshot, ServerStats, Stats, StatsFeed, StatsSnapshot, Times};
 pub use watch::ResourceWatch;
