@@ -40,3 +40,8 @@ pub use pool::{
 };
 pub use reload::Reloaded;
 pub use watch::ResourceWatch;
+
+/// The examples of the book's chapter.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/src/hub.md")]
+pub struct Chapter;

@@ -8,4 +8,5 @@ mod changes;
 mod handlers;
 mod lists;
 mod members;
+mod memory;
 mod support;

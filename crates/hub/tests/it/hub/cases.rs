@@ -150,23 +150,34 @@ async fn case_hub_007_delays_shrink_with_uptime_and_not_with_a_start() {
 #[tokio::test(start_paused = true)]
 async fn case_hub_008_tools_of_a_dead_server_are_not_offered() {
     let a = server("x", "x");
-    let hub = hub([left_alone(Member::new("a", a.connector())), Member::new("b", server("y", "y").connector())]);
+    let (gated, gate) = Gated::new(&a);
+    let hub = hub([left_alone(Member::new("a", gated)), Member::new("b", server("y", "y").connector())]);
     let mut changes = hub.changes();
     assert_eq!(names(&hub).await, ["a__x", "b__y"]);
+    gate.set_refuses(true);
     a.disconnect();
     until_health(&mut changes, "a", |state| !state.is_available()).await;
 
     let began = Instant::now();
+    assert_eq!(known(&hub), ["b__y"]);
+    let status = hub.status_of("a").unwrap();
+    assert!(matches!(status.state, HealthState::Waiting { .. }) && status.state.why().is_some(), "{}", status.state);
+    assert_eq!(hub.call("b__y").await.unwrap().joined_text(), "y");
+    assert_eq!(began.elapsed(), Duration::ZERO, "nobody waited for anything");
+
     let listing = hub.tools().await;
     assert_eq!(listing.items.iter().map(|tool| &*tool.name).collect::<Vec<_>>(), ["b__y"]);
     assert_eq!((&*listing.failures[0].member, listing.failures[0].error.kind()), ("a", ErrorKind::Unavailable));
-    let status = hub.status_of("a").unwrap();
-    assert!(matches!(status.state, HealthState::Waiting { .. }) && status.state.why().is_some(), "{}", status.state);
-    let error = hub.call("a__x").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.retry_after().is_some() && error.is_retryable(), "{error}");
-    assert_eq!(hub.call("b__y").await.unwrap().joined_text(), "y");
-    assert_eq!(began.elapsed(), Duration::ZERO, "nobody waited for anything");
+    // A blip is waited out; what stays down is told at once, and when it is tried again.
+    for _ in 0..2 {
+        let error = hub.call("a__x").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(error.retry_after().is_some() && error.is_retryable(), "{error}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    let began = Instant::now();
+    assert_eq!(hub.call("a__x").await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test]
