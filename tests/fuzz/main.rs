@@ -8,12 +8,14 @@
 #![expect(clippy::print_stdout, reason = "the report is what it is for")]
 
 mod corpus;
+mod lines;
 mod mutate;
 mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bowline_testkit::Seed;
@@ -54,6 +56,9 @@ const SLOW: Duration = Duration::from_secs(2);
 const SOME_MEMORY: usize = 1 << 20;
 const MEMORY_PER_BYTE: usize = 512;
 
+/// What the first panic said since it was looked at last.
+static PANIC: Mutex<Option<String>> = Mutex::new(None);
+
 /// What came of one target.
 #[derive(Default)]
 struct Tried {
@@ -74,8 +79,11 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         return Err(format!("there is no such target; the targets are {}", names.join(", ")).into());
     }
     std::fs::create_dir_all(&args.findings)?;
-    // A panic is caught and kept; its report would drown the others.
-    std::panic::set_hook(Box::new(|_| {}));
+    // A panic is kept; its report would drown the others.
+    std::panic::set_hook(Box::new(|panic| {
+        let text = panic.payload_as_str().unwrap_or_default().to_owned();
+        PANIC.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
+    }));
     println!("seed {}", args.seed);
     println!("{:14} {:>10} {:>12} {:>12}  findings", "target", "inputs", "most memory", "slowest");
     let mut is_well = true;
@@ -149,10 +157,10 @@ fn attempt(target: &Target, input: &[u8], tried: &mut Tried) -> Option<String> {
     tried.inputs += 1;
     tried.most_memory = tried.most_memory.max(memory);
     tried.slowest = tried.slowest.max(took);
-    if let Err(panic) = ended {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        return Some(format!("it panics: {}", text.unwrap_or_default()));
+    // Tasks panic on their own, and then nothing unwinds here.
+    let panic = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if ended.is_err() || panic.is_some() {
+        return Some(format!("it panics: {}", panic.unwrap_or_default()));
     }
     let bound = SOME_MEMORY + MEMORY_PER_BYTE * input.len();
     if memory > bound {

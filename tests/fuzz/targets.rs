@@ -20,6 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::corpus::Corpus;
+use crate::lines::lines;
 
 /// A decoder of foreign bytes.
 pub(crate) struct Target {
@@ -31,6 +32,7 @@ pub(crate) struct Target {
 pub(crate) const ALL: &[Target] = &[
     Target { name: "envelope", corpus: Corpus::Messages, run: envelope },
     Target { name: "messages", corpus: Corpus::Messages, run: messages },
+    Target { name: "lines", corpus: Corpus::Streams, run: lines },
     Target { name: "answers", corpus: Corpus::Answers, run: answers },
     Target { name: "event-stream", corpus: Corpus::Events, run: event_stream },
     Target { name: "headers", corpus: Corpus::Headers, run: headers },

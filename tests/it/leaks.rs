@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bowline::prelude::*;
 use bowline::stdio::StdioConnect;
-use bowline::transport::{BoxFuture, Transport, TransportError};
+use bowline::transport::{BoxFuture, Transport, TransportError, WrapConnect};
 
 use crate::support::{Child, children, until, within, zombies};
 
@@ -32,17 +32,19 @@ impl Noting {
     }
 }
 
-impl Connect for Noting {
+impl WrapConnect for Noting {
+    type Inner = StdioConnect;
+
+    fn inner(&self) -> &StdioConnect {
+        &self.connect
+    }
+
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
         Box::pin(async {
             let transport = self.connect.spawn()?;
             self.ids.lock().unwrap().push(transport.id().unwrap());
             Ok(Box::new(transport) as Box<dyn Transport>)
         })
-    }
-
-    fn describe(&self) -> String {
-        self.connect.describe()
     }
 }
 

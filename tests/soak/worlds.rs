@@ -127,13 +127,11 @@ impl<C> Clone for Shared<C> {
     }
 }
 
-impl<C: Connect> Connect for Shared<C> {
-    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
-        self.0.connect()
-    }
+impl<C: Connect> bowline::transport::WrapConnect for Shared<C> {
+    type Inner = C;
 
-    fn describe(&self) -> String {
-        self.0.describe()
+    fn inner(&self) -> &C {
+        &self.0
     }
 
     fn server_lives_on(&self) -> bool {

@@ -17,7 +17,7 @@ pub struct Args {
 }
 
 /// How long the short form tries each of its targets, in seconds: together less than a minute.
-const SHORT: &str = "4";
+const SHORT: &str = "3.5";
 
 /// Runs the fuzzer; findings are kept under `target/fuzz`.
 pub fn run(context: &Context, args: &Args) -> Result<bool> {

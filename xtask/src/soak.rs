@@ -34,10 +34,12 @@ pub fn short(context: &Context, _: &mut Report) -> Result<()> {
 
 /// Builds the programs of the tests and runs one of them; the answer is whether it ended well.
 pub fn program(context: &Context, name: &str, release: bool, options: &[&str]) -> Result<bool> {
-    let mut build = vec!["build", "--package", "bowline-tests", "--bins"];
-    if release {
-        build.push("--release");
-    }
+    // In a debug build the packages and features are those of `cargo xtask test`, so that nothing is built twice.
+    let mut build = match release {
+        true => vec!["build", "--release", "--package", "bowline-tests"],
+        false => vec!["build", "--workspace", "--all-features"],
+    };
+    build.extend(["--bin", name, "--bin", "counting-server"]);
     if !context.command("cargo", &build).status()?.success() {
         bail!("the programs of the tests do not build");
     }

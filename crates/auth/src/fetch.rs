@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bowline_http::{Handover, HttpClient, HttpResponse, shown};
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::{Host, Url};
 
@@ -116,6 +116,21 @@ impl Fetcher {
         }
     }
 
+    /// The status of a page, and where it redirects to, which is not asked.
+    pub(crate) async fn leads_to(&self, what: &str, url: &Url) -> Result<(StatusCode, Option<Url>), AuthError> {
+        self.permits(what, url)?;
+        let work = self.client(url).send(Method::GET, url, HeaderMap::new(), None);
+        let response = tokio::time::timeout(WITHIN, work).await.map_err(|_| late(what, url))??;
+        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let to = location.filter(|_| response.status().is_redirection()).and_then(|location| url.join(location).ok());
+        Ok((response.status(), to))
+    }
+
+    /// The client for an address that may be asked.
+    fn client(&self, url: &Url) -> &HttpClient {
+        if url.origin() == self.server.origin() { &self.open } else { &self.guarded }
+    }
+
     async fn ask(
         &self,
         what: &str,
@@ -126,7 +141,7 @@ impl Fetcher {
     ) -> Result<Answer, AuthError> {
         self.permits(what, url)?;
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-        let client = if url.origin() == self.server.origin() { &self.open } else { &self.guarded };
+        let client = self.client(url);
         let asks = method == Method::GET;
         let handover = Arc::new(Handover::default());
         let work = async {
@@ -142,14 +157,13 @@ impl Fetcher {
             let body = read(&mut response, what, url).await?;
             Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
         };
-        match tokio::time::timeout(WITHIN, work).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let why = format!("the {what} {} gave no answer within {} s", shown(url), WITHIN.as_secs());
-                Err(AuthError::new(AuthErrorKind::Timeout, why))
-            }
-        }
+        tokio::time::timeout(WITHIN, work).await.unwrap_or_else(|_| Err(late(what, url)))
     }
+}
+
+fn late(what: &str, url: &Url) -> AuthError {
+    let why = format!("the {what} {} gave no answer within {} s; try again later", shown(url), WITHIN.as_secs());
+    AuthError::new(AuthErrorKind::Timeout, why)
 }
 
 /// The error for an answer that leads elsewhere.

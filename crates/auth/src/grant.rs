@@ -23,7 +23,7 @@ use crate::identity::{AuthMethod, Client};
 use crate::key::PrivateKey;
 use crate::random;
 use crate::scope::Scopes;
-use crate::token::{self, Form, Issued};
+use crate::token::{self, Form, Issued, NotIssued};
 
 /// What every grant works with.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,7 @@ pub(crate) struct Asking<'a> {
 
 impl Asking<'_> {
     /// Asks the token endpoint of the authorization server, for this server.
-    pub(crate) async fn token(&self, form: Form) -> Result<Issued, AuthError> {
+    pub(crate) async fn token(&self, form: Form) -> Result<Issued, NotIssued> {
         let form = form.with("resource", &self.found.resource);
         let issuer = &self.found.issuer;
         // Where nothing is known of a server but its host, it may know itself by its endpoint alone.
@@ -118,7 +118,7 @@ pub(crate) async fn ask_token(
     who: Who<'_>,
     dpop: Option<&Dpop>,
     form: Form,
-) -> Result<Issued, AuthError> {
+) -> Result<Issued, NotIssued> {
     let read = |answer: &Answer, signed: &Form| {
         let secrets = who.hide(signed.secrets());
         token::read(answer.status, &answer.body, &shown(at), &secrets)
@@ -126,16 +126,16 @@ pub(crate) async fn ask_token(
     let (mut nonce, mut time) = (dpop.is_some(), who.signs() || dpop.is_some());
     loop {
         let (answer, signed) = post(fetcher, clock, at, who, dpop, &form).await?;
-        let error = match read(&answer, &signed) {
-            Err(error) => error,
+        let not = match read(&answer, &signed) {
+            Err(not) => not,
             issued => return issued,
         };
-        match error.code() {
+        match not.error.code() {
             // RFC 9449, section 8. The nonce was taken from the answer.
             Some("use_dpop_nonce") if nonce => nonce = false,
             // Neither uses a code or a refresh token up, for who asked was not known yet.
             Some("invalid_client" | "invalid_dpop_proof") if time && clock.refused(at, &answer.headers) => time = false,
-            _ => return Err(error),
+            _ => return Err(not),
         }
     }
 }
@@ -199,7 +199,8 @@ mod tests {
                 expires_at: None,
             };
             let who = Who { client: Some(&client), key: Some(&key), audience: "https://as" };
-            let error = ask_token(&fetcher, &Clock::default(), &at, who, None, Form::default()).await.unwrap_err();
+            let error =
+                ask_token(&fetcher, &Clock::default(), &at, who, None, Form::default()).await.unwrap_err().error;
             assert_eq!(error.code(), Some("invalid_client"));
             let times: Vec<_> = server.requests().iter().map(|request| signed_at(&request.body)).collect();
             assert_eq!(times.len(), asked, "{times:?}");

@@ -1,5 +1,7 @@
 //! Members of documents that others wrote, each with the check that it passed.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 /// What is wrong with a document; the text says which check failed.
@@ -46,6 +48,26 @@ pub(crate) fn is_true(object: &Map<String, Value>, name: &str) -> bool {
     object.get(name) == Some(&Value::Bool(true))
 }
 
+/// A length of time that may be absent, in seconds; also where they are written in quotes, as some servers do.
+pub(crate) fn seconds(object: &Map<String, Value>, name: &str) -> Result<Option<Duration>, Wrong> {
+    let seconds = match object.get(name) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Number(number)) => number.as_f64(),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(_) => None,
+    };
+    match seconds.filter(|seconds: &f64| !seconds.is_nan()) {
+        Some(seconds) => Ok(Some(Duration::from_secs_f64(seconds.clamp(0.0, MAX_SECONDS)))),
+        None => {
+            let kind = object.get(name).map(kind).unwrap_or_default();
+            Err(format!("`{name}` is {kind}, and no number of seconds"))
+        }
+    }
+}
+
+/// Nothing that is measured here lasts for a hundred years.
+const MAX_SECONDS: f64 = 100.0 * 366.0 * 86400.0;
+
 /// How many items of a list are read.
 const MAX_ITEMS: usize = 256;
 
@@ -62,4 +84,29 @@ pub(crate) const fn kind(value: &Value) -> &'static str {
 
 fn looks_like_html(body: &[u8]) -> bool {
     body.trim_ascii_start().starts_with(b"<")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_read_in_every_spelling_and_within_bounds() {
+        let read = |text: &str| {
+            let object = object(format!(r#"{{"s":{text}}}"#).as_bytes())?;
+            seconds(&object, "s").map(|life| life.map(|life| life.as_secs_f64()))
+        };
+        for (text, wanted) in
+            [("300", 300.0), (r#""300""#, 300.0), (r#"" 3600.0 ""#, 3600.0), ("0.5", 0.5), ("-5", 0.0)]
+        {
+            assert_eq!(read(text), Ok(Some(wanted)), "{text}");
+        }
+        for huge in ["1e300", r#""1e999""#, r#""inf""#, r#""4294967296000""#] {
+            assert_eq!(read(huge), Ok(Some(MAX_SECONDS)), "{huge}");
+        }
+        assert_eq!(read("null"), Ok(None));
+        for bad in [r#""soon""#, r#""NaN""#, r#""""#, "true", "[]", "{}"] {
+            assert!(read(bad).unwrap_err().starts_with("`s` is "), "{bad}");
+        }
+    }
 }

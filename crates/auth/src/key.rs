@@ -18,6 +18,7 @@ pub(crate) use self::provider::{open, seal};
 
 use self::provider::Pair;
 use crate::error::AuthError;
+use crate::random;
 
 /// A private key: of the elliptic curve P-256 (`ES256`), or RSA of 2,048 bits and more (`RS256`).
 ///
@@ -71,6 +72,14 @@ impl PrivateKey {
         let (x, y) = point.get(1..33).zip(point.get(33..65))?;
         let [x, y] = [x, y].map(|half| URL_SAFE_NO_PAD.encode(half));
         Some(json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y }))
+    }
+
+    /// What tells the public half from any other (RFC 7638); of P-256 keys alone.
+    pub(crate) fn thumbprint(&self) -> Option<String> {
+        let jwk = self.jwk()?;
+        let [x, y] = ["x", "y"].map(|name| jwk.get(name).and_then(Value::as_str).unwrap_or_default());
+        // In this order and without blanks, whatever order maps are written in.
+        Some(random::sha256(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#)))
     }
 
     /// Signs claims: a JWT. `header` has what it says beside `alg`.

@@ -2,6 +2,8 @@
 
 mod builder;
 mod flight;
+mod held;
+mod keeping;
 mod logout;
 mod obtain;
 mod state;
@@ -205,6 +207,10 @@ impl Authorize for OAuth {
 
     fn accepted(&self, sent: &HeaderValue) {
         self.0.inner.lock().accepted(sent);
+    }
+
+    fn waits_for_person(&self) -> bool {
+        *self.0.inner.asking.borrow()
     }
 }
 

@@ -56,7 +56,8 @@ impl Redirect {
             Self::FreePort => {
                 if let Some(before) = before
                     && let Ok(url) = Url::parse(before)
-                    && matches!(url.host(), Some(Host::Ipv4(address)) if address.is_loopback())
+                    && url.scheme() == "http"
+                    && is_here(&url)
                     && let Ok(listener) = Listener::at(before, &url).await
                 {
                     return Ok(Some(listener));
@@ -72,6 +73,18 @@ impl Redirect {
             Self::Fixed(text, _) => text.clone(),
             Self::FreePort => format!("http://127.0.0.1{PATH}"),
         }
+    }
+
+    /// Another spelling of an address, for an authorization server that does not take it: this machine by its name in
+    /// place of its number, which some want although RFC 8252, section 8.3, would have the number. None where
+    /// somebody has set the address.
+    pub(crate) fn by_name(&self, uri: &str) -> Option<String> {
+        let mut url = Url::parse(uri).ok().filter(|_| matches!(self, Self::FreePort))?;
+        if !matches!(url.host(), Some(Host::Ipv4(address)) if address.is_loopback()) {
+            return None;
+        }
+        url.set_host(Some("localhost")).ok()?;
+        Some(url.into())
     }
 }
 
@@ -90,5 +103,13 @@ mod tests {
         {
             assert_eq!(Redirect::fixed(bad).unwrap_err().kind(), AuthErrorKind::Config, "{bad}");
         }
+    }
+
+    #[test]
+    fn an_address_has_another_spelling_where_nobody_has_set_it() {
+        let (free, fixed) = (Redirect::FreePort, Redirect::fixed("http://127.0.0.1:7/callback").unwrap());
+        let uri = "http://127.0.0.1:7/callback";
+        assert_eq!(free.by_name(uri).as_deref(), Some("http://localhost:7/callback"));
+        assert_eq!((free.by_name("http://localhost:7/callback"), fixed.by_name(uri)), (None, None));
     }
 }

@@ -79,13 +79,19 @@ impl Pending {
 
     /// Reads the query of an address that somebody was sent back to.
     pub(crate) fn read(&self, query: &str) -> Returned {
-        let param = |name: &str| {
-            form_urlencoded::parse(query.as_bytes()).find(|(known, _)| known == name).map(|(_, value)| value)
+        let all = |name: &'static str| {
+            form_urlencoded::parse(query.as_bytes()).filter(move |(known, _)| known == name).map(|(_, value)| value)
         };
-        if param("state").is_none_or(|state| !same(&state, &self.state)) {
+        let param = |name| all(name).next();
+        if !all("state").any(|state| same(&state, &self.state)) {
             return Returned::Stray;
         }
         let failed = |kind, why: String| Returned::Failed(AuthError::new(kind, why));
+        // RFC 6749, section 3.1: which of two is meant would be anybody's guess, and an attacker's choice.
+        if let Some(doubled) = PARAMETERS.into_iter().find(|name| all(name).nth(1).is_some()) {
+            let why = format!("the authorization response has `{doubled}` more than once; log in again");
+            return failed(AuthErrorKind::Response, why);
+        }
         // Before anything else is looked at, an error's words included.
         match param("iss") {
             Some(iss) if iss != self.issuer => {
@@ -129,6 +135,9 @@ impl fmt::Debug for Pending {
         f.debug_struct("Pending").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
+
+/// What a response is made of, as far as it is read.
+const PARAMETERS: [&str; 5] = ["state", "iss", "error", "error_description", "code"];
 
 /// Compares in a time that says nothing of where two texts differ.
 fn same(one: &str, other: &str) -> bool {
@@ -186,6 +195,24 @@ mod tests {
             let without = pending.read(&query(&pending, &[("code", "c")]));
             assert_eq!(matches!(without, Returned::Failed(_)), says_iss);
         }
+    }
+
+    #[test]
+    fn an_answer_that_has_a_parameter_twice_is_refused() {
+        let pending = pending(false);
+        let state = pending.state().to_owned();
+        for name in PARAMETERS {
+            let mut rest = vec![("code", "c"), ("iss", ISSUER), (name, "other"), (name, "other")];
+            rest.retain(|(known, _)| name != "error" || *known != "code");
+            let error = failure(pending.read(&query(&pending, &rest)));
+            assert_eq!(error.kind(), AuthErrorKind::Response);
+            assert!(error.to_string().contains(&format!("`{name}` more than once")), "{error}");
+        }
+        let hidden = format!("state=x&state={state}&code=c");
+        assert!(failure(pending.read(&hidden)).to_string().contains("`state`"));
+        assert!(matches!(pending.read("state=x&state=y&code=c"), Returned::Stray), "nothing of it is ours");
+        let unknown = query(&pending, &[("code", "c"), ("session_state", "1"), ("session_state", "2")]);
+        assert!(matches!(pending.read(&unknown), Returned::Code(_)), "what is not read does no harm");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 mod file;
 mod key;
+#[cfg(feature = "keyring")]
+mod keyring;
 mod memory;
+mod source;
 
 use std::any::Any;
 use std::fmt;

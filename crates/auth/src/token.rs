@@ -10,7 +10,7 @@ use bowline_transport::Secrets;
 use bytes::Bytes;
 use http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use crate::error::{AuthError, AuthErrorKind};
@@ -108,25 +108,61 @@ pub(crate) fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret))))
 }
 
-/// Reads an answer of a token endpoint. `at` is who answered, and `secrets` what it was told.
-pub(crate) fn read(status: StatusCode, body: &Bytes, at: &str, secrets: &Secrets) -> Result<Issued, AuthError> {
-    if !status.is_success() {
-        return Err(refusal(status, body, at, secrets));
-    }
-    issued(body).map_err(|wrong| {
-        let why = format!("the token endpoint {at} gave an unusable answer: {}", excerpt(&secrets.hide(&wrong), 200));
-        AuthError::new(AuthErrorKind::Token, why)
-    })
+/// Why no token came.
+#[derive(Debug)]
+pub(crate) struct NotIssued {
+    pub(crate) error: AuthError,
+    /// What to refresh with came all the same. Whatever was shown for it is used up, so it is all that there is.
+    pub(crate) refresh: Option<SecretString>,
 }
 
-fn issued(body: &[u8]) -> Result<Issued, Wrong> {
-    let object = json::object(body)?;
-    let access = json::required(&object, "access_token")?;
+impl From<AuthError> for NotIssued {
+    fn from(error: AuthError) -> Self {
+        Self { error, refresh: None }
+    }
+}
+
+impl From<NotIssued> for AuthError {
+    fn from(not: NotIssued) -> Self {
+        not.error
+    }
+}
+
+/// Reads an answer of a token endpoint. `at` is who answered, and `secrets` what it was told.
+pub(crate) fn read(status: StatusCode, body: &Bytes, at: &str, secrets: &Secrets) -> Result<Issued, NotIssued> {
+    if !status.is_success() {
+        return Err(refusal(status, body, at, secrets).into());
+    }
+    let unusable = |wrong: &str| {
+        let why = format!("the token endpoint {at} gave an unusable answer: {}", excerpt(&secrets.hide(wrong), 200));
+        AuthError::new(AuthErrorKind::Token, why)
+    };
+    let object = json::object(body).map_err(|wrong| unusable(&wrong))?;
+    let refresh = text(&object, "refresh_token").map(SecretString::from);
+    match issued(&object) {
+        Ok(issued) => Ok(Issued { refresh, ..issued }),
+        Err(wrong) => Err(NotIssued { error: unusable(&wrong), refresh }),
+    }
+}
+
+/// A text of an answer. What is written wrongly is as if it were not there: a code or a refresh token was used up for
+/// this answer, and what it holds besides cannot be had again.
+fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    json::text(object, name).map_err(unread).ok().flatten()
+}
+
+fn unread(wrong: Wrong) {
+    tracing::warn!(wrong = excerpt(&wrong, 200), "a part of the token answer is left out");
+}
+
+/// All but what to refresh with.
+fn issued(object: &Map<String, Value>) -> Result<Issued, Wrong> {
+    let access = json::required(object, "access_token")?;
     // It goes into a header.
     if !access.bytes().all(|byte| matches!(byte, 0x21..=0x7e)) {
         return Err("`access_token` has characters that no header may have".to_owned());
     }
-    let kind = match json::text(&object, "token_type")? {
+    let kind = match json::text(object, "token_type")? {
         None => TokenKind::Bearer,
         Some(kind) if kind.eq_ignore_ascii_case("bearer") => TokenKind::Bearer,
         Some(kind) if kind.eq_ignore_ascii_case("dpop") => TokenKind::Dpop,
@@ -134,33 +170,10 @@ fn issued(body: &[u8]) -> Result<Issued, Wrong> {
         Some(kind) if kind.eq_ignore_ascii_case("n_a") => TokenKind::Bearer,
         Some(other) => return Err(format!("`token_type` is \"{}\", which is not spoken here", excerpt(other, 40))),
     };
-    // What is written wrongly is as if it were not there: a code or a refresh token was used up for this answer, and
-    // what it holds besides cannot be had again.
-    let unread = |wrong: Wrong| tracing::warn!(wrong = excerpt(&wrong, 200), "a part of the token answer is left out");
-    let text = |name: &str| json::text(&object, name).map_err(unread).ok().flatten();
-    let expires_in = match object.get("expires_in") {
-        None | Some(Value::Null) => None,
-        Some(value) => seconds(value).or_else(|| {
-            let kind = if value.is_number() { "no usable number" } else { json::kind(value) };
-            unread(format!("`expires_in` is {kind}, not a number of seconds"));
-            None
-        }),
-    };
-    let refresh = text("refresh_token").map(SecretString::from);
-    let scopes = text("scope").map(Scopes::parse);
-    let issued_type = text("issued_token_type").map(str::to_owned);
-    Ok(Issued { access: access.into(), kind, expires_in, refresh, scopes, issued_type })
-}
-
-/// Seconds, also where they are written in quotes, as some servers do.
-fn seconds(value: &Value) -> Option<Duration> {
-    let seconds = match value {
-        Value::Number(number) => number.as_f64()?,
-        Value::String(text) => text.trim().parse::<u32>().ok()?.into(),
-        _ => return None,
-    };
-    // No token lives for a hundred years.
-    Some(Duration::from_secs_f64(seconds.clamp(0.0, 100.0 * 366.0 * 86400.0)))
+    let expires_in = json::seconds(object, "expires_in").map_err(unread).ok().flatten();
+    let scopes = text(object, "scope").map(Scopes::parse);
+    let issued_type = text(object, "issued_token_type").map(str::to_owned);
+    Ok(Issued { access: access.into(), kind, expires_in, refresh: None, scopes, issued_type })
 }
 
 /// The error that a refusal amounts to.
@@ -169,7 +182,10 @@ pub(crate) fn refusal(status: StatusCode, body: &Bytes, at: &str, secrets: &Secr
     let known = object.as_ref().ok().and_then(|object| json::text(object, "error").ok().flatten());
     let Some(code) = known else {
         let why = object.err().map(|wrong| format!(", and {wrong}")).unwrap_or_default();
-        return AuthError::new(AuthErrorKind::Token, format!("{at} answered {status}{why}; try again later"));
+        // Then it is no answer of who was asked, but of what stands before it.
+        let is_away = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+        let kind = if is_away { AuthErrorKind::Network } else { AuthErrorKind::Token };
+        return AuthError::new(kind, format!("{at} answered {status}{why}; try again later"));
     };
     let said = object.as_ref().ok().and_then(|object| json::text(object, "error_description").ok().flatten());
     let code = excerpt(&secrets.hide(code), 80);
@@ -188,7 +204,7 @@ mod tests {
 
     fn given(body: &str) -> Result<Issued, String> {
         read(StatusCode::OK, &Bytes::copy_from_slice(body.as_bytes()), "https://as.example/t", &Secrets::default())
-            .map_err(|error| error.to_string())
+            .map_err(|not| not.error.to_string())
     }
 
     #[test]
@@ -222,6 +238,18 @@ mod tests {
     }
 
     #[test]
+    fn what_to_refresh_with_is_there_also_where_the_token_is_none() {
+        for wrong in [r#""access_token":7"#, r#""token_type":"mac","access_token":"A""#, r#""access_token":"a\nb""#] {
+            let body = Bytes::from(format!(r#"{{"refresh_token":"R-SECRET",{wrong}}}"#));
+            let not = read(StatusCode::OK, &body, "as", &Secrets::default()).unwrap_err();
+            assert_eq!(not.refresh.as_ref().unwrap().expose_secret(), "R-SECRET", "{wrong}");
+            assert!(!format!("{not:?}").contains("SECRET"));
+        }
+        let refused = Bytes::from_static(br#"{"error":"invalid_grant","refresh_token":"R"}"#);
+        assert!(read(StatusCode::BAD_REQUEST, &refused, "as", &Secrets::default()).unwrap_err().refresh.is_none());
+    }
+
+    #[test]
     fn an_answer_that_is_none_names_the_check() {
         for (body, wanted) in [
             ("<html><body>login</body></html>", "it is HTML, not JSON"),
@@ -241,12 +269,13 @@ mod tests {
         let form = Form::new("refresh_token").with("refresh_token", "r-SECRET").with("client_id", "c1");
         let body = r#"{"error":"invalid_grant","error_description":"token r-SECRET was used twice"}"#;
         let error = read(StatusCode::BAD_REQUEST, &Bytes::from_static(body.as_bytes()), "as", &form.secrets());
-        let error = error.unwrap_err();
+        let error = error.unwrap_err().error;
         assert_eq!((error.kind(), error.code()), (AuthErrorKind::Token, Some("invalid_grant")));
         assert!(error.to_string().contains("used twice"), "{error}");
         assert!(!format!("{error:?} {form:?}").contains("SECRET"));
         let html = refusal(StatusCode::BAD_GATEWAY, &Bytes::from_static(b"<html>"), "as", &Secrets::default());
-        assert_eq!((html.code(), html.to_string().contains("502") && html.to_string().contains("HTML")), (None, true));
+        assert_eq!((html.code(), html.kind()), (None, AuthErrorKind::Network));
+        assert!(html.to_string().contains("502") && html.to_string().contains("HTML"), "{html}");
         let denied = Bytes::from_static(br#"{"error":"access_denied"}"#);
         let denied = refusal(StatusCode::BAD_REQUEST, &denied, "as", &Secrets::default());
         assert_eq!(denied.kind(), AuthErrorKind::Denied);

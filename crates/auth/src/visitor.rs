@@ -6,12 +6,11 @@ use std::sync::Arc;
 use bowline_http::HttpClient;
 use bowline_protocol::{VisitUrl, excerpt};
 use bowline_transport::BoxFuture;
-use http::header::LOCATION;
-use http::{HeaderMap, Method};
 use secrecy::SecretString;
 use url::Url;
 
 use crate::error::AuthError;
+use crate::fetch::Fetcher;
 
 /// A page that somebody has to visit so that a program may act for them.
 #[derive(Debug, Clone)]
@@ -122,28 +121,39 @@ impl<F> fmt::Debug for PasteWith<F> {
 
 /// Visits pages without a person: asks once, and takes the address that the answer redirects to.
 ///
-/// For authorization servers that ask nobody anything, as in tests. Nothing listens on this machine.
+/// For authorization servers that ask nobody anything, as in tests. Nothing listens on this machine. The page is one
+/// that the server has named: addresses are held to the same rules as those of its metadata.
 #[derive(Debug, Clone)]
-pub struct Headless(HttpClient);
+pub struct Headless {
+    client: HttpClient,
+    private_networks: bool,
+}
 
 impl Headless {
     /// Visits with this client.
     pub const fn new(client: HttpClient) -> Self {
-        Self(client)
+        Self { client, private_networks: false }
+    }
+
+    /// Lets pages lie in private networks, as
+    /// [`OAuthBuilder::allow_private_networks`](crate::OAuthBuilder::allow_private_networks) does for metadata.
+    #[must_use]
+    pub const fn allow_private_networks(mut self) -> Self {
+        self.private_networks = true;
+        self
     }
 }
 
 impl Visitor for Headless {
     fn visit<'a>(&'a self, visit: &'a Visit) -> BoxFuture<'a, Result<Visited, AuthError>> {
         Box::pin(async move {
-            let url = Url::parse(visit.url.as_str()).map_err(|_| AuthError::visit("the page has no address"))?;
-            let response = self.0.send(Method::GET, &url, HeaderMap::new(), None).await?;
-            let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-            let back = location.and_then(|location| url.join(location).ok());
-            let status = response.status();
-            back.filter(|_| status.is_redirection()).map(|back| Visited::Returned(back.as_str().into())).ok_or_else(
-                || AuthError::visit(format!("the page answered {status} and sent nobody back; it wants a person")),
-            )
+            let [url, server] = [visit.url.as_str(), &visit.server].map(Url::parse);
+            let (Ok(url), Ok(server)) = (url, server) else { return Err(AuthError::visit("the page has no address")) };
+            let fetcher = Fetcher::new(self.client.clone(), &server, self.private_networks);
+            let (status, back) = fetcher.leads_to("page", &url).await?;
+            back.map(|back| Visited::Returned(back.as_str().into())).ok_or_else(|| {
+                AuthError::visit(format!("the page answered {status} and sent nobody back; it wants a person"))
+            })
         })
     }
 

@@ -1,5 +1,23 @@
 //! From a configured server to a way to it.
 
+#[cfg(feature = "hub")]
+mod connector;
+#[cfg(feature = "resilience")]
+mod layers;
+#[cfg(feature = "hub")]
+mod members;
+#[cfg(all(feature = "hub", feature = "auth"))]
+mod oauth;
+#[cfg(feature = "watch")]
+mod watch;
+
+#[cfg(feature = "resilience")]
+pub use self::layers::ConfiguredLayers;
+#[cfg(feature = "hub")]
+pub use self::members::{Members, pool_settings};
+#[cfg(feature = "watch")]
+pub use self::watch::{ConfigEvent, ConfigWatch};
+
 use bowline_client::Error;
 use bowline_config::{Address, Endpoint, Way};
 

@@ -32,6 +32,8 @@ pub use bowline_client::{ReceivedTasks, Started, TaskCall, TaskHandle, TaskState
 pub use bowline_config as config;
 #[cfg(feature = "http")]
 pub use bowline_http as http;
+#[cfg(feature = "hub")]
+pub use bowline_hub as hub;
 pub use bowline_protocol as protocol;
 #[cfg(feature = "resilience")]
 pub use bowline_resilience as resilience;
@@ -43,11 +45,19 @@ pub use bowline_socket as socket;
 pub use bowline_sse as sse;
 #[cfg(feature = "stdio")]
 pub use bowline_stdio as stdio;
+#[cfg(feature = "store")]
+pub use bowline_store as store;
 pub use bowline_transport as transport;
 #[cfg(feature = "websocket")]
 pub use bowline_websocket as websocket;
+#[cfg(all(feature = "config", feature = "resilience"))]
+pub use configured::ConfiguredLayers;
 #[cfg(all(feature = "config", feature = "stdio"))]
 pub use configured::program_of;
+#[cfg(feature = "watch")]
+pub use configured::{ConfigEvent, ConfigWatch};
+#[cfg(all(feature = "config", feature = "hub"))]
+pub use configured::{Members, pool_settings};
 pub use connect::connect;
 #[cfg(feature = "stdio")]
 pub use connect::stdio;

@@ -4,8 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bowline_client::Error;
-use bowline_protocol::Era;
-use bowline_transport::{BoxFuture, Connect, Transport, TransportError, TransportErrorKind};
+use bowline_transport::{Connect, TransportError, TransportErrorKind};
 
 /// How to reach a server that is named by a URL.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -180,25 +179,11 @@ impl Target {
     }
 }
 
-impl Connect for Target {
-    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
-        self.way.connect()
-    }
+impl bowline_transport::WrapConnect for Target {
+    type Inner = dyn Connect;
 
-    fn describe(&self) -> String {
-        self.way.describe()
-    }
-
-    fn server_lives_on(&self) -> bool {
-        self.way.server_lives_on()
-    }
-
-    fn era(&self) -> Option<Era> {
-        self.way.era()
-    }
-
-    fn identity(&self) -> Option<String> {
-        self.way.identity()
+    fn inner(&self) -> &dyn Connect {
+        &*self.way
     }
 }
 

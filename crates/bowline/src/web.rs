@@ -44,8 +44,7 @@ mod first {
     use bowline_protocol::{Era, method};
     use bowline_sse::SseConnect;
     use bowline_transport::{
-        BoxFuture, Connect, Exchange, ExchangeSource, Inbound, InboundPromise, Transport, TransportError, WireMessage,
-        WireRequest,
+        BoxFuture, Connect, Exchange, ExchangeSource, Inbound, InboundPromise, Transport, TransportError, WireRequest,
     };
 
     /// Which of the two is tried first.
@@ -103,7 +102,13 @@ mod first {
         }
     }
 
-    impl Connect for Either {
+    impl bowline_transport::WrapConnect for Either {
+        type Inner = HttpConnect;
+
+        fn inner(&self) -> &HttpConnect {
+            &self.http
+        }
+
         fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
             match (self.verdict.get(), self.order) {
                 (Some(Kind::Http), _) => self.http.connect(),
@@ -113,20 +118,8 @@ mod first {
             }
         }
 
-        fn describe(&self) -> String {
-            self.http.describe()
-        }
-
-        fn server_lives_on(&self) -> bool {
-            true
-        }
-
         fn era(&self) -> Option<Era> {
             matches!(self.verdict.get(), Some(Kind::Sse)).then_some(Era::Handshake)
-        }
-
-        fn identity(&self) -> Option<String> {
-            self.http.identity()
         }
     }
 
@@ -155,10 +148,6 @@ mod first {
 
         fn take_promise(&self) -> Option<InboundPromise> {
             self.promise.lock().unwrap_or_else(PoisonError::into_inner).take()
-        }
-
-        fn current(&self) -> &Arc<dyn Transport> {
-            self.chosen.get().unwrap_or(&self.http)
         }
 
         /// Settles on a transport; what it receives unasked goes to the session from now on.
@@ -200,17 +189,24 @@ mod first {
         }
     }
 
-    impl Transport for Undecided {
+    impl bowline_transport::WrapTransport for Undecided {
+        type Inner = dyn Transport;
+
+        fn inner(&self) -> &dyn Transport {
+            &**self.chosen.get().unwrap_or(&self.http)
+        }
+
         fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>> {
             if self.chosen.get().is_none() && request.routing.method == method::INITIALIZE {
                 Box::pin(self.first(request))
             } else {
-                self.current().request(request)
+                self.inner().request(request)
             }
         }
 
-        fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>> {
-            self.current().send(message)
+        fn try_request(&self, request: &WireRequest) -> Option<Result<Exchange, TransportError>> {
+            // Before that, the answer to a request may decide.
+            self.chosen.get().and_then(|_| self.inner().try_request(request))
         }
 
         fn take_inbound(&self) -> Option<Inbound> {
@@ -219,23 +215,11 @@ mod first {
 
         fn close(&self) -> BoxFuture<'_, Result<(), TransportError>> {
             Box::pin(async move {
-                let closed = self.current().close().await;
+                let closed = self.inner().close().await;
                 // Without a choice nobody else ends the session's stream.
                 drop(self.take_promise());
                 closed
             })
-        }
-
-        fn last_words(&self) -> Option<Arc<str>> {
-            self.current().last_words()
-        }
-
-        fn mirrors_arguments(&self) -> bool {
-            self.current().mirrors_arguments()
-        }
-
-        fn is_full(&self) -> bool {
-            self.current().is_full()
         }
     }
 
@@ -257,9 +241,19 @@ mod first {
             self.rest.as_ref().and_then(Exchange::status)
         }
 
+        fn dropped(&self) -> u64 {
+            self.rest.as_ref().map_or(0, Exchange::dropped)
+        }
+
         fn cancel(&mut self, reason: &str) {
             if let Some(rest) = self.rest.take() {
                 rest.cancel(reason);
+            }
+        }
+
+        fn forget(&mut self) {
+            if let Some(rest) = self.rest.take() {
+                rest.forget();
             }
         }
     }

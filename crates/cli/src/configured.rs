@@ -2,11 +2,13 @@
 
 use std::cell::OnceCell;
 use std::ffi::OsString;
+use std::ops::Deref;
 use std::path::PathBuf;
 
 use bowline::config::{
-    Configuration, Endpoint, Error, ErrorKind, Resolver, Server, Sources, Surroundings, VariableSource,
+    Configuration, Endpoint, Error, ErrorKind, Policy, Resolver, Server, Sources, Surroundings, VariableSource,
 };
+use bowline::protocol::Tool;
 use clap::error::{ContextKind, ContextValue};
 
 use crate::exit::{CliError, Code};
@@ -14,6 +16,57 @@ use crate::options::Global;
 use crate::sanitize;
 use crate::server;
 use crate::suggest;
+
+/// A server of the configuration, and the policy that it is under.
+#[derive(Debug, Clone)]
+pub(crate) struct Configured {
+    server: Server,
+    policy: Option<Policy>,
+}
+
+impl Deref for Configured {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+impl Configured {
+    /// Whether it matters for its rules what the server says of a tool.
+    pub(crate) fn reads_annotations(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.read_only)
+    }
+
+    /// Whether a tool may be used, as far as its name tells.
+    fn permits_name(&self, tool: &str) -> bool {
+        self.tools.permits(tool) && self.policy.as_ref().is_none_or(|policy| policy.tools.permits(tool))
+    }
+
+    /// Whether a tool may be used.
+    pub(crate) fn permits(&self, tool: &Tool) -> bool {
+        let only_reads = || tool.annotations.as_ref().and_then(|said| said.read_only_hint) == Some(true);
+        self.permits_name(&tool.name) && (!self.reads_annotations() || only_reads())
+    }
+
+    /// Refuses a tool whose name the configuration does not let be used.
+    pub(crate) fn permit_name(&self, tool: &str) -> Result<(), CliError> {
+        if self.permits_name(tool) { Ok(()) } else { Err(self.denied(tool, "")) }
+    }
+
+    /// Refuses a tool that the configuration does not let be used.
+    pub(crate) fn permit(&self, tool: &Tool) -> Result<(), CliError> {
+        self.permit_name(&tool.name)?;
+        let why = ": its policy is for tools that only read, and the server does not say that this one does";
+        if self.permits(tool) { Ok(()) } else { Err(self.denied(&tool.name, why)) }
+    }
+
+    fn denied(&self, tool: &str, why: &str) -> CliError {
+        let (tool, name) = (sanitize::line(tool), sanitize::line(&self.name));
+        let message = format!("the configuration does not let the tool `{tool}` of `{name}` be used{why}");
+        CliError::new(Code::Denied, message).hint(format!("`bowline config explain {name}` shows where that stands"))
+    }
+}
 
 /// The configuration, read when a name is looked up for the first time.
 pub(crate) struct Catalog {
@@ -36,9 +89,11 @@ impl Catalog {
     }
 
     /// The server that is called so.
-    pub(crate) fn server(&self, word: &str) -> Result<Box<Server>, CliError> {
+    pub(crate) fn server(&self, word: &str) -> Result<Box<Configured>, CliError> {
         match self.config().server(word) {
-            Ok(server) => Ok(Box::new(server.clone())),
+            Ok(server) => {
+                Ok(Box::new(Configured { server: server.clone(), policy: self.config().policy_of(server).cloned() }))
+            }
             Err(error) if error.kind() == ErrorKind::Unknown => Err(self.unknown(word)),
             Err(error) => Err(told(&error)),
         }
@@ -46,7 +101,7 @@ impl Catalog {
 
     /// The server, and the tool behind it where the word is `server.tool` or `server/tool`. A server that is called so
     /// as a whole wins, then the longest name.
-    pub(crate) fn split(&self, word: &str) -> Result<(Box<Server>, Option<String>), CliError> {
+    pub(crate) fn split(&self, word: &str) -> Result<(Box<Configured>, Option<String>), CliError> {
         if self.knows(word) {
             return Ok((self.server(word)?, None));
         }
@@ -112,8 +167,8 @@ fn files_before(words: &[OsString]) -> Vec<PathBuf> {
     files
 }
 
-/// What is started or called for a configured server: its variables filled in.
-pub(crate) fn endpoint(global: &Global, configured: &Server) -> Result<Endpoint, CliError> {
+/// What variables are filled in with.
+pub(crate) fn resolver(global: &Global) -> Result<Resolver, CliError> {
     // Commands run for the files of the person alone; the library refuses those of a project.
     let mut resolver = Resolver::new(Surroundings::of_process()).with_commands(true);
     for pair in &global.input {
@@ -122,16 +177,32 @@ pub(crate) fn endpoint(global: &Global, configured: &Server) -> Result<Endpoint,
             value.into_string().map_err(|_| CliError::usage(format!("--input {id}: the value is no UTF-8 text")))?;
         resolver = resolver.with_input(id, value);
     }
-    configured.resolve(&resolver).map_err(|error| {
-        let asks = configured.variables().any(|variable| variable.source == VariableSource::Input);
-        let hint = match error.kind() {
-            ErrorKind::Untrusted => Some("`bowline config trust` trusts this folder, once you have looked".to_owned()),
-            ErrorKind::Disabled => Some(format!("`bowline config enable {}`", sanitize::line(&configured.name))),
-            ErrorKind::Variable if asks => Some("answers are given with --input ID=VALUE".to_owned()),
-            _ => None,
-        };
-        told(&error).hint_if(hint)
-    })
+    Ok(resolver)
+}
+
+/// What is started or called for a configured server: its variables filled in.
+pub(crate) fn endpoint(global: &Global, configured: &Server) -> Result<Endpoint, CliError> {
+    configured.resolve(&resolver(global)?).map_err(|error| unresolved(configured, &error))
+}
+
+/// What are called beside it: the further addresses of its pool, and how many calls each gets.
+pub(crate) fn replicas(global: &Global, configured: &Server) -> Result<Vec<(Endpoint, u32)>, CliError> {
+    let resolver = resolver(global)?;
+    let replicas = configured.pool.iter().flat_map(|pool| &pool.replicas);
+    let resolved = replicas.map(|replica| Ok((configured.resolve_replica(replica, &resolver)?, replica.weight)));
+    resolved.collect::<Result<_, _>>().map_err(|error| unresolved(configured, &error))
+}
+
+/// Why a configured server cannot be used, and what to do about it.
+fn unresolved(configured: &Server, error: &Error) -> CliError {
+    let asks = configured.variables().any(|variable| variable.source == VariableSource::Input);
+    let hint = match error.kind() {
+        ErrorKind::Untrusted => Some("`bowline config trust` trusts this folder, once you have looked".to_owned()),
+        ErrorKind::Disabled => Some(format!("`bowline config enable {}`", sanitize::line(&configured.name))),
+        ErrorKind::Variable if asks => Some("answers are given with --input ID=VALUE".to_owned()),
+        _ => None,
+    };
+    told(error).hint_if(hint)
 }
 
 /// Where a configured server is on the web.
@@ -144,16 +215,6 @@ pub(crate) fn url(global: &Global, configured: &Server) -> Result<String, CliErr
         ))
         .hint("what a program needs to log in is its own: `bowline config explain` shows what it is given")),
     }
-}
-
-/// Refuses a tool that the configuration does not let be used.
-pub(crate) fn permit(configured: &Server, tool: &str) -> Result<(), CliError> {
-    if configured.tools.permits(tool) {
-        return Ok(());
-    }
-    let (tool, name) = (sanitize::line(tool), sanitize::line(&configured.name));
-    Err(CliError::new(Code::Denied, format!("the configuration does not let the tool `{tool}` of `{name}` be used"))
-        .hint(format!("`bowline config explain {name}` shows where that stands")))
 }
 
 /// An error of the configuration; where it has several reasons, each on a line of its own.

@@ -10,11 +10,18 @@ mod duration;
 mod elicit;
 mod exit;
 mod failure;
+mod fleet;
 mod form;
 mod json;
+#[cfg(feature = "keyring")]
+mod keyring;
+#[cfg(not(feature = "keyring"))]
+#[path = "keyring/absent.rs"]
+mod keyring;
 mod login;
 mod options;
 mod output;
+mod pasted;
 mod progress;
 mod prompts;
 mod render;
@@ -23,6 +30,7 @@ mod schema;
 mod server;
 mod session;
 mod signature;
+mod state;
 mod stdin;
 mod styled;
 mod suggest;

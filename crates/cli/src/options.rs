@@ -77,7 +77,7 @@ pub(crate) struct Server {
     pub(crate) url: Option<String>,
     /// The server of a configuration file, once its name is told from the other words
     #[arg(skip)]
-    pub(crate) configured: Option<Box<bowline::config::Server>>,
+    pub(crate) configured: Option<Box<crate::configured::Configured>>,
     /// The server's program and its arguments, where no URL comes first
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
@@ -149,8 +149,17 @@ pub(crate) struct Demo {
     pub(crate) serve: bool,
 }
 
+/// What `list` says of itself.
+const LIST_EXAMPLES: &str = "\
+  bowline list                       the servers of the configuration
+  bowline list tickets               the tools of one of them; `bowline tickets` does the same
+  bowline list --all                 the tools of all of them, as far as they answer
+  bowline list --group work --prompts
+  bowline list https://tickets.example/mcp --resources";
+
 /// Options of `list`.
 #[derive(Debug, Args)]
+#[command(after_help = LIST_EXAMPLES)]
 pub(crate) struct List {
     /// The server's URL or name
     #[arg(value_name = "SERVER")]
@@ -164,9 +173,12 @@ pub(crate) struct List {
     /// Prompts instead of tools
     #[arg(long, env = "BOWLINE_PROMPTS", value_parser = FalseyValueParser::new())]
     pub(crate) prompts: bool,
-    /// All of them
+    /// All of them; without a server, those of all servers of the configuration
     #[arg(long, env = "BOWLINE_ALL", value_parser = FalseyValueParser::new())]
     pub(crate) all: bool,
+    /// Those of all servers of this group of the configuration
+    #[arg(long, value_name = "GROUP", env = "BOWLINE_GROUP", conflicts_with = "target")]
+    pub(crate) group: Option<String>,
     #[command(flatten)]
     pub(crate) server: Server,
 }

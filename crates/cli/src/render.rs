@@ -6,7 +6,7 @@ mod save;
 
 use bowline::protocol::{CallToolResult, ContentBlock, GetPromptResult, ReadResourceResult, ResourceContents, Role};
 
-pub(crate) use self::lists::{prompts, resources, templates, tool_line, tools};
+pub(crate) use self::lists::{prompts, prompts_of, resources, templates, tool_line, tools, tools_of};
 pub(crate) use self::passed::passed;
 pub(crate) use self::save::Saver;
 

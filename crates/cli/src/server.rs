@@ -33,38 +33,54 @@ pub(crate) enum Named {
 
 /// The server that the options name, and how to reach it.
 pub(crate) async fn named(run: &Run, server: &Server) -> Result<Named, CliError> {
-    let (global, console) = (&*run.global, &run.console);
-    let program = |connect| Named::Program(Box::new(connect));
+    let global = &*run.global;
     if let Some(configured) = &server.configured {
         let global = &global.for_configured();
-        return match configured::endpoint(global, configured)? {
-            Endpoint::Program(found) => {
-                for_programs(global)?;
-                fitted(bowline::program_of(&found), global, console).map(program)
-            }
-            Endpoint::Remote(address) => {
-                let has_own = address.bearer.is_some() || address.headers.iter().any(|(name, _)| authorizes(name));
-                let options = options(run, global, &address.url, has_own).await?;
-                Ok(Named::Url(Box::new(Target::to_address(&address, options)?)))
-            }
-            _ => Err(CliError::usage("this version has no way to such a server")),
-        };
+        return way(run, global, "server", configured::endpoint(global, configured)?).await;
     }
     match &server.url {
         Some(url) => {
             let options = options(run, global, url, false).await?;
             Ok(Named::Url(Box::new(Target::parse_with(url, &options)?)))
         }
-        None => fitted(self::program(global, server)?, global, console).map(program),
+        None => {
+            let program = fitted(program(global, server)?, global, "server", &run.console)?;
+            Ok(Named::Program(Box::new(program)))
+        }
+    }
+}
+
+/// How to reach an endpoint of the configuration with what the options say. What a program writes to its standard error
+/// is shown behind `label`.
+pub(crate) async fn way(run: &Run, global: &Global, label: &str, endpoint: Endpoint) -> Result<Named, CliError> {
+    match endpoint {
+        Endpoint::Program(found) => {
+            for_programs(global)?;
+            let program = fitted(bowline::program_of(&found), global, label, &run.console)?;
+            Ok(Named::Program(Box::new(program)))
+        }
+        Endpoint::Remote(address) => {
+            let has_own = address.bearer.is_some() || address.headers.iter().any(|(name, _)| authorizes(name));
+            let options = options(run, global, &address.url, has_own).await?;
+            Ok(Named::Url(Box::new(Target::to_address(&address, options)?)))
+        }
+        _ => Err(CliError::usage("this version has no way to such a server")),
+    }
+}
+
+impl Named {
+    /// How to get there, of whatever kind it is.
+    pub(crate) fn into_connector(self) -> Box<dyn Connect> {
+        match self {
+            Self::Program(connect) => connect,
+            Self::Url(target) => target,
+        }
     }
 }
 
 /// How to get to the server that the options name, of whatever kind it is.
 pub(crate) async fn connector(run: &Run, server: &Server) -> Result<Box<dyn Connect>, CliError> {
-    Ok(match named(run, server).await? {
-        Named::Program(connect) => connect,
-        Named::Url(target) => target,
-    })
+    Ok(named(run, server).await?.into_connector())
 }
 
 /// What the options want taken out of frames.
@@ -89,7 +105,7 @@ pub(crate) fn redaction(secrets: &Secrets) -> Result<Redaction, CliError> {
 }
 
 /// How to start a program with what the options say. With `-v`, what it writes to its standard error is shown.
-fn fitted(connect: StdioConnect, global: &Global, console: &Console) -> Result<StdioConnect, CliError> {
+fn fitted(connect: StdioConnect, global: &Global, label: &str, console: &Console) -> Result<StdioConnect, CliError> {
     let mut connect = connect.inherit_env(match global.inherit_env {
         InheritEnv::All => stdio::InheritEnv::All,
         InheritEnv::Safe => stdio::InheritEnv::SafeList,
@@ -103,9 +119,10 @@ fn fitted(connect: StdioConnect, global: &Global, console: &Console) -> Result<S
         connect = connect.current_dir(folder);
     }
     if console.verbose() > 0 {
-        let console = console.clone();
-        connect =
-            connect.on_stderr(move |line| console.line(Styled::new().dim("server: ").plain(sanitize::line(line))));
+        let (console, label) = (console.clone(), format!("{}: ", sanitize::line(label)));
+        connect = connect.on_stderr(move |line| {
+            console.line(Styled::new().dim(label.as_str()).plain(sanitize::line(line)));
+        });
     }
     Ok(connect)
 }

@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bowline::auth::OAuth;
-use bowline::protocol::{LoggingLevel, LoggingMessageNotificationParams};
+use bowline::protocol::{LoggingLevel, LoggingMessageNotificationParams, Revision};
 use bowline::transport::Connect;
-use bowline::{Client, ClientBuilder, Event, Timeouts, config};
+use bowline::hub::{Pool, Replica};
+use bowline::{Client, ClientBuilder, ConfiguredLayers, Event, Folders, Timeouts, config};
 use bowline_testkit::Inspector;
 use tokio::sync::Notify;
 
+use crate::configured::{self, Configured};
 use crate::console::Console;
 use crate::elicit;
 use crate::exit::{CliError, Code, Stop};
@@ -26,8 +28,8 @@ const SHOWN: usize = 2_000;
 /// How long a server may take to answer what only makes it say more.
 const LOG_LEVEL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a handshake may take where a person may have to log in for it: longer than a login may.
-const LOGIN_PATIENCE: Duration = Duration::from_secs(360);
+/// How long the end of a command waits for the connections of a pool.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long the end of a command waits for a renewal of tokens that goes on.
 const SETTLE_WITHIN: Duration = Duration::from_secs(10);
@@ -41,6 +43,8 @@ pub(crate) struct Run {
     pub(crate) interrupted: Arc<Notify>,
     /// What answers for servers.
     authorizations: Arc<Mutex<Vec<OAuth>>>,
+    /// Whether many servers are asked at once, so that a person cannot tell which one wants something.
+    is_for_many: bool,
 }
 
 /// Where the server's log messages go.
@@ -55,7 +59,18 @@ pub(crate) enum Logs {
 impl Run {
     pub(crate) fn new(global: Global) -> Self {
         let console = Console::new(&global);
-        Self { global: Arc::new(global), console, interrupted: Arc::default(), authorizations: Arc::default() }
+        let (interrupted, authorizations) = Default::default();
+        Self { global: Arc::new(global), console, interrupted, authorizations, is_for_many: false }
+    }
+
+    /// The same run, for many servers at once: nobody is asked to log in.
+    pub(crate) fn for_many(&self) -> Self {
+        Self { global: Arc::new(self.global.for_configured()), is_for_many: true, ..self.clone() }
+    }
+
+    /// Whether a person can be asked to log in to a server.
+    pub(crate) fn may_ask_to_log_in(&self) -> bool {
+        !self.is_for_many && login::may_ask()
     }
 
     /// Has an authorization waited for at the end.
@@ -91,20 +106,58 @@ impl Run {
     ) -> Result<(), Stop> {
         let named = server::named(self, server).await?;
         // What the command line says is meant; what the file says comes before the defaults.
-        let configured = server.configured.as_ref().map(|configured| configured.timeouts).unwrap_or_default();
-        let timeouts = self.timeouts(&configured);
-        let result = match named {
-            Named::Program(connect) => self.with_client(builder.timeouts(timeouts), connect, body).await,
-            Named::Url(target) => {
-                // Silence may mean that a person logs in.
-                let timeouts = match self.global.connect_timeout.or(configured.connect) {
-                    None if login::may_ask() => timeouts.with_connect(LOGIN_PATIENCE),
-                    _ => timeouts,
-                };
-                self.with_client(builder.timeouts(timeouts), target, body).await
-            }
+        let configured = server.configured.as_deref();
+        let limits = configured.map(|configured| configured.timeouts).unwrap_or_default();
+        let timeouts = self.timeouts(&limits);
+        let builder = match configured {
+            Some(configured) => ConfiguredLayers::new(&configured.layers)?.around(builder.timeouts(timeouts)),
+            None => builder.timeouts(timeouts),
+        };
+        let result = match configured.filter(|configured| configured.pool.is_some()) {
+            Some(configured) => self.with_pool(configured, builder, named, body).await,
+            None => self.with_client(builder, named.into_connector(), body).await,
         };
         result.map_err(|stop| stop.about(server))
+    }
+
+    /// As [`with_client`](Self::with_client), with whichever replica of a configured server can be had.
+    async fn with_pool(
+        &self,
+        configured: &Configured,
+        builder: ClientBuilder,
+        first: Named,
+        body: impl AsyncFnOnce(&Client) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let mut signals = Signals::new()?;
+        let global = self.global.for_configured();
+        let replica = |name: String, named: Named, weight| {
+            let builder = builder.clone();
+            let connector = self.inspected(named.into_connector());
+            Replica::new(name, connector).with_weight(weight).with_builder(move || builder.clone())
+        };
+        let mut replicas = vec![replica("1".to_owned(), first, 1)];
+        for (n, (endpoint, weight)) in configured::replicas(&global, configured)?.into_iter().enumerate() {
+            let named = server::way(self, &global, "server", endpoint).await?;
+            replicas.push(replica((n + 2).to_string(), named, weight));
+        }
+        let what = format!("server \"{}\"", sanitize::excerpt(&configured.name, 80));
+        let settings = configured.pool.as_ref().map(bowline::pool_settings).unwrap_or_default();
+        let pool = Pool::new(what, replicas, settings)?;
+        let leased = tokio::select! {
+            biased;
+            () = signals.next() => Err(interrupted()),
+            leased = pool.acquire(None) => leased.map_err(Stop::from),
+        };
+        let result = match leased {
+            Ok(leased) => self.run_body(&mut signals, leased.client(), body).await,
+            Err(stop) => Err(stop),
+        };
+        tokio::select! {
+            biased;
+            () = signals.next() => {}
+            _ = pool.close(CLOSE_WITHIN) => {}
+        }
+        result
     }
 
     /// As [`with_server`](Self::with_server), with a client and a connection of the command's own.
@@ -115,29 +168,12 @@ impl Run {
         body: impl AsyncFnOnce(&Client) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let mut signals = Signals::new()?;
-        let connecting = async {
-            if self.console.verbose() < 2 {
-                return builder.connect(connect).await;
-            }
-            let console = self.console.clone();
-            let inspector =
-                Inspector::builder().on_event(move |told| console.line(render::passed(told, SHOWN))).build();
-            builder.connect(inspector.wrap(connect)).await
-        };
         let client = tokio::select! {
             biased;
             () = signals.next() => return Err(interrupted()),
-            client = connecting => client?,
+            client = builder.connect(self.inspected(connect)) => client?,
         };
-        let result = tokio::select! {
-            biased;
-            () = signals.next() => Err(interrupted()),
-            () = self.interrupted.notified() => Err(interrupted()),
-            result = async {
-                self.raise_log_level(&client).await;
-                body(&client).await
-            } => result,
-        };
+        let result = self.run_body(&mut signals, &client, body).await;
         // The body is gone, and with it every open request: the server has been told.
         tokio::select! {
             biased;
@@ -151,17 +187,38 @@ impl Run {
         result
     }
 
+    /// The way to a server, whose frames are shown with `-vv`.
+    pub(crate) fn inspected(&self, connect: impl Connect) -> Box<dyn Connect> {
+        if self.console.verbose() < 2 {
+            return Box::new(connect);
+        }
+        let console = self.console.clone();
+        let inspector = Inspector::builder().on_event(move |told| console.line(render::passed(told, SHOWN))).build();
+        Box::new(inspector.wrap(connect))
+    }
+
+    async fn run_body(
+        &self,
+        signals: &mut Signals,
+        client: &Client,
+        body: impl AsyncFnOnce(&Client) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        tokio::select! {
+            biased;
+            () = signals.next() => Err(interrupted()),
+            () = self.interrupted.notified() => Err(interrupted()),
+            result = async {
+                self.raise_log_level(client).await;
+                body(client).await
+            } => result,
+        }
+    }
+
     /// A client as the options want it.
     pub(crate) fn builder(&self, logs: Logs) -> Result<ClientBuilder, CliError> {
-        let mut builder = Client::builder()
-            .timeouts(self.timeouts(&config::Timeouts::default()))
-            .on_elicitation(elicit::Terminal::new(self));
-        if let Some(revision) = server::revision(&self.global)? {
-            builder = builder.revision(revision);
-        }
-        if !self.global.roots.is_empty() {
-            builder = builder.roots(server::roots(&self.global)?);
-        }
+        let builder = self.settings()?.apply(Client::builder());
+        let builder =
+            builder.timeouts(self.timeouts(&config::Timeouts::default())).on_elicitation(elicit::Terminal::new(self));
         let console = self.console.clone();
         Ok(builder.on_event(move |event| match event {
             Event::Log(log) if logs == Logs::Console => show_log(&console, &log),
@@ -175,7 +232,16 @@ impl Run {
         }))
     }
 
-    fn timeouts(&self, configured: &config::Timeouts) -> Timeouts {
+    /// What the options say of every client.
+    ///
+    /// # Errors
+    /// Where an option cannot be understood.
+    pub(crate) fn settings(&self) -> Result<Settings, CliError> {
+        let roots = if self.global.roots.is_empty() { None } else { Some(server::roots(&self.global)?) };
+        Ok(Settings { revision: server::revision(&self.global)?, roots })
+    }
+
+    pub(crate) fn timeouts(&self, configured: &config::Timeouts) -> Timeouts {
         let mut timeouts = Timeouts::default();
         if let Some(limit) = self.global.connect_timeout.or(configured.connect) {
             timeouts = timeouts.with_connect(limit);
@@ -205,6 +271,26 @@ impl Run {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.console.detail(format!("cannot ask for more log messages: {error}")),
             Err(_) => self.console.detail("the server does not answer to the wish for more log messages"),
+        }
+    }
+}
+
+/// What the options say of every client.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    revision: Option<Revision>,
+    roots: Option<Folders>,
+}
+
+impl Settings {
+    pub(crate) fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
+        let builder = match self.revision {
+            Some(revision) => builder.revision(revision),
+            None => builder,
+        };
+        match &self.roots {
+            Some(roots) => builder.roots(roots.clone()),
+            None => builder,
         }
     }
 }

@@ -13,9 +13,23 @@ use crate::members::Members;
 /// Arguments as they come together, and the first thing that is wrong with them.
 #[derive(Default)]
 pub(crate) struct Arguments {
+    /// Those that were set one by one.
     members: RawObject,
-    whole: Option<RawJson>,
+    whole: Whole,
     error: Option<Error>,
+}
+
+/// Arguments that were set all at once.
+#[derive(Default)]
+enum Whole {
+    /// None were, or no arguments at all: never `null`, which servers refuse.
+    #[default]
+    Nothing,
+    Object(RawObject),
+    /// An object without the parameters around it.
+    Raw(RawJson),
+    /// What is no object.
+    Other(JsonKind),
 }
 
 impl fmt::Debug for Arguments {
@@ -30,28 +44,41 @@ impl Arguments {
     /// Sets one argument of a tool. The parameters of its call are written around the arguments, in one buffer.
     pub(crate) fn set(&mut self, tool: &str, name: &str, value: &(impl Serialize + ?Sized)) {
         if self.members.is_empty() {
-            self.members = RawObject::within("name", tool, "arguments");
+            self.members = of_tool(tool);
         }
         if let Err(error) = self.members.set(name, value) {
             self.fail(&format!("argument \"{name}\""), &error);
         }
     }
 
+    /// Sets all arguments of a tool, in such a buffer as well.
+    pub(crate) fn set_all_of(&mut self, tool: &str, value: &(impl Serialize + ?Sized)) {
+        self.set_whole(of_tool(tool), value);
+    }
+
+    /// Sets all parameters of a request.
     pub(crate) fn set_all(&mut self, value: &(impl Serialize + ?Sized)) {
-        match RawJson::from_serialize(value) {
-            Ok(raw) => self.whole = Some(raw),
-            Err(error) => self.fail("the arguments", &error),
-        }
+        self.set_whole(RawObject::new(), value);
+    }
+
+    fn set_whole(&mut self, mut object: RawObject, value: &(impl Serialize + ?Sized)) {
+        self.whole = match object.set_all(value) {
+            Ok(JsonKind::Object) => Whole::Object(object),
+            Ok(JsonKind::Null) => Whole::Nothing,
+            Ok(JsonKind::String) if is_empty_text(value) => Whole::Nothing,
+            Ok(other) => Whole::Other(other),
+            Err(error) => return self.fail("the arguments", &error),
+        };
     }
 
     /// Takes the arguments out of what was written for a tool that is called otherwise.
     pub(crate) fn renamed(&mut self) {
-        if self.members.is_empty() {
+        if self.members.is_empty() && !matches!(self.whole, Whole::Object(_)) {
             return;
         }
         let error = self.error.take();
         match std::mem::take(self).finish() {
-            Ok(whole) => self.whole = whole.map(Object::into_raw),
+            Ok(whole) => self.whole = whole.map_or(Whole::Nothing, |whole| Whole::Raw(whole.into_raw())),
             Err(error) => self.error = Some(error),
         }
         self.error = error.or(self.error.take());
@@ -73,10 +100,7 @@ impl Arguments {
             Some(Object::Raw(arguments)) => Some(arguments),
             None => None,
         };
-        // The usual text fits exactly, and then it is not copied again.
-        let room = r#"{"name":""}"#.len() + tool.len();
-        let more = arguments.as_ref().map_or(0, |arguments| r#","arguments":"#.len() + arguments.as_bytes().len());
-        let mut params = RawObject::with_capacity(room + more);
+        let mut params = RawObject::new();
         let named = params.set("name", tool);
         debug_assert!(named.is_ok(), "a string is always json");
         if let Some(arguments) = arguments {
@@ -85,29 +109,37 @@ impl Arguments {
         Ok(params.finish())
     }
 
-    /// The arguments as an object, or none where there are none: never `null`, which servers refuse.
+    /// The arguments as an object, or none where there are none.
     fn finish(self) -> Result<Option<Object>, Error> {
         if let Some(error) = self.error {
             return Err(error);
         }
         let members = self.members;
-        let Some(whole) = self.whole.filter(|raw| !raw.is_null() && raw.as_str() != "\"\"") else {
-            return Ok((!members.is_empty()).then_some(Object::Members(members)));
+        let whole = match self.whole {
+            Whole::Object(whole) if members.is_empty() => return Ok(Some(Object::Members(whole))),
+            Whole::Object(whole) => whole.finish(),
+            Whole::Raw(whole) if members.is_empty() => return Ok(Some(Object::Raw(whole))),
+            Whole::Raw(whole) => whole,
+            Whole::Nothing => return Ok((!members.is_empty()).then_some(Object::Members(members))),
+            Whole::Other(kind) => {
+                return Err(Error::new(ErrorKind::Config, format!("arguments must be a json object, not {kind}")));
+            }
         };
-        if whole.kind() != JsonKind::Object {
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!("arguments must be a json object, not {}", whole.kind()),
-            ));
-        }
-        if members.is_empty() {
-            return Ok(Some(Object::Raw(whole)));
-        }
         let unreadable = |e| Error::new(ErrorKind::Config, format!("the arguments cannot be read: {e}"));
         let mut merged = Members::of(Some(&whole)).map_err(unreadable)?;
         merged.extend(Members::of(Some(&members.finish())).map_err(unreadable)?);
         merged.to_raw().map(|raw| Some(Object::Raw(raw))).map_err(unreadable)
     }
+}
+
+/// The parameters of a tool's call, with its arguments still to come.
+fn of_tool(tool: &str) -> RawObject {
+    RawObject::within("name", tool, "arguments")
+}
+
+/// Some callers mean no arguments by it.
+fn is_empty_text(value: &(impl Serialize + ?Sized)) -> bool {
+    RawJson::from_serialize(value).is_ok_and(|raw| raw.as_str().trim_ascii() == "\"\"")
 }
 
 /// A JSON object, written as it is.
@@ -173,10 +205,16 @@ mod tests {
     fn arguments_stay_when_the_tool_turns_out_to_be_called_otherwise() {
         let mut arguments = Arguments::default();
         arguments.set("files__read", "path", "/x");
-        arguments.set_all(&json!({"depth": 1}));
+        arguments.set_all_of("files__read", &json!({"depth": 1}));
         arguments.renamed();
         let params = arguments.of_tool("read").unwrap().to_value();
         assert_eq!(params, json!({"name": "read", "arguments": {"path": "/x", "depth": 1}}));
+
+        let mut arguments = Arguments::default();
+        arguments.set_all_of("files__read", &json!({"depth": 1}));
+        arguments.renamed();
+        let params = arguments.of_tool("read").unwrap().to_value();
+        assert_eq!(params, json!({"name": "read", "arguments": {"depth": 1}}));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bowline_protocol::{Era, Extra, Implementation, Revision, TASKS_EXTENSION, excerpt};
-use bowline_transport::Connect;
+use bowline_transport::{BoxFuture, Connect};
 use serde::Serialize;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -358,6 +358,16 @@ impl ClientBuilder {
     /// # Cancel safety
     /// Dropping the future closes the connection; the server is not left behind.
     pub async fn connect(self, connector: impl Connect) -> Result<Client, Error> {
+        self.open(Box::new(connector)).await
+    }
+
+    /// As [`connect`](Self::connect). Behind a box, so that what connecting and serving take is compiled here once, and
+    /// not once more into every program that connects.
+    fn open(self, connector: Box<dyn Connect>) -> BoxFuture<'static, Result<Client, Error>> {
+        Box::pin(self.opened(connector))
+    }
+
+    async fn opened(self, connector: Box<dyn Connect>) -> Result<Client, Error> {
         self.reconnect.as_ref().map_or(Ok(()), Reconnect::check)?;
         self.keep_alive.as_ref().map_or(Ok(()), KeepAlive::check)?;
         let introduction = Introduction {
@@ -371,7 +381,7 @@ impl ClientBuilder {
         // A connector without a name of its own remembers for itself.
         let eras = if identity.is_some() { self.eras.unwrap_or_else(Eras::of_the_process) } else { Eras::new() };
         let dialer = Dialer {
-            connector: Box::new(connector),
+            connector,
             introduction: Arc::new(introduction),
             wanted: self.wanted,
             eras,

@@ -1,12 +1,14 @@
 //! The call plane: what a caller wants, what came back, and the deadlines between.
 
 mod mirrored;
+mod span;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -31,6 +33,18 @@ const MAX_MOVES: u32 = 2;
 
 /// What is called with each progress notification of a call, in order, before the call returns.
 pub(crate) type OnProgress = Box<dyn FnMut(ProgressNotificationParams) + Send>;
+
+/// What becomes of progress for which the connection has no room, because it is not taken in time.
+#[derive(Clone, Default)]
+pub(crate) enum Behind {
+    /// The oldest gives way.
+    #[default]
+    Drops,
+    /// The same, and it is counted here.
+    Counts(Arc<AtomicU64>),
+    /// The call fails.
+    Fails,
+}
 
 /// What a caller wants: one request, whatever rounds and attempts it takes.
 #[derive(Default)]
@@ -66,6 +80,8 @@ pub(crate) struct CallOptions {
     /// Whether the token is the caller's choice.
     pub(crate) own_token: bool,
     pub(crate) on_progress: Option<OnProgress>,
+    /// What becomes of progress that nobody takes in time.
+    pub(crate) behind: Behind,
     /// Whether the request asks for progress even if nobody listens: progress extends the idle limit.
     pub(crate) may_take_long: bool,
     /// Which log messages are wanted while it runs (2026-07-28).
@@ -106,6 +122,7 @@ impl Call {
         let mut deadline = Deadline::start(supervisor.timeouts(), &self.options);
         self.began.get_or_insert(deadline.last_heard);
         let mut moves = 0;
+        span::tell_way(supervisor.connector());
         let outcome = loop {
             let link = match supervisor.link_now() {
                 Some(link) => link,
@@ -198,6 +215,7 @@ impl Call {
         self.check_token()?;
         let opened = {
             let request = self.wire_request(connection)?;
+            span::tell_request(&request, connection);
             match connection.transport.try_request(&request) {
                 Some(opened) => Some(opened),
                 None => deadline.bound(connection.transport.request(request)).await,
@@ -207,6 +225,7 @@ impl Call {
         let desk = (self.asked == Asked::ForTask).then(|| Arc::clone(&connection.tasks));
         let mut exchange = Guarded::new(exchange, desk);
         let mut heard = false;
+        let mut dropped = 0;
         loop {
             match deadline.bound_message(&mut exchange, connection).await {
                 Some(Some(Ok(Message::Response(response)))) => {
@@ -217,6 +236,10 @@ impl Call {
                 Some(Some(Ok(Message::Notification(n)))) if is_progress_of(&n, &self.options.token) => {
                     heard = true;
                     deadline.heard();
+                    if let Behind::Counts(missed) = &self.options.behind {
+                        let before = std::mem::replace(&mut dropped, exchange.dropped());
+                        missed.fetch_add(dropped - before, Ordering::Relaxed);
+                    }
                     self.report(&n);
                 }
                 // What a transport received in this exchange and that is not about it alone.
@@ -279,6 +302,7 @@ impl Call {
         };
         let mut request = WireRequest::new(id, frame, routing);
         request.progress_token = options.token.clone();
+        request.keeps_all = matches!(options.behind, Behind::Fails);
         if self.asked == Asked::ForTask {
             // From now on, so that nothing is missed between the end of the exchange and the task.
             self.watch = options.token.clone().map(|token| connection.tasks.watch(token));

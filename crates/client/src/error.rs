@@ -131,6 +131,7 @@ impl Error {
             TransportErrorKind::Connect => ErrorKind::Connect,
             TransportErrorKind::TooLarge => ErrorKind::TooLarge,
             TransportErrorKind::Timeout => ErrorKind::Timeout,
+            TransportErrorKind::Overloaded => ErrorKind::Overloaded,
             TransportErrorKind::Protocol => ErrorKind::Protocol,
             TransportErrorKind::Config => ErrorKind::Config,
             TransportErrorKind::Unauthorized => ErrorKind::Auth,

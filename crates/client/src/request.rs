@@ -5,6 +5,7 @@ mod route;
 use std::fmt;
 use std::future::{IntoFuture, ready};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bowline_protocol::{
@@ -16,7 +17,7 @@ use bowline_transport::BoxFuture;
 use serde::Serialize;
 
 use crate::arguments::Arguments;
-use crate::call::{Call, CallOptions};
+use crate::call::{Behind, Call, CallOptions};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::members::Members;
@@ -81,6 +82,13 @@ pub trait Kind: Send {
         false
     }
 
+    /// Sends a request. Each kind has it, and none by default, so that it is compiled here and not once more into every
+    /// program that awaits one.
+    #[doc(hidden)]
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>>
+    where
+        Self: Sized;
+
     /// Whether there is nothing in a result that [`judge`](Self::judge) would look at.
     #[doc(hidden)]
     fn is_plain(client: &Client, subject: Option<&str>, result: &Self::Result) -> bool {
@@ -139,10 +147,29 @@ impl<K: Kind> Request<K> {
 
     /// Calls `f` with each progress notification, in order, all of them before the result is returned.
     ///
-    /// It runs in the task that awaits the request; one that takes long holds up nothing else. At most 4,096
-    /// notifications wait for it, then the oldest are dropped.
+    /// It runs in the task that awaits the request; one that takes long holds up nothing else. Over a byte stream at
+    /// most 4,096 notifications wait for it, then the oldest are dropped, unless
+    /// [`every_progress`](Self::every_progress) says otherwise; over HTTP the server waits.
     pub fn on_progress(mut self, f: impl FnMut(ProgressNotificationParams) + Send + 'static) -> Self {
         self.options.on_progress = Some(Box::new(f));
+        self
+    }
+
+    /// Fails rather than lose progress: where the connection has no room for more of what is not taken in time, the
+    /// call is cancelled. What came before is told first; then the error is of kind
+    /// [`Overloaded`](crate::ErrorKind::Overloaded).
+    ///
+    /// The bounds are `max_exchange_queue` and `max_exchange_bytes` of the transport's `Limits`. Default: the oldest
+    /// is dropped, and [`Event::Fault`](crate::Event::Fault) tells how many were.
+    pub fn every_progress(mut self) -> Self {
+        self.options.behind = Behind::Fails;
+        self
+    }
+
+    /// Adds to `missed` how many notifications of progress were dropped because they were not taken in time, each time
+    /// before the next one is told.
+    pub fn count_missed(mut self, missed: Arc<AtomicU64>) -> Self {
+        self.options.behind = Behind::Counts(missed);
         self
     }
 
@@ -189,6 +216,29 @@ impl<K: Kind> Request<K> {
         ByHand(self)
     }
 
+    fn send(self) -> BoxFuture<'static, Result<K::Result, Error>>
+    where
+        K: 'static,
+    {
+        let Self { via, kind, options } = self;
+        let client = match via {
+            Via::Client(client) => client,
+            Via::Route(route) => return Box::pin(async move { route::run(&*route, kind, options).await }),
+        };
+        // Before the future, which then has no room for the request as well.
+        let mut call = match call_of(kind, options, &client, None) {
+            Ok(call) => call,
+            Err(error) => return Box::pin(ready(Err(error))),
+        };
+        Box::pin(async move {
+            let result = client.run(&mut call).await?;
+            if K::is_plain(&client, call.name.as_deref(), &result) {
+                return Ok(result);
+            }
+            Box::pin(K::judge(&client, call.name.as_deref(), result)).await
+        })
+    }
+
     /// Sets whether URLs that the server wants visited first (-32042, 2025-11-25) are taken to the elicitation handler,
     /// and the request is then sent once more. Default: yes, where the installed handler takes URLs
     /// ([`ElicitationSupport::with_url`](crate::ElicitationSupport::with_url)). Otherwise the error is the result, see
@@ -223,23 +273,7 @@ impl<K: Kind + 'static> IntoFuture for Request<K> {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { via, kind, options } = self;
-        let client = match via {
-            Via::Client(client) => client,
-            Via::Route(route) => return Box::pin(async move { route::run(&*route, kind, options).await }),
-        };
-        // Before the future, which then has no room for the request as well.
-        let mut call = match call_of(kind, options, &client, None) {
-            Ok(call) => call,
-            Err(error) => return Box::pin(ready(Err(error))),
-        };
-        Box::pin(async move {
-            let result = client.run(&mut call).await?;
-            if K::is_plain(&client, call.name.as_deref(), &result) {
-                return Ok(result);
-            }
-            Box::pin(K::judge(&client, call.name.as_deref(), result)).await
-        })
+        K::sent(self)
     }
 }
 
@@ -303,13 +337,17 @@ impl Request<CallTool> {
 
     /// Sets all arguments: anything that serialises to a JSON object. `null` and `""` mean none.
     pub fn args(mut self, arguments: impl Serialize) -> Self {
-        self.kind.arguments.set_all(&arguments);
+        self.kind.arguments.set_all_of(&self.kind.name, &arguments);
         self
     }
 }
 
 impl Kind for CallTool {
     type Result = CallToolResult;
+
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>> {
+        request.send()
+    }
 
     fn into_parts(self, _: &Client) -> Result<Parts, Error> {
         let params = Some(self.arguments.of_tool(&self.name)?);
@@ -367,6 +405,10 @@ impl Kind for ReadResource {
 
     const KEEP: bool = true;
 
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>> {
+        request.send()
+    }
+
     fn into_parts(self, _: &Client) -> Result<Parts, Error> {
         let params = ReadResourceRequestParams::new(self.uri);
         let encoded = encode(&params)?;
@@ -401,6 +443,10 @@ impl Request<GetPrompt> {
 
 impl Kind for GetPrompt {
     type Result = GetPromptResult;
+
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>> {
+        request.send()
+    }
 
     fn into_parts(self, _: &Client) -> Result<Parts, Error> {
         let encoded = encode(&self.params)?;
@@ -452,6 +498,10 @@ impl Request<Complete> {
 impl Kind for Complete {
     type Result = CompleteResult;
 
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>> {
+        request.send()
+    }
+
     fn into_parts(mut self, client: &Client) -> Result<Parts, Error> {
         if client.server().revision < Revision::V2025_06_18 {
             self.params.context = None;
@@ -495,6 +545,10 @@ impl Request<Raw> {
 
 impl Kind for Raw {
     type Result = RawJson;
+
+    fn sent(request: Request<Self>) -> BoxFuture<'static, Result<Self::Result, Error>> {
+        request.send()
+    }
 
     fn into_parts(self, _: &Client) -> Result<Parts, Error> {
         let Self { method, arguments } = self;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use bowline_protocol::LoggingLevel;
-use bowline_transport::{Sent, TransportError};
+use bowline_transport::{BoxFuture, Connect, Sent, TransportError};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
@@ -278,6 +278,11 @@ impl Supervisor {
         self.policy.attempts > 0 && error.sent() == Sent::No && error.is_connection_lost()
     }
 
+    /// How the server is connected to.
+    pub(crate) fn connector(&self) -> &dyn Connect {
+        &*self.dialer.connector
+    }
+
     /// The limits of a call that sets none.
     pub(crate) const fn timeouts(&self) -> &Timeouts {
         &self.dialer.settings.timeouts
@@ -410,7 +415,13 @@ impl Supervisor {
     }
 
     /// Ends the connection for good, in order. A second call waits for the same end.
-    pub(crate) async fn close(&self) -> Result<(), Error> {
+    ///
+    /// Behind a box, so that it is compiled here once, and not once more into every program that closes a client.
+    pub(crate) fn close(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(self.closing())
+    }
+
+    async fn closing(&self) -> Result<(), Error> {
         let (link, redialing, first) = {
             let mut state = self.state();
             let first = !std::mem::replace(&mut state.closed, true);

@@ -80,6 +80,8 @@ pub struct FileInfo {
 #[derive(Debug, Default)]
 pub struct Configuration {
     files: Vec<FileInfo>,
+    /// What each file that is there said.
+    loaded: Vec<(PathBuf, Loaded)>,
     servers: Vec<Server>,
     broken: Vec<String>,
     explanations: BTreeMap<String, Explanation>,
@@ -119,12 +121,23 @@ impl Configuration {
     /// Whatever is wrong with one of them is among [`problems`](Self::problems); the others go on. Files are read,
     /// and nothing else is done: no variable is filled in, no command is run.
     pub fn load(around: &Surroundings, sources: &Sources) -> Self {
-        let mut reader = Reader { around, seen: HashSet::new(), loaded: Vec::new(), files: Vec::new() };
+        Self::default().load_again(around, sources)
+    }
+
+    /// Finds and reads the files anew, for a program that runs while they are edited: a file of which nothing can be
+    /// taken, because its syntax is broken or it cannot be read, goes on to say what it said here.
+    ///
+    /// Its problem is among those of the new configuration. A file that is gone says nothing any more, and an entry that
+    /// cannot be used is [broken](Self::broken), as ever.
+    #[must_use]
+    pub fn load_again(&self, around: &Surroundings, sources: &Sources) -> Self {
+        let mut reader =
+            Reader { around, before: &self.loaded, seen: HashSet::new(), loaded: Vec::new(), files: Vec::new() };
         for path in &sources.files {
             reader.file(Host::Generic, Scope::Given, path);
         }
         reader.host(Host::Bowline);
-        let own = reader.loaded.iter().find_map(|loaded| loaded.own.imports.clone());
+        let own = reader.loaded.iter().find_map(|(_, loaded)| loaded.own.imports.clone());
         let imports = sources.imports.clone().or(own);
         for host in imports.as_deref().unwrap_or(Host::ALL).iter().filter(|host| **host != Host::Bowline) {
             reader.host(*host);
@@ -138,7 +151,7 @@ impl Configuration {
     /// Reads one text as a file of a host.
     pub fn read(host: Host, path: impl AsRef<Path>, text: &str) -> Self {
         let loaded = read::file(host, Scope::Given, path.as_ref(), text, None);
-        Self::merge(vec![loaded], true)
+        Self::merge(vec![(path.as_ref().to_owned(), loaded)], true)
     }
 
     /// The servers by their names, those that are switched off included.
@@ -193,35 +206,44 @@ impl Configuration {
         &self.policies
     }
 
+    /// The policy that a server is under, if it names one that there is.
+    pub fn policy_of(&self, server: &Server) -> Option<&Policy> {
+        let name = server.policy.as_deref()?;
+        self.policies.iter().find(|policy| policy.name == name)
+    }
+
     /// The groups of bowline's own files.
     pub fn groups(&self) -> &[Group] {
         &self.groups
     }
 
-    fn merge(mut loaded: Vec<Loaded>, trusted: bool) -> Self {
+    fn merge(loaded: Vec<(PathBuf, Loaded)>, trusted: bool) -> Self {
         let mut this = Self::default();
         let mut by_name: BTreeMap<String, Vec<&Draft>> = BTreeMap::new();
         let (mut policies, mut groups) = (HashSet::new(), HashSet::new());
-        for file in &mut loaded {
-            this.problems.append(&mut file.problems);
-            this.inputs.append(&mut file.inputs);
-            this.policies.extend(file.own.policies.drain(..).filter(|policy| policies.insert(policy.name.clone())));
-            this.groups.extend(file.own.groups.drain(..).filter(|group| groups.insert(group.name.clone())));
+        let files = || loaded.iter().map(|(_, file)| file);
+        for file in files() {
+            this.problems.extend_from_slice(&file.problems);
+            this.inputs.extend_from_slice(&file.inputs);
+            let new = file.own.policies.iter().filter(|policy| policies.insert(policy.name.as_str()));
+            this.policies.extend(new.cloned());
+            let new = file.own.groups.iter().filter(|group| groups.insert(group.name.as_str()));
+            this.groups.extend(new.cloned());
         }
         let may = |scope: Scope| scope != Scope::Project || trusted;
         for scope in [true, false] {
-            for file in &loaded {
+            for file in files() {
                 for draft in file.drafts.iter().filter(|draft| may(draft.scope) == scope) {
                     by_name.entry(draft.name.clone()).or_default().push(draft);
                 }
             }
         }
-        let defaults: Vec<&Draft> =
-            loaded.iter().filter(|f| may(f.scope)).filter_map(|f| f.own.defaults.as_ref()).collect();
+        let defaults: Vec<&Draft> = files().filter(|f| may(f.scope)).filter_map(|f| f.own.defaults.as_ref()).collect();
         for (name, drafts) in by_name {
             this.settle(name, &drafts, &defaults, &may);
         }
         this.check();
+        this.loaded = loaded;
         this
     }
 
@@ -291,7 +313,8 @@ impl Configuration {
                 total: all.iter().find_map(|draft| draft.timeouts.total),
             },
             tools: ToolRules {
-                allow: names(|draft| draft.allow.as_ref()),
+                // A list with `*` in it, as some hosts want it, is none.
+                allow: names(|draft| draft.allow.as_ref()).filter(|allow| !allow.iter().any(|pattern| pattern == "*")),
                 deny: names(|draft| draft.deny.as_ref()).unwrap_or_default(),
                 approve: names(|draft| draft.approve.as_ref()).unwrap_or_default(),
             },
@@ -327,8 +350,10 @@ impl Configuration {
 
 struct Reader<'r> {
     around: &'r Surroundings,
+    /// What the files said when they were last read.
+    before: &'r [(PathBuf, Loaded)],
     seen: HashSet<PathBuf>,
-    loaded: Vec<Loaded>,
+    loaded: Vec<(PathBuf, Loaded)>,
     files: Vec<FileInfo>,
 }
 
@@ -372,21 +397,34 @@ impl Reader<'_> {
             }
             Ok(None) if scope == Scope::Given => {
                 let problem = Problem::error(Place::whole(path), "there is no such file");
-                Some(failed(host, scope, problem))
+                Some(Loaded { unusable: false, ..Loaded::unusable(host, scope, vec![problem]) })
             }
             Ok(None) => None,
             Err(problem) => {
                 info.servers = Some(0);
-                Some(failed(host, scope, problem))
+                Some(Loaded::unusable(host, scope, vec![problem]))
             }
         };
+        let loaded = loaded.map(|loaded| self.or_before(path, loaded));
+        if let (Some(loaded), Some(servers)) = (&loaded, &mut info.servers) {
+            *servers = loaded.drafts.len();
+        }
         self.files.push(info);
-        self.loaded.extend(loaded);
+        self.loaded.extend(loaded.map(|loaded| (path.to_owned(), loaded)));
     }
-}
 
-fn failed(host: Host, scope: Scope, problem: Problem) -> Loaded {
-    Loaded { host, scope, drafts: Vec::new(), problems: vec![problem], inputs: Vec::new(), own: read::Own::default() }
+    /// What a file says, or said before where nothing can be taken from it now.
+    fn or_before(&self, path: &Path, now: Loaded) -> Loaded {
+        let said = self.before.iter().find(|(other, said)| other == path && !said.unusable);
+        match said {
+            Some((_, said)) if now.unusable => {
+                // What is wrong with single entries is so still.
+                let of_entries = said.problems.iter().filter(|problem| problem.server.is_some()).cloned();
+                Loaded { problems: now.problems.into_iter().chain(of_entries).collect(), ..said.clone() }
+            }
+            _ => now,
+        }
+    }
 }
 
 /// The files of a folder that count, by name.
@@ -403,10 +441,10 @@ fn in_folder(place: &Location) -> Vec<PathBuf> {
 }
 
 /// Whether the person's own file trusts the folder of the project, or one above it.
-fn is_trusted(around: &Surroundings, loaded: &[Loaded]) -> bool {
+fn is_trusted(around: &Surroundings, loaded: &[(PathBuf, Loaded)]) -> bool {
     let Some(folder) = around.folder().map(Path::new) else { return false };
     let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    let own = loaded.iter().filter(|file| file.scope != Scope::Project);
+    let own = loaded.iter().map(|(_, file)| file).filter(|file| file.scope != Scope::Project);
     own.flat_map(|file| &file.own.trusted).any(|trusted| {
         let trusted = around.path(trusted, None);
         let trusted = std::fs::canonicalize(&trusted).unwrap_or(trusted);

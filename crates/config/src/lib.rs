@@ -5,6 +5,7 @@ mod duration;
 mod edit;
 mod error;
 mod export;
+mod fingerprint;
 mod host;
 mod locations;
 mod model;
@@ -27,7 +28,7 @@ pub use model::{Auth, Extra, Remote, Server, Stdio, Timeouts, ToolRules, Transpo
 pub use place::Place;
 pub use problem::{Problem, Severity};
 pub use read::{InputSpec, Setting};
-pub use resolve::{Address, Endpoint, Program, Resolver};
+pub use resolve::{Address, Endpoint, Program, RegisteredClient, Resolver};
 pub use settings::{Breaker, Cache, Group, Hedge, Layer, Layers, Limits, Policy, Pool, Replica, Retry};
 pub use surroundings::{Surroundings, System};
 pub use template::{Template, Variable, VariableSource};

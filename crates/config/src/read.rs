@@ -18,18 +18,27 @@ use crate::tree::{self, MAX_FILE, Node, Syntax};
 use crate::{Host, Place, Scope};
 
 /// What one file says.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Loaded {
     pub(crate) host: Host,
     pub(crate) scope: Scope,
+    /// Whether nothing can be taken from it: it cannot be read, or its syntax is broken.
+    pub(crate) unusable: bool,
     pub(crate) drafts: Vec<Draft>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) inputs: Vec<InputSpec>,
     pub(crate) own: Own,
 }
 
+impl Loaded {
+    /// A file of which nothing can be taken.
+    pub(crate) fn unusable(host: Host, scope: Scope, problems: Vec<Problem>) -> Self {
+        Self { host, scope, unusable: true, drafts: Vec::new(), problems, inputs: Vec::new(), own: Own::default() }
+    }
+}
+
 /// What bowline's own file says beside servers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Own {
     /// Applied to every server that does not say otherwise.
     pub(crate) defaults: Option<Draft>,
@@ -165,22 +174,17 @@ pub(crate) fn top_of<'n>(facts: &'static Facts, root: &'n Node) -> Option<(&'sta
 pub(crate) fn file(host: Host, scope: Scope, path: &Path, text: &str, folder: Option<&str>) -> Loaded {
     let (_, text) = split_bom(text);
     let source = Source::new(path, text);
-    let mut loaded =
-        Loaded { host, scope, drafts: Vec::new(), problems: Vec::new(), inputs: Vec::new(), own: Own::default() };
     let parsed = match tree::parse(&source, syntax(host, path)) {
         Ok(parsed) => parsed,
-        Err(problem) => {
-            loaded.problems.push(problem);
-            return loaded;
-        }
+        Err(problem) => return Loaded::unusable(host, scope, vec![problem]),
     };
-    loaded.problems.extend(parsed.problems);
     let root = parsed.root;
     if !root.is_map() {
         let message = format!("the file is {}, and has to be a map", root.kind());
-        loaded.problems.push(Problem::error(source.place(root.span.start), message));
-        return loaded;
+        let problem = Problem::error(source.place(root.span.start), message);
+        return Loaded::unusable(host, scope, parsed.problems.into_iter().chain([problem]).collect());
     }
+    let mut loaded = Loaded { unusable: false, ..Loaded::unusable(host, scope, parsed.problems) };
     loaded.host = shape::host(host, &root);
     let facts = loaded.host.facts();
     if loaded.host == Host::Bowline {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind};
 use crate::model::{Remote, Server, Stdio, Transport, Way};
 use crate::problem::{Problem, shown};
+use crate::settings::Replica;
 use crate::template::{Part, Template, Variable, VariableSource};
 use crate::{Scope, Surroundings};
 
@@ -175,6 +176,22 @@ pub struct Address {
     pub bearer: Option<String>,
 }
 
+/// The client that an authorization server knows.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RegisteredClient {
+    /// Its registered name.
+    pub id: Option<String>,
+    /// Its secret.
+    pub secret: Option<String>,
+}
+
+impl fmt::Debug for RegisteredClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisteredClient").field("id", &self.id).field("secret", &self.secret.is_some()).finish()
+    }
+}
+
 fn names(pairs: &[(String, String)]) -> Vec<&str> {
     pairs.iter().map(|(name, _)| name.as_str()).collect()
 }
@@ -213,6 +230,33 @@ impl Server {
     /// Where the server is switched off or not trusted, and for all variables that have no value: each error names
     /// the variable and its place.
     pub fn resolve(&self, resolver: &Resolver) -> Result<Endpoint, Error> {
+        self.resolve_with(None, resolver)
+    }
+
+    /// Fills in the variables for one of the further addresses of its [pool](Self::pool): all but the address is that of
+    /// the server itself.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve), and where the server is a program, which has no address.
+    pub fn resolve_replica(&self, replica: &Replica, resolver: &Resolver) -> Result<Endpoint, Error> {
+        self.resolve_with(Some(replica), resolver)
+    }
+
+    /// Fills in what its entry says of the client that it is to be used as: its registered name, and its secret.
+    ///
+    /// # Errors
+    /// For all variables that have no value.
+    pub fn resolve_client(&self, resolver: &Resolver) -> Result<RegisteredClient, Error> {
+        let mut filling = Filling { resolver, scope: self.scope, server: &self.name, problems: Vec::new() };
+        let mut text = |key, template: &Option<Template>| template.as_ref().and_then(|text| filling.text(key, text));
+        let client = RegisteredClient {
+            id: text("oauth.client_id", &self.auth.client_id),
+            secret: text("oauth.client_secret", &self.auth.client_secret),
+        };
+        if filling.problems.is_empty() { Ok(client) } else { Err(Error::of(ErrorKind::Variable, filling.problems)) }
+    }
+
+    fn resolve_with(&self, replica: Option<&Replica>, resolver: &Resolver) -> Result<Endpoint, Error> {
         if !self.trusted {
             let message = format!(
                 "`{}` is named by {}, in a folder that is not trusted yet: look at that file first",
@@ -226,9 +270,15 @@ impl Server {
             return Err(Error::new(ErrorKind::Disabled, message));
         }
         let mut filling = Filling { resolver, scope: self.scope, server: &self.name, problems: Vec::new() };
-        let endpoint = match &self.transport {
-            Transport::Stdio(stdio) => Endpoint::Program(filling.program(stdio)),
-            Transport::Remote(remote) => Endpoint::Remote(filling.address(remote)),
+        let endpoint = match (&self.transport, replica) {
+            (Transport::Stdio(stdio), None) => Endpoint::Program(filling.program(stdio)),
+            (Transport::Stdio(_), Some(_)) => {
+                let message = format!("`{}` is a program, and replicas are further addresses", shown(&self.name));
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+            (Transport::Remote(remote), _) => {
+                Endpoint::Remote(filling.address(remote, replica.map_or(&remote.url, |replica| &replica.url)))
+            }
         };
         if filling.problems.is_empty() { Ok(endpoint) } else { Err(Error::of(ErrorKind::Variable, filling.problems)) }
     }
@@ -314,9 +364,9 @@ impl Filling<'_> {
         Program { command, args, env, cwd }
     }
 
-    fn address(&mut self, remote: &Remote) -> Address {
+    fn address(&mut self, remote: &Remote, url: &Template) -> Address {
         Address {
-            url: self.text("url", &remote.url).unwrap_or_default(),
+            url: self.text("url", url).unwrap_or_default(),
             way: remote.way,
             headers: self.pairs("headers", &remote.headers),
             bearer: remote.bearer.as_ref().and_then(|bearer| self.text("bearer", bearer)),

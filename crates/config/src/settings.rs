@@ -26,10 +26,17 @@ pub struct Replica {
     pub weight: u32,
 }
 
+impl Replica {
+    /// The address as it may be shown: without a password, and without the values of its query.
+    pub fn shown_url(&self) -> String {
+        crate::resolve::bare_url(&self.url.shown())
+    }
+}
+
 impl std::fmt::Debug for Replica {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Replica")
-            .field("url", &crate::resolve::bare_url(&self.url.shown()))
+            .field("url", &self.shown_url())
             .field("weight", &self.weight)
             .finish()
     }

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 
-use crate::client::HttpResponse;
+use crate::client::{CLAIMED, HttpResponse};
 
 /// How much of the body of an error is read, in bytes.
 const MAX_ERROR_BYTES: usize = 64 << 10;
@@ -57,8 +57,11 @@ pub(crate) async fn body(response: &mut HttpResponse, max: usize) -> Result<Byte
     if length == Some(first.len()) {
         return Ok(first);
     }
-    let mut whole = Vec::with_capacity(2 * first.len());
+    // Room for all of it at once where the server tells how much comes, as far as it is believed.
+    let claimed = length.unwrap_or_default().min(CLAIMED);
+    let mut whole = Vec::with_capacity(claimed.max(2 * first.len()));
     whole.extend_from_slice(&first);
+    drop(first);
     while response.append_to(&mut whole).await? {
         if whole.len() > max {
             return too_large(response.shown());

@@ -28,18 +28,20 @@ use std::time::Duration;
 use bowline_tls::{Tls, TlsSettings};
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, HOST, PROXY_AUTHORIZATION, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
 use self::body::Incoming;
+use self::dial::Failure;
 use self::pool::Sender;
 use self::target::{Origins, Route};
 use self::tls::Secure;
 use crate::handover::Handover;
 
+pub(crate) use self::h1::CLAIMED;
 pub use self::h1::read_answer;
 pub use self::response::HttpResponse;
 pub(crate) use self::target::Target;
@@ -175,7 +177,11 @@ impl HttpClient {
         let route = target.route()?;
         self.write_headers(&mut headers, target);
         let handover = body.map(|(_, handover)| handover);
-        let (sender, used_before) = self.connection(target, route).await?;
+        let (sender, used_before) = if stays_open(&method, &headers) {
+            Box::pin(self.connection_apart(target, route)).await?
+        } else {
+            self.connection(target, route).await?
+        };
         let answered = match sender {
             Sender::Single(mut connection) => {
                 let request = h1::Request { method: &method, line: &route.line, headers: &headers, body };
@@ -218,10 +224,20 @@ impl HttpClient {
         }
     }
 
+    /// A connection for an answer that stays open. One that rests is left to the request that comes next, which would
+    /// have to open another in its place.
+    async fn connection_apart(&self, target: &Target, route: &Route) -> Result<(Sender, bool), TransportError> {
+        #[cfg(feature = "http2")]
+        if let Some(shared) = route.origin.pool.take_shared() {
+            return Ok((Sender::Shared(shared), true));
+        }
+        fresh(target, self.0.dial(&route.origin).await)
+    }
+
     /// Opens a connection, unless one can be used again before that.
     async fn fresh_or_rested(&self, target: &Target, route: &Route) -> Result<(Sender, bool), TransportError> {
         let pool = &route.origin.pool;
-        let fresh = async {
+        let dialing = async {
             if pool.expects() {
                 // The rest of an answer may be there once the runtime had its turn.
                 tokio::task::yield_now().await;
@@ -229,16 +245,11 @@ impl HttpClient {
             self.0.dial(&route.origin).await
         };
         let rested = poll_fn(|cx| pool.poll_take(cx).map_or(Poll::Pending, Poll::Ready));
-        let fresh = tokio::select! {
+        tokio::select! {
             biased;
-            sender = rested => return Ok((sender, true)),
-            fresh = fresh => fresh.map_err(|failure| failure::of_dial(failure, target.shown()))?,
-        };
-        Ok(match fresh {
-            Sender::Single(single) => (Sender::Single(single), false),
-            #[cfg(feature = "http2")]
-            Sender::Shared(shared) => (Sender::Shared(pool.share(shared)), false),
-        })
+            sender = rested => Ok((sender, true)),
+            dialed = dialing => fresh(target, dialed),
+        }
     }
 
     /// Waits for one of the connections that requests to this host may use at once.
@@ -342,6 +353,20 @@ impl HttpClientBuilder {
         let tls = self.tls.read()?;
         Ok(HttpClient::new(self, user_agent, Arc::new(tls)))
     }
+}
+
+/// Whether the answer to a request stays open for as long as the server has something to say.
+fn stays_open(method: &Method, headers: &HeaderMap) -> bool {
+    method == Method::GET && headers.get(ACCEPT).is_some_and(|accepted| accepted == "text/event-stream")
+}
+
+/// What a connection that was just opened is used by.
+fn fresh(target: &Target, dialed: Result<Sender, Failure>) -> Result<(Sender, bool), TransportError> {
+    Ok(match dialed.map_err(|failure| failure::of_dial(failure, target.shown()))? {
+        Sender::Single(single) => (Sender::Single(single), false),
+        #[cfg(feature = "http2")]
+        Sender::Shared(shared) => (Sender::Shared(target.route()?.origin.pool.share(shared)), false),
+    })
 }
 
 fn config(message: &str) -> TransportError {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bowline_transport::{BoxFuture, Connect, Limits, Transport, TransportError};
+use bowline_transport::{BoxFuture, Connect, Limits, Network, Transport, TransportError};
 
 use crate::endpoint::Endpoint;
 use crate::transport::HttpTransport;
@@ -72,5 +72,13 @@ impl Connect for HttpConnect {
 
     fn identity(&self) -> Option<String> {
         Some(self.describe())
+    }
+
+    fn network(&self) -> Option<Network> {
+        Some(self.endpoint.network())
+    }
+
+    fn waits_for_person(&self) -> bool {
+        self.endpoint.waits_for_person()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bowline_transport::{Secrets, Sent, TransportError, TransportErrorKind};
+use bowline_transport::{Network, Secrets, Sent, TransportError, TransportErrorKind};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -107,6 +107,21 @@ impl Endpoint {
     /// The address for messages, without secrets.
     pub fn describe(&self) -> String {
         shown(&self.url)
+    }
+
+    /// What the server is reached by, for traces.
+    pub fn network(&self) -> Network {
+        let network = Network::new("tcp").with_protocol("http");
+        match self.url.host_str() {
+            // An address of IPv6 is in brackets only where a port may follow it.
+            Some(host) => network.with_server(host.trim_matches(['[', ']']), self.url.port_or_known_default()),
+            None => network,
+        }
+    }
+
+    /// Whether somebody is being asked for credentials right now ([`Authorize::waits_for_person`]).
+    pub fn waits_for_person(&self) -> bool {
+        self.authorize.as_ref().is_some_and(|authorize| authorize.waits_for_person())
     }
 
     /// Sends a request and waits for the head of the answer, which may have any status.

@@ -54,6 +54,11 @@ impl Session {
         self.has_id
     }
 
+    /// The id that the server gave.
+    pub(crate) fn id(&self) -> Option<&str> {
+        self.post.get(SESSION_ID)?.to_str().ok()
+    }
+
     /// The same session at another address of its server.
     pub(crate) fn at(&self, target: Target) -> Self {
         Self { target, ..self.clone() }

@@ -273,6 +273,10 @@ impl Transport for HttpTransport {
         true
     }
 
+    fn session_id(&self) -> Option<Arc<str>> {
+        self.shared.session().id().map(Arc::from)
+    }
+
     fn is_full(&self) -> bool {
         let shared = &self.shared;
         shared.slots.available_permits() == 0 || shared.endpoint.http().is_full(&shared.fresh.target)

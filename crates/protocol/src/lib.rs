@@ -21,6 +21,7 @@ mod id;
 mod initialize;
 mod input;
 mod items;
+mod large_text;
 mod lenient;
 mod logging;
 mod meta;

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::raw::RawJson;
+use crate::raw::{JsonKind, RawJson};
 use crate::text::ByteStr;
 
 /// Room for a few short members, in bytes.
@@ -111,6 +111,43 @@ impl RawObject {
         self.text.extend_from_slice(value.as_bytes());
     }
 
+    /// Sets all members to those of a value, and tells what kind of value it is: of one that is no object nothing is
+    /// taken, and then the object has no members.
+    ///
+    /// ```
+    /// use bowline_protocol::{JsonKind, RawObject};
+    /// use serde_json::json;
+    ///
+    /// let mut object = RawObject::new();
+    /// assert_eq!(object.set_all(&json!({ "q": "knots" }))?, JsonKind::Object);
+    /// object.set("limit", &3)?;
+    /// assert_eq!(object.clone().finish().as_str(), r#"{"q":"knots","limit":3}"#);
+    /// assert_eq!(object.set_all(&7)?, JsonKind::Number);
+    /// assert!(object.is_empty());
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When `value` cannot be JSON. The object has no members then.
+    pub fn set_all<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<JsonKind, serde_json::Error> {
+        self.text.truncate(self.from);
+        let written = serde_json::to_writer(&mut self.text, value);
+        let kind = if written.is_ok() { JsonKind::of(self.own()) } else { JsonKind::Null };
+        let members = match kind {
+            // What is raw may have blanks around it, and names that it repeats.
+            JsonKind::Object => {
+                self.own().trim_ascii().strip_suffix(b"}").map_or(0, |open| open.trim_ascii_end().len())
+            }
+            _ => 0,
+        };
+        let blanks = self.own().len() - self.own().trim_ascii_start().len();
+        self.text.drain(self.from..self.from + blanks);
+        // A brace alone is no member.
+        self.text.truncate(self.from + if members > 1 { members } else { 0 });
+        self.repeated = false;
+        written.map(|()| kind)
+    }
+
     /// The object.
     pub fn finish(mut self) -> RawJson {
         self.close();
@@ -199,6 +236,28 @@ mod tests {
         assert!(object.set("b", &std::collections::HashMap::from([((1, 2), 3)])).is_err());
         object.set_raw("c", &RawJson::NULL);
         assert_eq!(object.finish().as_str(), r#"{"a":1,"c":null}"#);
+    }
+
+    #[test]
+    fn whatever_was_set_a_whole_takes_its_place() {
+        for (text, kind) in [
+            (r#" { "b" : [1 , {} ] } "#, JsonKind::Object),
+            ("\t{ }\n", JsonKind::Object),
+            ("{}", JsonKind::Object),
+            ("[1]", JsonKind::Array),
+            ("null", JsonKind::Null),
+        ] {
+            let raw: RawJson = text.parse().unwrap();
+            let whole = if kind == JsonKind::Object { raw.to_value() } else { serde_json::json!({}) };
+            let mut object = RawObject::within("name", "t", "inner");
+            object.set("a", &1).unwrap();
+            assert_eq!(object.set_all(&raw).unwrap(), kind, "{text}");
+            assert_eq!(object.is_empty(), whole == serde_json::json!({}), "{text}");
+            let outer = object.clone().finish_outer();
+            assert_eq!(outer.to_value(), serde_json::json!({ "name": "t", "inner": whole }), "{text}");
+            object.set("b", &2).unwrap();
+            assert_eq!(object.finish().to_value(), serde_json::json!({ "b": 2 }), "{text}");
+        }
     }
 
     proptest! {

@@ -95,6 +95,24 @@ impl Payload {
         R::decode(&raw).map_err(|error| ShapeError::new(raw.as_str(), &error))
     }
 
+    /// As [`decode`](Self::decode), for whoever has no more use for the raw result: the memory of a frame that nobody
+    /// else holds may become that of what is decoded from it.
+    ///
+    /// # Errors
+    /// Those of [`decode`](Self::decode).
+    pub fn into_decoded<R: ResultType>(self) -> Result<R, ShapeError> {
+        match self.0 {
+            Repr::Found { frame, start } => {
+                let end = frame.len().saturating_sub(1);
+                match R::take(frame, start..end) {
+                    Ok(result) => Ok(result),
+                    Err(frame) => Self(Repr::Found { frame, start }).decode(),
+                }
+            }
+            checked => Self(checked).decode(),
+        }
+    }
+
     /// What kind of result this is, without decoding it; complete where it does not say (2026-07-28, basic/index).
     ///
     /// Nearly always a look at both ends of the text tells: only one that has the word elsewhere is read whole.

@@ -48,6 +48,20 @@ pub enum JsonKind {
     Object,
 }
 
+impl JsonKind {
+    /// The kind of a text that is JSON.
+    pub(crate) fn of(text: &[u8]) -> Self {
+        match text.iter().find(|b| !b.is_ascii_whitespace()) {
+            Some(b'{') => Self::Object,
+            Some(b'[') => Self::Array,
+            Some(b'"') => Self::String,
+            Some(b't' | b'f') => Self::Bool,
+            Some(b'n') | None => Self::Null,
+            Some(_) => Self::Number,
+        }
+    }
+}
+
 impl fmt::Display for JsonKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -133,14 +147,7 @@ impl RawJson {
 
     /// The kind of the value, told by its first byte.
     pub fn kind(&self) -> JsonKind {
-        match self.as_bytes().iter().find(|b| !b.is_ascii_whitespace()) {
-            Some(b'{') => JsonKind::Object,
-            Some(b'[') => JsonKind::Array,
-            Some(b'"') => JsonKind::String,
-            Some(b't' | b'f') => JsonKind::Bool,
-            Some(b'n') | None => JsonKind::Null,
-            Some(_) => JsonKind::Number,
-        }
+        JsonKind::of(self.as_bytes())
     }
 
     /// Whether the value is `null`.

@@ -1,7 +1,9 @@
 //! Reading results: one bad item does not hide the good ones.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
+use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -32,6 +34,14 @@ pub trait ResultType: Sized {
     /// # Errors
     /// When the result as a whole, outside of its list, has another shape.
     fn decode(raw: &RawJson) -> Result<Self, serde_json::Error>;
+
+    /// Decodes the result at `range` of a frame that the caller has no more use for, where that is less work than
+    /// [`decode`](Self::decode). Gives the frame back unchanged where it is not, or where anything is wrong.
+    #[doc(hidden)]
+    fn take(frame: Bytes, range: Range<usize>) -> Result<Self, Bytes> {
+        let _ = range;
+        Err(frame)
+    }
 }
 
 impl ResultType for RawJson {
@@ -137,11 +147,12 @@ macro_rules! plain_result {
 }
 pub(crate) use plain_result;
 
-/// Implements [`ResultType`] for a result with a list; `else` names what a bad item becomes.
+/// Implements [`ResultType`] for a result with a list; `else` names what a bad item becomes, `take` what takes a result
+/// that is decoded with less work.
 macro_rules! list_result {
     (@rescue) => { |_| None };
     (@rescue $rescue:expr) => { $rescue };
-    ($name:ident, $member:literal => $field:ident $(else $rescue:expr)?) => {
+    ($name:ident, $member:literal => $field:ident $(else $rescue:expr)? $(, take $take:path)?) => {
         impl $crate::ResultType for $name {
             fn decode(raw: &$crate::RawJson) -> Result<Self, serde_json::Error> {
                 $crate::result::decode_items(
@@ -154,6 +165,12 @@ macro_rules! list_result {
                     },
                 )
             }
+
+            $(
+                fn take(frame: bytes::Bytes, range: std::ops::Range<usize>) -> Result<Self, bytes::Bytes> {
+                    $take(frame, range)
+                }
+            )?
         }
     };
 }

@@ -166,7 +166,7 @@ object! {
         problems { problems }
     }
 }
-list_result!(CallToolResult, "content" => content else ContentBlock::rescue);
+list_result!(CallToolResult, "content" => content else ContentBlock::rescue, take crate::large_text::take);
 
 impl CallToolResult {
     /// A result of one block of text.

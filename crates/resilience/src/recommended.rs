@@ -17,7 +17,7 @@ use crate::trace::{Trace, TraceLayer};
 /// - Limits are inside of all, so that every attempt is counted, none holds a place while it waits for its next attempt,
 ///   and a wait for a turn does not look like a slow server.
 ///
-/// Together they cost a call that succeeds two allocations (three with `args`) and a few microseconds. The parts can be replaced, and are
+/// Together they cost a call that succeeds two allocations and a few microseconds. The parts can be replaced, and are
 /// handles: keep a clone to read their counters.
 ///
 /// ```
@@ -61,6 +61,13 @@ pub struct RecommendedStats {
 }
 
 impl Recommended {
+    /// Sets what the spans say.
+    #[must_use]
+    pub const fn with_trace(mut self, trace: TraceLayer) -> Self {
+        self.trace = trace;
+        self
+    }
+
     /// Sets the deadlines.
     #[must_use]
     pub fn with_deadline(mut self, deadline: DeadlineLayer) -> Self {

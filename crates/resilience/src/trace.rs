@@ -16,9 +16,17 @@ use tracing::{Span, info_span};
 /// Puts each call into a span of its own: outside of all other layers, so that what they tell is inside of it.
 ///
 /// The span is called `mcp.client` and has level `INFO`. Its fields have the names of OpenTelemetry's semantic
-/// conventions for MCP: `otel.name`, `otel.kind`, `mcp.method.name`, `gen_ai.tool.name`, `gen_ai.prompt.name`,
-/// `gen_ai.operation.name`, `error.type`, `rpc.response.status_code`; `bowline.attempts` is our own. URIs, arguments and
-/// results are not in it: they may be secret.
+/// conventions for MCP, and where `tracing-opentelemetry` has names of its own, those:
+///
+/// | known | fields |
+/// |---|---|
+/// | from the call | `otel.name`, `otel.kind`, `mcp.method.name`, `gen_ai.tool.name`, `gen_ai.prompt.name`, `gen_ai.operation.name` |
+/// | once it runs | `jsonrpc.request.id` (of the last attempt), `mcp.protocol.version`, `network.transport`, `network.protocol.name`, `server.address`, `server.port`, and `mcp.session.id` where [that is wanted](Self::with_session_ids) |
+/// | at its end | `otel.status_code`, `error.type`, `rpc.response.status_code`; `bowline.attempts` is our own |
+///
+/// What is known once the call runs is told by the client to the span in which the call is driven, so any span with
+/// such fields gets it. A field stays empty where there is nothing to tell: a server in memory has no network. URIs,
+/// arguments and results are not in it: they may be secret.
 ///
 /// ```
 /// use bowline_client::Client;
@@ -28,12 +36,22 @@ use tracing::{Span, info_span};
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
-pub struct TraceLayer;
+pub struct TraceLayer {
+    session_ids: bool,
+}
 
 impl TraceLayer {
-    /// The layer; there is nothing to set.
+    /// The layer, without ids of sessions.
     pub const fn new() -> Self {
-        Self
+        Self { session_ids: false }
+    }
+
+    /// Records the ids of sessions over HTTP as `mcp.session.id`. Default: not, since for many servers such an id is
+    /// all that it takes to join the session.
+    #[must_use]
+    pub const fn with_session_ids(mut self) -> Self {
+        self.session_ids = true;
+        self
     }
 }
 
@@ -41,7 +59,7 @@ impl<S> Layer<S> for TraceLayer {
     type Service = Trace<S>;
 
     fn layer(&self, inner: S) -> Trace<S> {
-        Trace { inner }
+        Trace { inner, session_ids: self.session_ids }
     }
 }
 
@@ -49,6 +67,7 @@ impl<S> Layer<S> for TraceLayer {
 #[derive(Debug, Clone)]
 pub struct Trace<S> {
     inner: S,
+    session_ids: bool,
 }
 
 impl<S> Service<Call> for Trace<S>
@@ -64,7 +83,7 @@ where
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        let span = span(&call);
+        let span = span(&call, self.session_ids);
         let is_tool = call.method() == method::TOOLS_CALL;
         let inner = span.in_scope(|| self.inner.call(call));
         TraceFuture { inner, span, is_tool }
@@ -105,22 +124,36 @@ impl<F> std::fmt::Debug for TraceFuture<F> {
     }
 }
 
-fn span(call: &Call) -> Span {
+fn span(call: &Call, session_ids: bool) -> Span {
     let (method, name) = (call.method(), call.name());
     let named = |of: &str| name.filter(|_| method == of);
     let (tool, prompt) = (named(method::TOOLS_CALL), named(method::PROMPTS_GET));
-    let span = info_span!(
-        "mcp.client",
-        otel.name = Empty,
-        otel.kind = "client",
-        mcp.method.name = method,
-        gen_ai.tool.name = tool,
-        gen_ai.prompt.name = prompt,
-        gen_ai.operation.name = tool.map(|_| "execute_tool"),
-        error.type = Empty,
-        rpc.response.status_code = Empty,
-        bowline.attempts = Empty,
-    );
+    // Which fields there are is fixed where a span is made, and the client fills in those that there are.
+    macro_rules! call_span {
+        ($($more:tt)*) => {
+            info_span!(
+                "mcp.client",
+                otel.name = Empty,
+                otel.kind = "client",
+                otel.status_code = Empty,
+                mcp.method.name = method,
+                mcp.protocol.version = Empty,
+                jsonrpc.request.id = Empty,
+                gen_ai.tool.name = tool,
+                gen_ai.prompt.name = prompt,
+                gen_ai.operation.name = tool.map(|_| "execute_tool"),
+                network.transport = Empty,
+                network.protocol.name = Empty,
+                server.address = Empty,
+                server.port = Empty,
+                error.type = Empty,
+                rpc.response.status_code = Empty,
+                bowline.attempts = Empty,
+                $($more)*
+            )
+        };
+    }
+    let span = if session_ids { call_span!(mcp.session.id = Empty) } else { call_span!() };
     if !span.is_disabled() {
         match tool.or(prompt) {
             Some(target) => span.record("otel.name", display(format_args!("{method} {target}"))),
@@ -135,21 +168,28 @@ fn record(span: &Span, outcome: &Result<Reply, Error>, is_tool: bool) {
         Ok(reply) => {
             span.record("bowline.attempts", reply.attempts());
             if is_tool && is_tool_error(reply) {
-                span.record("error.type", "tool_error");
+                failed(span, "tool_error");
             }
         }
         Err(error) => {
             if !error.attempts().is_empty() {
                 span.record("bowline.attempts", error.attempts().len());
             }
-            if let Some(code) = error.code() {
-                span.record("rpc.response.status_code", code.0);
-                span.record("error.type", code.0);
-            } else {
-                span.record("error.type", name(error.kind()));
+            // Both are texts by the conventions.
+            match error.code() {
+                Some(code) => {
+                    span.record("rpc.response.status_code", display(code.0));
+                    failed(span, &code.0.to_string());
+                }
+                None => failed(span, name(error.kind())),
             }
         }
     }
+}
+
+fn failed(span: &Span, how: &str) {
+    span.record("otel.status_code", "ERROR");
+    span.record("error.type", how);
 }
 
 /// Whether the result of a tool says that the tool failed.

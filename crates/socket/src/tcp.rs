@@ -4,7 +4,7 @@ use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bowline_transport::{BoxFuture, Connect, Transport, TransportError, TransportErrorKind};
+use bowline_transport::{BoxFuture, Connect, Network, Transport, TransportError, TransportErrorKind};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
@@ -157,6 +157,14 @@ impl Connect for TcpConnect {
 
     fn identity(&self) -> Option<String> {
         Some(self.describe())
+    }
+
+    fn network(&self) -> Option<Network> {
+        let network = Network::new("tcp");
+        Some(match split(&self.address) {
+            Ok((host, port)) => network.with_server(host, Some(port)),
+            Err(_) => network,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{Error, ErrorKind};
 use std::path::PathBuf;
 
-use bowline_transport::{BoxFuture, Connect, Transport, TransportError, TransportErrorKind};
+use bowline_transport::{BoxFuture, Connect, Network, Transport, TransportError, TransportErrorKind};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
@@ -153,6 +153,10 @@ impl Connect for UnixConnect {
 
     fn identity(&self) -> Option<String> {
         Some(self.describe())
+    }
+
+    fn network(&self) -> Option<Network> {
+        Some(Network::new("unix").with_server(self.path.display().to_string(), None))
     }
 }
 

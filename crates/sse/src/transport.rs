@@ -11,7 +11,7 @@ use bowline_http::{Endpoint, EventReader};
 use bowline_protocol::RequestId;
 use bowline_protocol::frame::Message;
 use bowline_transport::{
-    BoxFuture, Exchange, ExchangeSource, Inbound, Limits, Mux, Transport, TransportError, WireMessage, WireRequest,
+    BoxFuture, Exchange, ExchangeSource, Limits, Mux, Transport, TransportError, WireRequest, WrapTransport,
 };
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -67,31 +67,32 @@ impl SseTransport {
     }
 }
 
-impl Transport for SseTransport {
+impl SseTransport {
+    /// Looks out for the failure of a request's POST, from before it is handed on.
+    fn watch(&self, id: &RequestId) -> (Option<oneshot::Receiver<TransportError>>, Watched) {
+        let failed = self.failures.watch(id);
+        let id = failed.is_some().then(|| id.clone());
+        (failed, Watched { failures: Arc::clone(&self.failures), id })
+    }
+}
+
+impl WrapTransport for SseTransport {
+    type Inner = Mux;
+
+    fn inner(&self) -> &Mux {
+        &self.mux
+    }
+
     fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>> {
         Box::pin(async move {
-            let id = request.id.clone();
-            let failed = self.failures.watch(&id);
-            let watched = Watched { failures: Arc::clone(&self.failures), id: failed.is_some().then_some(id) };
-            let inner = self.mux.request(request).await?;
-            Ok(Exchange::new(SseExchange { inner: Some(inner), failed, _watched: watched }))
+            let watched = self.watch(&request.id);
+            self.mux.request(request).await.map(|inner| SseExchange::around(inner, watched))
         })
     }
 
-    fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>> {
-        self.mux.send(message)
-    }
-
-    fn take_inbound(&self) -> Option<Inbound> {
-        self.mux.take_inbound()
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), TransportError>> {
-        self.mux.close()
-    }
-
-    fn is_full(&self) -> bool {
-        self.mux.is_full()
+    fn try_request(&self, request: &WireRequest) -> Option<Result<Exchange, TransportError>> {
+        let watched = self.watch(&request.id);
+        Some(self.mux.try_request(request)?.map(|inner| SseExchange::around(inner, watched)))
     }
 }
 
@@ -100,6 +101,12 @@ struct SseExchange {
     inner: Option<Exchange>,
     failed: Option<oneshot::Receiver<TransportError>>,
     _watched: Watched,
+}
+
+impl SseExchange {
+    fn around(inner: Exchange, (failed, watched): (Option<oneshot::Receiver<TransportError>>, Watched)) -> Exchange {
+        Exchange::new(Self { inner: Some(inner), failed, _watched: watched })
+    }
 }
 
 /// Stops waiting for a failure when it is dropped.
@@ -133,9 +140,19 @@ impl ExchangeSource for SseExchange {
         Poll::Pending
     }
 
+    fn dropped(&self) -> u64 {
+        self.inner.as_ref().map_or(0, Exchange::dropped)
+    }
+
     fn cancel(&mut self, reason: &str) {
         if let Some(inner) = self.inner.take() {
             inner.cancel(reason);
+        }
+    }
+
+    fn forget(&mut self) {
+        if let Some(inner) = self.inner.take() {
+            inner.forget();
         }
     }
 }

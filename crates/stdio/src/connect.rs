@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use bowline_transport::{BoxFuture, Connect, Limits, Transport, TransportError, TransportErrorKind};
+use bowline_transport::{BoxFuture, Connect, Limits, Network, Transport, TransportError, TransportErrorKind};
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
@@ -254,6 +254,10 @@ impl Connect for StdioConnect {
     /// The program's file name. Arguments and variables may hold secrets.
     fn describe(&self) -> String {
         short_name(&self.program)
+    }
+
+    fn network(&self) -> Option<Network> {
+        Some(Network::new("pipe"))
     }
 }
 

@@ -4,9 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_transport::{
-    BoxFuture, Exchange, Inbound, Limits, Mux, Transport, TransportError, TransportErrorKind, WireMessage, WireRequest,
-};
+use bowline_transport::{BoxFuture, Exchange, Limits, Mux, Transport, TransportError, TransportErrorKind, WireRequest};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -104,21 +102,15 @@ impl StdioTransport {
     }
 }
 
-impl Transport for StdioTransport {
-    fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>> {
-        self.mux.request(request)
+impl bowline_transport::WrapTransport for StdioTransport {
+    type Inner = Mux;
+
+    fn inner(&self) -> &Mux {
+        &self.mux
     }
 
     fn try_request(&self, request: &WireRequest) -> Option<Result<Exchange, TransportError>> {
-        self.mux.try_request(request)
-    }
-
-    fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>> {
-        self.mux.send(message)
-    }
-
-    fn take_inbound(&self) -> Option<Inbound> {
-        self.mux.take_inbound()
+        self.inner().try_request(request)
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), TransportError>> {
@@ -135,10 +127,6 @@ impl Transport for StdioTransport {
 
     fn last_words(&self) -> Option<Arc<str>> {
         Some(self.stderr.text()).filter(|text| !text.is_empty()).map(Arc::from)
-    }
-
-    fn is_full(&self) -> bool {
-        self.mux.is_full()
     }
 }
 

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
+use bowline_protocol::RequestId;
 use bowline_protocol::frame::{FrameError, Message};
-use bowline_protocol::{Era, RequestId};
 use bowline_transport::{
     BoxFuture, Connect, Exchange, ExchangeSource, Fault, Inbound, InboundEvent, InboundSender, Transport,
-    TransportError, WireMessage, WireRequest,
+    TransportError, WireMessage, WireRequest, WrapConnect,
 };
 use bytes::Bytes;
 use futures_util::Stream;
@@ -68,7 +68,13 @@ impl<C: Connect> Watched<C> {
     }
 }
 
-impl<C: Connect> Connect for Watched<C> {
+impl<C: Connect> WrapConnect for Watched<C> {
+    type Inner = C;
+
+    fn inner(&self) -> &C {
+        &self.inner
+    }
+
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
         Box::pin(async move {
             let inner = self.inner.connect().await?;
@@ -88,22 +94,6 @@ impl<C: Connect> Connect for Watched<C> {
                 Box::new(TappedTransport { inner, tap, unasked, inbound: Mutex::new(Some(inbound)), pump });
             Ok(transport)
         })
-    }
-
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-
-    fn server_lives_on(&self) -> bool {
-        self.inner.server_lives_on()
-    }
-
-    fn era(&self) -> Option<Era> {
-        self.inner.era()
-    }
-
-    fn identity(&self) -> Option<String> {
-        self.inner.identity()
     }
 }
 
@@ -219,7 +209,14 @@ struct TappedTransport {
     pump: Option<JoinHandle<()>>,
 }
 
-impl Transport for TappedTransport {
+// `try_request` stays with none: what goes out is seen before it is handed on, and must not be seen twice.
+impl bowline_transport::WrapTransport for TappedTransport {
+    type Inner = dyn Transport;
+
+    fn inner(&self) -> &dyn Transport {
+        &*self.inner
+    }
+
     fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>> {
         Box::pin(async move {
             let id = request.id.clone();
@@ -232,7 +229,7 @@ impl Transport for TappedTransport {
                 inner: None,
                 is_over: false,
             };
-            match self.inner.request(request).await {
+            match self.inner().request(request).await {
                 Ok(exchange) => {
                     watched.inner = Some(exchange);
                     Ok(Exchange::new(watched))
@@ -249,7 +246,7 @@ impl Transport for TappedTransport {
     fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>> {
         Box::pin(async move {
             self.tap.saw(Seen::Message { method: &message.routing.method, frame: &message.frame });
-            self.inner.send(message).await.inspect_err(|error| self.tap.saw(Seen::Failed { id: None, error }))
+            self.inner().send(message).await.inspect_err(|error| self.tap.saw(Seen::Failed { id: None, error }))
         })
     }
 
@@ -260,20 +257,8 @@ impl Transport for TappedTransport {
     fn close(&self) -> BoxFuture<'_, Result<(), TransportError>> {
         Box::pin(async move {
             self.tap.saw(Seen::Closing);
-            self.inner.close().await
+            self.inner().close().await
         })
-    }
-
-    fn last_words(&self) -> Option<Arc<str>> {
-        self.inner.last_words()
-    }
-
-    fn mirrors_arguments(&self) -> bool {
-        self.inner.mirrors_arguments()
-    }
-
-    fn is_full(&self) -> bool {
-        self.inner.is_full()
     }
 }
 
@@ -325,6 +310,14 @@ impl ExchangeSource for TappedExchange {
             None => self.is_over = true,
         }
         Poll::Ready(item)
+    }
+
+    fn status(&self) -> Option<u16> {
+        self.inner.as_ref().and_then(Exchange::status)
+    }
+
+    fn dropped(&self) -> u64 {
+        self.inner.as_ref().map_or(0, Exchange::dropped)
     }
 
     fn cancel(&mut self, reason: &str) {

@@ -15,6 +15,7 @@ use futures_core::Stream;
 use crate::error::TransportError;
 use crate::inbound::Inbound;
 use crate::mux::MuxExchange;
+use crate::network::Network;
 
 /// A boxed future, as the object-safe traits of this crate return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -24,7 +25,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Shared by many tasks; every method may be called at any time, also after [`close`](Self::close), which
 /// makes them fail with [`TransportErrorKind::Closed`](crate::TransportErrorKind::Closed).
 ///
-/// Whoever writes one runs `bowline_testkit::contract` against it.
+/// Whoever writes one runs `bowline_testkit::contract` against it. One that is around another implements
+/// [`WrapTransport`](crate::WrapTransport) in its place.
 pub trait Transport: Send + Sync + 'static {
     /// Sends one request; the exchange yields all that belongs to it and ends with its response.
     ///
@@ -80,9 +82,18 @@ pub trait Transport: Send + Sync + 'static {
     fn is_full(&self) -> bool {
         false
     }
+
+    /// The id of the session that the server gave, where the transport has such ids and there is one. Default: none.
+    ///
+    /// It may be as good as a key to the session: it goes into no message and no log unless somebody asks for it there.
+    fn session_id(&self) -> Option<Arc<str>> {
+        None
+    }
 }
 
 /// Opens connections to one server: the first one, and every reconnect.
+///
+/// One that is around another implements [`WrapConnect`](crate::WrapConnect) in its place.
 pub trait Connect: Send + Sync + 'static {
     /// Opens a fresh connection.
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>>;
@@ -108,83 +119,16 @@ pub trait Connect: Send + Sync + 'static {
     fn identity(&self) -> Option<String> {
         None
     }
-}
 
-impl<T: Transport + ?Sized> Transport for Box<T> {
-    fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>> {
-        (**self).request(request)
+    /// Whether a connection that is being opened waits for a person right now, such as for a login. That time has a
+    /// bound of its own, and does not count as time to connect. Default: no.
+    fn waits_for_person(&self) -> bool {
+        false
     }
 
-    fn try_request(&self, request: &WireRequest) -> Option<Result<Exchange, TransportError>> {
-        (**self).try_request(request)
-    }
-
-    fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>> {
-        (**self).send(message)
-    }
-
-    fn take_inbound(&self) -> Option<Inbound> {
-        (**self).take_inbound()
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), TransportError>> {
-        (**self).close()
-    }
-
-    fn last_words(&self) -> Option<Arc<str>> {
-        (**self).last_words()
-    }
-
-    fn mirrors_arguments(&self) -> bool {
-        (**self).mirrors_arguments()
-    }
-
-    fn is_full(&self) -> bool {
-        (**self).is_full()
-    }
-}
-
-impl<C: Connect + ?Sized> Connect for Box<C> {
-    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
-        (**self).connect()
-    }
-
-    fn describe(&self) -> String {
-        (**self).describe()
-    }
-
-    fn server_lives_on(&self) -> bool {
-        (**self).server_lives_on()
-    }
-
-    fn era(&self) -> Option<Era> {
-        (**self).era()
-    }
-
-    fn identity(&self) -> Option<String> {
-        (**self).identity()
-    }
-}
-
-impl<C: Connect + ?Sized> Connect for Arc<C> {
-    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
-        (**self).connect()
-    }
-
-    fn describe(&self) -> String {
-        (**self).describe()
-    }
-
-    fn server_lives_on(&self) -> bool {
-        (**self).server_lives_on()
-    }
-
-    fn era(&self) -> Option<Era> {
-        (**self).era()
-    }
-
-    fn identity(&self) -> Option<String> {
-        (**self).identity()
+    /// What the server is reached by, for traces. Default: not known.
+    fn network(&self) -> Option<Network> {
+        None
     }
 }
 
@@ -245,18 +189,29 @@ pub struct WireRequest {
     pub routing: Routing,
     /// Whether giving up is told to the server. Never for `initialize` (basic/utilities/cancellation).
     pub cancellable: bool,
+    /// Whether the exchange fails, with [`Overloaded`](crate::TransportErrorKind::Overloaded), rather than lose a
+    /// message that its caller did not take in time. It matters where the server cannot be made to wait with this
+    /// exchange alone: over a byte stream.
+    pub keeps_all: bool,
 }
 
 impl WireRequest {
-    /// A cancellable request without progress.
+    /// A cancellable request without progress, whose caller may miss messages.
     pub fn new(id: RequestId, frame: Bytes, routing: Routing) -> Self {
-        Self { id, frame, progress_token: None, routing, cancellable: true }
+        Self { id, frame, progress_token: None, routing, cancellable: true, keeps_all: false }
     }
 
     /// Routes progress with this token to the exchange.
     #[must_use]
     pub fn with_progress_token(mut self, token: ProgressToken) -> Self {
         self.progress_token = Some(token);
+        self
+    }
+
+    /// Fails rather than lose a message.
+    #[must_use]
+    pub const fn keeping_all(mut self) -> Self {
+        self.keeps_all = true;
         self
     }
 
@@ -313,6 +268,11 @@ pub trait ExchangeSource: Send {
     /// The HTTP status that came with what was yielded last. Default: none, as for whatever is not HTTP.
     fn status(&self) -> Option<u16> {
         None
+    }
+
+    /// How many messages were dropped so far because the caller did not take them in time. Default: none.
+    fn dropped(&self) -> u64 {
+        0
     }
 
     /// Gives the exchange up. Called at most once, and not after its end was yielded.
@@ -394,6 +354,11 @@ impl Exchange {
     /// a 400, or of a 200.
     pub fn status(&self) -> Option<u16> {
         self.source.get().status()
+    }
+
+    /// How many messages were dropped so far because nobody took them in time.
+    pub fn dropped(&self) -> u64 {
+        self.source.get().dropped()
     }
 
     /// Gives the exchange up and tells the server why.

@@ -48,6 +48,8 @@ pub enum TransportErrorKind {
     Io,
     /// Something took longer than its deadline.
     Timeout,
+    /// More came for a request than is kept for a caller who does not take it.
+    Overloaded,
     /// The peer broke the rules of the transport.
     Protocol,
     /// The configuration cannot work: a bad option, an argument that cannot be passed on.

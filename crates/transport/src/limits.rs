@@ -16,8 +16,10 @@ pub struct Limits {
     /// How many requests may be open at once. Default 1,024. Further ones wait.
     pub max_open_exchanges: usize,
     /// How many messages (progress and the like) one exchange keeps for its caller. Default 4,096.
-    /// Beyond that the oldest is dropped, and counted.
+    /// Beyond that the oldest is dropped, and counted; or the exchange fails, as its request says.
     pub max_exchange_queue: usize,
+    /// How many bytes of such messages. Default 8 MiB, or one message where that is larger. Beyond that the same.
+    pub max_exchange_bytes: usize,
     /// How many unasked messages are kept for the session. Default 256. Beyond that reading pauses.
     pub max_inbound_queue: usize,
     /// How many unsent bytes are kept. Default 1 MiB, or one message where that is larger. Beyond that senders wait.
@@ -30,6 +32,7 @@ impl Default for Limits {
             max_frame_bytes: 64 << 20,
             max_open_exchanges: 1024,
             max_exchange_queue: 4096,
+            max_exchange_bytes: 8 << 20,
             max_inbound_queue: 256,
             max_unsent_bytes: 1 << 20,
         }
@@ -55,6 +58,13 @@ impl Limits {
     #[must_use]
     pub const fn with_max_exchange_queue(mut self, count: usize) -> Self {
         self.max_exchange_queue = count;
+        self
+    }
+
+    /// Sets how many bytes of messages one exchange keeps for its caller.
+    #[must_use]
+    pub const fn with_max_exchange_bytes(mut self, bytes: usize) -> Self {
+        self.max_exchange_bytes = bytes;
         self
     }
 

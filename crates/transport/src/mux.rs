@@ -262,19 +262,33 @@ impl Shared {
     ) -> Result<Exchange, TransportError> {
         let lane = self.open(request)?;
         slot.forget();
-        let (shared, id, cancellable) = (Arc::clone(self), request.id.clone(), request.cancellable);
-        Ok(Exchange::of_mux(MuxExchange { shared, id, lane, cancellable }))
+        Ok(Exchange::of_mux(MuxExchange { shared: Arc::clone(self), id: request.id.clone(), lane }))
+    }
+
+    /// Gives an exchange up that is still open, and tells the peer where it may.
+    fn give_up(&self, id: &RequestId, reason: &str) {
+        let open = self.connection().table.give_up(id);
+        if open.is_some_and(|open| open.cancellable) {
+            // Specification: basic/utilities/cancellation. A full outbox does not delay it: its size is bounded
+            // by the number of open exchanges.
+            let params = serde_json::json!({ "requestId": id, "reason": reason });
+            let frame = frame::encode_notification("notifications/cancelled", Some(&RawJson::from(params)), None);
+            trace("out", &frame);
+            // A connection that ended meanwhile has nobody to tell.
+            let _ = self.outbox.push(&frame, When::Now, |_| {});
+        }
     }
 
     /// Opens the exchange and accepts its frame: both or neither.
     fn open(&self, request: &WireRequest) -> Result<Arc<Lane>, TransportError> {
-        let lane = Arc::new(Lane::default());
+        let lane = Arc::new(Lane::new(request.keeps_all));
         let when = {
             let mut connection = self.connection();
             if let Some(error) = &connection.closed {
                 return Err(error.clone());
             }
-            if !connection.table.open(&request.id, request.progress_token.clone(), Arc::clone(&lane)) {
+            let token = request.progress_token.clone();
+            if !connection.table.open(&request.id, token, request.cancellable, Arc::clone(&lane)) {
                 return Err(TransportError::new(
                     TransportErrorKind::Config,
                     format!("request id {} or its progress token is in use; choose another", request.id),
@@ -379,7 +393,6 @@ pub(crate) struct MuxExchange {
     shared: Arc<Shared>,
     id: RequestId,
     lane: Arc<Lane>,
-    cancellable: bool,
 }
 
 impl ExchangeSource for MuxExchange {
@@ -387,17 +400,12 @@ impl ExchangeSource for MuxExchange {
         self.lane.poll(cx).map(Some)
     }
 
+    fn dropped(&self) -> u64 {
+        self.lane.dropped()
+    }
+
     fn cancel(&mut self, reason: &str) {
-        let was_open = self.shared.connection().table.give_up(&self.id);
-        if was_open && self.cancellable {
-            // Specification: basic/utilities/cancellation. A full outbox does not delay it: its size is bounded
-            // by the number of open exchanges.
-            let params = serde_json::json!({ "requestId": self.id, "reason": reason });
-            let frame = frame::encode_notification("notifications/cancelled", Some(&RawJson::from(params)), None);
-            trace("out", &frame);
-            // A connection that ended meanwhile has nobody to tell.
-            let _ = self.shared.outbox.push(&frame, When::Now, |_| {});
-        }
+        self.shared.give_up(&self.id, reason);
     }
 
     fn forget(&mut self) {

@@ -40,7 +40,7 @@ async fn case_auth_021_an_id_that_is_given_is_used_and_nothing_registered() {
         let settings = AuthSettings::default().client(known.redirect(REDIRECT));
         let settings = settings.metadata("token_endpoint_auth_methods_supported", vec![method.as_str()]);
         let world = World::new(settings, ProtectedSettings::default()).await;
-        let oauth = world.person().client_id("abc").client_secret("s&1").build().unwrap();
+        let oauth = world.person().issuer(world.auth.issuer()).client_id("abc").client_secret("s&1").build().unwrap();
         let client = world.connect(&oauth).await.unwrap();
         let asked = world.asked(Endpoint::Token).remove(0);
         assert_eq!(asked.scheme == "Basic", method == ClientAuth::SecretBasic);
@@ -117,7 +117,7 @@ async fn a_program_acts_for_itself_with_a_secret_or_a_key() {
         let settings = AuthSettings::default().client(known).without_registration();
         let settings = settings.metadata("token_endpoint_auth_methods_supported", vec![methods]);
         let world = World::new(settings, ProtectedSettings::default()).await;
-        let oauth = world.nobody().client_id("bot").client_credentials();
+        let oauth = world.nobody().issuer(world.auth.issuer()).client_id("bot").client_credentials();
         let oauth = match way {
             "basic" | "post" => oauth.client_secret("s"),
             _ => oauth.client_key(PrivateKey::from_pem(&key.pem()).unwrap()),

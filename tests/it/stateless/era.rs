@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bowline::prelude::*;
 use bowline::protocol::{Era, Revision};
-use bowline::transport::{BoxFuture, Connect, Transport, TransportError};
+use bowline::transport::{Connect, WrapConnect};
 use bowline::{Eras, Target};
 use bowline_testkit::Script;
 use bowline_testkit::http::{HttpRequest, HttpServer, Reply};
@@ -151,13 +151,11 @@ async fn l_16_a_server_that_ends_only_after_the_question_is_started_again_too() 
 /// A server with a name.
 struct Named<C>(C, &'static str);
 
-impl<C: Connect> Connect for Named<C> {
-    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
-        self.0.connect()
-    }
+impl<C: Connect> WrapConnect for Named<C> {
+    type Inner = C;
 
-    fn describe(&self) -> String {
-        self.0.describe()
+    fn inner(&self) -> &C {
+        &self.0
     }
 
     fn identity(&self) -> Option<String> {

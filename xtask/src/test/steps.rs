@@ -14,6 +14,8 @@ use crate::{conformance, counts, duties, fuzz, interop, soak, tidy, weight};
 /// Runs of `cargo test` by hand draw new ones, as many as `PROPTEST_CASES` says.
 const PROPERTY_SEED: &str = "PROPTEST_RNG_SEED";
 
+const BENCHES: &[&str] = &["calls", "wire", "layers"];
+
 pub const ALL: &[Step] = &[
     Step { name: "format", about: "the formatting is rustfmt's", run: format },
     Step { name: "tidy", about: "crate docs, dependency directions, links, leftovers", run: tidy::check },
@@ -85,10 +87,11 @@ fn tests(context: &Context, report: &mut Report) -> Result<()> {
     counts::run(command, &mut report.counts)
 }
 
-/// Without `--bench`, which `cargo bench` says to them, they run everything once, as tests.
+/// Without `--bench`, which `cargo bench` says to them, they run everything once, as tests. The features are those of
+/// the tests before, so that nothing is built twice.
 fn benches(context: &Context, _: &mut Report) -> Result<()> {
-    let bench = ["--package", "bowline-tests", "--all-features", "--bench", "calls", "--bench", "wire"];
-    Ok(cmd!(context.shell, "cargo test").args(bench).run()?)
+    let benches = BENCHES.iter().flat_map(|name| ["--bench", name]);
+    Ok(cmd!(context.shell, "cargo test --workspace --all-features").args(benches).run()?)
 }
 
 fn doctests(context: &Context, report: &mut Report) -> Result<()> {

@@ -74,5 +74,5 @@ pub(crate) async fn given(source: &dyn AssertionSource, issuer: &str) -> Result<
 }
 
 pub(crate) async fn show(asking: Asking<'_>, assertion: &str) -> Result<Issued, AuthError> {
-    asking.token(Form::new(JWT_BEARER).with("assertion", assertion).with_scopes(asking.scopes)).await
+    Ok(asking.token(Form::new(JWT_BEARER).with("assertion", assertion).with_scopes(asking.scopes)).await?)
 }

@@ -5,5 +5,5 @@ use crate::grant::Asking;
 use crate::token::{Form, Issued};
 
 pub(crate) async fn run(asking: Asking<'_>) -> Result<Issued, AuthError> {
-    asking.token(Form::new("client_credentials").with_scopes(asking.scopes)).await
+    Ok(asking.token(Form::new("client_credentials").with_scopes(asking.scopes)).await?)
 }

@@ -29,6 +29,14 @@ impl Back {
             Self::Brought(uri) => uri,
         }
     }
+
+    /// Goes on under another spelling of the address.
+    pub(crate) async fn rename(&mut self, text: &str) {
+        match self {
+            Self::Here(listener) => listener.rename(text).await,
+            Self::Brought(uri) => text.clone_into(uri),
+        }
+    }
 }
 
 /// Has a person agree, and asks for the token with what comes back. `within` bounds the person's part.
@@ -74,7 +82,7 @@ pub(crate) async fn run(
         .with("code", code.expose_secret())
         .with("redirect_uri", pending.redirect_uri())
         .with("code_verifier", pending.verifier());
-    asking.token(form).await
+    Ok(asking.token(form).await?)
 }
 
 /// The address of the page that asks the person.
@@ -90,6 +98,10 @@ fn page(asking: Asking<'_>, authorize: &Url, pending: &Pending) -> Url {
         .append_pair("code_challenge", &pending.challenge())
         .append_pair("code_challenge_method", "S256")
         .append_pair("resource", &asking.found.resource);
+    // RFC 9449, section 10: the code is of no use without the key either.
+    if let Some(thumbprint) = asking.dpop.and_then(|dpop| dpop.key().thumbprint()) {
+        query.append_pair("dpop_jkt", &thumbprint);
+    }
     if let Some(scopes) = asking.scopes {
         query.append_pair("scope", &scopes.to_string());
         // OpenID Connect Core, section 11: without it there is no refresh token for this scope.

@@ -8,7 +8,6 @@ use bowline_protocol::{VisitUrl, excerpt};
 use bowline_transport::{BoxFuture, Secrets};
 use http::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
@@ -60,11 +59,13 @@ pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_co
 
 /// How long is waited between two questions where the server does not say, and at least; and what it adds when it is
 /// asked too often (RFC 8628, sections 3.2 and 3.5).
-const INTERVAL: u64 = 5;
-const SLOWER: u64 = 5;
-/// The longest interval that a server may ask for, and the longest life of a code, in seconds.
-const MAX_INTERVAL: u64 = 60;
-const MAX_LIFE: u64 = 1800;
+const INTERVAL: Duration = Duration::from_secs(5);
+const SLOWER: Duration = Duration::from_secs(5);
+/// The shortest interval.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
+/// The longest interval that a server may begin with, and the longest life of a code.
+const MAX_INTERVAL: Duration = Duration::from_secs(60);
+const MAX_LIFE: Duration = Duration::from_secs(1800);
 
 /// What the authorization server begins with.
 struct Begun {
@@ -73,7 +74,7 @@ struct Begun {
     url: VisitUrl,
     url_with_code: Option<VisitUrl>,
     expires_in: Duration,
-    interval: u64,
+    interval: Duration,
 }
 
 impl Begun {
@@ -82,13 +83,7 @@ impl Begun {
         let visit = |name: &str, text: &str| {
             VisitUrl::parse(text).map_err(|error| format!("`{name}` must not be opened: {error}"))
         };
-        let seconds = |name: &str| match object.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => value
-                .as_u64()
-                .map(Some)
-                .ok_or_else(|| format!("`{name}` is {}, not a number of seconds", json::kind(value))),
-        };
+        let seconds = |name: &str| json::seconds(&object, name);
         // Some servers name it as an early draft did.
         let at = json::text(&object, "verification_uri")?.or(json::text(&object, "verification_url")?);
         let complete = json::text(&object, "verification_uri_complete")?;
@@ -97,8 +92,8 @@ impl Begun {
             user_code: excerpt(json::required(&object, "user_code")?, 64),
             url: visit("verification_uri", at.ok_or("`verification_uri` is missing")?)?,
             url_with_code: complete.map(|text| visit("verification_uri_complete", text)).transpose()?,
-            expires_in: Duration::from_secs(seconds("expires_in")?.ok_or("`expires_in` is missing")?.min(MAX_LIFE)),
-            interval: seconds("interval")?.unwrap_or(INTERVAL).clamp(1, MAX_INTERVAL),
+            expires_in: seconds("expires_in")?.ok_or("`expires_in` is missing")?.min(MAX_LIFE),
+            interval: seconds("interval")?.unwrap_or(INTERVAL).clamp(MIN_INTERVAL, MAX_INTERVAL),
         })
     }
 }
@@ -128,26 +123,35 @@ pub(crate) async fn run(
         AuthError::new(AuthErrorKind::Timeout, why)
     };
     loop {
-        tokio::time::sleep(Duration::from_secs(interval)).await;
+        // It ends with the code, however long the interval has become.
+        tokio::time::sleep_until(until.min(Instant::now() + interval)).await;
         if Instant::now() >= until {
             return Err(late());
         }
         let form = Form::new(DEVICE_CODE).with("device_code", begun.device_code.expose_secret());
         let error = match asking.token(form).await {
             Ok(issued) => return Ok(issued),
-            Err(error) => error,
+            Err(not) => not.error,
         };
-        match error.code() {
-            Some("authorization_pending") => {}
-            Some("slow_down") => interval = (interval + SLOWER).min(MAX_INTERVAL),
-            Some("expired_token") => return Err(late()),
-            Some(_) => return Err(error),
-            // A server that is not reached for once is asked more rarely (RFC 8628, section 3.5).
-            None if matches!(error.kind(), AuthErrorKind::Network | AuthErrorKind::Timeout) => {
-                interval = (interval * 2).min(MAX_INTERVAL);
-            }
-            None => return Err(error),
+        interval = next_interval(interval, &error).ok_or_else(|| match error.code() {
+            Some("expired_token") => late(),
+            _ => error,
+        })?;
+    }
+}
+
+/// How long to wait for the next question after an answer without a token; none where it is the end.
+fn next_interval(interval: Duration, error: &AuthError) -> Option<Duration> {
+    match error.code() {
+        Some("authorization_pending") => Some(interval),
+        // However long it is by now: whoever says so is not asked at the same pace again.
+        Some("slow_down") => Some((interval + SLOWER).min(MAX_LIFE)),
+        // Who is away for a while is asked more rarely (RFC 8628, section 3.5).
+        Some("server_error" | "temporarily_unavailable") => Some((interval * 2).min(MAX_INTERVAL.max(interval))),
+        None if matches!(error.kind(), AuthErrorKind::Network | AuthErrorKind::Timeout) => {
+            Some((interval * 2).min(MAX_INTERVAL.max(interval)))
         }
+        _ => None,
     }
 }
 
@@ -181,20 +185,50 @@ mod tests {
             r#"{"device_code":"d","user_code":"WDJB-MJHT","verification_uri":"https://as.example/device","expires_in":1000000}"#,
         );
         let begun = begun.unwrap();
-        assert_eq!((begun.interval, begun.expires_in), (INTERVAL, Duration::from_secs(MAX_LIFE)));
+        assert_eq!((begun.interval, begun.expires_in), (INTERVAL, MAX_LIFE));
+        let quoted = read(
+            r#"{"device_code":"d","user_code":"u","verification_uri":"https://a/","expires_in":"600","interval":"7.5"}"#,
+        );
+        let quoted = quoted.unwrap();
+        assert_eq!((quoted.expires_in, quoted.interval), (Duration::from_secs(600), Duration::from_millis(7500)));
         for (body, wanted) in [
             ("<html>", "it is HTML"),
             (r#"{"verification_uri":"https://a/"}"#, "`device_code` is missing"),
             (r#"{"device_code":"d","user_code":"u"}"#, "`verification_uri` is missing"),
             (r#"{"device_code":"d","user_code":"u","verification_uri":"https://a/"}"#, "`expires_in` is missing"),
             (
-                r#"{"device_code":"d","user_code":"u","verification_uri":"https://a/","expires_in":"1"}"#,
+                r#"{"device_code":"d","user_code":"u","verification_uri":"https://a/","expires_in":"soon"}"#,
                 "`expires_in` is a string",
             ),
             (r#"{"device_code":"d","user_code":"u","verification_uri":"javascript:x"}"#, "must not be opened"),
         ] {
             let Err(wrong) = read(body) else { panic!("{body} was taken") };
             assert!(wrong.contains(wanted), "{body}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn the_pace_of_questions_follows_what_the_server_says_until_it_says_no() {
+        let next = |from: u64, kind, code: &str| {
+            let error = AuthError::new(kind, "");
+            let error = if code.is_empty() { error } else { error.with_code(code) };
+            next_interval(Duration::from_secs(from), &error).map(|interval| interval.as_secs())
+        };
+        use AuthErrorKind::{Denied, Network, Timeout, Token};
+        assert_eq!(next(5, Token, "authorization_pending"), Some(5));
+        assert_eq!((next(5, Token, "slow_down"), next(60, Token, "slow_down")), (Some(10), Some(65)));
+        assert_eq!(next(1800, Token, "slow_down"), Some(1800));
+        for (kind, code) in [(Network, ""), (Timeout, ""), (Token, "server_error"), (Token, "temporarily_unavailable")]
+        {
+            assert_eq!(
+                [5, 40, 65].map(|from| next(from, kind, code)),
+                [Some(10), Some(60), Some(65)],
+                "{kind:?} {code}"
+            );
+        }
+        for (kind, code) in [(Denied, "access_denied"), (Token, "expired_token"), (Token, "invalid_grant"), (Token, "")]
+        {
+            assert_eq!(next(5, kind, code), None, "{code}");
         }
     }
 }

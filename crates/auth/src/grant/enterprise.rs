@@ -26,7 +26,8 @@ use crate::token::Issued;
 ///
 /// let id_token = bowline_auth::SecretString::from("eyJ…");
 /// let managed = EnterpriseManaged::new("https://idp.example/token", "idp-client", id_token)?;
-/// let oauth = OAuth::builder("https://mcp.example/mcp").client_id("abc").enterprise_managed(managed).build()?;
+/// let oauth = OAuth::builder("https://mcp.example/mcp").issuer("https://as.example").client_id("abc");
+/// let oauth = oauth.enterprise_managed(managed).build()?;
 /// # let _ = oauth;
 /// # Ok::<(), bowline_auth::AuthError>(())
 /// ```

@@ -45,6 +45,7 @@ pub struct OAuthBuilder {
     dpop: DpopUse,
     private_networks: bool,
     lenient_slash: bool,
+    any_issuer: bool,
 }
 
 impl OAuthBuilder {
@@ -66,6 +67,7 @@ impl OAuthBuilder {
             dpop: DpopUse::default(),
             private_networks: false,
             lenient_slash: false,
+            any_issuer: false,
         }
     }
 
@@ -96,9 +98,17 @@ impl OAuthBuilder {
     /// The one authorization server that is trusted, whoever this program is there. Should the server not name it,
     /// that is an error, and nothing is sent to those that it names. Default: the one that it names first.
     ///
-    /// Set it wherever there is a secret or an assertion: without it, the server says who gets to see them.
+    /// It has to be set where there is a secret, a key or an assertion: without it, the server says who gets to see
+    /// them.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.identity.issuer = Some(issuer.into());
+        self
+    }
+
+    /// Shows secrets and assertions to whichever authorization server the server names, without an
+    /// [issuer](Self::issuer): for tests, and for servers that are trusted with them.
+    pub const fn danger_trust_any_issuer(mut self) -> Self {
+        self.any_issuer = true;
         self
     }
 
@@ -228,6 +238,18 @@ impl OAuthBuilder {
                 return lacks("client credentials want a secret or a key; set `client_secret` or `client_key`");
             }
         }
+        let shows = match &self.grant {
+            _ if identity.secret.is_some() => Some("a client secret"),
+            _ if identity.key.is_some() => Some("a client key"),
+            Grant::Assertion(_) => Some("an assertion"),
+            Grant::Enterprise(_) => Some("an identity assertion"),
+            Grant::Code | Grant::ClientCredentials => None,
+        };
+        if let Some(what) = shows.filter(|_| identity.issuer.is_none() && !self.any_issuer) {
+            return lacks(&format!(
+                "there is {what}, and nothing says which authorization server may see it; set `issuer` to that server's identifier"
+            ));
+        }
         let http = match self.http {
             Some(http) => http,
             None => HttpClient::builder()
@@ -310,12 +332,29 @@ mod tests {
         }
     }
 
+    fn key() -> PrivateKey {
+        PrivateKey::generate().unwrap()
+    }
+
     #[test]
     fn settings_that_do_not_fit_together_are_refused() {
         let builder = || OAuth::builder("https://h/mcp");
         assert!(refused(builder().client_secret("s")).contains("client id"));
         assert!(refused(builder().client_credentials()).contains("`client_id`"));
         assert!(refused(builder().client_credentials().client_id("c")).contains("`client_secret`"));
+        let secret = || builder().client_id("c").client_secret("s-SECRET");
+        let assertion = || builder().workload_identity(SecretString::from("a-SECRET"));
+        for shows in [secret(), secret().client_credentials(), assertion(), builder().client_id("c").client_key(key())]
+        {
+            let why = refused(shows);
+            assert!(why.contains("`issuer`") && !why.contains("SECRET"), "{why}");
+        }
+        for said in
+            [secret().issuer("https://as"), assertion().issuer("https://as"), secret().danger_trust_any_issuer()]
+        {
+            assert!(said.build().is_ok());
+        }
+        assert!(builder().client_id("c").build().is_ok(), "an id alone is no secret");
         assert!(refused(builder().redirect_uri("http://example.com/cb")).contains("not on this machine"));
         assert!(refused(builder().client_metadata_url("http://h/c")).contains("not https"));
         let oauth = OAuth::builder("https://h/mcp?key=q-SECRET").build().unwrap();

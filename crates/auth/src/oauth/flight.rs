@@ -8,8 +8,9 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::watch;
 
+use super::held::{Held, How};
 use super::out_of_scope;
-use super::state::{Held, How, Inner, State};
+use super::state::{Inner, State};
 use crate::challenge::Wanted;
 use crate::discovery::{Discovered, Discovery};
 use crate::error::{AuthError, AuthErrorKind};
@@ -20,7 +21,7 @@ use crate::scope::Scopes;
 /// not have the person asked for ever.
 const MAX_STEP_UPS: u32 = 4;
 /// How long a process waits for another one that renews by itself.
-const LEASE_WITHIN: Duration = Duration::from_secs(90);
+pub(super) const LEASE_WITHIN: Duration = Duration::from_secs(90);
 
 /// Why a token is renewed.
 #[derive(Debug)]
@@ -186,8 +187,7 @@ impl Inner {
     }
 
     async fn work(self: &Arc<Self>, cause: Cause, renewals: u64) -> Result<(), AuthError> {
-        let login = if self.settings.asks_somebody() { self.settings.login_within } else { Duration::ZERO };
-        let _lease = self.hold(LEASE_WITHIN.saturating_add(login)).await?;
+        let lease = self.hold(LEASE_WITHIN).await?;
         if cause.is_settled(&self.lock(), renewals) {
             return Ok(());
         }
@@ -195,24 +195,51 @@ impl Inner {
         if let Some(hint) = cause.wanted().and_then(|wanted| wanted.metadata.clone()) {
             self.lock().hint = Some(hint);
         }
-        let found = self.found(&cause).await?;
-        if self.may_refresh(&cause, &found) && self.refresh(&found).await? {
-            return Ok(());
+        let Some(mut found) = self.refreshed_or_found(&cause).await? else { return Ok(()) };
+        // Held while it is this process that asks a person: two that want a login ask once.
+        let mut turn = None;
+        if self.settings.asks_somebody() {
+            let now = self.turn_to_ask(Duration::ZERO).await;
+            // Nobody else's refresh waits for a person.
+            drop(lease);
+            turn = match now {
+                Err(error) if error.kind() == AuthErrorKind::Timeout => {
+                    let turn = self.turn_to_ask(self.settings.login_within.saturating_add(LEASE_WITHIN)).await?;
+                    // What the other one brought may do here.
+                    let _lease = self.hold(LEASE_WITHIN).await?;
+                    if cause.is_settled(&self.lock(), renewals) {
+                        return Ok(());
+                    }
+                    match self.refreshed_or_found(&cause).await? {
+                        Some(again) => found = again,
+                        None => return Ok(()),
+                    }
+                    turn
+                }
+                now => now?,
+            };
+        }
+        self.obtain(&cause, &found).await?;
+        drop(turn);
+        let mut state = self.lock();
+        // Another call may have shown it already.
+        state.on_probation |= matches!(cause, Cause::Refused { .. }) && !state.is_proven();
+        Ok(())
+    }
+
+    /// Refreshes, where that would help. Where not, what was found out, for whoever obtains a token.
+    async fn refreshed_or_found(&self, cause: &Cause) -> Result<Option<Arc<Discovered>>, AuthError> {
+        let found = self.found(cause).await?;
+        if self.may_refresh(cause, &found) && self.refresh(&found).await? {
+            return Ok(None);
         }
         match cause {
             // The server says what it wants once it refuses the token.
-            Cause::Due { .. } if !self.settings.acts_by_itself() => Err(self.login_required()),
-            Cause::Refresh if !self.settings.acts_by_itself() => Err(self.login_required()),
+            Cause::Due { .. } | Cause::Refresh if !self.settings.acts_by_itself() => Err(self.login_required()),
             Cause::Refused { sent: Some(_), .. } if self.settings.asks_somebody() && self.lock().on_probation => {
                 Err(just_issued())
             }
-            cause => {
-                self.obtain(&cause, &found).await?;
-                let mut state = self.lock();
-                // Another call may have shown it already.
-                state.on_probation |= matches!(cause, Cause::Refused { .. }) && !state.is_proven();
-                Ok(())
-            }
+            _ => Ok(Some(found)),
         }
     }
 

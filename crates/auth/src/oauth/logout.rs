@@ -16,6 +16,8 @@ use crate::token::{Form, refusal};
 
 /// How long another process may be at a renewal.
 const LEASE_WITHIN: Duration = Duration::from_secs(30);
+/// How long the authorization server may take to be found and to revoke, in all: nobody is kept logged in by that.
+const REVOKE_WITHIN: Duration = Duration::from_secs(30);
 
 impl Inner {
     /// Revokes and forgets tokens.
@@ -30,7 +32,14 @@ impl Inner {
         }
         let record = self.lock().record.clone();
         let revoked = match &record.tokens {
-            Some(tokens) => self.revoke(tokens).await.map_err(|error| tracing::warn!(%error, "not revoked")).is_ok(),
+            Some(tokens) => {
+                let late = |_| {
+                    let why = format!("the authorization server took longer than {} s", REVOKE_WITHIN.as_secs());
+                    Err(AuthError::new(AuthErrorKind::Timeout, why))
+                };
+                let done = tokio::time::timeout(REVOKE_WITHIN, self.revoke(tokens)).await.unwrap_or_else(late);
+                done.map_err(|error| tracing::warn!(%error, "not revoked")).is_ok()
+            }
             None => false,
         };
         let was_authorized = record.tokens.is_some();
@@ -55,6 +64,7 @@ impl Inner {
         let client = self.client_of(&found, tokens)?;
         let who = Who { client: client.as_ref(), key: self.settings.identity.key.as_ref(), audience: &found.issuer.id };
         let both = [("refresh_token", tokens.refresh.as_ref()), ("access_token", Some(&tokens.access))];
+        let mut refused = Ok(());
         for (hint, token) in both.into_iter().filter_map(|(hint, token)| Some((hint, token?))) {
             let mut headers = HeaderMap::new();
             let form = Form::default().with("token", token.expose_secret()).with("token_type_hint", hint);
@@ -67,9 +77,10 @@ impl Inner {
                 {
                     continue;
                 }
-                return Err(error);
+                // The other one may be revoked all the same.
+                refused = refused.and(Err(error));
             }
         }
-        Ok(())
+        refused
     }
 }

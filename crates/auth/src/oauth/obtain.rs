@@ -6,9 +6,11 @@ use std::time::Duration;
 use bowline_http::shown;
 use bowline_protocol::excerpt;
 use http::HeaderMap;
+use secrecy::{ExposeSecret as _, SecretString};
 
-use super::flight::{Cause, before};
-use super::state::{Ahead, Grant, Held, How, Inner, Settings, State};
+use super::flight::{Cause, LEASE_WITHIN, before};
+use super::held::{Ahead, Held, How};
+use super::state::{Grant, Inner, Settings, State};
 use crate::clock::Clock;
 use crate::credentials::Tokens;
 use crate::discovery::Discovered;
@@ -20,7 +22,7 @@ use crate::grant::{Asking, assertion, client_credentials, code, device, enterpri
 use crate::identity::{Client, Identity, Way};
 use crate::key::PrivateKey;
 use crate::scope::{self, Scopes};
-use crate::token::{Issued, TokenKind};
+use crate::token::{Issued, NotIssued, TokenKind};
 
 impl Inner {
     /// Gets a token by the grant of the settings, and keeps it.
@@ -45,7 +47,17 @@ impl Inner {
             _ => self.by_itself(found, scopes.as_ref(), dpop.as_deref()).await,
         }
         .inspect_err(|error| self.remember_denial(cause, error))?;
-        self.issued(found, client.as_ref(), scopes.unwrap_or_default(), dpop, issued, None).await
+        let mut lease = None;
+        if self.settings.asks_somebody() {
+            // A refresh by another process must not put in place of this what it brings for the token before.
+            match self.hold(LEASE_WITHIN).await {
+                Ok(held) => lease = held,
+                Err(error) => tracing::warn!(%error, "what the login brought is kept all the same"),
+            }
+        }
+        let done = self.issued(found, client.as_ref(), scopes.unwrap_or_default(), dpop, issued, None).await;
+        drop(lease);
+        done
     }
 
     /// The scopes that were denied are not asked for again by themselves.
@@ -135,8 +147,16 @@ impl Inner {
             }
             _ => None,
         };
-        let back = back.map_or_else(|| Back::Brought(redirect.unattended()), Back::Here);
-        let client = self.client(found, back.uri()).await?;
+        let mut back = back.map_or_else(|| Back::Brought(redirect.unattended()), Back::Here);
+        let client = match (self.client(found, back.uri()).await, redirect.by_name(back.uri())) {
+            // 2026-07-28, client registration, on constraints of redirect URIs.
+            (Err(refused), Some(by_name)) if refused.code() == Some("invalid_redirect_uri") => {
+                tracing::debug!(%refused, "the registration is tried with the name of this machine");
+                back.rename(&by_name).await;
+                self.client(found, &by_name).await.map_err(|_| refused)?
+            }
+            (client, _) => client?,
+        };
         let asking = self.asking(found, Some(&client), scopes, dpop);
         let login = async {
             match (device, visitor) {
@@ -250,8 +270,36 @@ impl Inner {
         let client = self.client_of(found, tokens)?;
         let dpop = self.lock().dpop.clone().filter(|_| tokens.kind == TokenKind::Dpop);
         let asking = self.asking(found, client.as_ref(), None, dpop.as_deref());
-        let issued = refresh::run(asking, refresh).await?;
-        self.issued(found, client.as_ref(), tokens.asked.clone(), dpop, issued, Some(tokens)).await
+        let done = match refresh::run(asking, refresh).await {
+            Ok(issued) => {
+                let rotated = issued.refresh.clone();
+                let done = self.issued(found, client.as_ref(), tokens.asked.clone(), dpop, issued, Some(tokens)).await;
+                done.map_err(|error| NotIssued { error, refresh: rotated })
+            }
+            Err(not) => Err(not),
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err(NotIssued { error, refresh: None }) => Err(error),
+            Err(NotIssued { error, refresh: Some(rotated) }) => {
+                self.keep_rotated(refresh, rotated).await;
+                let why = format!("{error}; what to refresh with next came with it and is kept, so try again");
+                Err(AuthError::new(error.kind(), why).with_source(error))
+            }
+        }
+    }
+
+    /// Keeps what to refresh with next, where the token that it came with is none: the one that was shown is used up.
+    async fn keep_rotated(&self, shown: &str, rotated: SecretString) {
+        self.amend(|state| {
+            let Some(tokens) = &mut state.record.tokens else { return false };
+            if !tokens.refresh.as_ref().is_some_and(|refresh| refresh.expose_secret() == shown) {
+                return false;
+            }
+            tokens.refresh = Some(rotated.clone());
+            true
+        })
+        .await;
     }
 
     /// The client that tokens were issued to; none where an assertion said who asked.
@@ -308,7 +356,7 @@ impl Inner {
         let Some(held) = Held::new(&tokens, dpop.as_ref(), life, how) else {
             return unfit("gave a token that does not fit into a header");
         };
-        let key = dpop.filter(|_| tokens.kind == TokenKind::Dpop).map(|dpop| dpop.key().clone());
+        let bound = dpop.filter(|_| tokens.kind == TokenKind::Dpop);
         {
             let mut state = self.lock();
             state.renewals += 1;
@@ -322,8 +370,9 @@ impl Inner {
             if let Some(client) = client.filter(|client| client.registered.is_some()) {
                 state.record.keep_client(&found.issuer.id, client.clone());
             }
-            if let Some(key) = &key {
-                state.record.key = Some(key.clone());
+            if let Some(dpop) = &bound {
+                state.record.key = Some(dpop.key().clone());
+                state.dpop = Some(Arc::clone(dpop));
             }
             if let Some(id) = &self.settings.identity.id {
                 state.record.bind(id, &found.issuer.id);

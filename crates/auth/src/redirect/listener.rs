@@ -87,6 +87,18 @@ impl Listener {
         &self.uri
     }
 
+    /// Goes on under another spelling of its address, over both protocols: a browser may take either for a name.
+    pub(crate) async fn rename(&mut self, text: &str) {
+        self.uri = text.to_owned();
+        let port = self.sockets.first().and_then(|socket| socket.local_addr().ok()).map(|address| address.port());
+        if let Some(port) = port.filter(|_| self.sockets.len() == 1) {
+            match bind(IpAddr::from(Ipv6Addr::LOCALHOST), port).await {
+                Ok(socket) => self.sockets.push(socket),
+                Err(error) => tracing::debug!(%error, "the redirect address is not listened at over IPv6"),
+            }
+        }
+    }
+
     /// Waits until `judge`, which is given the query of each visit, says that one was the answer. The page follows
     /// from what it says. The port is free again when this ends.
     pub(crate) async fn wait<T>(self, mut judge: impl FnMut(&str) -> (Page, Option<T>)) -> Result<T, AuthError> {

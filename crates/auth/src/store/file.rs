@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+use super::source::KeySource;
 use super::{CredentialStore, Kept, Lease, Saved, StoreKey};
 use crate::error::AuthError;
 use crate::key;
@@ -49,7 +50,7 @@ pub struct FileStore(Arc<Inner>);
 #[derive(Clone)]
 struct Inner {
     folder: PathBuf,
-    key: Option<StoreKey>,
+    key: KeySource,
 }
 
 /// What stands in a file.
@@ -66,13 +67,23 @@ struct Written {
 impl FileStore {
     /// Keeps credentials in this folder, which is made when something is kept.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self(Arc::new(Inner { folder: folder.into(), key: None }))
+        Self(Arc::new(Inner { folder: folder.into(), key: KeySource::None }))
     }
 
     /// Encrypts what is kept with this key (AES-256-GCM). Files that were kept without can still be read.
     #[must_use]
     pub fn encrypted(self, key: StoreKey) -> Self {
-        Self(Arc::new(Inner { key: Some(key), ..(*self.0).clone() }))
+        Self(Arc::new(Inner { key: KeySource::Known(key), ..(*self.0).clone() }))
+    }
+
+    /// As [`encrypted`](Self::encrypted), with the key that this gives, such as `StoreKey::from_keyring` (with the
+    /// feature `keyring`). Where it says that there is none, what is kept is not encrypted.
+    ///
+    /// It may block. It is asked when a key is first wanted, that is when something is kept or was kept encrypted, by
+    /// one process at a time, and not again once it has answered; an error is told, and it is asked again next time.
+    #[must_use]
+    pub fn encrypted_by(self, give: impl Fn() -> Result<Option<StoreKey>, AuthError> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Inner { key: KeySource::asked(give), ..(*self.0).clone() }))
     }
 
     /// The folder.
@@ -155,7 +166,7 @@ impl Inner {
         let text = match (written.text, written.sealed) {
             (Some(text), None) => text,
             (None, Some(sealed)) => {
-                let Some(own) = &self.key else {
+                let Some(own) = self.key()? else {
                     let why = format!("{} is encrypted, and the store has no key; give it the key", path.display());
                     return Err(AuthError::store(why));
                 };
@@ -169,6 +180,8 @@ impl Inner {
     }
 
     fn save(&self, key: &str, text: Option<&SecretString>, seen: Option<u64>) -> Result<Saved, AuthError> {
+        // Before the file is locked: the system may ask a person for it.
+        let own = if text.is_some() { self.key()? } else { None };
         let _lock = self.lock_saving(key)?;
         let path = self.path(key, "json");
         if read(&path)?.map(|written| written.version) != seen {
@@ -180,7 +193,7 @@ impl Inner {
             delete(&path)?;
             return Ok(Saved::As(version));
         };
-        let written = match &self.key {
+        let written = match &own {
             None => Written { version, text: Some(text.expose_secret().to_owned()), sealed: None },
             Some(own) => {
                 let about = about(key, version);
@@ -198,9 +211,17 @@ impl Inner {
         delete(&self.path(key, "json"))
     }
 
+    fn key(&self) -> Result<Option<StoreKey>, AuthError> {
+        self.key.key(|| self.lock_alone("key", "asking"))
+    }
+
     /// Whoever writes holds this, for as short as that takes.
     fn lock_saving(&self, key: &str) -> Result<File, AuthError> {
-        let (path, file) = self.lock_file(key, "saving")?;
+        self.lock_alone(key, "saving")
+    }
+
+    fn lock_alone(&self, key: &str, end: &str) -> Result<File, AuthError> {
+        let (path, file) = self.lock_file(key, end)?;
         file.lock().map_err(|error| cannot("lock", &path, &error))?;
         Ok(file)
     }
@@ -291,6 +312,8 @@ impl fmt::Debug for FileStore {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
 
     /// A folder that goes away with the test.
@@ -406,5 +429,39 @@ mod tests {
             let error = store.load("k").await.unwrap_err().to_string();
             assert!(error.contains(&*file.to_string_lossy()) && error.contains("delete it"), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_the_key_is_asked_once_and_not_before_one_is_wanted() {
+        let (folder, asked) = (Folder::new(), Arc::new(AtomicU32::new(0)));
+        let key = StoreKey::generate().unwrap();
+        let store = |given: Result<Option<StoreKey>, AuthError>| {
+            let asked = Arc::clone(&asked);
+            FileStore::new(&folder.0).encrypted_by(move || {
+                asked.fetch_add(1, Ordering::Relaxed);
+                given.clone()
+            })
+        };
+        let good = store(Ok(Some(key.clone())));
+        assert!(good.load("k").await.unwrap().is_none());
+        assert_eq!(asked.load(Ordering::Relaxed), 0, "nothing was kept, so no key is wanted");
+        for _ in 0..2 {
+            good.remove("k").await.unwrap();
+            good.save("k", Some("t-SECRET".into()), None).await.unwrap();
+            assert_eq!(good.load("k").await.unwrap().unwrap().text.expose_secret(), "t-SECRET");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        let file = folder.files(".json").remove(0);
+        assert!(!fs::read_to_string(&file).unwrap().contains("SECRET"));
+        let locked = store(Err(AuthError::store("the keyring is locked")));
+        for _ in 0..2 {
+            assert!(locked.load("k").await.unwrap_err().to_string().contains("locked"));
+            assert!(locked.save("other", Some("t".into()), None).await.is_err(), "it is not kept in the clear instead");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 5);
+        let none = store(Ok(None));
+        assert!(none.load("k").await.unwrap_err().to_string().contains("no key"));
+        none.save("other", Some("t".into()), None).await.unwrap();
+        assert!(good.load("other").await.unwrap().is_some());
     }
 }

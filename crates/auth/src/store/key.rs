@@ -12,7 +12,8 @@ use crate::random;
 
 /// A key of 256 bits to encrypt credentials with.
 ///
-/// It comes from where secrets are kept: an environment variable that a secret manager fills, or the system's keyring.
+/// It comes from where secrets are kept: an environment variable that a secret manager fills, or, with the feature
+/// `keyring`, the keyring of the system (`from_keyring`).
 ///
 /// ```
 /// use bowline_auth::StoreKey;

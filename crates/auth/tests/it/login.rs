@@ -1,13 +1,16 @@
 //! Getting a token.
 
-use bowline_auth::{AuthErrorKind, DevicePage, DevicePrompt, DpopUse, OpenWith, PrivateKey};
+use bowline_auth::{
+    AuthErrorKind, DevicePage, DevicePrompt, DpopUse, MemoryStore, OpenWith, PrivateKey, Visit, Visited, Visitor,
+};
 use bowline_http::HttpClient;
-use bowline_testkit::authority::{AuthServer, Client, Endpoint, ProtectedSettings, SigningKey};
+use bowline_testkit::authority::{Answer, AuthServer, Client, Endpoint, ProtectedSettings, SigningKey};
 use bowline_transport::BoxFuture;
 use http::header::LOCATION;
 use http::{HeaderMap, Method};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::support::{Counting, Place, auth_error, call, connect};
@@ -46,12 +49,10 @@ async fn without_anybody_to_ask_the_error_says_that_a_login_is_needed() {
     assert!(oauth.login().await.unwrap_err().is_login_required());
 }
 
-#[tokio::test]
-async fn a_browser_is_sent_back_to_the_listener() {
-    let place = Place::plain().await;
+/// Follows redirects, as a browser does.
+fn browser() -> impl Visitor {
     let (runtime, client) = (tokio::runtime::Handle::current(), HttpClient::builder().build().unwrap());
-    // Follows redirects, as a browser does.
-    let browser = OpenWith::new(move |visit: &bowline_auth::Visit| {
+    OpenWith::new(move |visit: &Visit| {
         let (client, page) = (client.clone(), Url::parse(visit.url.as_str()).unwrap());
         runtime.spawn(async move {
             let answer = client.send(Method::GET, &page, HeaderMap::new(), None).await.unwrap();
@@ -59,8 +60,13 @@ async fn a_browser_is_sent_back_to_the_listener() {
             client.send(Method::GET, &back, HeaderMap::new(), None).await.unwrap();
         });
         Ok(())
-    });
-    let oauth = bowline_auth::OAuth::builder(place.server.url()).visitor(browser).build().unwrap();
+    })
+}
+
+#[tokio::test]
+async fn a_browser_is_sent_back_to_the_listener() {
+    let place = Place::plain().await;
+    let oauth = bowline_auth::OAuth::builder(place.server.url()).visitor(browser()).build().unwrap();
     assert!(oauth.login().await.unwrap().authorized);
     let redirect = place.auth.asked().iter().map(|asked| asked.param("redirect_uri").to_owned()).max().unwrap();
     assert!(redirect.starts_with("http://127.0.0.1:") && redirect.ends_with("/callback"), "{redirect}");
@@ -94,7 +100,8 @@ async fn a_program_acts_for_itself_with_a_key_and_bound_tokens() {
     let key = SigningKey::es256().unwrap();
     let auth = AuthServer::builder().client(Client::private_key_jwt("robot", &key)).demand_nonce();
     let place = Place::new(auth, ProtectedSettings::default().demand_nonce()).await;
-    let oauth = place.oauth().client_id("robot").client_key(PrivateKey::from_pem(&key.pem()).unwrap());
+    let oauth = place.oauth().issuer(place.auth.issuer()).client_id("robot");
+    let oauth = oauth.client_key(PrivateKey::from_pem(&key.pem()).unwrap());
     let oauth = oauth.client_credentials().dpop(DpopUse::Always).build().unwrap();
     let client = connect(&place, &oauth).await.unwrap();
     assert_eq!(call(&client).await.unwrap(), "tied");
@@ -135,4 +142,115 @@ async fn a_login_with_another_device_is_bounded_by_its_timeout() {
     // One without a bound is none of ours.
     let oauth = place.oauth().visitor(Counting::new()).login_timeout(Duration::MAX).build().unwrap();
     assert!(oauth.login().await.unwrap().authorized);
+}
+
+#[tokio::test]
+async fn a_server_that_wants_this_machine_by_its_name_gets_it_so() {
+    let refused = Answer::Json(400, serde_json::json!({ "error": "invalid_redirect_uri" }));
+    for listens in [true, false] {
+        let place =
+            Place::new(AuthServer::builder().answer_once(Endpoint::Register, refused.clone()), Default::default())
+                .await;
+        let oauth = bowline_auth::OAuth::builder(place.server.url());
+        let oauth = if listens { oauth.visitor(browser()) } else { oauth.visitor(Counting::new()) };
+        assert!(oauth.build().unwrap().login().await.unwrap().authorized);
+        let asked = place.auth.asked();
+        let hosts: Vec<_> = asked
+            .iter()
+            .filter(|asked| asked.endpoint == Endpoint::Register)
+            .map(|asked| asked.param("redirect_uris").contains("//localhost"))
+            .collect();
+        assert_eq!(hosts, [false, true], "{asked:?}");
+        let page = asked.iter().find(|asked| asked.endpoint == Endpoint::Authorize).unwrap();
+        assert!(page.param("redirect_uri").starts_with("http://localhost"), "{page:?}");
+    }
+    // Where somebody has set the address, it is theirs.
+    let place = Place::new(AuthServer::builder().answer(Endpoint::Register, refused), Default::default()).await;
+    let error = place.oauth().visitor(Counting::new()).build().unwrap().login().await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (AuthErrorKind::Registration, Some("invalid_redirect_uri")));
+    assert_eq!(place.auth.asked().iter().filter(|asked| asked.endpoint == Endpoint::Register).count(), 1);
+}
+
+#[tokio::test]
+async fn a_code_that_is_for_bound_tokens_is_bound_too() {
+    for (dpop, bound) in [(DpopUse::Always, true), (DpopUse::Never, false)] {
+        let place = Place::plain().await;
+        let oauth = place.oauth().visitor(Counting::new()).dpop(dpop).build().unwrap();
+        assert_eq!(oauth.login().await.unwrap().bound, bound);
+        let asked = place.auth.asked();
+        let page = asked.iter().find(|asked| asked.endpoint == Endpoint::Authorize).unwrap();
+        // A SHA-256 in Base64.
+        assert_eq!(page.param("dpop_jkt").len(), if bound { 43 } else { 0 }, "{page:?}");
+    }
+}
+
+/// Waits at the page until it may go on.
+#[derive(Debug, Clone)]
+struct Slow {
+    visits: Counting,
+    reached: Arc<Semaphore>,
+    go: Arc<Semaphore>,
+}
+
+impl Slow {
+    fn new() -> Self {
+        Self { visits: Counting::new(), reached: Arc::new(Semaphore::new(0)), go: Arc::new(Semaphore::new(0)) }
+    }
+}
+
+impl Visitor for Slow {
+    fn visit<'a>(&'a self, visit: &'a Visit) -> BoxFuture<'a, Result<Visited, bowline_auth::AuthError>> {
+        Box::pin(async move {
+            self.reached.add_permits(1);
+            self.go.acquire().await.unwrap().forget();
+            self.visits.visit(visit).await
+        })
+    }
+
+    fn listens(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_person_who_thinks_keeps_nobody_from_a_refresh_and_what_they_agree_to_stays() {
+    let (place, store, slow) = (Place::plain().await, MemoryStore::default(), Slow::new());
+    let with = || place.oauth().store(store.clone());
+    with().visitor(Counting::new()).build().unwrap().login().await.unwrap();
+    let (asking, other) = (with().visitor(slow.clone()).build().unwrap(), with().build().unwrap());
+    let login = tokio::spawn({
+        let asking = asking.clone();
+        async move { asking.login().await }
+    });
+    slow.reached.acquire().await.unwrap().forget();
+    // The lease is free, or this would take longer than the test.
+    other.refresh().await.unwrap();
+    slow.go.add_permits(1);
+    login.await.unwrap().unwrap();
+    // Both know what the login brought, which is the last that there is.
+    other.refresh().await.unwrap();
+    asking.refresh().await.unwrap();
+    let counts = place.auth.counts();
+    assert_eq!((counts.refreshes, counts.refused_refreshes, counts.reuses, counts.codes), (3, 0, 0, 2), "{counts:?}");
+}
+
+#[tokio::test]
+async fn two_that_want_a_login_ask_the_person_once() {
+    let (place, store, slow) = (Place::plain().await, MemoryStore::default(), Slow::new());
+    let with = || place.oauth().store(store.clone()).visitor(slow.clone()).build().unwrap();
+    let (one, other) = (with(), with());
+    let both = async {
+        let (one, other) = tokio::join!(connect(&place, &one), connect(&place, &other));
+        (one.unwrap(), other.unwrap())
+    };
+    let released = async {
+        slow.reached.acquire().await.unwrap().forget();
+        while place.server.asked().iter().filter(|asked| asked.status == 401).count() < 2 {
+            tokio::task::yield_now().await;
+        }
+        slow.go.add_permits(1);
+    };
+    let ((one, other), ()) = tokio::join!(both, released);
+    assert_eq!((call(&one).await.unwrap(), call(&other).await.unwrap()), ("tied".to_owned(), "tied".to_owned()));
+    assert_eq!((slow.visits.visits(), place.auth.counts().codes), (1, 1));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bowline_auth::{AuthError, FileStore, MemoryStore, Visit, Visited, Visitor};
+use bowline_auth::{AuthError, AuthErrorKind, FileStore, MemoryStore, Visit, Visited, Visitor};
 use bowline_client::Client;
 use bowline_testkit::authority::{Answer, AuthServer, Client as Known, Endpoint, ProtectedSettings};
 use bowline_transport::BoxFuture;
@@ -165,7 +165,8 @@ async fn a_wrong_secret_in_one_process_leaves_the_refresh_token_to_the_others() 
     let known = Known::secret_basic("abc", "right").redirect("http://127.0.0.1:7/callback");
     let place = Place::new(AuthServer::builder().client(known), ProtectedSettings::default()).await;
     let store = MemoryStore::default();
-    let with = |secret: &str| place.oauth().client_id("abc").client_secret(secret.to_owned()).store(store.clone());
+    let known = || place.oauth().issuer(place.auth.issuer()).client_id("abc").store(store.clone());
+    let with = |secret: &str| known().client_secret(secret.to_owned());
     let right = with("right").visitor(Counting::new()).build().unwrap();
     right.login().await.unwrap();
     place.auth.expire_tokens();
@@ -251,4 +252,26 @@ async fn a_store_that_fails_later_stops_nobody() {
         assert_eq!((place.auth.counts().refreshes, place.auth.counts().codes), (round, 1));
     }
     std::fs::remove_file(&folder.0).unwrap();
+}
+
+#[tokio::test]
+async fn a_refresh_whose_token_is_none_loses_nothing_that_came_with_it() {
+    let (place, store) = (Place::plain().await, MemoryStore::default());
+    let with = || place.oauth().store(store.clone());
+    let oauth = with().visitor(Counting::new()).build().unwrap();
+    oauth.login().await.unwrap();
+    // The refresh token that was shown is used up by these.
+    for change in ["access_token", "token_type"] {
+        place.auth.change(|settings| settings.token_answer(change, serde_json::json!(["?"])));
+        let error = oauth.refresh().await.unwrap_err();
+        assert_eq!(error.kind(), AuthErrorKind::Token);
+        let text = error.to_string();
+        assert!(text.contains(change) && text.contains("to refresh with next came with it and is kept"), "{text}");
+        place.auth.change(|_| AuthServer::builder());
+    }
+    // Another process goes on with it as well.
+    with().build().unwrap().refresh().await.unwrap();
+    oauth.refresh().await.unwrap();
+    let counts = place.auth.counts();
+    assert_eq!((counts.refused_refreshes, counts.reuses, counts.codes), (0, 0, 1), "{counts:?}");
 }

@@ -14,7 +14,6 @@ use tokio::task::JoinSet;
 use super::call::listed_tool;
 use super::given;
 use crate::args::Members;
-use crate::configured;
 use crate::duration;
 use crate::exit::{CliError, Code, Stop};
 use crate::options::{Bench, Format};
@@ -30,11 +29,11 @@ const LONGEST: u64 = 3_600_000_000;
 pub(crate) async fn run(options: Bench, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let given = given(&options.given)?;
     let name = options.tool.as_str();
-    if let Some(configured) = &options.server.configured {
-        configured::permit(configured, name)?;
-    }
+    let configured = options.server.configured.as_deref();
+    configured.map_or(Ok(()), |configured| configured.permit_name(name))?;
     run.with_server(&options.server, Logs::Console, async |client| {
         let tool = listed_tool(client, name).await?;
+        configured.map_or(Ok(()), |configured| configured.permit(&tool))?;
         if !options.yes && !does_no_harm(&tool) {
             return Err(CliError::usage(format!(
                 "the tool `{}` does not say that calling it often does no harm (readOnlyHint or idempotentHint)",

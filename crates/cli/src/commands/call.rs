@@ -6,7 +6,7 @@ use bowline::{Client, OutputSchemas};
 use super::info::unknown_tool;
 use super::{find, given, renderer};
 use crate::args::{Built, parse_object};
-use crate::configured;
+use crate::configured::Configured;
 use crate::exit::{CliError, Code, Stop};
 use crate::options::{Call, Format, Save};
 use crate::output::Output;
@@ -20,16 +20,19 @@ use crate::stdin::{self, Offer};
 pub(crate) async fn run(options: Call, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let mut given = given(&options.given)?;
     let name = options.tool.as_str();
-    if let Some(configured) = &options.server.configured {
-        configured::permit(configured, name)?;
-    }
+    let configured = options.server.configured.as_deref();
+    configured.map_or(Ok(()), |configured| configured.permit_name(name))?;
     let policy = options.output_schema.map(OutputSchemas::from);
     let builder = run.builder(Logs::Console)?.output_schemas(policy.unwrap_or_default());
     // The schema of the result comes with the list of tools.
     let wants_schema = policy.is_some_and(|policy| policy != OutputSchemas::Ignore);
+    let wants_listed = wants_schema || configured.is_some_and(Configured::reads_annotations);
     run.with_server_as(&options.server, builder, async |client| {
         // Whoever writes JSON says exactly what to send: no schema is needed, and the tool need not be listed.
-        let tool = if given.is_json_alone() && !wants_schema { None } else { Some(listed_tool(client, name).await?) };
+        let tool = if given.is_json_alone() && !wants_listed { None } else { Some(listed_tool(client, name).await?) };
+        if let (Some(configured), Some(tool)) = (configured, &tool) {
+            configured.permit(tool)?;
+        }
         let schema =
             tool.as_ref().map(|tool| serde_json::to_value(&tool.input_schema).unwrap_or_default()).unwrap_or_default();
         let schema = Schema::new(&schema);

@@ -1,12 +1,14 @@
 //! `bowline list`: what a server has.
 
+mod many;
+
 use bowline::Client;
 use bowline::protocol::{Prompt, Resource, ResourceTemplate, Tool};
 use serde::Serialize;
 
 use super::{all, config, server_name};
 use crate::console::Console;
-use crate::exit::Stop;
+use crate::exit::{CliError, Stop};
 use crate::options::{Format, List};
 use crate::output::Output;
 use crate::render;
@@ -15,8 +17,15 @@ use crate::styled::Styled;
 
 pub(crate) async fn run(options: List, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let server = &options.server;
-    if server.url.is_none() && server.configured.is_none() && server.command.is_empty() && run.global.stdio.is_none() {
-        return config::list(run, out);
+    let is_named = server.url.is_some() || server.configured.is_some() || !server.command.is_empty();
+    if options.group.is_some() && is_named {
+        return Err(CliError::usage("--group is for the servers of a group, and one server is named")
+            .hint("leave one of the two out")
+            .into());
+    }
+    if !is_named && (run.global.stdio.is_none() || options.group.is_some()) {
+        let asks = options.all || options.group.is_some() || options.resources || options.templates || options.prompts;
+        return if asks { many::run(&options, run, out).await } else { config::list(run, out) };
     }
     run.with_server(&options.server, Logs::Console, async |client| {
         let lists = Lists::fetch(&options, client, &run.console).await?;
@@ -57,7 +66,7 @@ impl Lists {
         if wants(!by_name, has.tools.is_some()) {
             let mut tools = all(client.tools(), console).await?;
             if let Some(configured) = &options.server.configured {
-                tools.retain(|tool| configured.tools.permits(&tool.name));
+                tools.retain(|tool| configured.permits(tool));
             }
             lists.tools = Some(tools);
         }

@@ -14,6 +14,13 @@ pub(crate) fn tools(tools: &[Tool], markdown: bool) -> Styled {
     all(tools, markdown, |tool| (tool_line(tool), tool.description.as_deref().or(tool.title.as_deref())))
 }
 
+/// The tools of one of many servers, as they are called: `server.tool(…)`.
+pub(crate) fn tools_of(server: &str, tools: &[Tool], markdown: bool) -> Styled {
+    all(tools, markdown, |tool| {
+        (tool_line(tool).of(server), tool.description.as_deref().or(tool.title.as_deref()))
+    })
+}
+
 /// A tool as its signature: `echo(message: string)`.
 pub(crate) fn tool_line(tool: &Tool) -> Entry {
     Entry { name: tool.name.clone(), rest: signature(&serde_json::to_value(tool).unwrap_or_default()) }
@@ -39,18 +46,24 @@ pub(crate) fn templates(templates: &[ResourceTemplate], markdown: bool) -> Style
 }
 
 pub(crate) fn prompts(prompts: &[Prompt], markdown: bool) -> Styled {
+    all(prompts, markdown, |prompt| (prompt_line(prompt), prompt.description.as_deref().or(prompt.title.as_deref())))
+}
+
+/// The prompts of one of many servers.
+pub(crate) fn prompts_of(server: &str, prompts: &[Prompt], markdown: bool) -> Styled {
     all(prompts, markdown, |prompt| {
-        let mut arguments: Vec<_> = prompt.arguments.iter().flatten().collect();
-        arguments.sort_by_key(|argument| !argument.is_required());
-        let shown: Vec<String> = arguments
-            .iter()
-            .map(|argument| format!("{}{}", argument.name, if argument.is_required() { "" } else { "?" }))
-            .collect();
-        (
-            Entry { name: prompt.name.clone(), rest: format!("({})", shown.join(", ")) },
-            prompt.description.as_deref().or(prompt.title.as_deref()),
-        )
+        (prompt_line(prompt).of(server), prompt.description.as_deref().or(prompt.title.as_deref()))
     })
+}
+
+fn prompt_line(prompt: &Prompt) -> Entry {
+    let mut arguments: Vec<_> = prompt.arguments.iter().flatten().collect();
+    arguments.sort_by_key(|argument| !argument.is_required());
+    let shown: Vec<String> = arguments
+        .iter()
+        .map(|argument| format!("{}{}", argument.name, if argument.is_required() { "" } else { "?" }))
+        .collect();
+    Entry { name: prompt.name.clone(), rest: format!("({})", shown.join(", ")) }
 }
 
 /// The first line of an entry.
@@ -58,6 +71,13 @@ pub(crate) fn prompts(prompts: &[Prompt], markdown: bool) -> Styled {
 pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) rest: String,
+}
+
+impl Entry {
+    /// The entry of one of many servers.
+    fn of(self, server: &str) -> Self {
+        Self { name: format!("{server}.{}", self.name), ..self }
+    }
 }
 
 fn all<'a, T>(items: &'a [T], markdown: bool, entry: impl Fn(&'a T) -> (Entry, Option<&'a str>)) -> Styled {

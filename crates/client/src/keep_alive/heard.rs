@@ -6,9 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bowline_protocol::frame::Message;
-use bowline_transport::{
-    BoxFuture, Exchange, ExchangeSource, Inbound, Transport, TransportError, WireMessage, WireRequest,
-};
+use bowline_transport::{BoxFuture, Exchange, ExchangeSource, Transport, TransportError, WireRequest, WrapTransport};
 use tokio::time::Instant;
 
 /// The moment of the last message of the server, to the next millisecond: what came just after a question must not
@@ -45,36 +43,25 @@ struct Watched {
     heard: Arc<Heard>,
 }
 
-impl Transport for Watched {
+impl Watched {
+    fn exchange(&self, inner: Exchange) -> Exchange {
+        Exchange::new(WatchedExchange { inner: Some(inner), heard: Arc::clone(&self.heard) })
+    }
+}
+
+impl WrapTransport for Watched {
+    type Inner = dyn Transport;
+
+    fn inner(&self) -> &dyn Transport {
+        &*self.inner
+    }
+
     fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>> {
-        Box::pin(async move {
-            let inner = self.inner.request(request).await?;
-            Ok(Exchange::new(WatchedExchange { inner: Some(inner), heard: Arc::clone(&self.heard) }))
-        })
+        Box::pin(async move { self.inner().request(request).await.map(|inner| self.exchange(inner)) })
     }
 
-    fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>> {
-        self.inner.send(message)
-    }
-
-    fn take_inbound(&self) -> Option<Inbound> {
-        self.inner.take_inbound()
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), TransportError>> {
-        self.inner.close()
-    }
-
-    fn last_words(&self) -> Option<Arc<str>> {
-        self.inner.last_words()
-    }
-
-    fn mirrors_arguments(&self) -> bool {
-        self.inner.mirrors_arguments()
-    }
-
-    fn is_full(&self) -> bool {
-        self.inner.is_full()
+    fn try_request(&self, request: &WireRequest) -> Option<Result<Exchange, TransportError>> {
+        Some(self.inner().try_request(request)?.map(|inner| self.exchange(inner)))
     }
 }
 
@@ -96,6 +83,10 @@ impl ExchangeSource for WatchedExchange {
 
     fn status(&self) -> Option<u16> {
         self.inner.as_ref().and_then(Exchange::status)
+    }
+
+    fn dropped(&self) -> u64 {
+        self.inner.as_ref().map_or(0, Exchange::dropped)
     }
 
     fn cancel(&mut self, reason: &str) {

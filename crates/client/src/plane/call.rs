@@ -9,7 +9,7 @@ use bowline_protocol::{LoggingLevel, Meta, ProgressToken, RawJson, TaskSupport};
 use tokio::time::Instant;
 
 use super::{ProgressSink, Safety};
-use crate::call::{Call as Running, CallOptions, OnProgress};
+use crate::call::{Behind, Call as Running, CallOptions, OnProgress};
 use crate::request::name_in;
 use crate::tasks::TaskOptions;
 use crate::timeouts::NEVER;
@@ -51,6 +51,7 @@ pub(crate) struct How {
     token: Option<ProgressToken>,
     own_token: bool,
     may_take_long: bool,
+    behind: Behind,
     log_level: Option<LoggingLevel>,
     by_hand: bool,
     /// Whether URLs that the server wants visited first are taken to the handler.
@@ -95,6 +96,7 @@ impl Call {
             token: options.token.clone().filter(|_| options.own_token),
             own_token: options.own_token,
             may_take_long: options.may_take_long,
+            behind: options.behind.clone(),
             log_level: options.log_level.clone(),
             by_hand: options.by_hand,
             visits: visits && !options.no_visits,
@@ -137,6 +139,7 @@ impl Call {
             own_token: how.own_token,
             on_progress: self.progress.map(|sink| Box::new(move |progress| sink.tell(progress)) as OnProgress),
             may_take_long: how.may_take_long,
+            behind: how.behind,
             log_level: how.log_level,
             by_hand: how.by_hand,
             task,

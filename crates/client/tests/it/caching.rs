@@ -148,30 +148,12 @@ async fn ca_03_what_one_client_keeps_no_other_is_given() {
     let (connect, asked) = modern(two_pages);
     let connect = Arc::new(connect);
     for times in 1..=2 {
-        let client = caching(Shared(Arc::clone(&connect))).await;
+        let client = caching(Arc::clone(&connect)).await;
         names(&client).await;
         names(&client).await;
         assert_eq!(asked.count("tools/list"), 2 * times);
         client.clear_cache();
         assert_eq!(client.cache_stats().unwrap().entries, 0);
-    }
-}
-
-/// Several clients of one server.
-struct Shared<C>(Arc<C>);
-
-impl<C: Connect> Connect for Shared<C> {
-    fn connect(
-        &self,
-    ) -> bowline_transport::BoxFuture<
-        '_,
-        Result<Box<dyn bowline_transport::Transport>, bowline_transport::TransportError>,
-    > {
-        self.0.connect()
-    }
-
-    fn describe(&self) -> String {
-        self.0.describe()
     }
 }
 

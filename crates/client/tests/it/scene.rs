@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bowline_client::{Client, Event};
 use bowline_protocol::{Resource, ResourceContents, Revision, Tool};
 use bowline_testkit::{MockServer, MockServerBuilder};
-use bowline_transport::{BoxFuture, Connect, Transport, TransportError, TransportErrorKind};
+use bowline_transport::{BoxFuture, Connect, Transport, TransportError, TransportErrorKind, WrapConnect};
 
 /// A way to a server that may fail for a while.
 struct Way<C> {
@@ -16,7 +16,13 @@ struct Way<C> {
     attempts: Arc<AtomicU32>,
 }
 
-impl<C: Connect> Connect for Way<C> {
+impl<C: Connect> WrapConnect for Way<C> {
+    type Inner = C;
+
+    fn inner(&self) -> &C {
+        &self.inner
+    }
+
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
         self.attempts.fetch_add(1, Ordering::SeqCst);
         let fails = self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
@@ -25,10 +31,6 @@ impl<C: Connect> Connect for Way<C> {
             return Box::pin(std::future::ready(Err(error)));
         }
         self.inner.connect()
-    }
-
-    fn describe(&self) -> String {
-        self.inner.describe()
     }
 
     fn server_lives_on(&self) -> bool {

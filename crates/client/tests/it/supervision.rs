@@ -1,13 +1,13 @@
 //! What is told of the connection, servers that say nothing, children that keep dying.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bowline_client::{Client, ClientBuilder, ConnectionEvent, ConnectionEvents, ErrorKind, KeepAlive, Reconnect};
 use bowline_protocol::{CallToolResult, Revision, Tool};
 use bowline_testkit::{Misbehaviour, MockServer, When};
-use bowline_transport::{BoxFuture, Connect, Limits, Sent, Transport, TransportError};
+use bowline_transport::{BoxFuture, Connect, Limits, Sent, Transport, TransportError, WrapConnect};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
@@ -228,7 +228,13 @@ struct Gate<C> {
     attempts: Arc<AtomicU32>,
 }
 
-impl<C: Connect> Connect for Gate<C> {
+impl<C: Connect> WrapConnect for Gate<C> {
+    type Inner = C;
+
+    fn inner(&self) -> &C {
+        &self.inner
+    }
+
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
         Box::pin(async move {
             if self.attempts.fetch_add(1, Ordering::SeqCst) > 0 {
@@ -236,10 +242,6 @@ impl<C: Connect> Connect for Gate<C> {
             }
             self.inner.connect().await
         })
-    }
-
-    fn describe(&self) -> String {
-        self.inner.describe()
     }
 
     fn server_lives_on(&self) -> bool {
@@ -396,4 +398,39 @@ async fn settings_that_make_no_sense_are_refused_with_the_reason() {
     }
     assert_eq!(scene.attempts.load(Ordering::SeqCst), 0, "nothing is connected to");
     Client::builder().reconnect(Reconnect::NEVER).connect(scene.way()).await.unwrap();
+}
+
+/// A way to a server that wants a person to log in, who takes their time.
+struct Login<C> {
+    inner: C,
+    asked: AtomicBool,
+    takes: Duration,
+}
+
+impl<C: Connect> Connect for Login<C> {
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
+        Box::pin(async {
+            self.asked.store(true, Ordering::SeqCst);
+            sleep(self.takes).await;
+            self.asked.store(false, Ordering::SeqCst);
+            self.inner.connect().await
+        })
+    }
+
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+
+    fn waits_for_person(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_who_is_asked_to_log_in_has_their_own_time() {
+    let takes = Duration::from_secs(290);
+    let way = Login { inner: Scene::new().server.connector(), asked: AtomicBool::new(false), takes };
+    let begun = Instant::now();
+    Client::builder().connect(way).await.unwrap().close().await.unwrap();
+    assert!(begun.elapsed() >= takes);
 }

@@ -208,3 +208,60 @@ fn files_too_large_in_another_encoding_or_no_files_are_told() {
         assert!(told.contains(expected), "{told}");
     }
 }
+
+#[test]
+fn a_file_that_breaks_while_it_is_edited_goes_on_to_say_what_it_said() {
+    let cursor = "home/.cursor/mcp.json";
+    let mut home = Home::new()
+        .with(cursor, r#"{"mcpServers":{"a":{"command":"x"},"bad":{"type":"pigeon"}}}"#)
+        .with("home/.gemini/settings.json", r#"{"mcpServers":{"b":{"command":"x"}}}"#);
+    let mut config = home.load();
+    for broken in ["{\"mcpServers\": {", "[]", "\u{0}"] {
+        home = home.with(cursor, broken).with("home/.gemini/settings.json", r#"{"mcpServers":{"c":{"command":"x"}}}"#);
+        config = config.load_again(&home.around(), &Sources::default());
+        assert_eq!(names(&config), [("a", Host::Cursor), ("c", Host::Gemini)]);
+        let of = |file: &str| {
+            let is_of = |problem: &&bowline_config::Problem| {
+                problem.severity == Severity::Error && problem.place.file.ends_with(file)
+            };
+            config.problems().iter().filter(is_of).map(|problem| problem.message.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(of("mcp.json").len(), 2, "{:?}", config.problems());
+        assert!(config.server("bad").expect_err("a pigeon").to_string().contains("pigeon"));
+        let file = config.files().iter().find(|file| file.path.ends_with("mcp.json") && file.servers.is_some());
+        assert_eq!(file.expect("the file").servers, Some(2));
+    }
+    // Without anything to go by it is as it ever was.
+    assert_eq!(names(&home.load()), [("c", Host::Gemini)]);
+    // Mended, it says what it says; gone, it says nothing.
+    home = home.with(cursor, r#"{"mcpServers":{"d":{"command":"x"}}}"#);
+    config = config.load_again(&home.around(), &Sources::default());
+    assert_eq!(names(&config), [("c", Host::Gemini), ("d", Host::Cursor)]);
+    fs::remove_file(home.path().join(cursor)).expect("removed");
+    config = config.load_again(&home.around(), &Sources::default());
+    assert_eq!(names(&config), [("c", Host::Gemini)]);
+    assert!(config.problems().is_empty(), "{:?}", config.problems());
+}
+
+#[test]
+fn a_replica_is_the_server_at_another_address() {
+    let home = Home::new().with(
+        "home/.config/bowline/bowline.toml",
+        "[servers.a]\nurl = 'https://a.example/mcp'\nheaders = { X = '${TOKEN}' }\n\
+         pool = { replicas = [{ url = 'https://${WHERE}/mcp' }] }\n[servers.p]\ncommand = 'x'\n",
+    );
+    let around = home.around().with_env("TOKEN", "t").with_env("WHERE", "b.example");
+    let config = home.load();
+    let server = config.server("a").expect("a");
+    let replica = &server.pool.as_ref().expect("a pool").replicas[0];
+    let resolver = Resolver::new(around);
+    match server.resolve_replica(replica, &resolver).expect("an address") {
+        bowline_config::Endpoint::Remote(address) => {
+            assert_eq!(address.url, "https://b.example/mcp");
+            assert_eq!(address.headers, [("X".to_owned(), "t".to_owned())]);
+        }
+        other => panic!("{other:?}"),
+    }
+    let program = config.server("p").expect("p").resolve_replica(replica, &resolver).expect_err("a program");
+    assert_eq!(program.kind(), ErrorKind::Unsupported);
+}

@@ -12,6 +12,7 @@ mod spare;
 
 use std::io;
 
+pub(crate) use self::connection::CLAIMED;
 pub(super) use self::connection::{Bytestream, Connection, Request};
 pub use self::recorded::read_answer;
 

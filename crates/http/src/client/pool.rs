@@ -55,6 +55,17 @@ struct State {
     keeper: Option<Keeper>,
 }
 
+#[cfg(feature = "http2")]
+impl State {
+    /// The connection that carries many requests, for another one.
+    fn shared(&mut self) -> Option<Shared> {
+        self.shared.take_if(|(shared, _)| shared.is_closed());
+        let (shared, until) = self.shared.as_mut()?;
+        *until = Instant::now() + IDLE;
+        Some(shared.clone())
+    }
+}
+
 /// A connection that waits, or will once the rest of its answer is there; or that rest alone, where requests do not
 /// have a connection of their own.
 struct Resting {
@@ -112,12 +123,8 @@ impl Pool {
         let mut ended = Vec::new();
         let mut state = self.lock();
         #[cfg(feature = "http2")]
-        {
-            state.shared.take_if(|(shared, _)| shared.is_closed());
-            if let Some((shared, until)) = &mut state.shared {
-                *until = Instant::now() + IDLE;
-                return Some(Sender::Shared(shared.clone()));
-            }
+        if let Some(shared) = state.shared() {
+            return Some(Sender::Shared(shared));
         }
         let mut at = state.resting.len();
         while let Some(resting) = at.checked_sub(1).and_then(|index| state.resting.get_mut(index)) {
@@ -130,6 +137,12 @@ impl Pool {
             }
         }
         None
+    }
+
+    /// The connection that carries many requests, where there is one.
+    #[cfg(feature = "http2")]
+    pub(super) fn take_shared(&self) -> Option<Shared> {
+        self.lock().shared()
     }
 
     /// Whether a connection is about to rest.

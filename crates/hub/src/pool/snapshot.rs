@@ -31,7 +31,7 @@ pub struct ReplicaSnapshot {
     pub weight: u32,
     /// Its health, as [`HealthState::name`](crate::HealthState::name) says it.
     pub health: &'static str,
-    /// What is wrong, or was wrong until it came up lately.
+    /// What is wrong, where something is.
     pub why: Option<String>,
     /// Whether it takes no new calls since it is being taken out of service.
     pub is_draining: bool,
@@ -64,8 +64,7 @@ impl Core {
         let replicas = self.stations().into_iter().map(|station| {
             let (health, why) = {
                 let health = lock(&station.health);
-                let why = health.state().why().or_else(|| health.last_failure()).map(ToString::to_string);
-                (health.state().name(), why)
+                (health.state().name(), health.state().why().map(ToString::to_string))
             };
             let ejected_for = {
                 let standing = lock(&station.standing);

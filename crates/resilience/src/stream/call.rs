@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -21,7 +22,7 @@ use tokio::time::{Instant, Sleep, sleep};
 pub enum CallEvent<R> {
     /// It progressed.
     Progress(ProgressNotificationParams),
-    /// So much progress was dropped here, since the buffer was full ([`Overflow::DropOldest`]).
+    /// So much progress was dropped, since the buffer or the connection's own was full ([`Overflow::DropOldest`]).
     Missed(u64),
     /// It ended; nothing comes after.
     Done(Result<R, Error>),
@@ -34,16 +35,16 @@ pub enum Overflow {
     /// It waits with the connection: the call is not looked at again until what is here was taken. Other calls go on
     /// meanwhile, whatever the transport.
     ///
-    /// Over HTTP nothing is lost: the stream of this answer is not read on, so that the server has to wait. Over a byte
-    /// stream all calls share one pipe, and reading it does not stop for one of them: the connection keeps the last 4,096
-    /// messages and 8 MiB of a call (`Limits::max_exchange_queue` of the transport), then the oldest give way, and
-    /// [`Event::Fault`](bowline_client::Event::Fault) tells how many. How the call ended is never lost. Whoever may be
-    /// slower than that either raises the limit, or says by another rule what should become of the rest.
+    /// Nothing is lost without an error. Over HTTP the stream of this answer is not read on, so that the server has to
+    /// wait. Over a byte stream all calls share one pipe, and reading it does not stop for one of them: the connection
+    /// keeps 4,096 messages and 8 MiB of a call (`max_exchange_queue` and `max_exchange_bytes` of the transport's
+    /// `Limits`). Where more would have to be kept, the call is cancelled: the stream gives all that came before, and
+    /// ends with an error of kind [`Overloaded`](bowline_client::ErrorKind::Overloaded).
     #[default]
     Wait,
-    /// The oldest makes room, and is counted.
+    /// The oldest makes room, here and with the connection, and is counted. The call is never given up.
     DropOldest,
-    /// The call is given up: the stream ends with an error, and the server is told.
+    /// The call is given up as soon as there is no room here: the stream ends with an error, and the server is told.
     Fail,
 }
 
@@ -57,7 +58,12 @@ pub struct CallStream<R> {
     idle: Option<Idle>,
 }
 
+/// Sends a request by a rule for what does not fit.
+type Begin<R> = Box<dyn FnOnce(Overflow) -> BoxFuture<'static, Result<R, Error>> + Send>;
+
 enum State<R> {
+    /// Not polled yet.
+    Waiting(Begin<R>),
     Running(BoxFuture<'static, Result<R, Error>>),
     Ended(Result<R, Error>),
     Over,
@@ -103,14 +109,21 @@ pub fn events<K: Kind + 'static>(request: Request<K>) -> CallStream<K::Result> {
     let buffer =
         Buffer { capacity: 256, overflow: Overflow::Wait, queue: VecDeque::new(), missed: 0, is_too_much: false };
     let buffer = Arc::new(Mutex::new(buffer));
-    let told = Arc::clone(&buffer);
-    let call = request.on_progress(move |progress| lock(&told).push(progress)).into_future();
-    CallStream { state: State::Running(call), buffer, idle: None }
+    let (told, missed) = (Arc::clone(&buffer), Arc::<AtomicU64>::default());
+    let begin = move |overflow| {
+        let request = match overflow {
+            Overflow::Wait | Overflow::Fail => request.every_progress(),
+            Overflow::DropOldest => request.count_missed(Arc::clone(&missed)),
+        };
+        let tell = move |progress| lock(&told).push(progress, missed.swap(0, Ordering::Relaxed));
+        request.on_progress(tell).into_future()
+    };
+    CallStream { state: State::Waiting(Box::new(begin)), buffer, idle: None }
 }
 
 impl<R> CallStream<R> {
     /// Sets how many notifications wait here to be taken, at least 1, and what becomes of those beyond that. Default:
-    /// 256, and they [wait](Overflow::Wait).
+    /// 256, and they [wait](Overflow::Wait). The rule is that of the moment when the stream is first polled.
     pub fn buffer(self, capacity: usize, overflow: Overflow) -> Self {
         {
             let mut buffer = lock(&self.buffer);
@@ -136,8 +149,19 @@ impl<R> CallStream<R> {
         buffer.queue.pop_front().map(CallEvent::Progress)
     }
 
+    /// Makes the call, if that was not done yet.
+    fn begin(&mut self) {
+        if matches!(self.state, State::Waiting(_))
+            && let State::Waiting(begin) = std::mem::replace(&mut self.state, State::Over)
+        {
+            let overflow = lock(&self.buffer).overflow;
+            self.state = State::Running(begin(overflow));
+        }
+    }
+
     /// Goes on with the call, and notes how it ended if it did.
     fn go_on(&mut self, cx: &mut Context<'_>) {
+        self.begin();
         let State::Running(call) = &mut self.state else { return };
         let outcome = call.as_mut().poll(cx);
         let (is_too_much, capacity) = {
@@ -159,8 +183,8 @@ impl<R> CallStream<R> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Ended(outcome) => Some(CallEvent::Done(outcome)),
             State::Over => None,
-            running @ State::Running(_) => {
-                self.state = running;
+            goes_on @ (State::Waiting(_) | State::Running(_)) => {
+                self.state = goes_on;
                 None
             }
         }
@@ -199,7 +223,9 @@ impl<R> Stream for CallStream<R> {
 }
 
 impl Buffer {
-    fn push(&mut self, progress: ProgressNotificationParams) {
+    /// Takes progress, before which the connection has dropped so much.
+    fn push(&mut self, progress: ProgressNotificationParams, dropped: u64) {
+        self.missed += dropped;
         if self.queue.len() >= self.capacity {
             match self.overflow {
                 // No more comes than the connection had kept: the call is not polled while anything is here.
@@ -226,7 +252,7 @@ impl<R> fmt::Debug for CallStream<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let buffer = lock(&self.buffer);
         f.debug_struct("CallStream")
-            .field("running", &matches!(self.state, State::Running(_)))
+            .field("over", &matches!(self.state, State::Over))
             .field("waiting", &buffer.queue.len())
             .field("missed", &buffer.missed)
             .finish_non_exhaustive()

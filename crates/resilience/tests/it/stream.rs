@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bowline_client::{Client, ErrorKind, Event};
 use bowline_protocol::{CallToolResult, Tool};
-use bowline_resilience::{CallEvent, CallStream, Order, Overflow, batch, events, merge};
+use bowline_resilience::{CallEvent, CallStream, Order, Overflow, batch, events, merge, recommended};
 use bowline_testkit::{Misbehaviour, MockServer, ToolCall, When};
 use bowline_transport::{Fault, Sent};
 use futures_util::StreamExt;
@@ -84,18 +84,45 @@ async fn a_slow_reader_loses_nothing_within_the_bound_and_stops_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_beyond_the_bound_of_a_byte_stream_is_told_of_and_never_the_end() {
+async fn beyond_the_bound_of_a_byte_stream_a_call_is_cancelled_and_its_reader_gets_all_before_and_an_error() {
     let server = server();
-    let client = client(&server).await;
-    let mut faults = client.events();
-    let mut slow = events(client.call("count").arg("steps", 10_000)).buffer(1, Overflow::Wait);
-    assert!(matches!(slow.next().await, Some(CallEvent::Progress(_))));
-    assert_eq!(told(events(client.call("count").arg("steps", 100))).await.len(), 100);
-    sleep(Duration::from_secs(5)).await;
-    let rest = told(slow).await;
-    assert!(rest.len() >= 4096 && rest.len() < 9_999, "{}", rest.len());
-    assert_eq!(rest.last(), Some(&10_000.0), "the newest are kept");
-    assert!(matches!(faults.next().await, Some(Event::Fault(Fault::ProgressDropped { .. }))));
+    // With layers and without: what a reader wants goes through them.
+    for builder in [Client::builder(), Client::builder().layer(recommended())] {
+        let client = builder.connect(server.connector()).await.unwrap();
+        let mut slow = events(client.call("count").arg("steps", 10_000)).buffer(1, Overflow::Wait);
+        assert!(matches!(slow.next().await, Some(CallEvent::Progress(first)) if first.progress == 1.0));
+        assert_eq!(told(events(client.call("count").arg("steps", 100))).await.len(), 100);
+        // Long before anybody reads on.
+        server.journal().wait_for_method("notifications/cancelled").await;
+        sleep(Duration::from_secs(5)).await;
+        let mut rest: Vec<_> = slow.collect().await;
+        let Some(CallEvent::Done(Err(error))) = rest.pop() else { panic!("an error") };
+        assert_eq!((error.kind(), error.sent()), (ErrorKind::Overloaded, Sent::Yes));
+        assert!(error.to_string().contains("max_exchange_queue"), "{error}");
+        assert!(rest.len() >= 4096, "{}", rest.len());
+        let numbers = rest.iter().map(|event| if let CallEvent::Progress(told) = event { told.progress } else { 0.0 });
+        assert!(numbers.eq((2..).take(rest.len()).map(f64::from)), "there is no gap");
+        client.close().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_connection_drops_is_counted_where_the_oldest_may_give_way() {
+    let server = server();
+    for builder in [Client::builder(), Client::builder().layer(recommended())] {
+        let client = builder.connect(server.connector()).await.unwrap();
+        let mut faults = client.events();
+        let mut slow = events(client.call("count").arg("steps", 10_000)).buffer(10, Overflow::DropOldest);
+        let mut all = vec![slow.next().await.unwrap()];
+        sleep(Duration::from_secs(5)).await;
+        all.extend(slow.collect::<Vec<_>>().await);
+        assert!(matches!(all.last(), Some(CallEvent::Done(Ok(_)))), "{:?}", all.last());
+        let told = all.iter().filter(|event| matches!(event, CallEvent::Progress(_))).count() as u64;
+        let missed: u64 = all.iter().map(|event| if let CallEvent::Missed(n) = event { *n } else { 0 }).sum();
+        assert_eq!(told + missed, 10_000);
+        assert!(matches!(faults.next().await, Some(Event::Fault(Fault::ProgressDropped { .. }))));
+        client.close().await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]

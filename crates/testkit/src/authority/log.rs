@@ -13,7 +13,7 @@ use super::answer::Endpoint;
 const HIDDEN: &str = "\u{2026}";
 
 /// Parameters that are no secrets.
-const SHOWN: [&str; 18] = [
+const SHOWN: [&str; 19] = [
     "actor_token_type",
     "application_type",
     "audience",
@@ -22,6 +22,7 @@ const SHOWN: [&str; 18] = [
     "client_name",
     "code_challenge",
     "code_challenge_method",
+    "dpop_jkt",
     "grant_type",
     "grant_types",
     "redirect_uri",

@@ -4,10 +4,10 @@ use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bowline_protocol::Era;
 use bowline_protocol::frame::Message;
 use bowline_transport::{
     BoxFuture, Connect, Exchange, Inbound, InboundEvent, Sent, Transport, TransportError, WireMessage, WireRequest,
+    WrapConnect,
 };
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -31,7 +31,13 @@ impl<C: Connect> FaultyConnect<C> {
     }
 }
 
-impl<C: Connect> Connect for FaultyConnect<C> {
+impl<C: Connect> WrapConnect for FaultyConnect<C> {
+    type Inner = C;
+
+    fn inner(&self) -> &C {
+        &self.inner
+    }
+
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
         Box::pin(async move {
             let inner = self.inner.connect().await?;
@@ -43,22 +49,6 @@ impl<C: Connect> Connect for FaultyConnect<C> {
                 Box::new(FaultyTransport { wire, inbound: Mutex::new(Some(inbound)), pump });
             Ok(transport)
         })
-    }
-
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-
-    fn server_lives_on(&self) -> bool {
-        self.inner.server_lives_on()
-    }
-
-    fn era(&self) -> Option<Era> {
-        self.inner.era()
-    }
-
-    fn identity(&self) -> Option<String> {
-        self.inner.identity()
     }
 }
 
@@ -103,6 +93,7 @@ impl FaultyTransport {
     }
 }
 
+// What is inside is gone after a cut, so it is asked member by member.
 impl Transport for FaultyTransport {
     fn request(&self, mut request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>> {
         Box::pin(async move {
@@ -172,6 +163,10 @@ impl Transport for FaultyTransport {
 
     fn is_full(&self) -> bool {
         self.wire.inner().is_ok_and(|inner| inner.is_full())
+    }
+
+    fn session_id(&self) -> Option<Arc<str>> {
+        self.wire.inner().ok().and_then(|inner| inner.session_id())
     }
 }
 

@@ -186,6 +186,14 @@ impl ExchangeSource for FaultyExchange {
         }
     }
 
+    fn status(&self) -> Option<u16> {
+        self.inner.as_ref().and_then(Exchange::status)
+    }
+
+    fn dropped(&self) -> u64 {
+        self.inner.as_ref().map_or(0, Exchange::dropped)
+    }
+
     fn cancel(&mut self, reason: &str) {
         if let Some(inner) = self.inner.take() {
             inner.cancel(reason);

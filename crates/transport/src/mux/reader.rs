@@ -9,6 +9,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::Shared;
+use super::lane::Pushed;
 use super::table::Found;
 use crate::error::{TransportError, TransportErrorKind};
 use crate::fault::{Fault, worth_a_report};
@@ -154,9 +155,13 @@ impl<'a> Reader<'a> {
             // Late, or a token that nobody gave out: the session's to count.
             return self.events.send(InboundEvent::Message(Message::Notification(notification))).await;
         };
-        let dropped = lane.push(Message::Notification(notification), self.shared.limits.max_exchange_queue);
-        if let Some(count) = dropped.filter(|c| worth_a_report(*c)) {
-            self.fault(Fault::ProgressDropped { count });
+        match (lane.push(Message::Notification(notification), &self.shared.limits), token) {
+            (Pushed::Dropped(count), _) if worth_a_report(count) => self.fault(Fault::ProgressDropped { count }),
+            (Pushed::Full, Some(Token { token })) => {
+                let id = self.shared.connection().table.id_of(&token).clone();
+                self.shared.give_up(&id, "its caller does not take its progress in time");
+            }
+            _ => {}
         }
     }
 

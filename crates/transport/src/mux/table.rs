@@ -17,6 +17,8 @@ const REMEMBERED: usize = 256;
 pub(crate) struct Open {
     pub(crate) lane: Arc<Lane>,
     token: Option<ProgressToken>,
+    /// Whether the peer is told when it is given up.
+    pub(crate) cancellable: bool,
 }
 
 /// What an answer's id turned out to be.
@@ -90,7 +92,13 @@ pub(crate) struct Table {
 
 impl Table {
     /// Opens an exchange; `false` if its id or its token is in use.
-    pub(crate) fn open(&mut self, id: &RequestId, token: Option<ProgressToken>, lane: Arc<Lane>) -> bool {
+    pub(crate) fn open(
+        &mut self,
+        id: &RequestId,
+        token: Option<ProgressToken>,
+        cancellable: bool,
+        lane: Arc<Lane>,
+    ) -> bool {
         let own_token = token.as_ref() == Some(id);
         if token.as_ref().is_some_and(|t| !own_token && self.by_token(t).is_some()) {
             return false;
@@ -100,7 +108,7 @@ impl Table {
             self.tokens.insert(token.clone(), id.clone());
         }
         self.string_ids += usize::from(matches!(id, RequestId::String(_)));
-        place.insert(Open { lane, token });
+        place.insert(Open { lane, token, cancellable });
         true
     }
 
@@ -118,16 +126,14 @@ impl Table {
         if self.given_up.contains(id) { Found::Late } else { Found::Unknown }
     }
 
-    /// Gives an exchange up; `false` if it was closed already.
-    pub(crate) fn give_up(&mut self, id: &RequestId) -> bool {
-        if self.close(id).is_none() {
-            return false;
-        }
+    /// Gives an exchange up, unless it was closed already.
+    pub(crate) fn give_up(&mut self, id: &RequestId) -> Option<Open> {
+        let open = self.close(id)?;
         if self.given_up.len() == REMEMBERED {
             self.given_up.pop_front();
         }
         self.given_up.push_back(id.clone());
-        true
+        Some(open)
     }
 
     fn close(&mut self, id: &RequestId) -> Option<Open> {
@@ -139,9 +145,14 @@ impl Table {
         Some(open)
     }
 
+    /// The request whose progress has this token, if it has one.
+    pub(crate) fn id_of<'a>(&'a self, token: &'a ProgressToken) -> &'a RequestId {
+        self.tokens.get(token).unwrap_or(token)
+    }
+
     /// The exchange whose progress this is.
     pub(crate) fn by_token(&self, token: &ProgressToken) -> Option<&Arc<Lane>> {
-        let id = self.tokens.get(token).unwrap_or(token);
+        let id = self.id_of(token);
         let open = self.open.get(id)?;
         (open.token.as_ref() == Some(token)).then_some(&open.lane)
     }
@@ -165,7 +176,7 @@ mod tests {
     fn table(ids: &[(RequestId, Option<ProgressToken>)]) -> Table {
         let mut table = Table::default();
         for (id, token) in ids {
-            assert!(table.open(id, token.clone(), Arc::default()));
+            assert!(table.open(id, token.clone(), true, Arc::default()));
         }
         table
     }
@@ -191,8 +202,8 @@ mod tests {
     #[test]
     fn c_03_a_late_answer_is_known_as_late() {
         let mut t = table(&[(3.into(), None)]);
-        assert!(t.give_up(&3.into()));
-        assert!(!t.give_up(&3.into()));
+        assert!(t.give_up(&3.into()).is_some());
+        assert!(t.give_up(&3.into()).is_none());
         assert!(matches!(t.answer(&3.into()), Found::Late));
         assert!(matches!(t.answer(&4.into()), Found::Unknown));
     }
@@ -203,7 +214,7 @@ mod tests {
         assert!(t.by_token(&1.into()).is_some());
         assert!(t.by_token(&"1".into()).is_none());
         assert!(t.by_token(&"job-\u{3b1}".into()).is_some());
-        assert!(!t.open(&7.into(), Some(1.into()), Arc::default()));
+        assert!(!t.open(&7.into(), Some(1.into()), true, Arc::default()));
         assert!(matches!(t.answer(&2.into()), Found::Open(_)));
         assert!(t.by_token(&"job-\u{3b1}".into()).is_none());
     }
@@ -224,8 +235,8 @@ mod tests {
     fn memory_of_given_up_ids_is_bounded() {
         let mut t = Table::default();
         for n in 0..10_000 {
-            assert!(t.open(&n.into(), None, Arc::default()));
-            assert!(t.give_up(&n.into()));
+            assert!(t.open(&n.into(), None, true, Arc::default()));
+            assert!(t.give_up(&n.into()).is_some());
         }
         assert_eq!((t.len(), t.given_up.len()), (0, REMEMBERED));
     }

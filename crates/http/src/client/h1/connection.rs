@@ -21,7 +21,7 @@ use crate::handover::{GivenUp, Handover};
 /// How many bytes are read at once where much comes.
 const MUCH: usize = 256 << 10;
 /// How many bytes of a body there is room for before they come: its head may claim anything.
-const CLAIMED: usize = 1 << 20;
+pub(crate) const CLAIMED: usize = 1 << 20;
 /// What has come of it is believed as often over. Each time that more room is made may copy what is there.
 const BELIEVED: usize = 16;
 /// How many interim answers there may be before the one that counts.

@@ -1,0 +1,218 @@
+//! Configured servers as members of a hub.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bowline_client::{ClientBuilder, Error, Timeouts};
+use bowline_config::{Configuration, Endpoint, Policy, Resolver, Server, ToolRules};
+use bowline_hub::{Filter, Member, PoolSettings};
+use bowline_transport::{BoxFuture, Connect};
+
+use super::connector::{Configured, MakeWay, Unusable};
+use crate::target::Target;
+
+type SetUp = dyn Fn(&Server, ClientBuilder) -> ClientBuilder + Send + Sync;
+
+/// Makes members of a [`Hub`](crate::hub::Hub) of the servers of a configuration.
+///
+/// Each server that is switched on is a member under the name that it has there, with the pool, the layers (feature
+/// `resilience`), the limits on time, the rules for tools and the groups that its entry names, and those of its policy.
+/// Which tools may be used without asking somebody is not looked at.
+///
+/// A server that cannot be used is a member as well, so that nobody looks for it in vain: what it is called for fails
+/// with the reason, as a variable without a value, a transport that is not compiled in, or a folder that is not
+/// trusted. None stops the others.
+///
+/// ```
+/// use bowline::Members;
+/// use bowline::config::{Configuration, Resolver, Sources, Surroundings};
+///
+/// let around = Surroundings::of_process();
+/// let config = Configuration::load(&around, &Sources::default());
+/// let members = Members::new(Resolver::new(around)).of(&config);
+/// println!("{} servers", members.len());
+/// ```
+#[derive(Clone)]
+pub struct Members {
+    resolver: Arc<Resolver>,
+    make_way: Arc<MakeWay>,
+    set_up: Option<Arc<SetUp>>,
+}
+
+impl Members {
+    /// Members whose variables this fills in. Texts out of files, the keyring and commands are asked for anew with each
+    /// connection.
+    pub fn new(resolver: Resolver) -> Self {
+        let make_way: Arc<MakeWay> =
+            Arc::new(|_, endpoint| Box::pin(std::future::ready(boxed(Target::configured(&endpoint)))));
+        Self { resolver: Arc::new(resolver), make_way, set_up: None }
+    }
+
+    /// Has servers on the web authorized by OAuth, where they have no credentials of their own and their entry does not
+    /// refuse it. `set_up` is given what the entry says (client, scopes, where the browser is sent back to) and adds a
+    /// store for tokens and somebody to ask.
+    ///
+    /// It takes the place of [`with_way`](Self::with_way).
+    #[cfg(feature = "auth")]
+    #[must_use]
+    pub fn with_oauth(
+        self,
+        set_up: impl Fn(&Server, bowline_auth::OAuthBuilder) -> bowline_auth::OAuthBuilder + Send + Sync + 'static,
+    ) -> Self {
+        let (resolver, set_up) = (Arc::clone(&self.resolver), Arc::new(set_up));
+        self.with_way(move |server, endpoint| {
+            let (resolver, set_up) = (Arc::clone(&resolver), Arc::clone(&set_up));
+            async move {
+                // A secret may come from a command.
+                let made = tokio::task::spawn_blocking(move || {
+                    boxed(super::oauth::way(&server, &endpoint, &resolver, |oauth| set_up(&server, oauth)))
+                });
+                made.await.unwrap_or_else(|_| Err(crate::target::config("the login could not be made ready")))
+            }
+        })
+    }
+
+    /// Sets how an endpoint is reached; by default as [`Target::configured`] does. It is called for each connection whose
+    /// endpoint is another one than before.
+    #[must_use]
+    pub fn with_way<F, R>(mut self, way: F) -> Self
+    where
+        F: Fn(Arc<Server>, Endpoint) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Box<dyn Connect>, Error>> + Send + 'static,
+    {
+        self.make_way = Arc::new(move |server, endpoint| -> BoxFuture<'static, _> { Box::pin(way(server, endpoint)) });
+        self
+    }
+
+    /// Sets how the clients of members are set up: handlers, keep-alive, layers of one's own, which are outside of those
+    /// of the entry. It is called for each connection; limits on time that it sets win over those of the entry.
+    #[must_use]
+    pub fn with_client(
+        mut self,
+        set_up: impl Fn(&Server, ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.set_up = Some(Arc::new(set_up));
+        self
+    }
+
+    /// The members of a configuration: all servers that are switched on, and those whose entries are broken.
+    pub fn of(&self, config: &Configuration) -> Vec<Member> {
+        let servers = config.servers().iter().filter(|server| server.enabled);
+        let members = servers.map(|server| self.member(config, server));
+        let broken = config.broken().iter().map(|name| {
+            let why = match config.server(name) {
+                Ok(_) => "the entry cannot be used".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            in_groups(unusable(name, &why), config, name)
+        });
+        members.chain(broken).collect()
+    }
+
+    /// One server as a member.
+    pub fn member(&self, config: &Configuration, server: &Server) -> Member {
+        let member = match self.usable(config, server) {
+            Ok(member) => member,
+            Err(error) => unusable(&server.name, &error.to_string()),
+        };
+        in_groups(member, config, &server.name)
+    }
+
+    fn usable(&self, config: &Configuration, server: &Server) -> Result<Member, Error> {
+        let policy = config.policy_of(server);
+        let shared = Arc::new(server.clone());
+        let way = |replica| {
+            let (resolver, make_way) = (Arc::clone(&self.resolver), Arc::clone(&self.make_way));
+            Configured::new(Arc::clone(&shared), replica, resolver, make_way)
+        };
+        #[cfg(feature = "resilience")]
+        let layers = super::ConfiguredLayers::new(&server.layers)?;
+        let set_up = self.set_up.clone();
+        let its = Arc::clone(&shared);
+        let mut member = Member::new(server.name.as_str(), way(None))
+            .filter(filter(&server.tools, policy))
+            .fingerprint((server.fingerprint(), format!("{policy:?}"), groups(config, &server.name)))
+            .client(move |builder| {
+                let builder = builder.timeouts(timeouts(&its));
+                let builder = match &set_up {
+                    Some(set_up) => set_up(&its, builder),
+                    None => builder,
+                };
+                #[cfg(feature = "resilience")]
+                let builder = layers.around(builder);
+                builder
+            });
+        if let Some(limit) = server.timeouts.connect {
+            member = member.connect_deadline(limit);
+        }
+        if let Some(pool) = &server.pool {
+            member = member.pool(pool_settings(pool));
+            for (n, replica) in pool.replicas.iter().enumerate() {
+                member =
+                    member.replica(format!("{}/{}", server.name, n + 2), way(Some(replica.clone())), replica.weight);
+            }
+        }
+        Ok(member)
+    }
+}
+
+impl fmt::Debug for Members {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Members").field("resolver", &self.resolver).finish_non_exhaustive()
+    }
+}
+
+fn boxed(way: Result<Target, Error>) -> Result<Box<dyn Connect>, Error> {
+    way.map(|way| Box::new(way) as Box<dyn Connect>)
+}
+
+/// A member that fails with a reason.
+fn unusable(name: &str, why: &str) -> Member {
+    Member::new(name, Unusable(why.to_owned())).fingerprint(("unusable", why))
+}
+
+fn groups<'c>(config: &'c Configuration, name: &str) -> Vec<&'c str> {
+    let of_it = config.groups().iter().filter(|group| group.servers.iter().any(|server| server == name));
+    of_it.map(|group| group.name.as_str()).collect()
+}
+
+fn in_groups(member: Member, config: &Configuration, name: &str) -> Member {
+    groups(config, name).into_iter().fold(member, |member, group| member.group(group))
+}
+
+/// What both the server's own rules and its policy let through.
+fn filter(rules: &ToolRules, policy: Option<&Policy>) -> Filter {
+    let of = |rules: &ToolRules| {
+        let filter = Filter::new().deny(rules.deny.iter().cloned());
+        match &rules.allow {
+            Some(allow) => filter.allow(allow.iter().cloned()),
+            None => filter,
+        }
+    };
+    match policy {
+        Some(policy) if policy.read_only => of(rules).and(of(&policy.tools)).read_only(),
+        Some(policy) => of(rules).and(of(&policy.tools)),
+        None => of(rules),
+    }
+}
+
+/// How long clients of a server wait.
+fn timeouts(server: &Server) -> Timeouts {
+    let configured = &server.timeouts;
+    let mut timeouts = Timeouts::default();
+    if let Some(limit) = configured.connect {
+        timeouts = timeouts.with_connect(limit);
+    }
+    if let Some(limit) = configured.idle {
+        timeouts = timeouts.with_idle(limit);
+    }
+    if let Some(limit) = configured.total {
+        timeouts = timeouts.with_total(limit).with_task(limit);
+    }
+    timeouts
+}
+
+/// The settings of a pool as an entry has them. Its replicas are not among them.
+pub fn pool_settings(pool: &bowline_config::Pool) -> PoolSettings {
+    PoolSettings::default().with_connections(pool.connections).with_sticky(pool.sticky)
+}

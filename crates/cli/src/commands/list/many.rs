@@ -1,0 +1,145 @@
+//! `bowline list --all`: what all servers of the configuration have.
+
+use std::collections::BTreeMap;
+
+use bowline::hub::{Failure, Hub, Lists, Offer};
+use bowline::protocol::{Prompt, Resource, ResourceTemplate, Tool};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::exit::{CliError, Stop};
+use crate::fleet::Fleet;
+use crate::options::{Format, List};
+use crate::output::Output;
+use crate::render;
+use crate::sanitize;
+use crate::session::Run;
+use crate::styled::Styled;
+
+pub(super) async fn run(options: &List, run: &Run, out: &mut Output) -> Result<(), Stop> {
+    let fleet = Fleet::load(run);
+    let selected = fleet.select(&[], options.group.as_deref())?;
+    if selected.is_empty() {
+        run.console.note("the configuration names no such server; `bowline config list` shows those there are");
+    }
+    fleet
+        .with_hub(&selected, async |hub| {
+            let mut found = Found::default();
+            found.fetch(options, hub, &fleet).await;
+            // Several lists of one server fail for one reason.
+            let answered = selected.len() > found.failures.len();
+            if let (false, Some(error)) = (answered, found.failures.values().next()) {
+                let message = format!("none of the {} servers says what it has", selected.len());
+                return Err(CliError::new(error.code, message).into());
+            }
+            if out.format() == Format::Json { out.json(&found.to_json()) } else { found.show(options, run, out) }
+        })
+        .await
+}
+
+/// What the servers said, by their names.
+#[derive(Default)]
+struct Found {
+    tools: Option<BTreeMap<String, Vec<Tool>>>,
+    resources: Option<BTreeMap<String, Vec<Resource>>>,
+    templates: Option<BTreeMap<String, Vec<ResourceTemplate>>>,
+    prompts: Option<BTreeMap<String, Vec<Prompt>>>,
+    failures: BTreeMap<String, CliError>,
+}
+
+impl Found {
+    async fn fetch(&mut self, options: &List, hub: &Hub, fleet: &Fleet) {
+        if !options.resources && !options.templates && !options.prompts {
+            self.tools = Some(self.all(hub.tools(), fleet).await);
+        }
+        if options.resources {
+            self.resources = Some(self.all(hub.resources(), fleet).await);
+        }
+        if options.templates {
+            self.templates = Some(self.all(hub.resource_templates(), fleet).await);
+        }
+        if options.prompts {
+            self.prompts = Some(self.all(hub.prompts(), fleet).await);
+        }
+    }
+
+    /// The lists of all servers; what is wrong is told as it comes.
+    async fn all<T: Offer + Clone>(&mut self, lists: Lists<T>, fleet: &Fleet) -> BTreeMap<String, Vec<T>> {
+        let (mut lists, mut all) = (lists.by_member(), BTreeMap::new());
+        while let Some(list) = lists.next().await {
+            for finding in &list.findings {
+                fleet.tell_finding(finding);
+            }
+            let name = list.member.as_ref().to_owned();
+            match list.error {
+                Some(_) if self.failures.contains_key(&name) => {}
+                Some(error) => {
+                    let failure = Failure { member: list.member, error };
+                    let error = fleet.tell_failure(&failure);
+                    self.failures.insert(name, error);
+                }
+                None => {
+                    all.insert(name, list.items.into_iter().map(|offered| (*offered.item).clone()).collect());
+                }
+            }
+        }
+        all
+    }
+
+    fn to_json(&self) -> Value {
+        let mut servers: BTreeMap<&str, serde_json::Map<String, Value>> = BTreeMap::new();
+        fn put<'f, T: Serialize>(
+            servers: &mut BTreeMap<&'f str, serde_json::Map<String, Value>>,
+            key: &str,
+            lists: Option<&'f BTreeMap<String, Vec<T>>>,
+        ) {
+            for (name, items) in lists.into_iter().flatten() {
+                let items = serde_json::to_value(items).unwrap_or_default();
+                servers.entry(name).or_default().insert(key.to_owned(), items);
+            }
+        }
+        put(&mut servers, "tools", self.tools.as_ref());
+        put(&mut servers, "resources", self.resources.as_ref());
+        put(&mut servers, "resourceTemplates", self.templates.as_ref());
+        put(&mut servers, "prompts", self.prompts.as_ref());
+        let servers = servers.into_iter().map(|(name, mut lists)| {
+            lists.shift_insert(0, "server".to_owned(), name.into());
+            Value::Object(lists)
+        });
+        let failures = self.failures.iter().map(|(name, error)| {
+            let error = error.to_json().get("error").cloned().unwrap_or_default();
+            json!({"server": name, "error": error})
+        });
+        json!({"servers": servers.collect::<Vec<_>>(), "failures": failures.collect::<Vec<_>>()})
+    }
+
+    fn show(&self, options: &List, run: &Run, out: &mut Output) -> Result<(), Stop> {
+        let markdown = out.format() == Format::Md;
+        let mut text = Styled::new();
+        // Tools and prompts as they are called; resources are URIs, so whose they are stands apart.
+        for (server, tools) in self.tools.iter().flatten() {
+            text.append(render::tools_of(server, tools, markdown));
+        }
+        for (server, prompts) in self.prompts.iter().flatten() {
+            text.append(render::prompts_of(server, prompts, markdown));
+        }
+        for (server, resources) in self.resources.iter().flatten().filter(|(_, list)| !list.is_empty()) {
+            text.append(heading(server, markdown));
+            text.append(render::resources(resources, markdown));
+        }
+        for (server, templates) in self.templates.iter().flatten().filter(|(_, list)| !list.is_empty()) {
+            text.append(heading(server, markdown));
+            text.append(render::templates(templates, markdown));
+        }
+        if text.is_empty() {
+            let group = options.group.as_deref().map(|group| format!(" of the group `{}`", sanitize::line(group)));
+            run.console.note(format!("the servers{} list none", group.unwrap_or_default()));
+        }
+        out.long_text(&text)
+    }
+}
+
+fn heading(server: &str, markdown: bool) -> Styled {
+    let server = sanitize::line(server);
+    if markdown { Styled::new().plain(format!("## {server}\n\n")) } else { Styled::new().dim(server).line() }
+}

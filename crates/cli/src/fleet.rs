@@ -1,0 +1,148 @@
+//! Many servers of the configuration at once.
+
+use std::collections::HashSet;
+
+use bowline::config::{Configuration, Problem, Severity};
+use bowline::hub::{Failure, Finding, Hub, Member};
+use bowline::{ClientBuilder, Error, Members};
+
+use crate::configured;
+use crate::exit::{CliError, Stop};
+use crate::sanitize;
+use crate::server;
+use crate::session::{Run, Signals, interrupted};
+use crate::suggest;
+
+/// The configuration, and how its servers are reached as the options say.
+pub(crate) struct Fleet {
+    run: Run,
+    config: Configuration,
+}
+
+impl Fleet {
+    /// Reads the configuration. What is wrong with it is told, and the rest goes on.
+    pub(crate) fn load(run: &Run) -> Self {
+        let config = configured::load(&run.global.config);
+        let is_error = |problem: &&Problem| problem.severity == Severity::Error && problem.server.is_none();
+        for problem in config.problems().iter().filter(is_error) {
+            run.console.warn(sanitize::excerpt(&problem.to_string(), 1_000));
+        }
+        Self { run: run.for_many(), config }
+    }
+
+    /// The configuration.
+    pub(crate) const fn config(&self) -> &Configuration {
+        &self.config
+    }
+
+    /// The names of the servers that are meant: those that are named, in a group, or all, where they are switched on.
+    ///
+    /// # Errors
+    /// Where there is no such group or server.
+    pub(crate) fn select(&self, named: &[String], group: Option<&str>) -> Result<HashSet<String>, CliError> {
+        let mut selected: HashSet<String> = {
+            let on = self.config.servers().iter().filter(|server| server.enabled);
+            on.map(|server| server.name.clone()).chain(self.config.broken().iter().cloned()).collect()
+        };
+        if let Some(wanted) = group {
+            let groups = self.config.groups();
+            let Some(found) = groups.iter().find(|group| group.name == wanted) else {
+                let hint = suggest::did_you_mean(wanted, groups.iter().map(|group| group.name.as_str()));
+                let hint = hint.unwrap_or_else(|| "groups stand in `[groups]` of a bowline.toml".to_owned());
+                return Err(CliError::usage(format!("no group is called `{}`", sanitize::line(wanted))).hint(hint));
+            };
+            selected.retain(|name| found.servers.contains(name));
+        }
+        if !named.is_empty() {
+            // One that is unknown or switched off is told as anywhere.
+            for name in named {
+                let server = self.config.server(name);
+                match server {
+                    Ok(server) if !server.enabled => {
+                        configured::endpoint(&self.run.global, server)?;
+                    }
+                    Ok(_) => {}
+                    Err(error) => return Err(configured::told(&error)),
+                }
+            }
+            selected.retain(|name| named.contains(name));
+        }
+        Ok(selected)
+    }
+
+    /// Runs `body` with a hub of these servers, and ends it in order.
+    ///
+    /// # Errors
+    /// Those of `body`, and where options are for one server alone.
+    pub(crate) async fn with_hub(
+        &self,
+        selected: &HashSet<String>,
+        body: impl AsyncFnOnce(&Hub) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let mut signals = Signals::new()?;
+        let hub = Hub::builder().members(self.members(selected)?).build()?;
+        let result = tokio::select! {
+            biased;
+            () = signals.next() => Err(interrupted()),
+            result = body(&hub) => result,
+        };
+        tokio::select! {
+            biased;
+            () = signals.next() => {}
+            _ = hub.close() => {}
+        }
+        result
+    }
+
+    fn members(&self, selected: &HashSet<String>) -> Result<Vec<Member>, CliError> {
+        let global = &self.run.global;
+        if let Some(option) = global.stated_for_urls().or_else(|| global.stated_for_programs()) {
+            let message = format!("{option} is for one server, and this is about many");
+            return Err(CliError::usage(message).hint(format!("leave {option} out, or name one server")));
+        }
+        let (ways, clients) = (self.run.clone(), self.run.clone());
+        let settings = self.run.settings()?;
+        let members = Members::new(configured::resolver(global)?)
+            .with_way(move |server, endpoint| {
+                let run = ways.clone();
+                async move {
+                    let way = server::way(&run, &run.global, &server.name, endpoint).await;
+                    way.map(|named| run.inspected(named.into_connector())).map_err(|error| Error::config(error.message))
+                }
+            })
+            .with_client(move |server, builder: ClientBuilder| {
+                settings.apply(builder).timeouts(clients.timeouts(&server.timeouts))
+            });
+        let list_limit = global.max_time.or(global.timeout);
+        let members = members.of(&self.config).into_iter().filter(|member| selected.contains(member.name()));
+        let timed = members.map(|member| {
+            let member = match global.connect_timeout {
+                Some(limit) => member.connect_deadline(limit),
+                None => member,
+            };
+            match list_limit {
+                Some(limit) => member.list_deadline(limit),
+                None => member,
+            }
+        });
+        Ok(timed.collect())
+    }
+
+    /// Tells what is odd about a list.
+    pub(crate) fn tell_finding(&self, finding: &Finding) {
+        self.run.console.warn(sanitize::excerpt(&finding.to_string(), 500));
+    }
+
+    /// Tells why a server could not say what it has.
+    pub(crate) fn tell_failure(&self, failure: &Failure) -> CliError {
+        let error = CliError::from(failure.error.clone());
+        let hint = if error.wants_login {
+            format!("; `bowline list {}` asks for a login", sanitize::line(&failure.member))
+        } else {
+            String::new()
+        };
+        let (member, message) = (sanitize::line(&failure.member), sanitize::excerpt(&error.message, 500));
+        self.run.console.warn(format!("{member}: {message}{hint}"));
+        error
+    }
+}
