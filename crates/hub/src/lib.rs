@@ -21,6 +21,7 @@ mod reload;
 mod route;
 mod search;
 mod seat;
+mod stats;
 mod uris;
 mod watch;
 
@@ -39,6 +40,7 @@ pub use pool::{
     Affinity, Drained, Ejection, Leased, Pool, PoolEvent, PoolSettings, PoolSnapshot, Replica, ReplicaSnapshot, Verdict,
 };
 pub use reload::Reloaded;
+pub use stats::{CallStats, NamedStats, Outcome, ServerSnapshot, ServerStats, Stats, StatsFeed, StatsSnapshot, Times};
 pub use watch::ResourceWatch;
 
 /// The examples of the book's chapter.

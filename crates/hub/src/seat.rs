@@ -18,6 +18,7 @@ use crate::kept::Kept;
 use crate::member::{Member, SetUp};
 use crate::office::Office;
 use crate::pool::{Affinity, Leased, Pool, PoolEvent, Replica, Verdict};
+use crate::stats::ServerStats;
 
 pub struct Seat {
     pub(crate) member: Member,
@@ -25,6 +26,7 @@ pub struct Seat {
     pub(crate) id: u64,
     pub(crate) pool: Pool,
     pub(crate) office: Arc<Office>,
+    pub(crate) stats: Arc<ServerStats>,
     /// What it is called in errors.
     what: String,
     circuit: Option<Mutex<Breaker>>,
@@ -68,6 +70,7 @@ impl Seat {
             id: office.next_id(),
             pool,
             office: Arc::clone(office),
+            stats: office.stats.server(&member.name),
             what,
             circuit: member.circuit.map(|settings| Mutex::new(Breaker::new(settings))),
             part: RwLock::new(part),

@@ -41,7 +41,12 @@ async fn arguments_progress_limits_and_hands_are_those_of_a_client() {
     let hears = Arc::clone(&heard);
     // The name is found out only when it is sent, and the arguments are kept until then.
     let call = hub.call("sums__add").arg("a", 2).args(json!({"b": 3, "a": 9}));
-    let result = call.on_progress(move |_| drop(hears.fetch_add(1, Ordering::SeqCst))).await.unwrap();
+    let result = call
+        .on_progress(move |_| {
+            hears.fetch_add(1, Ordering::SeqCst);
+        })
+        .await
+        .unwrap();
     assert_eq!((result.joined_text().as_str(), heard.load(Ordering::SeqCst)), ("5", 1));
     let timeout = hub.call("sums__hang").max_time(Duration::from_millis(20)).await.unwrap_err();
     assert_eq!(timeout.kind(), ErrorKind::Timeout);
@@ -123,4 +128,24 @@ async fn a_call_that_never_left_goes_on_to_another_replica() {
     for _ in 0..20 {
         assert_eq!(hub.call("m.x").await.unwrap().joined_text(), "two");
     }
+}
+
+#[tokio::test]
+async fn calls_are_counted_by_member_and_own_name() {
+    let server = MockServer::builder()
+        .tool(tool("fine"), |_| async { Ok(CallToolResult::text("")) })
+        .tool(tool("fails"), |_| async { Ok(CallToolResult::error("no")) })
+        .build();
+    let hub = hub([Member::new("m", server.connector())]);
+    hub.call("m__fine").await.unwrap();
+    hub.call("m.fine").await.unwrap();
+    hub.call("m__fails").await.unwrap();
+    let snapshot = hub.stats().snapshot();
+    let server = &snapshot.servers[0];
+    let counted: Vec<_> =
+        server.tools.iter().map(|tool| (tool.name.as_str(), tool.stats.calls, tool.stats.tool_failures)).collect();
+    assert_eq!((server.name.as_str(), counted), ("m", vec![("fails", 1, 1), ("fine", 2, 0)]));
+    assert_eq!(server.methods[0].name, "tools/list");
+    hub.remove("m").await.unwrap();
+    assert!(hub.stats().snapshot().servers.is_empty(), "what is gone is forgotten");
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::support::{Gated, builder, hub, names, server, tool, with_tool};
 
 #[tokio::test]
-async fn a_tool_that_is_listed_twice_is_there_once_and_told() {
+async fn case_tools_019_a_tool_that_is_listed_twice_is_given_out_once_and_told() {
     let twice = json!({"tools": [
         {"name": "a", "inputSchema": {}, "description": "first"},
         {"name": "b", "inputSchema": {}},
