@@ -40,6 +40,9 @@ pub use pool::{
     Affinity, Drained, Ejection, Leased, Pool, PoolEvent, PoolSettings, PoolSnapshot, Replica, ReplicaSnapshot, Verdict,
 };
 pub use reload::Reloaded;
+#[cfg(feature = "store")]
+pub use search::{Loaded, SearchStore};
+pub use search::{SearchField, SearchHit, SearchIndex, SearchQuery, SearchRecord};
 pub use stats::{CallStats, NamedStats, Outcome, ServerSnapshot, ServerStats, Stats, StatsFeed, StatsSnapshot, Times};
 pub use watch::ResourceWatch;
 
