@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bowline_client::request::{CallTool, Complete, GetPrompt, Raw, ReadResource, Request};
 use bowline_client::{Client, Error};
-use bowline_protocol::{CompletionReference, Prompt, Resource, ResourceTemplate, Tool, excerpt};
+use bowline_protocol::{CompletionReference, Prompt, Resource, ResourceTemplate, Tool, excerpt, method};
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::Instant;
@@ -26,6 +26,7 @@ use crate::pool::{Affinity, Drained, PoolSnapshot};
 use crate::reload::Reloaded;
 use crate::route::{HubRoute, Sought, Target};
 use crate::seat::{Held, Seat};
+use crate::stats::Stats;
 use crate::watch::ResourceWatch;
 
 /// Many servers behind one handle.
@@ -163,7 +164,7 @@ impl Hub {
     /// [`ErrorKind::Denied`](bowline_client::ErrorKind::Denied) by a [filter](crate::Filter),
     /// [`ErrorKind::Unavailable`](bowline_client::ErrorKind::Unavailable) where the member is down, or how connecting failed.
     pub fn call(&self, tool: impl AsRef<str>) -> Request<CallTool> {
-        let (route, own) = self.route(Sought::Tool, tool.as_ref());
+        let (route, own) = self.route(Sought::Tool, method::TOOLS_CALL, tool.as_ref());
         CallTool::routed(route, own)
     }
 
@@ -172,18 +173,18 @@ impl Hub {
     /// Where none is known to, all members are asked what they have, until one has it.
     pub fn read(&self, uri: impl Into<String>) -> Request<ReadResource> {
         let uri = uri.into();
-        let (route, _) = self.route(Sought::Resource, &uri);
+        let (route, _) = self.route(Sought::Resource, method::RESOURCES_READ, &uri);
         ReadResource::routed(route, uri)
     }
 
     /// A reading of a resource of one member.
     pub fn read_from(&self, member: &str, uri: impl Into<String>) -> Request<ReadResource> {
-        ReadResource::routed(self.route_to(member), uri)
+        ReadResource::routed(self.route_to(member, method::RESOURCES_READ), uri)
     }
 
     /// A filling-in of a prompt, by a name as for [`call`](Self::call).
     pub fn prompt(&self, name: impl AsRef<str>) -> Request<GetPrompt> {
-        let (route, own) = self.route(Sought::Prompt, name.as_ref());
+        let (route, own) = self.route(Sought::Prompt, method::PROMPTS_GET, name.as_ref());
         GetPrompt::routed(route, own.as_ref())
     }
 
@@ -194,12 +195,14 @@ impl Hub {
         argument: impl Into<String>,
         value: impl Into<String>,
     ) -> Request<Complete> {
+        let asks = method::COMPLETION_COMPLETE;
         let route = match &reference {
-            CompletionReference::Prompt(prompt) => self.route(Sought::Prompt, &prompt.name).0,
-            CompletionReference::Resource(template) => self.route(Sought::Resource, &template.uri).0,
+            CompletionReference::Prompt(prompt) => self.route(Sought::Prompt, asks, &prompt.name).0,
+            CompletionReference::Resource(template) => self.route(Sought::Resource, asks, &template.uri).0,
             // The kinds may grow; whose they are nobody knows here.
             _ => self.route_with(
                 Sought::Member,
+                asks,
                 Target::Nothing(Error::unknown_name("the reference names no member; ask by Hub::client")),
             ),
         };
@@ -208,7 +211,7 @@ impl Hub {
 
     /// A request of any method to one member, with an undecoded result.
     pub fn request(&self, member: &str, method: impl Into<String>) -> Request<Raw> {
-        Raw::routed(self.route_to(member), method)
+        Raw::routed(self.route_to(member, "other"), method)
     }
 
     /// The tools of all members.
@@ -299,6 +302,11 @@ impl Hub {
         self.shared.seat(member).map(|seat| MemberStatus::of(&seat))
     }
 
+    /// What became of the calls to each member and tool so far, to be read, watched or shown to Prometheus.
+    pub fn stats(&self) -> &Stats {
+        &self.shared.office.stats
+    }
+
     /// Forgets what stands against another attempt at a member: it is tried at the next need. For whoever has mended what
     /// was wrong.
     ///
@@ -365,26 +373,26 @@ impl Hub {
     }
 
     /// The way to what is sought, and what its server calls it as far as that is known.
-    fn route(&self, what: Sought, name: &str) -> (HubRoute, Arc<str>) {
+    fn route(&self, what: Sought, method: &'static str, name: &str) -> (HubRoute, Arc<str>) {
         let target = self.shared.look_up(what, name);
         let own = match &target {
             Target::Known { own: Some(own), .. } => Arc::clone(own),
             Target::Named(_, name) => Arc::clone(name),
             _ => name.into(),
         };
-        (self.route_with(what, target), own)
+        (self.route_with(what, method, target), own)
     }
 
-    fn route_to(&self, member: &str) -> HubRoute {
+    fn route_to(&self, member: &str, method: &'static str) -> HubRoute {
         let target = match self.shared.seat(member) {
             Ok(seat) => Target::Known { seat, own: None },
             Err(error) => Target::Nothing(error),
         };
-        self.route_with(Sought::Member, target)
+        self.route_with(Sought::Member, method, target)
     }
 
-    fn route_with(&self, what: Sought, target: Target) -> HubRoute {
-        HubRoute { shared: Arc::clone(&self.shared), target, what, affinity: self.affinity.clone() }
+    fn route_with(&self, what: Sought, method: &'static str, target: Target) -> HubRoute {
+        HubRoute { shared: Arc::clone(&self.shared), target, what, method, affinity: self.affinity.clone() }
     }
 }
 
@@ -482,6 +490,7 @@ impl Shared {
         }
         drop(members);
         self.office.forget_uris(&seat);
+        self.office.stats.forget(name);
         self.office.feed.tell(|| Change::Removed { member: Arc::clone(&seat.member.name) });
         Some(seat)
     }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::finding::{Finding, Oddity};
 use crate::offer::{Offer, Offered};
 use crate::seat::Seat;
+use crate::stats::Outcome;
 
 /// How many things that are listed twice are told of each list.
 const MOST_TWICE: usize = 100;
@@ -198,11 +199,14 @@ impl<T: Offer> Kept<T> {
         // What changes from here on makes it old.
         let turn = self.turn.load(Ordering::Acquire);
         let limit = seat.member.list_deadline;
+        let began = Instant::now();
         let outcome = match tokio::time::timeout(limit, read::<T>(&held, seat.member.max_items)).await {
             Ok(Err(error)) if error.kind() == ErrorKind::Unsupported => Ok(Read::default()),
             Ok(outcome) => outcome,
             Err(_) => Err(Error::deadline(limit, Sent::Maybe)),
         };
+        let ended = outcome.as_ref().map_or_else(Outcome::of, |_| Outcome::Answered);
+        seat.stats.record_method(T::METHOD, ended, began.elapsed());
         held.report(outcome.as_ref().map(drop), Safety::ReadOnly);
         let Read { items, oddities, life } = outcome?;
         let life = life.or_else(|| (!T::tells_changes(&held)).then_some(seat.member.list_life));
@@ -256,7 +260,7 @@ async fn read<T: Offer>(client: &Client, most: usize) -> Result<Read<T>, Error> 
             read.oddities.push(Oddity::TooLong { kept: most });
             break;
         } else {
-            read.items.push(Arc::new(item));
+            read.items.push(Arc::new(item.detached()));
         }
     }
     let mut twice: Vec<_> = times.into_iter().filter(|(_, times)| *times > 1).collect();

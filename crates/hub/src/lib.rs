@@ -45,3 +45,8 @@ pub use search::{Loaded, SearchStore};
 pub use search::{SearchField, SearchHit, SearchIndex, SearchQuery, SearchRecord};
 pub use stats::{CallStats, NamedStats, Outcome, ServerSnapshot, ServerStats, Stats, StatsFeed, StatsSnapshot, Times};
 pub use watch::ResourceWatch;
+
+/// The examples of the book's chapter.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/src/hub.md")]
+pub struct Chapter;
