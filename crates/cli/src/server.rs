@@ -44,7 +44,7 @@ pub(crate) async fn named(run: &Run, server: &Server) -> Result<Named, CliError>
             Ok(Named::Url(Box::new(Target::parse_with(url, &options)?)))
         }
         None => {
-            let program = fitted(self::program(global, server)?, global, "server", &run.console)?;
+            let program = fitted(program(global, server)?, global, "server", &run.console)?;
             Ok(Named::Program(Box::new(program)))
         }
     }

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bowline::auth::OAuth;
+use bowline::hub::{Pool, Replica};
 use bowline::protocol::{LoggingLevel, LoggingMessageNotificationParams, Revision};
 use bowline::transport::Connect;
-use bowline::hub::{Pool, Replica};
 use bowline::{Client, ClientBuilder, ConfiguredLayers, Event, Folders, Timeouts, config};
 use bowline_testkit::Inspector;
 use tokio::sync::Notify;

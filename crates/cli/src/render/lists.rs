@@ -16,9 +16,7 @@ pub(crate) fn tools(tools: &[Tool], markdown: bool) -> Styled {
 
 /// The tools of one of many servers, as they are called: `server.tool(…)`.
 pub(crate) fn tools_of(server: &str, tools: &[Tool], markdown: bool) -> Styled {
-    all(tools, markdown, |tool| {
-        (tool_line(tool).of(server), tool.description.as_deref().or(tool.title.as_deref()))
-    })
+    all(tools, markdown, |tool| (tool_line(tool).of(server), tool.description.as_deref().or(tool.title.as_deref())))
 }
 
 /// A tool as its signature: `echo(message: string)`.
