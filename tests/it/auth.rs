@@ -10,6 +10,7 @@ mod processes;
 mod provider;
 mod scopes;
 mod tokens;
+mod upgrade;
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;

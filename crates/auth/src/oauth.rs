@@ -208,6 +208,10 @@ impl Authorize for OAuth {
     fn accepted(&self, sent: &HeaderValue) {
         self.0.inner.lock().accepted(sent);
     }
+
+    fn waits_for_person(&self) -> bool {
+        *self.0.inner.asking.borrow()
+    }
 }
 
 impl fmt::Debug for OAuth {

@@ -1,6 +1,6 @@
 //! WebSocket with credentials: the hook of HTTP requests, asked for the upgrade.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bowline_http::{AuthRequest, Authorize, Challenge, Retry};
 use bowline_transport::{BoxFuture, Connect, Transport, TransportError, TransportErrorKind, WrapConnect};
@@ -33,7 +33,15 @@ impl Authorized {
             for (name, value) in &headers {
                 way = way.header(name, value.to_str().unwrap_or_default());
             }
-            let error = match way.connect().await {
+            let told = Arc::new(Mutex::new(HeaderMap::new()));
+            let hear = Arc::clone(&told);
+            way = way.on_answer(move |headers| {
+                headers.clone_into(&mut hear.lock().unwrap_or_else(PoisonError::into_inner));
+            });
+            let done = way.connect().await;
+            let told = std::mem::take(&mut *told.lock().unwrap_or_else(PoisonError::into_inner));
+            self.authorize.answered(&told);
+            let error = match done {
                 Ok(transport) => {
                     if let Some(sent) = headers.get(AUTHORIZATION) {
                         self.authorize.accepted(sent);
@@ -47,8 +55,7 @@ impl Authorized {
                 Some(403) => StatusCode::FORBIDDEN,
                 _ => return Err(error),
             };
-            // The headers of a refused upgrade are not told: whoever wants to know asks the server.
-            let (told, sent) = (HeaderMap::new(), headers.get(AUTHORIZATION));
+            let sent = headers.get(AUTHORIZATION);
             let challenge = Challenge::new(status, &self.url, &told, sent, attempt);
             if attempt == Challenge::MAX_ATTEMPTS || self.authorize.challenged(challenge).await? == Retry::GiveUp {
                 return Err(error);
@@ -67,5 +74,9 @@ impl WrapConnect for Authorized {
 
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
         Box::pin(self.open())
+    }
+
+    fn waits_for_person(&self) -> bool {
+        self.authorize.waits_for_person()
     }
 }

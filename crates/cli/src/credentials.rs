@@ -1,6 +1,8 @@
 //! Where tokens are kept, and the authorization of one server.
 
 use std::env;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::time::Duration;
 
 use bowline::auth::{AuthError, AuthErrorKind, CredentialStore, FileStore, OAuth, StoreKey};
@@ -8,7 +10,9 @@ use bowline::http::HttpClient;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
+use crate::console::Console;
 use crate::exit::{CliError, Code};
+use crate::keyring;
 use crate::login::Person;
 use crate::options::Login;
 use crate::prompts;
@@ -43,6 +47,8 @@ pub(crate) struct Profile {
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     client_metadata_url: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes: Vec<String>,
@@ -57,9 +63,14 @@ impl Profile {
             None => None,
             Some(source) => Some(secret(source)?),
         };
+        if client_secret.is_some() && login.issuer.is_none() {
+            let error = CliError::usage("a client secret is for one authorization server, and nothing says which");
+            return Err(error.hint("name the one that you have the secret from with --issuer"));
+        }
         Ok(Self {
             client_id: login.client_id.clone(),
             client_secret,
+            issuer: login.issuer.clone(),
             client_metadata_url: login.client_metadata_url.clone(),
             scopes: login.scope.iter().flat_map(|scopes| scopes.split_whitespace()).map(str::to_owned).collect(),
             redirect_uri: login.callback_port.map(|port| format!("http://127.0.0.1:{port}/callback")),
@@ -97,20 +108,24 @@ fn secret(source: &str) -> Result<String, CliError> {
 pub(crate) struct Credentials(FileStore);
 
 impl Credentials {
-    pub(crate) fn open() -> Result<Self, CliError> {
-        Self::find()?.ok_or_else(|| {
+    pub(crate) fn open(run: &Run) -> Result<Self, CliError> {
+        Self::find(run)?.ok_or_else(|| {
             CliError::new(Code::Unexpected, "there is no folder to keep tokens in: this environment has no home")
                 .hint("name one with BOWLINE_STATE_DIR")
         })
     }
 
     /// None where there is no folder for them.
-    fn find() -> Result<Option<Self>, CliError> {
-        let Some(folder) = state::folder() else { return Ok(None) };
-        let store = FileStore::new(folder.join("auth"));
+    fn find(run: &Run) -> Result<Option<Self>, CliError> {
+        let Some(folder) = state::folder().map(|folder| folder.join("auth")) else { return Ok(None) };
+        let store = FileStore::new(&folder);
+        // Who names a key means it, also where there is a keyring: what was kept with the key can be read with no other.
         Ok(Some(Self(match StoreKey::from_env(STORE_KEY)? {
             Some(key) => store.encrypted(key),
-            None => store,
+            None => {
+                let console = run.console.clone();
+                store.encrypted_by(move || Ok(keyring::key().map_err(|why| tell_once(&folder, &console, &why)).ok()))
+            }
         })))
     }
 
@@ -133,6 +148,9 @@ impl Credentials {
         }
         if let Some(secret) = &profile.client_secret {
             oauth = oauth.client_secret(secret.as_str());
+        }
+        if let Some(issuer) = &profile.issuer {
+            oauth = oauth.issuer(issuer);
         }
         if let Some(document) = &profile.client_metadata_url {
             oauth = oauth.client_metadata_url(document);
@@ -187,7 +205,7 @@ pub(crate) async fn of_server(url: &str, run: &Run) -> Result<Option<OAuth>, Cli
     if OAuth::builder(url).build().is_err() {
         return Ok(None);
     }
-    let Some(credentials) = Credentials::find()? else { return Ok(None) };
+    let Some(credentials) = Credentials::find(run)? else { return Ok(None) };
     let asking = run.may_ask_to_log_in().then_some(Asking::Consent);
     credentials.known(url, asking, run).await.map(Some)
 }
@@ -209,6 +227,20 @@ fn key(url: &str) -> String {
     match OAuth::builder(url).build() {
         Ok(oauth) => format!("profile {}", oauth.server()),
         Err(_) => format!("profile {url}"),
+    }
+}
+
+/// Tells the person that tokens are not encrypted; not again once they were told.
+fn tell_once(folder: &Path, console: &Console, why: &str) {
+    let mut mark = std::fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut mark, 0o600);
+    let told = mark.write(true).create_new(true).open(folder.join("unencrypted"));
+    if !told.is_err_and(|error| error.kind() == ErrorKind::AlreadyExists) {
+        let folder = folder.display();
+        console.warn(format!(
+            "tokens that are kept in {folder} from now on are not encrypted, and for you alone to read: {why}; set {STORE_KEY} to encrypt them"
+        ));
     }
 }
 

@@ -1,24 +1,21 @@
 //! A person who logs in: in the browser that is opened, or in one of their own.
 
-use std::io::{self, BufRead as _};
 use std::sync::Arc;
 
 use bowline::auth::{AuthError, DevicePage, DevicePrompt, Visit, Visited, Visitor};
 use bowline::transport::BoxFuture;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use crate::browser;
 use crate::console::Console;
 use crate::credentials::Asking;
 use crate::elicit;
+use crate::pasted::pasted;
 use crate::prompts::Inquire;
 use crate::sanitize;
 use crate::session::Run;
 use crate::styled::Styled;
 use crate::visit::{self, Consent};
-
-/// The longest line that may be pasted, in bytes.
-const MAX_LINE: u64 = 64 << 10;
 
 /// Sends a person to the page of an authorization server.
 #[derive(Debug)]
@@ -115,22 +112,4 @@ impl DevicePrompt for Person {
 /// Whether a person can be asked to log in while a command runs.
 pub(crate) fn may_ask() -> bool {
     elicit::is_interactive()
-}
-
-/// The first line that is not empty; none at the end of the input. A thread of its own reads it: a read that never
-/// ends must not keep the runtime from ending.
-async fn pasted() -> Option<String> {
-    let (sender, line) = oneshot::channel();
-    std::thread::spawn(move || {
-        let mut input = io::Read::take(io::stdin().lock(), MAX_LINE);
-        let mut line = String::new();
-        while input.read_line(&mut line).is_ok_and(|read| read > 0) {
-            if !line.trim().is_empty() {
-                let _ = sender.send(line.trim().to_owned());
-                return;
-            }
-            line.clear();
-        }
-    });
-    line.await.ok()
 }

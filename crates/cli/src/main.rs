@@ -13,9 +13,15 @@ mod failure;
 mod fleet;
 mod form;
 mod json;
+#[cfg(feature = "keyring")]
+mod keyring;
+#[cfg(not(feature = "keyring"))]
+#[path = "keyring/absent.rs"]
+mod keyring;
 mod login;
 mod options;
 mod output;
+mod pasted;
 mod progress;
 mod prompts;
 mod render;

@@ -28,9 +28,6 @@ const SHOWN: usize = 2_000;
 /// How long a server may take to answer what only makes it say more.
 const LOG_LEVEL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a handshake may take where a person may have to log in for it: longer than a login may.
-const LOGIN_PATIENCE: Duration = Duration::from_secs(360);
-
 /// How long the end of a command waits for the connections of a pool.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -112,11 +109,6 @@ impl Run {
         let configured = server.configured.as_deref();
         let limits = configured.map(|configured| configured.timeouts).unwrap_or_default();
         let timeouts = self.timeouts(&limits);
-        let timeouts = match (&named, self.global.connect_timeout.or(limits.connect)) {
-            // Silence may mean that a person logs in.
-            (Named::Url(_), None) if self.may_ask_to_log_in() => timeouts.with_connect(LOGIN_PATIENCE),
-            _ => timeouts,
-        };
         let builder = match configured {
             Some(configured) => ConfiguredLayers::new(&configured.layers)?.around(builder.timeouts(timeouts)),
             None => builder.timeouts(timeouts),

@@ -95,13 +95,16 @@ impl Arguments {
 
     /// The parameters of a call of a tool.
     pub(crate) fn of_tool(self, tool: &str) -> Result<RawJson, Error> {
+        let arguments = match self.finish()? {
+            Some(Object::Members(members)) => return Ok(members.finish_outer()),
+            Some(Object::Raw(arguments)) => Some(arguments),
+            None => None,
+        };
         let mut params = RawObject::new();
         let named = params.set("name", tool);
         debug_assert!(named.is_ok(), "a string is always json");
-        match self.finish()? {
-            Some(Object::Members(members)) => return Ok(members.finish_outer()),
-            Some(Object::Raw(arguments)) => params.set_raw("arguments", &arguments),
-            None => {}
+        if let Some(arguments) = arguments {
+            params.set_raw("arguments", &arguments);
         }
         Ok(params.finish())
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use bowline_protocol::Era;
-use bowline_transport::{Connect, Sent, TransportError};
-use tokio::time::{Instant, timeout_at};
+use bowline_transport::{Connect, Patience, Sent, TransportError};
+use tokio::time::Instant;
 
 use crate::connection::{self, CallSettings, Owner};
 use crate::eras::Eras;
@@ -17,7 +17,6 @@ use crate::kept::Kept;
 use crate::serve::Handlers;
 use crate::server_info::ServerInfo;
 use crate::session::{Session, Wanted};
-use crate::timeouts::NEVER;
 
 /// What every connection of a client is made with.
 pub(crate) struct Dialer {
@@ -61,7 +60,7 @@ impl Dialer {
         lost: impl FnOnce(TransportError) + Clone + Send + 'static,
         again: impl FnOnce() + Send,
     ) -> Result<Link, Error> {
-        let deadline = Instant::now() + self.settings.timeouts.connect.min(NEVER);
+        let mut patience = Patience::new(self.settings.timeouts.connect);
         let wanted = match self.wanted {
             Wanted::Newest { known } => {
                 let implied = self.connector.era();
@@ -71,14 +70,14 @@ impl Dialer {
         };
         let mut session = Session::new(Arc::clone(&self.introduction), wanted);
         // On the heap, so that whoever connects has no room for it, nor for the second attempt.
-        let (owner, server) = match Box::pin(self.agree(&mut session, deadline, events, lost.clone())).await {
+        let (owner, server) = match Box::pin(self.agree(&mut session, &mut patience, events, lost.clone())).await {
             // Some servers end at a question that comes before `initialize`. They are asked the old way instead.
             Err(error) if session.died_of_the_question() => {
                 tracing::debug!(%error, "the server ended at the question for its versions; asking for a session");
                 again();
                 let known = Some(Era::Handshake);
                 session = Session::new(Arc::clone(&self.introduction), Wanted::Newest { known });
-                Box::pin(self.agree(&mut session, deadline, events, lost)).await?
+                Box::pin(self.agree(&mut session, &mut patience, events, lost)).await?
             }
             agreed => agreed?,
         };
@@ -92,14 +91,15 @@ impl Dialer {
     async fn agree(
         &self,
         session: &mut Session,
-        deadline: Instant,
+        patience: &mut Patience,
         events: &Arc<Feed<Event>>,
         lost: impl FnOnce(TransportError) + Send + 'static,
     ) -> Result<(Owner, Arc<ServerInfo>), Error> {
         let limit = self.settings.timeouts.connect;
-        let transport = match timeout_at(deadline, self.connector.connect()).await {
-            Ok(opened) => opened.map_err(Error::transport)?,
-            Err(_) => {
+        let asked = || self.connector.waits_for_person();
+        let transport = match patience.wait_for(asked, self.connector.connect()).await {
+            Some(opened) => opened.map_err(Error::transport)?,
+            None => {
                 let what = format!("could not connect to {}", self.connector.describe());
                 return Err(Error::timeout(&what, limit, Sent::No));
             }
@@ -107,9 +107,9 @@ impl Dialer {
         let (handlers, introduction) = (self.handlers.clone(), Arc::clone(&self.introduction));
         let kept = Arc::clone(&self.kept);
         let owner = connection::start(transport, handlers, introduction, kept, events.clone(), self.settings, lost)?;
-        match timeout_at(deadline, owner.handshake(session, self.settings.timeouts.probe)).await {
-            Ok(agreed) => agreed?,
-            Err(_) => {
+        match patience.wait_for(asked, owner.handshake(session, self.settings.timeouts.probe)).await {
+            Some(agreed) => agreed?,
+            None => {
                 let what = format!("{} did not finish the handshake", self.connector.describe());
                 return Err(Error::timeout(&what, limit, Sent::Maybe)
                     .with_last_words(owner.connection.transport.last_words().as_deref()));

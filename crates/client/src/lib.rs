@@ -15,6 +15,7 @@ mod elicitation;
 mod eras;
 mod error;
 mod events;
+mod export;
 mod feed;
 mod folders;
 pub mod form;
@@ -58,6 +59,7 @@ pub use declared::{ElicitationSupport, SamplingSupport};
 pub use eras::Eras;
 pub use error::{Attempt, Error, ErrorKind};
 pub use events::{Event, Events};
+pub use export::{Counter, CounterKind, Counters, Prometheus};
 pub use folders::Folders;
 pub use handlers::{
     ElicitationHandler, HandlerResult, RequestContext, RootsProvider, SamplingHandler, Supporting, refused,

@@ -19,7 +19,8 @@ pub(crate) const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// From the start of connecting to the end of the handshake. Default 30 s.
+    /// From the start of connecting to the end of the handshake, without the time in which a person is asked to log
+    /// in, which has a bound of its own. Default 30 s.
     pub connect: Duration,
     /// From the question for the server's versions (`server/discover`) to the moment when its silence counts as a
     /// sign that it is older than that (2025-11-25 and before), and `initialize` is sent as well. Default 3 s.

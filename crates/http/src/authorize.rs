@@ -61,6 +61,12 @@ pub trait Authorize: fmt::Debug + Send + Sync + 'static {
     fn accepted(&self, sent: &HeaderValue) {
         let _ = sent;
     }
+
+    /// Whether somebody is being asked right now, such as to log in. Whoever bounds the time to connect does not
+    /// count that, so it needs a bound of its own. Default: no.
+    fn waits_for_person(&self) -> bool {
+        false
+    }
 }
 
 /// A request that is about to be sent.

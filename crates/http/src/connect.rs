@@ -77,4 +77,8 @@ impl Connect for HttpConnect {
     fn network(&self) -> Option<Network> {
         Some(self.endpoint.network())
     }
+
+    fn waits_for_person(&self) -> bool {
+        self.endpoint.waits_for_person()
+    }
 }

@@ -113,9 +113,15 @@ impl Endpoint {
     pub fn network(&self) -> Network {
         let network = Network::new("tcp").with_protocol("http");
         match self.url.host_str() {
-            Some(host) => network.with_server(host, self.url.port_or_known_default()),
+            // An address of IPv6 is in brackets only where a port may follow it.
+            Some(host) => network.with_server(host.trim_matches(['[', ']']), self.url.port_or_known_default()),
             None => network,
         }
+    }
+
+    /// Whether somebody is being asked for credentials right now ([`Authorize::waits_for_person`]).
+    pub fn waits_for_person(&self) -> bool {
+        self.authorize.as_ref().is_some_and(|authorize| authorize.waits_for_person())
     }
 
     /// Sends a request and waits for the head of the answer, which may have any status.

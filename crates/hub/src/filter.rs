@@ -17,7 +17,8 @@ use bowline_protocol::{ToolAnnotations, matches_wildcard};
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    allow: Option<Vec<String>>,
+    /// Of each list one has to fit.
+    allow: Vec<Vec<String>>,
     deny: Vec<String>,
     read_only: bool,
     not_destructive: bool,
@@ -33,7 +34,23 @@ impl Filter {
     /// Lets only these through; more calls add more.
     #[must_use]
     pub fn allow<P: Into<String>>(mut self, patterns: impl IntoIterator<Item = P>) -> Self {
-        self.allow.get_or_insert_default().extend(patterns.into_iter().map(Into::into));
+        let patterns = patterns.into_iter().map(Into::into);
+        match self.allow.last_mut() {
+            Some(allow) => allow.extend(patterns),
+            None => self.allow.push(patterns.collect()),
+        }
+        self
+    }
+
+    /// Lets through what another filter lets through as well, such as that of a policy.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        let Self { allow, deny, read_only, not_destructive, closed_world } = other;
+        self.allow.extend(allow);
+        self.deny.extend(deny);
+        self.read_only |= read_only;
+        self.not_destructive |= not_destructive;
+        self.closed_world |= closed_world;
         self
     }
 
@@ -76,7 +93,7 @@ impl Filter {
         if any(&self.deny) {
             return Err("a pattern of `deny` fits it");
         }
-        if !self.allow.as_deref().is_none_or(any) {
+        if !self.allow.iter().all(|allow| any(allow)) {
             return Err("no pattern of `allow` fits it");
         }
         let says = |hint: fn(&ToolAnnotations) -> Option<bool>| annotations.and_then(hint);
@@ -106,6 +123,13 @@ mod tests {
         assert!(filter.check("read_secret", None).unwrap_err().contains("deny"));
         assert!(filter.check("write", None).unwrap_err().contains("allow"));
         assert!(!filter.reads_annotations());
+
+        let both = filter.clone().and(Filter::new().allow(["*_file", "x"]).deny(["read_my_file"]));
+        assert!(both.check("read_file", None).is_ok());
+        for refused in ["read_secret", "read_x", "x", "write_file", "read_my_file"] {
+            assert!(both.check(refused, None).is_err(), "{refused}");
+        }
+        assert!(filter.clone().and(Filter::new().read_only()).check("read_file", None).is_err());
 
         let reads = ToolAnnotations::new().with_read_only_hint(true);
         let adds = ToolAnnotations::new().with_destructive_hint(false);

@@ -56,7 +56,10 @@ impl fmt::Display for Finding {
                 write!(f, "{member}: \"{name}\" is {times} times among the {list}; the first is used")
             }
             Oddity::TooLong { kept } => {
-                write!(f, "{member}: there are more than {kept} {list}; the rest is left out, unless max_items is raised")
+                write!(
+                    f,
+                    "{member}: there are more than {kept} {list}; the rest is left out, unless max_items is raised"
+                )
             }
             Oddity::Unreadable { count, first } => {
                 write!(f, "{member}: {count} of the {list} are left out, the first of them because: {first}")

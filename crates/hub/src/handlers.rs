@@ -6,9 +6,7 @@ use bowline_client::{
     ClientBuilder, ElicitationHandler, ElicitationSupport, HandlerResult, RequestContext, RootsProvider,
     SamplingHandler, SamplingSupport,
 };
-use bowline_protocol::{
-    CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams, ElicitResult, Root,
-};
+use bowline_protocol::{CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams, ElicitResult, Root};
 use bowline_transport::BoxFuture;
 
 /// The handlers that all members share.

@@ -135,6 +135,43 @@ impl HealthState {
         }
     }
 
+    /// How several replicas are together: as the best of them, and degraded where one is up and another is not well.
+    pub(crate) fn of_all(states: impl Iterator<Item = Self>) -> Self {
+        let mut best = None;
+        let mut wrong = None;
+        for state in states {
+            wrong = wrong.or_else(|| state.why().cloned());
+            best = Some(match best {
+                Some(best) if Self::rank(&best) >= state.rank() => best.sooner(state),
+                _ => state,
+            });
+        }
+        match (best.unwrap_or(Self::Stopped), wrong) {
+            (Self::Up, Some(why)) => Self::Degraded { why },
+            (best, _) => best,
+        }
+    }
+
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Up => 6,
+            Self::Degraded { .. } => 5,
+            Self::Connecting => 4,
+            Self::Idle => 3,
+            Self::Waiting { .. } => 2,
+            Self::Failed { .. } => 1,
+            Self::Stopped => 0,
+        }
+    }
+
+    /// Of two that wait the one that is tried sooner.
+    fn sooner(self, other: Self) -> Self {
+        match (&self, &other) {
+            (Self::Waiting { until, .. }, Self::Waiting { until: sooner, .. }) if sooner < until => other,
+            _ => self,
+        }
+    }
+
     /// Whether calls can be made, if need be after connecting.
     pub const fn is_available(&self) -> bool {
         !matches!(self, Self::Waiting { .. } | Self::Failed { .. } | Self::Stopped)
@@ -174,14 +211,12 @@ pub(crate) struct Health {
     /// Failures in a row: connects that failed, and connections that did not stay.
     failures: u32,
     up_since: Option<Instant>,
-    /// How it failed last: what callers are told while it is tried again.
-    last: Option<Error>,
 }
 
 impl Health {
     /// `what` names it in errors, such as `server "files"`.
     pub(crate) fn new(what: impl Into<String>, restarts: Restarts) -> Self {
-        Self { restarts, what: what.into(), state: HealthState::Idle, failures: 0, up_since: None, last: None }
+        Self { restarts, what: what.into(), state: HealthState::Idle, failures: 0, up_since: None }
     }
 
     pub(crate) const fn state(&self) -> &HealthState {
@@ -206,11 +241,6 @@ impl Health {
             HealthState::Waiting { until, .. } => Some(until),
             _ => None,
         }
-    }
-
-    /// How it failed last, until it has stayed up.
-    pub(crate) const fn last_failure(&self) -> Option<&Error> {
-        self.last.as_ref()
     }
 
     /// A connection is being opened.
@@ -253,7 +283,6 @@ impl Health {
         }
         if self.up_since.is_some_and(|since| now.saturating_duration_since(since) >= self.restarts.good_uptime) {
             self.failures = 0;
-            self.last = None;
         }
         self.up_since = None;
         self.state = HealthState::Idle;
@@ -286,7 +315,6 @@ impl Health {
 
     fn down(&mut self, error: &Error, now: Instant) {
         self.up_since = None;
-        self.last = Some(error.clone());
         let why = error.clone();
         let gives_up = self.restarts.attempts > 0 && self.failures > self.restarts.attempts;
         self.state = if gives_up || is_permanent(error) {
@@ -373,6 +401,21 @@ mod tests {
         now += Duration::from_secs(600);
         health.lost(&lost(), now);
         assert_eq!(health.due(), Some(now + Restarts::default().base_delay));
+    }
+
+    #[test]
+    fn replicas_together_are_as_the_best_of_them() {
+        let now = Instant::now();
+        let waits = |seconds| HealthState::Waiting { until: now + Duration::from_secs(seconds), why: lost() };
+        let of = |states: &[HealthState]| HealthState::of_all(states.iter().cloned());
+        assert_eq!(of(&[HealthState::Idle, HealthState::Up]).name(), "up");
+        assert_eq!(of(&[waits(1), HealthState::Up]).name(), "degraded");
+        assert_eq!(of(&[waits(1), HealthState::Idle]).name(), "idle");
+        let HealthState::Waiting { until, .. } = of(&[waits(9), waits(2), HealthState::Failed { why: lost() }]) else {
+            panic!("it waits")
+        };
+        assert_eq!(until, now + Duration::from_secs(2));
+        assert_eq!(of(&[]).name(), "stopped");
     }
 
     #[derive(Debug, Clone)]

@@ -1,10 +1,42 @@
 #![doc = include_str!("../README.md")]
 
+mod builder;
+mod changes;
+mod circuit;
+mod filter;
+mod find;
+mod finding;
+mod handlers;
 mod health;
+mod hub;
+mod keeper;
+mod kept;
+mod listing;
+mod member;
+mod names;
+mod offer;
+mod office;
 mod pool;
+mod reload;
+mod route;
 mod search;
+mod seat;
+mod uris;
+mod watch;
 
+pub use builder::HubBuilder;
+pub use changes::{Change, Changes};
+pub use circuit::Circuit;
+pub use filter::Filter;
+pub use finding::{Finding, Oddity};
 pub use health::{HealthState, Restarts};
+pub use hub::{Closed, Hub, MemberClient, MemberStatus};
+pub use listing::{ByMember, Failure, Listing, Lists, MemberListing};
+pub use member::Member;
+pub use names::Naming;
+pub use offer::{HubTool, Offer, Offered};
 pub use pool::{
     Affinity, Drained, Ejection, Leased, Pool, PoolEvent, PoolSettings, PoolSnapshot, Replica, ReplicaSnapshot, Verdict,
 };
+pub use reload::Reloaded;
+pub use watch::ResourceWatch;

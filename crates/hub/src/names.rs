@@ -211,10 +211,6 @@ impl Parts {
         this
     }
 
-    pub(crate) const fn naming(&self) -> &Naming {
-        &self.naming
-    }
-
     /// The part of a member.
     pub(crate) fn of(&self, member: &str) -> Option<&Arc<str>> {
         self.of.get(member)

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bowline_client::{Client, Listed, Pages};
 use bowline_protocol::{Prompt, Resource, ResourceTemplate, Tool};
 
-use crate::kept::Kept;
+use crate::kept::{Kept, List};
 use crate::seat::Seat;
 
-/// Something that a member offers.
-#[derive(Debug, Clone)]
+/// Something that a member offers. A clone is cheap.
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct Offered<T> {
     /// Whose it is: the name of the member.
@@ -18,10 +18,30 @@ pub struct Offered<T> {
     pub name: Arc<str>,
     /// What the server lists, by its own name.
     pub item: Arc<T>,
+    /// What the server itself calls it.
+    pub(crate) own: Arc<str>,
+}
+
+impl<T> Clone for Offered<T> {
+    fn clone(&self) -> Self {
+        Self {
+            member: Arc::clone(&self.member),
+            name: Arc::clone(&self.name),
+            item: Arc::clone(&self.item),
+            own: Arc::clone(&self.own),
+        }
+    }
 }
 
 /// A tool of one of many servers.
 pub type HubTool = Offered<Tool>;
+
+impl<T> Offered<T> {
+    /// What the server itself calls it.
+    pub const fn own_name(&self) -> &Arc<str> {
+        &self.own
+    }
+}
 
 impl Offered<Tool> {
     /// The tool by the name that is given out, as models are shown it.
@@ -54,16 +74,21 @@ pub trait Offer: Listed + Sync + sealed::Sealed {
 pub(crate) mod sealed {
     use super::*;
 
-    #[expect(unnameable_types, reason = "that is what it is for")]
     pub trait Sealed: Sized {
         fn kept(seat: &Seat) -> &Kept<Self>;
         fn pages(client: &Client) -> Pages<Self>
         where
             Self: Listed;
+        /// Whether the server says that it tells when its list changes.
+        fn tells_changes(client: &Client) -> bool;
         /// Why it may not be used, where it may not.
         fn refused(&self, seat: &Seat) -> Option<&'static str> {
             let _ = seat;
             None
+        }
+        /// Takes note of a list that was read.
+        fn was_read(seat: &Seat, list: &List<Self>) {
+            let _ = (seat, list);
         }
     }
 }
@@ -80,6 +105,10 @@ impl sealed::Sealed for Tool {
 
     fn pages(client: &Client) -> Pages<Self> {
         client.tools()
+    }
+
+    fn tells_changes(client: &Client) -> bool {
+        client.server().capabilities.tools.as_ref().is_some_and(|declared| declared.list_changed())
     }
 
     fn refused(&self, seat: &Seat) -> Option<&'static str> {
@@ -100,6 +129,10 @@ impl sealed::Sealed for Prompt {
     fn pages(client: &Client) -> Pages<Self> {
         client.prompts()
     }
+
+    fn tells_changes(client: &Client) -> bool {
+        client.server().capabilities.prompts.as_ref().is_some_and(|declared| declared.list_changed())
+    }
 }
 
 impl Offer for Resource {
@@ -115,6 +148,16 @@ impl sealed::Sealed for Resource {
     fn pages(client: &Client) -> Pages<Self> {
         client.resources()
     }
+
+    fn tells_changes(client: &Client) -> bool {
+        client.server().capabilities.resources.as_ref().is_some_and(|declared| declared.list_changed())
+    }
+
+    fn was_read(seat: &Seat, list: &List<Self>) {
+        seat.office.with_uris(seat, |uris| {
+            uris.replace(&seat.member.name, list.items.iter().map(|offered| Arc::clone(&offered.name)).collect());
+        });
+    }
 }
 
 impl Offer for ResourceTemplate {
@@ -129,5 +172,15 @@ impl sealed::Sealed for ResourceTemplate {
 
     fn pages(client: &Client) -> Pages<Self> {
         client.resource_templates()
+    }
+
+    fn tells_changes(client: &Client) -> bool {
+        client.server().capabilities.resources.as_ref().is_some_and(|declared| declared.list_changed())
+    }
+
+    fn was_read(seat: &Seat, list: &List<Self>) {
+        seat.office.with_uris(seat, |uris| {
+            uris.replace_templates(&seat.member.name, list.items.iter().map(|offered| offered.name.as_ref()));
+        });
     }
 }

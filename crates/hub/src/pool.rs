@@ -29,6 +29,7 @@ pub use self::lease::{Affinity, Leased, Verdict};
 pub use self::replica::Replica;
 pub use self::settings::{Ejection, PoolSettings};
 pub use self::snapshot::{PoolSnapshot, ReplicaSnapshot};
+pub(crate) use self::task::Task;
 
 use self::core::Core;
 use self::replica::lock;

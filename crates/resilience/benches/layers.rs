@@ -6,9 +6,9 @@ use std::future::{IntoFuture, Ready, ready};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bowline_client::{Call, Client, ClientBuilder, Error, Reply};
+use bowline_client::{Call, Client, ClientBuilder, Error, Reply, Safety};
 use bowline_protocol::{CallToolResult, RawJson, Tool};
-use bowline_resilience::{BreakerLayer, recommended};
+use bowline_resilience::{BreakerLayer, CacheLayer, recommended};
 use bowline_testkit::MockServer;
 use divan::{AllocProfiler, Bencher};
 use serde_json::json;
@@ -70,6 +70,36 @@ fn service_behind_an_open_breaker(bencher: Bencher<'_, '_>) {
     let breaker = BreakerLayer::default();
     breaker.open();
     bench_service(bencher, breaker.layer(AtOnce));
+}
+
+/// Answers with so many bytes.
+#[derive(Clone)]
+struct AnswerOf(RawJson);
+
+impl Service<Call> for AnswerOf {
+    type Response = Reply;
+    type Error = Error;
+    type Future = Ready<Result<Reply, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Call) -> Self::Future {
+        ready(Ok(Reply::new(self.0.clone())))
+    }
+}
+
+#[divan::bench(args = [100, 1_000_000])]
+fn service_with_a_kept_answer(bencher: Bencher<'_, '_>, bytes: usize) {
+    let cache = CacheLayer::default();
+    let mut service = cache.layer(AnswerOf(RawJson::from(json!({ "text": "x".repeat(bytes) }))));
+    let runtime = runtime();
+    let call = call().with_params(RawJson::from(json!({ "name": "echo" }))).with_safety(Safety::ReadOnly);
+    // The first one is asked for.
+    assert!(runtime.block_on(async { service.call(call.clone()).await.is_ok() }));
+    bencher.bench_local(|| runtime.block_on(async { service.call(call.clone()).await.is_ok() }));
+    assert_eq!(cache.stats().misses, 1);
 }
 
 fn bench_client(bencher: Bencher<'_, '_>, builder: ClientBuilder) {

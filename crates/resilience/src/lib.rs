@@ -20,13 +20,13 @@ mod stream;
 mod trace;
 
 pub use batch::{Batch, Outcomes, batch};
+pub use bowline_client::{Counter, CounterKind, Counters, Prometheus};
 pub use breaker::{
     Breaker, BreakerBuilder, BreakerEvent, BreakerEvents, BreakerFuture, BreakerLayer, BreakerState, BreakerStats,
 };
 pub use cache::{Cache, CacheBuilder, CacheLayer, CacheStats};
 pub use deadline::{Deadline, DeadlineBuilder, DeadlineFuture, DeadlineLayer, DeadlineStats};
 pub use drain::{Drain, DrainLayer, DrainReport, DrainStats};
-pub use export::{Counter, CounterKind, Counters, Prometheus};
 pub use fallback::{Fallback, FallbackLayer, FallbackStats};
 pub use hedge::{Hedge, HedgeBuilder, HedgeLayer, HedgeStats};
 pub use limits::{Limit, LimitBuilder, LimitFuture, LimitLayer, LimitStats};

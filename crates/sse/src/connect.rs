@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bowline_http::{Endpoint, EventReader, shown};
 use bowline_protocol::Era;
-use bowline_transport::{BoxFuture, Connect, Limits, Network, Sent, Transport, TransportError, TransportErrorKind};
+use bowline_transport::{
+    BoxFuture, Connect, Limits, Network, Patience, Sent, Transport, TransportError, TransportErrorKind,
+};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 use url::Url;
@@ -161,9 +163,10 @@ bowline_http::setters!(SseConnect);
 impl Connect for SseConnect {
     fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
         Box::pin(async move {
-            match tokio::time::timeout(self.within, self.open()).await {
-                Ok(transport) => Ok(Box::new(transport?) as Box<dyn Transport>),
-                Err(_) => {
+            let asked = || self.endpoint.waits_for_person();
+            match Patience::new(self.within).wait_for(asked, self.open()).await {
+                Some(transport) => Ok(Box::new(transport?) as Box<dyn Transport>),
+                None => {
                     let at = self.endpoint.describe();
                     let message = format!("{at} did not say where messages go within {:?}", self.within);
                     Err(TransportError::new(TransportErrorKind::Timeout, message))
@@ -186,6 +189,10 @@ impl Connect for SseConnect {
 
     fn network(&self) -> Option<Network> {
         Some(self.endpoint.network())
+    }
+
+    fn waits_for_person(&self) -> bool {
+        self.endpoint.waits_for_person()
     }
 }
 

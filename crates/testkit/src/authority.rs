@@ -39,6 +39,7 @@ mod jwt;
 mod layout;
 mod ledger;
 mod log;
+mod overwrites;
 mod protected;
 mod refusal;
 mod settings;

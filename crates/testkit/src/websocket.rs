@@ -38,6 +38,7 @@ pub use self::seen::{ControlFrame, UpgradeRequest};
 pub use self::upgrade::Upgrade;
 
 use self::seen::Seen;
+use self::upgrade::Decide;
 use crate::listening::{Accepting, free_port};
 use crate::misbehave::{Rules, When};
 use crate::server::MockServer;
@@ -68,6 +69,7 @@ pub struct MockWebSocket {
 #[derive(Debug)]
 struct Options {
     upgrade: Upgrade,
+    decide: Option<Decide>,
     token: Option<String>,
     greeting: Option<Bytes>,
     pongs: bool,
@@ -85,7 +87,8 @@ struct Shared {
 impl MockWebSocket {
     /// A server that does nothing wrong, and takes whoever comes.
     pub fn new(server: MockServer) -> Self {
-        let options = Options { upgrade: Upgrade::Mcp, token: None, greeting: None, pongs: true, deaf: false };
+        let options =
+            Options { upgrade: Upgrade::Mcp, decide: None, token: None, greeting: None, pongs: true, deaf: false };
         Self { server, options, rules: Rules::default() }
     }
 
@@ -93,6 +96,13 @@ impl MockWebSocket {
     #[must_use]
     pub fn upgrade(mut self, upgrade: Upgrade) -> Self {
         self.options.upgrade = upgrade;
+        self
+    }
+
+    /// Decides about each request for the upgrade by this, in place of [`upgrade`](Self::upgrade).
+    #[must_use]
+    pub fn upgrade_by(mut self, decide: impl Fn(&UpgradeRequest) -> Upgrade + Send + Sync + 'static) -> Self {
+        self.options.decide = Some(Decide(Arc::new(decide)));
         self
     }
 

@@ -120,6 +120,12 @@ pub trait Connect: Send + Sync + 'static {
         None
     }
 
+    /// Whether a connection that is being opened waits for a person right now, such as for a login. That time has a
+    /// bound of its own, and does not count as time to connect. Default: no.
+    fn waits_for_person(&self) -> bool {
+        false
+    }
+
     /// What the server is reached by, for traces. Default: not known.
     fn network(&self) -> Option<Network> {
         None

@@ -153,6 +153,11 @@ pub trait WrapConnect: Send + Sync + 'static {
     fn network(&self) -> Option<Network> {
         self.inner().network()
     }
+
+    /// As [`Connect::waits_for_person`].
+    fn waits_for_person(&self) -> bool {
+        self.inner().waits_for_person()
+    }
 }
 
 #[diagnostic::do_not_recommend]
@@ -218,6 +223,10 @@ impl<W: WrapConnect> Connect for W {
 
     fn network(&self) -> Option<Network> {
         WrapConnect::network(self)
+    }
+
+    fn waits_for_person(&self) -> bool {
+        WrapConnect::waits_for_person(self)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_socket::TcpConnect;
@@ -47,7 +48,11 @@ pub struct WebSocketConnect {
     grace: Duration,
     keep_alive: Option<KeepAlive>,
     limits: Limits,
+    on_answer: Option<Arc<OnAnswer>>,
 }
+
+/// Hears the headers of answers.
+type OnAnswer = dyn Fn(&HeaderMap) + Send + Sync;
 
 impl WebSocketConnect {
     /// A server at a `ws://` or `wss://` URL.
@@ -65,6 +70,7 @@ impl WebSocketConnect {
             grace: Duration::from_secs(5),
             keep_alive: Some(KeepAlive { every: Duration::from_secs(30), deadline: Duration::from_secs(10) }),
             limits: Limits::default(),
+            on_answer: None,
         }
     }
 
@@ -201,6 +207,14 @@ impl WebSocketConnect {
         self
     }
 
+    /// Calls this with the headers of each answer to a request for the upgrade, also of one that refuses it: how an
+    /// authorization hears what is wanted (`WWW-Authenticate`). What they say is not shown anywhere.
+    #[must_use]
+    pub fn on_answer(mut self, hear: impl Fn(&HeaderMap) + Send + Sync + 'static) -> Self {
+        self.on_answer = Some(Arc::new(hear));
+        self
+    }
+
     /// Keeps the first problem for the next connect.
     pub(crate) fn fail(&mut self, problem: TransportError) {
         self.problem.get_or_insert(problem);
@@ -249,7 +263,12 @@ impl WebSocketConnect {
                 None => stream,
             };
             let config = connection::config(self.limits);
-            upgrade(Watched::new(stream), target, &self.headers, &secrets, config).await
+            let heard = |headers: &HeaderMap| {
+                if let Some(hear) = &self.on_answer {
+                    hear(headers);
+                }
+            };
+            upgrade(Watched::new(stream), target, &self.headers, &secrets, heard, config).await
         };
         let Ok(opened) = timeout(self.connect_timeout, opening).await else {
             let message = format!(

@@ -40,11 +40,13 @@ pub(crate) async fn upgrade(
     target: &Target,
     headers: &HeaderMap,
     secrets: &Secrets,
+    on_answer: impl FnOnce(&HeaderMap),
     config: WebSocketConfig,
 ) -> Result<WebSocketStream<Watched>, TransportError> {
     let key = generate_key();
     let request = request(target, headers, &key)?;
     let judge = async |response: Response<Incoming>| {
+        on_answer(response.headers());
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(refused(response, target, secrets).await);
         }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use bowline_testkit::authority::Answer;
+use bowline::auth::{CredentialStore as _, DpopUse, MemoryStore, PrivateKey};
+use bowline_testkit::authority::{Answer, Client as Known, SigningKey};
 
 use super::*;
 
@@ -131,7 +132,6 @@ async fn redirects_of_metadata_and_tokens_are_not_followed() {
 async fn a_token_answer_that_is_none_is_told_as_such() {
     for (answer, names) in [
         (Answer::Html(200), "token endpoint"),
-        (Answer::Html(500), "500"),
         (Answer::Text("[]".to_owned()), "token endpoint"),
         (Answer::Json(200, json!({})), "access_token"),
         (Answer::Json(200, json!({ "access_token": 7, "token_type": "Bearer" })), "access_token"),
@@ -226,6 +226,56 @@ async fn a_clock_that_is_wrong_by_an_hour_costs_nothing() {
         assert_eq!(world.auth.counts().refreshes, 1);
         within(client.close()).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_token_endpoint_that_is_away_is_told_as_such() {
+    let settings = AuthSettings::default().answer(Endpoint::Token, Answer::Html(503));
+    let (kind, text, _) = refused(settings, ProtectedSettings::default()).await;
+    assert_eq!(kind, AuthErrorKind::Network);
+    assert!(text.contains("503") && !text.contains("Please sign in"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_signed_by_a_clock_that_is_wrong_by_an_hour_is_signed_once_more() {
+    let key = SigningKey::es256().unwrap();
+    for ahead in [3_600, -3_600] {
+        let settings = AuthSettings::default().client(Known::private_key_jwt("bot", &key)).demand_dpop();
+        let world = World::new(settings.clock_ahead(ahead), ProtectedSettings::default()).await;
+        let oauth = world.nobody().issuer(world.auth.issuer()).client_id("bot").client_credentials();
+        let oauth = oauth.client_key(PrivateKey::from_pem(&key.pem()).unwrap()).dpop(DpopUse::Always).build().unwrap();
+        let client = world.connect(&oauth).await.unwrap();
+        assert_eq!(echo(&client).await.unwrap(), "ahoy");
+        // One request told the time of each server; the rest were right from the start.
+        let refused: Vec<_> = world.asked(Endpoint::Token).into_iter().map(|asked| asked.error).collect();
+        assert_eq!(refused.len(), 2, "{ahead}: {refused:?}");
+        assert!(!refused[0].is_empty() && refused[1].is_empty(), "{ahead}: {refused:?}");
+        let proofs = world.server.asked().into_iter().filter(|asked| asked.error == "invalid_dpop_proof").count();
+        assert_eq!(proofs, 1, "{ahead}: {:?}", world.server.asked());
+        within(client.close()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_was_used_twice_leads_to_a_login_and_no_loop() {
+    let world = World::plain().await;
+    let (mine, copied) = (MemoryStore::default(), MemoryStore::default());
+    let oauth = |store: &MemoryStore| world.person().store(store.clone()).build().unwrap();
+    let owner = oauth(&mine);
+    within(owner.login()).await.unwrap();
+    // As a backup does, or a thief.
+    let key = format!("{} ", world.server.url());
+    let kept = mine.load(&key).await.unwrap().unwrap();
+    copied.save(&key, Some(kept.text), None).await.unwrap();
+    within(owner.refresh()).await.unwrap();
+    world.auth.expire_tokens();
+    let client = world.connect(&oauth(&copied)).await.unwrap();
+    assert_eq!(echo(&client).await.unwrap(), "ahoy");
+    let counts = world.auth.counts();
+    assert_eq!((counts.reuses, counts.refreshes, counts.codes), (1, 1, 2), "{counts:?}");
+    within(client.close()).await.unwrap();
+    let error = within(oauth(&mine).refresh()).await.unwrap_err();
+    assert!(error.is_login_required(), "what came of it is void: {error}");
 }
 
 #[tokio::test]

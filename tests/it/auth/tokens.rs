@@ -1,10 +1,12 @@
 //! Tokens: sent, refreshed once, kept, and given up only when the server itself refused them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
-use bowline::auth::{MemoryStore, SourcedBearer, TokenFile};
+use bowline::auth::{MemoryStore, SecretString, SourcedBearer, TokenFile, TokenFn, TokenSource};
+use bowline_testkit::authority::ChallengeWith;
+use bowline_testkit::http::{HttpRequest, HttpServer, Reply};
 
 // Duty: A-30
 #[tokio::test]
@@ -148,35 +150,92 @@ async fn case_auth_033_revoked_tokens_lead_to_one_login_and_no_loop() {
     drop(client);
 }
 
+/// A server that takes one token, and what that is.
+struct OneToken {
+    good: Arc<std::sync::Mutex<&'static str>>,
+    server: ProtectedServer,
+}
+
+impl OneToken {
+    async fn new() -> Self {
+        let good = Arc::new(std::sync::Mutex::new("first"));
+        let judge = {
+            let good = Arc::clone(&good);
+            move |token: String| {
+                let taken = *good.lock().unwrap() == token;
+                async move { taken.then(Vec::new) }
+            }
+        };
+        let settings = ProtectedSettings::default();
+        let server = ProtectedServer::start(mock(), "https://as.example", judge, settings).await.unwrap();
+        Self { good, server }
+    }
+
+    /// A client whose tokens come from a source, and `give`, which changes what that gives.
+    async fn renews(&self, source: impl TokenSource, give: impl Fn(&str)) {
+        let server = &self.server;
+        *self.good.lock().unwrap() = "first";
+        give("first");
+        let client = connect(&server.url(), SourcedBearer::new(source)).await.unwrap();
+        assert_eq!(echo(&client).await.unwrap(), "ahoy");
+
+        *self.good.lock().unwrap() = "second";
+        give("second");
+        let before = server.asked().len();
+        assert_eq!(echo(&client).await.unwrap(), "ahoy");
+        let statuses: Vec<_> = server.asked().get(before..).unwrap().iter().map(|asked| asked.status).collect();
+        assert_eq!(statuses, [401, 200]);
+
+        *self.good.lock().unwrap() = "third";
+        let before = server.asked().len();
+        let error = echo(&client).await.unwrap_err();
+        assert_eq!((error.kind(), error.status()), (ErrorKind::Auth, Some(401)));
+        assert_eq!(server.asked().len() - before, 1, "the same token is not sent again");
+    }
+}
+
+/// A file that goes away with the test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id())))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 #[tokio::test]
 async fn case_auth_036_a_token_in_a_file_is_read_again_once_it_is_refused() {
-    let good = Arc::new(std::sync::Mutex::new("first"));
-    let judge = {
-        let good = Arc::clone(&good);
-        move |token: String| {
-            let taken = *good.lock().unwrap() == token;
-            async move { taken.then(Vec::new) }
+    let (world, file) = (OneToken::new().await, Scratch::new("token-of-file"));
+    world.renews(TokenFile::new(&file.0), |token| std::fs::write(&file.0, format!("{token}\n")).unwrap()).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn case_auth_036_a_token_of_a_command_is_asked_for_again_once_it_is_refused() {
+    let (world, file) = (OneToken::new().await, Scratch::new("token-of-command"));
+    let path = file.0.clone();
+    let command = TokenFn::new(move || {
+        let printed = tokio::process::Command::new("cat").arg(&path).output();
+        async move {
+            let printed = printed.await.map_err(|error| AuthError::assertion(error.to_string()))?;
+            Ok(SecretString::from(String::from_utf8_lossy(&printed.stdout).into_owned()))
         }
-    };
-    let settings = ProtectedSettings::default();
-    let server = ProtectedServer::start(mock(), "https://as.example", judge, settings).await.unwrap();
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("token-{}", std::process::id()));
-    std::fs::write(&file, "first\n").unwrap();
-    let client = connect(&server.url(), SourcedBearer::new(TokenFile::new(&file))).await.unwrap();
-    assert_eq!(echo(&client).await.unwrap(), "ahoy");
+    });
+    world.renews(command, |token| std::fs::write(&file.0, format!("{token}\n")).unwrap()).await;
+}
 
-    *good.lock().unwrap() = "second";
-    std::fs::write(&file, "second").unwrap();
-    let before = server.asked().len();
-    assert_eq!(echo(&client).await.unwrap(), "ahoy");
-    assert_eq!(server.asked().get(before..).unwrap().iter().map(|asked| asked.status).collect::<Vec<_>>(), [401, 200]);
-
-    *good.lock().unwrap() = "third";
-    let before = server.asked().len();
-    let error = echo(&client).await.unwrap_err();
-    assert_eq!((error.kind(), error.status()), (ErrorKind::Auth, Some(401)));
-    assert_eq!(server.asked().len() - before, 1, "the same token is not sent again");
-    std::fs::remove_file(file).unwrap();
+#[tokio::test]
+async fn case_auth_036_a_token_of_a_callback_is_asked_for_again_once_it_is_refused() {
+    let (world, now) = (OneToken::new().await, Arc::new(std::sync::Mutex::new(String::new())));
+    let held = Arc::clone(&now);
+    let callback = TokenFn::new(move || std::future::ready(Ok(held.lock().unwrap().as_str().into())));
+    world.renews(callback, |token| token.clone_into(&mut now.lock().unwrap())).await;
 }
 
 // Duty: A-31
@@ -199,6 +258,76 @@ async fn case_security_011_a_server_gets_tokens_that_were_made_for_it_and_no_oth
     for client in [one, two] {
         within(client.close()).await.unwrap();
     }
+}
+
+/// Two protected servers behind one origin, at `/a` and `/b`.
+async fn one_origin(auth: &AuthServer) -> (HttpServer, [ProtectedServer; 2]) {
+    let settings = || ProtectedSettings::default().challenge(ChallengeWith::NoMetadata);
+    let (a, b) = (auth.protect(mock(), settings()).await.unwrap(), auth.protect(mock(), settings()).await.unwrap());
+    let origins = [a.origin(), b.origin()];
+    let client = HttpClient::builder().without_proxy().build().unwrap();
+    let front = HttpServer::start(move |request| {
+        let (client, at) = (client.clone(), usize::from(request.path.ends_with("/b")));
+        let url = format!("{}{}mcp", origins[at], request.path.trim_end_matches(['a', 'b']));
+        async move { pass(&client, &url, request).await }
+    });
+    let front = front.await.unwrap();
+    for (server, path) in [(&a, "/a"), (&b, "/b")] {
+        let resource = front.url(path);
+        server.change(|settings| settings.metadata("resource", resource));
+    }
+    (front, [a, b])
+}
+
+/// Hands a request on, and its answer back whole.
+async fn pass(client: &HttpClient, url: &str, mut request: HttpRequest) -> Reply {
+    // A stream would not end.
+    if request.method.as_str() == "GET" && !url.contains("/.well-known/") {
+        return Reply::status(405);
+    }
+    for name in ["host", "content-length", "connection"] {
+        request.headers.remove(name);
+    }
+    let handover = Arc::default();
+    let body = (request.method.as_str() == "POST").then(|| (request.body.clone(), &handover));
+    let mut answer = client.send(request.method, &url.parse().unwrap(), request.headers, body).await.unwrap();
+    let mut reply = Reply::status(answer.status().as_u16());
+    for (name, value) in answer.headers() {
+        if !matches!(name.as_str(), "content-length" | "transfer-encoding" | "connection") {
+            reply = reply.with(name.as_str(), value.to_str().unwrap());
+        }
+    }
+    let mut whole = Vec::new();
+    while let Some(chunk) = answer.chunk().await.unwrap() {
+        whole.extend_from_slice(&chunk);
+    }
+    reply.body(whole)
+}
+
+#[tokio::test]
+async fn case_security_011_two_resources_of_one_origin_have_a_token_each() {
+    let auth = AuthSettings::default().start().await.unwrap();
+    let (front, servers) = one_origin(&auth).await;
+    let store = MemoryStore::default();
+    for path in ["/a", "/b", "/a"] {
+        let oauth = OAuth::builder(front.url(path)).visitor(headless()).store(store.clone()).build().unwrap();
+        let client = connect(&front.url(path), oauth).await.unwrap();
+        assert_eq!(echo(&client).await.unwrap(), "ahoy");
+        within(client.close()).await.unwrap();
+    }
+    // The token of the other one would have been refused with `invalid_token`.
+    for server in &servers {
+        let asked = server.asked();
+        assert!(asked.iter().any(|asked| asked.status == 200 && asked.endpoint == Endpoint::Server));
+        assert!(asked.iter().all(|asked| asked.error != "invalid_token"), "{asked:?}");
+    }
+    let resources: Vec<_> = auth
+        .asked()
+        .into_iter()
+        .filter(|asked| asked.endpoint == Endpoint::Token)
+        .map(|asked| asked.param("resource").to_owned())
+        .collect();
+    assert_eq!(resources, [front.url("/a"), front.url("/b")], "the first one's is there for the third");
 }
 
 // Duty: A-32

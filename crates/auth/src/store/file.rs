@@ -82,10 +82,7 @@ impl FileStore {
     /// It may block. It is asked when a key is first wanted, that is when something is kept or was kept encrypted, by
     /// one process at a time, and not again once it has answered; an error is told, and it is asked again next time.
     #[must_use]
-    pub fn encrypted_by(
-        self,
-        give: impl Fn() -> Result<Option<StoreKey>, AuthError> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn encrypted_by(self, give: impl Fn() -> Result<Option<StoreKey>, AuthError> + Send + Sync + 'static) -> Self {
         Self(Arc::new(Inner { key: KeySource::asked(give), ..(*self.0).clone() }))
     }
 

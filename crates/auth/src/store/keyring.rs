@@ -51,7 +51,9 @@ fn kept_or_made(entry: &Entry) -> Result<StoreKey, AuthError> {
         kept => kept,
     };
     StoreKey::from_base64(&kept.map_err(|error| cannot(&error))?).map_err(|_| {
-        AuthError::store("what the keyring of the system has in place of the key for credentials is none; delete it there")
+        AuthError::store(
+            "what the keyring of the system has in place of the key for credentials is none; delete it there",
+        )
     })
 }
 

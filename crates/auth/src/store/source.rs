@@ -34,10 +34,7 @@ impl KeySource {
     }
 
     /// The key. `alone` is held while somebody is asked for it: a key that is made for want of one is made once.
-    pub(super) fn key<L>(
-        &self,
-        alone: impl FnOnce() -> Result<L, AuthError>,
-    ) -> Result<Option<StoreKey>, AuthError> {
+    pub(super) fn key<L>(&self, alone: impl FnOnce() -> Result<L, AuthError>) -> Result<Option<StoreKey>, AuthError> {
         let asked = match self {
             Self::None => return Ok(None),
             Self::Known(key) => return Ok(Some(key.clone())),

@@ -4,6 +4,7 @@
 
 mod login;
 mod logout;
+mod proxy;
 mod refresh;
 mod scopes;
 mod support;

@@ -23,7 +23,7 @@ pub(crate) async fn run(options: Auth, run: &Run, out: &mut Output) -> Result<()
 }
 
 async fn carry_out(options: Auth, run: &Run, out: &mut Output) -> Result<(), Stop> {
-    let credentials = Credentials::open()?;
+    let credentials = Credentials::open(run)?;
     match options.command {
         AuthCommand::Login(login) => {
             let asking = match (login.no_browser, login.device) {

@@ -61,6 +61,9 @@ pub(crate) struct Login {
         hide_env_values = true
     )]
     pub(crate) client_secret: Option<String>,
+    /// The authorization server that the id is for, by its identifier: no other one is asked, and sees the secret
+    #[arg(long, value_name = "URL", env = "BOWLINE_ISSUER")]
+    pub(crate) issuer: Option<String>,
     /// The URL at which this program is described, where the authorization server takes such as an id
     #[arg(long, value_name = "URL", env = "BOWLINE_CLIENT_METADATA_URL")]
     pub(crate) client_metadata_url: Option<String>,

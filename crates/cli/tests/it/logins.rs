@@ -236,7 +236,11 @@ fn an_id_and_its_secret_are_kept_with_the_login() {
     let (program, browser) = world.browser();
     let words =
         ["auth", "login", "URL", "--client-id", "desk", "--client-secret=env:MY_SECRET", "--callback-port", "47113"];
+    let ran: Ran = world.command(&words).env("MY_SECRET", "s3cret-hunter2").output().unwrap().into();
+    assert_eq!(ran.code, Some(2), "whoever the server names would get it: {}", ran.stderr);
+    assert!(ran.stderr.contains("--issuer") && !ran.stderr.contains("hunter2"), "{}", ran.stderr);
     let mut command = world.command(&words);
+    command.args(["--issuer", &world.auth.issuer()]);
     let ran: Ran = command.env("MY_SECRET", "s3cret-hunter2").env("BOWLINE_BROWSER", program).output().unwrap().into();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     browser.join().unwrap();
@@ -259,6 +263,7 @@ fn what_is_kept_is_for_its_owner_alone_and_encrypted_with_a_key() {
         kept += &String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap());
     }
     assert!(kept.contains("refresh-"), "{kept}");
+    assert!(folder.join("unencrypted").exists(), "the person was told");
     assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o077, 0);
 
     let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

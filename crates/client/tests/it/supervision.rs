@@ -1,6 +1,6 @@
 //! What is told of the connection, servers that say nothing, children that keep dying.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -398,4 +398,39 @@ async fn settings_that_make_no_sense_are_refused_with_the_reason() {
     }
     assert_eq!(scene.attempts.load(Ordering::SeqCst), 0, "nothing is connected to");
     Client::builder().reconnect(Reconnect::NEVER).connect(scene.way()).await.unwrap();
+}
+
+/// A way to a server that wants a person to log in, who takes their time.
+struct Login<C> {
+    inner: C,
+    asked: AtomicBool,
+    takes: Duration,
+}
+
+impl<C: Connect> Connect for Login<C> {
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
+        Box::pin(async {
+            self.asked.store(true, Ordering::SeqCst);
+            sleep(self.takes).await;
+            self.asked.store(false, Ordering::SeqCst);
+            self.inner.connect().await
+        })
+    }
+
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+
+    fn waits_for_person(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_who_is_asked_to_log_in_has_their_own_time() {
+    let takes = Duration::from_secs(290);
+    let way = Login { inner: Scene::new().server.connector(), asked: AtomicBool::new(false), takes };
+    let begun = Instant::now();
+    Client::builder().connect(way).await.unwrap().close().await.unwrap();
+    assert!(begun.elapsed() >= takes);
 }

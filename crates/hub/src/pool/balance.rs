@@ -174,7 +174,8 @@ mod tests {
                 let load = |index: usize| Load { open: open[index], weight: weights[index] };
                 let second = second.unwrap();
                 let taken = if load(second).is_below(load(first)) { second } else { first };
-                prop_assert!(!load(if taken == first { second } else { first }).is_below(load(taken)));
+                let other = if taken == first { second } else { first };
+                prop_assert!(!load(other).is_below(load(taken)));
                 open[taken] += 1;
                 calls.push(taken);
                 // Up to some number of calls are open.

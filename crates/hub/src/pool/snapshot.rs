@@ -8,7 +8,6 @@ use tokio::time::Instant;
 
 use super::core::Core;
 use super::replica::{Mode, lock};
-use crate::health::HealthState;
 
 /// How a [`Pool`](super::Pool) is.
 #[derive(Debug, Clone, Serialize)]
@@ -30,7 +29,7 @@ pub struct ReplicaSnapshot {
     pub name: String,
     /// Its weight.
     pub weight: u32,
-    /// Its health, as [`HealthState::name`] says it.
+    /// Its health, as [`HealthState::name`](crate::HealthState::name) says it.
     pub health: &'static str,
     /// What is wrong, where something is.
     pub why: Option<String>,
@@ -63,7 +62,10 @@ impl Core {
         let now = Instant::now();
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let replicas = self.stations().into_iter().map(|station| {
-            let state: HealthState = Self::state(&station);
+            let (health, why) = {
+                let health = lock(&station.health);
+                (health.state().name(), health.state().why().map(ToString::to_string))
+            };
             let ejected_for = {
                 let standing = lock(&station.standing);
                 let left = |until: Instant| until.saturating_duration_since(now);
@@ -74,8 +76,8 @@ impl Core {
             ReplicaSnapshot {
                 name: station.replica.name.as_ref().to_owned(),
                 weight: station.replica.weight,
-                health: state.name(),
-                why: state.why().map(ToString::to_string),
+                health,
+                why,
                 is_draining: station.mode() != Mode::Serving,
                 ejected_for,
                 connections: station.connections(),

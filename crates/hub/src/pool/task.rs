@@ -6,10 +6,10 @@ use tokio::task::AbortHandle;
 
 /// A task that ends with its owner: dropping this aborts it.
 #[derive(Debug)]
-pub(super) struct Task(AbortHandle);
+pub(crate) struct Task(AbortHandle);
 
 impl Task {
-    pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
+    pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(tokio::spawn(work).abort_handle())
     }
 }

@@ -44,17 +44,26 @@ where
 }
 
 /// The answer that is kept, or that which comes.
-async fn look_up<S>(store: &Store, mut inner: S, key: Key, call: Call) -> Result<Reply, Error>
+async fn look_up<S>(store: &Store, inner: S, key: Key, call: Call) -> Result<Reply, Error>
+where
+    S: Service<Call, Response = Reply, Error = Error>,
+{
+    let kept = store.get(&key).await;
+    if let Some(entry) = kept.as_ref().filter(|entry| Instant::now() < entry.fresh_until) {
+        store.counters.hits.fetch_add(1, Ordering::Relaxed);
+        store.saved(entry);
+        return Ok(Reply::new(entry.raw.clone()));
+    }
+    // On the heap by itself: an answer that is kept has no room for the wait for one.
+    Box::pin(fetch(store, inner, key, call, kept)).await
+}
+
+/// The answer that comes, once for all who ask for it; `kept` is one that is no longer fresh.
+async fn fetch<S>(store: &Store, mut inner: S, key: Key, call: Call, kept: Option<Entry>) -> Result<Reply, Error>
 where
     S: Service<Call, Response = Reply, Error = Error>,
 {
     let counters = &store.counters;
-    let kept = store.get(&key).await;
-    if let Some(entry) = kept.as_ref().filter(|entry| Instant::now() < entry.fresh_until) {
-        counters.hits.fetch_add(1, Ordering::Relaxed);
-        store.saved(entry);
-        return Ok(Reply::new(entry.raw.clone()));
-    }
     counters.misses.fetch_add(1, Ordering::Relaxed);
     // Who makes the call gets the reply as it came, all others what may be shared of it.
     let mut own: Option<Reply> = None;

@@ -1,7 +1,7 @@
 //! Requests to an authorization server, sorted and answered.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use super::jwt::{SigningKey, secret};
 use super::ledger::Ledger;
 use super::log::{Asked, Log};
 use super::refusal::Refusal;
-use super::settings::{AuthSettings, overwrite};
+use super::settings::AuthSettings;
 use super::{assertion, layout};
 use crate::http::{HttpRequest, Reply};
 
@@ -110,7 +110,13 @@ impl Core {
         });
         asked.status = reply.status_code();
         self.log.push(asked);
-        reply
+        reply.with("date", self.date())
+    }
+
+    /// The time of its clock, as answers tell it.
+    pub(super) fn date(&self) -> String {
+        let since = Duration::from_secs(u64::try_from(self.now()).unwrap_or_default());
+        httpdate::fmt_http_date(UNIX_EPOCH + since)
     }
 
     /// What is answered in place of the right thing, this time.
@@ -204,7 +210,7 @@ fn metadata(question: &Question<'_>) -> Value {
         if settings.advertises_iss {
             members.insert("authorization_response_iss_parameter_supported".to_owned(), true.into());
         }
-        overwrite(members, &settings.metadata, &|text| place.fill(text));
+        settings.metadata.apply(members, &|text| place.fill(text));
     }
     members
 }

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use url::Url;
 
 use super::answer::{Answer, Endpoint};
 use super::clients::{Client, ClientAuth};
 use super::layout::MetadataAt;
+use super::overwrites::Overwrites;
 use super::{AuthServer, SigningKey};
 
 /// What a redirect back to the client says about its issuer (RFC 9207).
@@ -46,7 +47,7 @@ pub enum State {
 pub struct AuthSettings {
     pub(super) issuer_path: String,
     pub(super) metadata_at: Vec<MetadataAt>,
-    pub(super) metadata: Map<String, Value>,
+    pub(super) metadata: Overwrites,
     pub(super) registers: bool,
     pub(super) registered_as: Option<ClientAuth>,
     pub(super) clients: HashMap<String, Client>,
@@ -62,7 +63,7 @@ pub struct AuthSettings {
     pub(super) life: Option<Duration>,
     pub(super) refreshes: bool,
     pub(super) rotates: bool,
-    pub(super) token_answer: Map<String, Value>,
+    pub(super) token_answer: Overwrites,
     pub(super) demands_dpop: bool,
     pub(super) demands_nonce: bool,
     pub(super) clock_ahead: i64,
@@ -77,7 +78,7 @@ impl Default for AuthSettings {
         Self {
             issuer_path: String::new(),
             metadata_at: vec![MetadataAt::OAuth],
-            metadata: Map::new(),
+            metadata: Overwrites::default(),
             registers: true,
             registered_as: None,
             clients: HashMap::new(),
@@ -93,7 +94,7 @@ impl Default for AuthSettings {
             life: Some(Duration::from_secs(3_600)),
             refreshes: true,
             rotates: true,
-            token_answer: Map::new(),
+            token_answer: Overwrites::default(),
             demands_dpop: false,
             demands_nonce: false,
             clock_ahead: 0,
@@ -125,14 +126,14 @@ impl AuthSettings {
     /// In texts `{origin}` and `{issuer}` stand for those of the server. Null is written as null.
     #[must_use]
     pub fn metadata(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.metadata.insert(name.to_owned(), json!([value.into()]));
+        self.metadata.write(name, value);
         self
     }
 
     /// Leaves a member of the metadata out, such as `code_challenge_methods_supported`.
     #[must_use]
     pub fn without_metadata(mut self, name: &str) -> Self {
-        self.metadata.insert(name.to_owned(), json!([]));
+        self.metadata.leave_out(name);
         self
     }
 
@@ -280,14 +281,14 @@ impl AuthSettings {
     /// Writes a member of token answers over, such as `expires_in` with a text.
     #[must_use]
     pub fn token_answer(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.token_answer.insert(name.to_owned(), json!([value.into()]));
+        self.token_answer.write(name, value);
         self
     }
 
     /// Leaves a member of token answers out.
     #[must_use]
     pub fn without_token_answer(mut self, name: &str) -> Self {
-        self.token_answer.insert(name.to_owned(), json!([]));
+        self.token_answer.leave_out(name);
         self
     }
 
@@ -305,7 +306,8 @@ impl AuthSettings {
         self
     }
 
-    /// Sets how far its clock is ahead of this machine's, in seconds; behind, if negative.
+    /// Sets how far its clock, and that of the servers that it protects, is ahead of this machine's, in seconds; behind,
+    /// if negative.
     #[must_use]
     pub fn clock_ahead(mut self, seconds: i64) -> Self {
         self.clock_ahead = seconds;
@@ -381,16 +383,6 @@ impl AuthSettings {
     }
 }
 
-/// Writes members over: with what stands in the list, or with nothing.
-pub(super) fn overwrite(members: &mut Map<String, Value>, with: &Map<String, Value>, fill: &impl Fn(&str) -> String) {
-    for (name, value) in with {
-        match value.get(0) {
-            Some(value) => members.insert(name.clone(), super::answer::filled(value.clone(), fill)),
-            None => members.remove(name),
-        };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -406,14 +398,5 @@ mod tests {
         for other in ["http://localhost:8/callback", "http://127.0.0.1:8/", "http://evil.example:7/callback", "", "x"] {
             assert!(!free.is_same_redirect(known, other), "{other}");
         }
-    }
-
-    #[test]
-    fn members_are_written_over_or_left_out() {
-        let settings = AuthSettings::default().metadata("a", json!(["{issuer}"])).metadata("b", Value::Null);
-        let settings = settings.without_metadata("c");
-        let mut members = Map::from_iter([("a".to_owned(), json!(1)), ("c".to_owned(), json!(2))]);
-        overwrite(&mut members, &settings.metadata, &|text| text.replace("{issuer}", "https://i"));
-        assert_eq!(Value::Object(members), json!({ "a": ["https://i"], "b": null }));
     }
 }

@@ -11,7 +11,6 @@ use super::form::scopes;
 use super::jwt::sha256;
 use super::ledger::Grant;
 use super::refusal::Refusal;
-use super::settings::overwrite;
 use crate::http::Reply;
 
 impl Core {
@@ -140,7 +139,7 @@ impl Core {
             if settings.refreshes && refreshes {
                 members.insert("refresh_token".to_owned(), ledger.give_refresh(grant).into());
             }
-            overwrite(members, &settings.token_answer, &|text| place.fill(text));
+            settings.token_answer.apply(members, &|text| place.fill(text));
         }
         let reply = Reply::json(answer).with("cache-control", "no-store");
         if settings.demands_nonce { reply.with("dpop-nonce", &*lock(&self.nonce)) } else { reply }

@@ -1,5 +1,8 @@
 //! From HTTP to WebSocket, or to something else. RFC 6455, section 4.
 
+use std::fmt;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -45,6 +48,16 @@ impl Upgrade {
     }
 }
 
+/// Who decides about requests for the upgrade.
+#[derive(Clone)]
+pub(super) struct Decide(pub(super) Arc<dyn Fn(&UpgradeRequest) -> Upgrade + Send + Sync>);
+
+impl fmt::Debug for Decide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Decide")
+    }
+}
+
 /// What the server does next.
 pub(super) enum Next {
     /// Writes this, and speaks WebSocket.
@@ -69,7 +82,8 @@ pub(super) async fn read(reader: &mut (impl AsyncRead + Unpin)) -> Option<(Strin
 }
 
 pub(super) fn next(options: &Options, request: &UpgradeRequest) -> Next {
-    let subprotocol = match &options.upgrade {
+    let decided = options.decide.as_ref().map(|decide| (decide.0)(request));
+    let subprotocol = match decided.as_ref().unwrap_or(&options.upgrade) {
         Upgrade::Answer(answer) => return Next::Hold(answer.clone()),
         Upgrade::HangUp => return Next::HangUp,
         Upgrade::Never => return Next::Hold(Bytes::new()),

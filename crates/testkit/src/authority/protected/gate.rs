@@ -14,7 +14,6 @@ use super::super::dpop::{Fault, Wanted};
 use super::super::layout::ChallengeWith;
 use super::super::ledger::{Grant, Void};
 use super::super::log::{Asked, Log};
-use super::super::settings::overwrite;
 use super::settings::ProtectedSettings;
 use crate::http::{Front, HttpRequest, Reply};
 
@@ -79,7 +78,7 @@ impl Gate {
     }
 
     pub(super) fn resource(&self, settings: &ProtectedSettings) -> String {
-        let written = settings.metadata.get("resource").and_then(|value| value.get(0)).and_then(Value::as_str);
+        let written = settings.metadata.written("resource").and_then(Value::as_str);
         written.map_or_else(|| format!("{}{}", self.origin, settings.path), |text| self.fill(text))
     }
 
@@ -162,7 +161,7 @@ impl Gate {
             "bearer_methods_supported": ["header"],
         });
         if let Value::Object(members) = &mut members {
-            overwrite(members, &settings.metadata, &|text| self.fill(text));
+            settings.metadata.apply(members, &|text| self.fill(text));
         }
         Reply::json(members)
     }
@@ -249,7 +248,11 @@ impl Gate {
 
     /// The challenge.
     fn stop(&self, settings: &ProtectedSettings, stopped: &Stopped) -> Reply {
-        let reply = Reply::status(stopped.status).body("this server wants another token");
+        let mut reply = Reply::status(stopped.status).body("this server wants another token");
+        if let Some(core) = self.core() {
+            // Both have one clock.
+            reply = reply.with("date", core.date());
+        }
         let at = settings.metadata_at.first().map(|at| at.path(&settings.path));
         let place = match &settings.challenge {
             ChallengeWith::Header(header) => return reply.with("www-authenticate", self.fill(header)),

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::super::answer::Answer;
 use super::super::layout::{ChallengeWith, ResourceMetadataAt};
+use super::super::overwrites::Overwrites;
 
 /// What a [`ProtectedServer`](super::ProtectedServer) is to do: at first, and by [`ProtectedServer::change`](super::ProtectedServer::change) from then on.
 ///
@@ -15,7 +16,7 @@ use super::super::layout::{ChallengeWith, ResourceMetadataAt};
 pub struct ProtectedSettings {
     pub(super) path: String,
     pub(super) metadata_at: Vec<ResourceMetadataAt>,
-    pub(super) metadata: Map<String, Value>,
+    pub(super) metadata: Overwrites,
     pub(super) metadata_answer: Option<Answer>,
     pub(super) challenge: ChallengeWith,
     pub(super) challenge_scope: Option<String>,
@@ -33,7 +34,7 @@ impl Default for ProtectedSettings {
         Self {
             path: "/mcp".to_owned(),
             metadata_at: vec![ResourceMetadataAt::Inserted],
-            metadata: Map::new(),
+            metadata: Overwrites::default(),
             metadata_answer: None,
             challenge: ChallengeWith::MetadataUrl,
             challenge_scope: None,
@@ -69,14 +70,14 @@ impl ProtectedSettings {
     /// Tokens are then for the resource that is written here, as far as it is a text.
     #[must_use]
     pub fn metadata(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.metadata.insert(name.to_owned(), json!([value.into()]));
+        self.metadata.write(name, value);
         self
     }
 
     /// Leaves a member of its metadata out.
     #[must_use]
     pub fn without_metadata(mut self, name: &str) -> Self {
-        self.metadata.insert(name.to_owned(), json!([]));
+        self.metadata.leave_out(name);
         self
     }
 

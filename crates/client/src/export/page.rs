@@ -8,15 +8,22 @@ use super::{CounterKind, Counters};
 /// Counters in the text format of Prometheus (version 0.0.4), as an endpoint for it answers with.
 ///
 /// ```
-/// use bowline_resilience::{Prometheus, recommended};
+/// use bowline_client::{Counter, CounterKind, Counters, Prometheus};
 ///
-/// let (search, files) = (recommended(), recommended());
+/// struct Calls(u64);
+///
+/// impl Counters for Calls {
+///     fn each(&self, tell: &mut dyn FnMut(Counter)) {
+///         tell(Counter::new("calls_total", "Calls that came.", CounterKind::Counter, self.0 as f64));
+///     }
+/// }
+///
 /// let mut page = Prometheus::new();
-/// page.add(&[("server", "search")], &search.stats());
-/// page.add(&[("server", "files")], &files.stats());
+/// page.add(&[("server", "search")], &Calls(7));
+/// page.add(&[("server", "files")], &Calls(0));
 /// let text = page.to_string();
-/// assert!(text.contains("# TYPE bowline_retry_retries_total counter\n"));
-/// assert!(text.contains("bowline_retry_retries_total{server=\"search\"} 0\n"));
+/// assert!(text.contains("# TYPE calls_total counter\n"));
+/// assert!(text.contains("calls_total{server=\"search\"} 7\n"));
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Prometheus {
@@ -38,7 +45,7 @@ impl Prometheus {
         Self::default()
     }
 
-    /// Adds a snapshot under these labels, which tell it from others of the same layer. In the name of a label what may
+    /// Adds a snapshot under these labels, which tell it from others of the same kind. In the name of a label what may
     /// not stand there becomes `_`; its value may be anything.
     pub fn add(&mut self, labels: &[(&str, &str)], counters: &impl Counters) -> &mut Self {
         let labels = written(labels);
@@ -91,41 +98,29 @@ fn escaped(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BreakerLayer, CacheLayer, DrainLayer, FallbackLayer, HedgeLayer, LimitLayer, recommended};
+    use crate::export::Counter;
+
+    struct Two;
+
+    impl Counters for Two {
+        fn each(&self, tell: &mut dyn FnMut(Counter)) {
+            tell(Counter::new("waiting", "Calls that wait.", CounterKind::Gauge, 0.0));
+            tell(Counter::new("calls_total", "Calls that came.", CounterKind::Counter, 2.5));
+        }
+    }
 
     #[test]
     fn what_belongs_together_stands_together_under_its_labels() {
         let mut page = Prometheus::new();
         for server in ["a", "b\"\\\n"] {
-            page.add(&[("server", server), ("1-tier", "x")], &LimitLayer::default().stats());
+            page.add(&[("server", server), ("1-tier", "x")], &Two);
         }
         let text = page.to_string();
-        let waiting = "# HELP bowline_limit_waiting Calls that wait.\n# TYPE bowline_limit_waiting gauge\n\
-            bowline_limit_waiting{server=\"a\",_1_tier=\"x\"} 0\n\
-            bowline_limit_waiting{server=\"b\\\"\\\\\\n\",_1_tier=\"x\"} 0\n";
-        assert!(text.ends_with(waiting), "{text}");
-        assert_eq!(text.matches("# TYPE bowline_limit_calls_total counter\n").count(), 1);
-        assert_eq!(Prometheus::new().add(&[], &BreakerLayer::default().stats()).to_string().matches('{').count(), 0);
-    }
-
-    #[test]
-    fn no_two_counters_have_the_same_name_and_all_names_are_valid() {
-        let mut names = Vec::new();
-        let mut note = |counter: super::super::Counter| {
-            let total = counter.name.ends_with("_total");
-            assert_eq!(total, counter.kind == CounterKind::Counter, "{}", counter.name);
-            assert!(counter.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", counter.name);
-            assert!(!counter.help.contains('\n'));
-            names.push(counter.name);
-        };
-        recommended().stats().each(&mut note);
-        CacheLayer::default().stats().each(&mut note);
-        HedgeLayer::default().stats().each(&mut note);
-        DrainLayer::new().stats().each(&mut note);
-        FallbackLayer::answer(|_, _| None).stats().each(&mut note);
-        let all = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), all);
+        let calls = "# HELP calls_total Calls that came.\n# TYPE calls_total counter\n\
+            calls_total{server=\"a\",_1_tier=\"x\"} 2.5\n\
+            calls_total{server=\"b\\\"\\\\\\n\",_1_tier=\"x\"} 2.5\n";
+        assert!(text.starts_with(calls), "{text}");
+        assert_eq!(text.matches("# TYPE waiting gauge\n").count(), 1);
+        assert_eq!(Prometheus::new().add(&[], &Two).to_string().matches('{').count(), 0);
     }
 }

@@ -1,0 +1,101 @@
+//! Subscriptions to resources that outlive connections.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bowline_client::{Change as Told, Error, ErrorKind, Subscription};
+use tokio::time::sleep;
+
+use crate::changes::Change;
+use crate::pool::Task;
+use crate::seat::{Held, Seat};
+
+/// How long to wait before a subscription is asked for again, where nobody says how long.
+const PAUSE: Duration = Duration::from_secs(1);
+/// What that wait never exceeds.
+const LONG_PAUSE: Duration = Duration::from_secs(60);
+
+/// A resource that is watched; made by [`Hub::subscribe`](crate::Hub::subscribe). Dropping it ends the subscription.
+#[must_use = "dropping it ends the subscription"]
+pub struct ResourceWatch {
+    member: Arc<str>,
+    uri: Arc<str>,
+    _task: Task,
+}
+
+impl ResourceWatch {
+    /// Asks for the subscription, and then sees to it that there is one.
+    pub(crate) async fn begin(seat: &Arc<Seat>, uri: String) -> Result<Self, Error> {
+        let uri: Arc<str> = uri.into();
+        let first = ask(seat, &uri).await?;
+        let task = Task::spawn(watch(Arc::downgrade(seat), Arc::clone(&uri), first));
+        Ok(Self { member: Arc::clone(&seat.member.name), uri, _task: task })
+    }
+
+    /// Whose resource it is.
+    pub const fn member(&self) -> &Arc<str> {
+        &self.member
+    }
+
+    /// Which resource.
+    pub const fn uri(&self) -> &Arc<str> {
+        &self.uri
+    }
+}
+
+impl fmt::Debug for ResourceWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResourceWatch").field("member", &self.member).field("uri", &self.uri).finish_non_exhaustive()
+    }
+}
+
+/// A subscription, and the connection that it keeps from being closed as idle.
+type Asked = (Subscription, Held);
+
+async fn ask(seat: &Arc<Seat>, uri: &str) -> Result<Asked, Error> {
+    let held = seat.hold(None).await?;
+    let subscription = held.subscribe(uri).await?;
+    Ok((subscription, held))
+}
+
+/// Tells of changes, over as many connections as that takes, until the member is gone or takes no subscription.
+async fn watch(seat: Weak<Seat>, uri: Arc<str>, first: Asked) {
+    let mut asked = Some(first);
+    let mut pause = PAUSE;
+    loop {
+        if let Some((mut subscription, held)) = asked.take() {
+            pause = PAUSE;
+            while let Some(told) = subscription.next().await {
+                let part = match told {
+                    Told::Resource { uri } => uri,
+                    // What was missed may have been a change.
+                    _ => uri.as_ref().to_owned(),
+                };
+                tell(&held.seat, part);
+            }
+        }
+        let Some(seat) = seat.upgrade().filter(|seat| !seat.is_gone()) else { return };
+        match ask(&seat, &uri).await {
+            Ok(again) => {
+                // Nobody told of what changed in between.
+                tell(&seat, uri.as_ref().to_owned());
+                asked = Some(again);
+            }
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                tracing::warn!(member = %seat.member.name, %error, "the server takes no subscription any more");
+                return;
+            }
+            Err(error) => {
+                let wait = error.retry_after().unwrap_or(pause).clamp(PAUSE, LONG_PAUSE);
+                pause = pause.saturating_mul(2).min(LONG_PAUSE);
+                drop(seat);
+                sleep(wait).await;
+            }
+        }
+    }
+}
+
+fn tell(seat: &Seat, uri: String) {
+    seat.office.feed.tell(|| Change::ResourceUpdated { member: Arc::clone(&seat.member.name), uri });
+}

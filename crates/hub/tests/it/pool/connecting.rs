@@ -1,0 +1,148 @@
+//! How connections come about, and what calls are told where they do not.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bowline_client::{ErrorKind, Safety};
+use bowline_hub::{Pool, PoolSettings, Restarts};
+use bowline_transport::Sent;
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::fleet::{Host, heard, pool, settle};
+
+#[tokio::test(start_paused = true)]
+async fn all_who_wait_share_one_attempt() {
+    let host = Host::new("only");
+    let pool = pool(std::slice::from_ref(&host), PoolSettings::default().with_connections(8));
+    assert!(pool.try_acquire(None).is_none());
+    let all = join_all((0..100).map(|_| pool.acquire(None))).await;
+    assert!(all.iter().all(Result::is_ok));
+    assert_eq!(host.server.journal().connections(), 1);
+    assert_eq!(pool.snapshot().open, 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gives_up_leaves_the_attempt_to_the_others() {
+    let host = Host::new("only");
+    let pool = pool(std::slice::from_ref(&host), PoolSettings::default());
+    {
+        let mut waits = Box::pin(pool.acquire(None));
+        assert!(waits.as_mut().now_or_never().is_none());
+    }
+    pool.acquire(None).await.unwrap();
+    assert_eq!(host.connects(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_cannot_be_had_is_told_at_once_with_the_time_of_the_next_attempt() {
+    let host = Host::new("only");
+    host.die();
+    let restarts = Restarts::default().with_base_delay(Duration::from_secs(4));
+    let pool = pool(std::slice::from_ref(&host), PoolSettings::default().with_restarts(restarts));
+    let heard = heard(&pool);
+    let first = pool.acquire(None).await.unwrap_err();
+    assert_eq!((first.kind(), first.sent()), (ErrorKind::Connect, Sent::No), "{first}");
+    let began = Instant::now();
+    for _ in 0..100 {
+        let error = pool.acquire(None).await.unwrap_err();
+        assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Unavailable, Some(Duration::from_secs(4))));
+        let text = error.to_string();
+        assert!(text.contains("server \"fleet\", replica \"only\"") && text.contains("start it"), "{text}");
+    }
+    assert_eq!((began.elapsed(), host.connects()), (Duration::ZERO, 1));
+    assert_eq!(heard.lock().unwrap().as_slice(), ["only connecting", "only waiting"]);
+
+    host.live();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    pool.acquire(None).await.unwrap();
+    assert_eq!(heard.lock().unwrap()[2..], ["only connecting", "only connected", "only up"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_hand_it_is_tried_again_at_once() {
+    let host = Host::new("only");
+    host.die();
+    let pool = pool(std::slice::from_ref(&host), PoolSettings::default());
+    pool.acquire(None).await.unwrap_err();
+    host.live();
+    assert_eq!(pool.acquire(None).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    pool.retry_now();
+    pool.reconnect().await.unwrap();
+    assert_eq!((pool.connected(), host.connects()), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_and_deaf_replicas_hold_up_nobody_while_one_lives() {
+    let hosts = ["dead", "deaf", "well"].map(Host::new);
+    hosts[0].die();
+    hosts[1].ward.is_black_hole.store(true, Ordering::SeqCst);
+    for seed in 0..20 {
+        let pool = Pool::new("", hosts.iter().map(Host::replica), PoolSettings::default().with_seed(seed)).unwrap();
+        let began = Instant::now();
+        for n in 0..20 {
+            let call = pool.run(None, Safety::Unsafe, |client| client.call("work").arg("n", n).arg("millis", 0));
+            call.await.unwrap();
+        }
+        assert!(began.elapsed() <= Duration::from_secs(1), "seed {seed}: {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_is_noticed_and_a_server_that_does_not_stay_is_tried_ever_more_seldom() {
+    let host = Host::new("only");
+    let restarts = Restarts::default().with_base_delay(Duration::from_secs(1)).with_attempts(3);
+    let pool = pool(std::slice::from_ref(&host), PoolSettings::default().with_restarts(restarts));
+    for wait in [1, 2, 4] {
+        pool.reconnect().await.unwrap();
+        host.server.disconnect();
+        settle().await;
+        pool.notice();
+        assert_eq!(pool.connected(), 0);
+        let error = pool.reconnect().await.unwrap_err();
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(wait)), "{error}");
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+    }
+    pool.reconnect().await.unwrap();
+    host.server.disconnect();
+    settle().await;
+    let error = pool.acquire(None).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Unavailable, None), "{error}");
+    let snapshot = pool.snapshot();
+    assert_eq!((snapshot.replicas[0].health, snapshot.replicas[0].losses), ("failed", 4), "{snapshot:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_is_dropped_ends_its_attempts_and_connections() {
+    let deaf = Host::new("deaf");
+    deaf.ward.is_black_hole.store(true, Ordering::SeqCst);
+    let well = Host::new("well");
+    let pool = pool(&[deaf.clone(), well.clone()], PoolSettings::default());
+    let warm = Box::pin(pool.warm());
+    assert!(tokio::time::timeout(Duration::from_secs(1), warm).await.is_err());
+    let leased = pool.acquire(None).await.unwrap();
+    assert_eq!(&**leased.replica(), "well");
+    let client = leased.client().clone();
+    // The host, its tool, and who connects: the pool's connector.
+    assert_eq!(Arc::strong_count(&deaf.ward), 3);
+    drop((leased, pool));
+    settle().await;
+    assert!(!client.is_closed(), "a clone that somebody holds keeps it");
+    assert_eq!(Arc::strong_count(&deaf.ward), 2, "the attempt that waited in the connector is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_can_be_written() {
+    let hosts = ["a", "b"].map(Host::new);
+    hosts[1].die();
+    let pool = pool(&hosts, PoolSettings::default());
+    pool.warm().await.unwrap();
+    let json = serde_json::to_value(pool.snapshot()).unwrap();
+    assert_eq!(json["connections"], 1);
+    assert_eq!(json["replicas"][0]["health"], "up");
+    assert_eq!(json["replicas"][1]["health"], "waiting");
+    assert!(json["replicas"][1]["why"].as_str().unwrap().contains("start it"), "{json}");
+    assert!(format!("{pool:?}").contains("connections: 1"));
+}

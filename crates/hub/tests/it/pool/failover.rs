@@ -1,0 +1,108 @@
+//! What becomes of calls when replicas die.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bowline_client::{Error, ErrorKind, Safety};
+use bowline_hub::{Pool, PoolSettings};
+use bowline_transport::Sent;
+use futures_util::stream::{self, StreamExt};
+
+use super::fleet::{Host, pool};
+
+const CALLS: u64 = 1_000;
+
+/// A thousand calls, thirty at a time, in the middle of which one replica dies.
+async fn a_thousand_calls(pool: &Pool, hosts: &[Host], safety: Safety) -> Vec<(u64, Result<(), Error>)> {
+    let over = Arc::new(AtomicU64::new(0));
+    let calls = stream::iter(0..CALLS).map(|n| {
+        let (pool, over) = (pool.clone(), Arc::clone(&over));
+        async move {
+            let call = pool
+                .run(None, safety, |client| client.call("work").arg("n", n).arg("millis", 1 + n % 7).safety(safety));
+            let outcome = call.await.map(drop);
+            if over.fetch_add(1, Ordering::SeqCst) == 300 {
+                hosts[1].die();
+            }
+            (n, outcome)
+        }
+    });
+    calls.buffer_unordered(30).collect().await
+}
+
+fn hosts() -> Vec<Host> {
+    ["a", "b", "c"].map(Host::new).into()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_dies_in_the_middle_loses_no_call_that_only_reads() {
+    let hosts = hosts();
+    let pool = pool(&hosts, PoolSettings::default());
+    let outcomes = a_thousand_calls(&pool, &hosts, Safety::ReadOnly).await;
+    assert_eq!(outcomes.len() as u64, CALLS);
+    for (n, outcome) in outcomes {
+        assert!(outcome.is_ok(), "call {n}: {outcome:?}");
+    }
+    let snapshot = pool.snapshot();
+    assert!(snapshot.replicas[1].moved > 0, "{snapshot:?}");
+    assert_eq!((snapshot.replicas[1].connections, snapshot.replicas[1].health), (0, "waiting"));
+    assert_eq!(snapshot.open, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_never_sent_goes_on_and_what_may_have_been_is_told_and_not_repeated() {
+    let hosts = hosts();
+    let pool = pool(&hosts, PoolSettings::default());
+    let outcomes = a_thousand_calls(&pool, &hosts, Safety::Unsafe).await;
+    assert_eq!(outcomes.len() as u64, CALLS);
+    let mut lost = 0;
+    for (n, outcome) in outcomes {
+        let times: u32 = hosts.iter().map(|host| host.ward.done.lock().unwrap().get(&n).copied().unwrap_or(0)).sum();
+        match outcome {
+            Ok(()) => assert_eq!(times, 1, "call {n}"),
+            Err(error) => {
+                assert_eq!((error.kind(), error.sent() != Sent::No), (ErrorKind::Closed, true), "call {n}: {error:?}");
+                assert!(times <= 1, "call {n} was worked on {times} times");
+                lost += 1;
+            }
+        }
+    }
+    // Those that the dead one was working on, and no others.
+    assert!((1..=30).contains(&lost), "{lost}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_replica_alone_is_connected_again_for_a_call_that_never_left() {
+    let host = Host::new("only");
+    let pool = pool(std::slice::from_ref(&host), PoolSettings::default());
+    let work = || pool.run(None, Safety::Unsafe, |client| client.call("work").arg("n", 1).arg("millis", 0));
+    work().await.unwrap();
+    // It stayed up for long enough to be taken up again with little delay.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    host.server.disconnect();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let error = work().await.unwrap_err();
+    assert_eq!((error.kind(), error.sent()), (ErrorKind::Unavailable, Sent::No), "{error}");
+    tokio::time::sleep(error.retry_after().unwrap()).await;
+    work().await.unwrap();
+    assert_eq!(host.connects(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_patience_a_call_waits_for_the_next_attempt() {
+    let host = Host::new("only");
+    let settings = PoolSettings::default().with_patience(Duration::from_secs(2));
+    let pool = pool(std::slice::from_ref(&host), settings);
+    let work = || pool.run(None, Safety::Unsafe, |client| client.call("work").arg("n", 1).arg("millis", 0));
+    work().await.unwrap();
+    host.server.disconnect();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    work().await.unwrap();
+    host.die();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let began = tokio::time::Instant::now();
+    let error = work().await.unwrap_err();
+    assert_eq!(error.sent(), Sent::No, "{error}");
+    assert!(began.elapsed() <= Duration::from_secs(2), "{:?}", began.elapsed());
+}
