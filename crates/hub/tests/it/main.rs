@@ -1,0 +1,4 @@
+//! The hub, as somebody sees who uses it.
+
+#[cfg(test)]
+mod search;
