@@ -67,11 +67,13 @@ impl LineSplitter {
             };
             let end = self.scanned + at;
             self.scanned = 0;
-            let line = trim(self.buffer.split_to(end).freeze());
+            let line = self.buffer.split_to(end).freeze();
             self.buffer.advance(1);
+            // Blanks count: before the end of a line nobody knows which they are.
             if line.len() > self.max {
                 return Err(TooLong { max: self.max });
             }
+            let line = trim(line);
             if !line.is_empty() {
                 return Ok(Some(line));
             }
@@ -149,6 +151,35 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_limit_is_met_by_the_same_line_however_the_stream_is_cut(
+            lines in prop::collection::vec("[ a\t]{0,12}", 1..8),
+            cuts in prop::collection::vec(1usize..20, 1..20),
+        ) {
+            let stream: Vec<u8> = lines.iter().flat_map(|l| [l.as_bytes(), b"\n"].concat()).collect();
+            let read = |cuts: &[usize]| {
+                let mut splitter = LineSplitter::new(8);
+                let (mut got, mut rest) = (Vec::new(), stream.as_slice());
+                for cut in cuts.iter().cycle() {
+                    let (now, later) = rest.split_at((*cut).min(rest.len()));
+                    splitter.buffer().extend_from_slice(now);
+                    rest = later;
+                    loop {
+                        match splitter.next_line() {
+                            Ok(Some(line)) => got.push(line),
+                            Ok(None) => break,
+                            Err(too_long) => return (got, Err(too_long)),
+                        }
+                    }
+                    if rest.is_empty() { break; }
+                }
+                (got, Ok(()))
+            };
+            let whole = read(&[stream.len()]);
+            prop_assert_eq!(whole.1.is_err(), lines.iter().any(|line| line.len() > 8));
+            prop_assert_eq!(read(&cuts), whole);
+        }
+
         #[test]
         fn any_cut_of_the_stream_gives_the_same_lines(
             lines in prop::collection::vec("[a-z\u{e9}\u{1f419}]{1,20}", 0..20),

@@ -11,7 +11,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The largest message that is read, in bytes. Default 64 MiB. A larger one ends the connection.
+    /// The largest message that is read, in bytes, blanks around it included. Default 64 MiB. A larger one ends the
+    /// connection.
     pub max_frame_bytes: usize,
     /// How many requests may be open at once. Default 1,024. Further ones wait.
     pub max_open_exchanges: usize,

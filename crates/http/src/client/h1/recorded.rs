@@ -5,6 +5,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -17,7 +18,8 @@ use super::{Connection, Request};
 /// Where the bytes are no answer that comes to its end.
 #[doc(hidden)]
 pub fn read_answer(bytes: &[u8], piece: usize) -> io::Result<(u16, Vec<u8>)> {
-    let mut connection = Connection::new(Box::new(Recorded { left: bytes.to_vec(), piece: piece.max(1) }));
+    let mut connection =
+        Connection::new(Box::new(Recorded { left: Bytes::copy_from_slice(bytes), piece: piece.max(1) }));
     let read = async {
         let (line, headers) = (Uri::from_static("/"), HeaderMap::new());
         let request = Request { method: &Method::GET, line: &line, headers: &headers, body: None };
@@ -37,16 +39,14 @@ pub fn read_answer(bytes: &[u8], piece: usize) -> io::Result<(u16, Vec<u8>)> {
 
 /// A stream that brings what was recorded, and takes whatever it is given.
 struct Recorded {
-    left: Vec<u8>,
+    left: Bytes,
     piece: usize,
 }
 
 impl AsyncRead for Recorded {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let count = self.piece.min(self.left.len()).min(to.remaining());
-        let after = self.left.split_off(count);
-        to.put_slice(&self.left);
-        self.left = after;
+        to.put_slice(&self.left.split_to(count));
         Poll::Ready(Ok(()))
     }
 }
