@@ -3,6 +3,8 @@
 mod file;
 mod key;
 mod memory;
+#[cfg(feature = "store")]
+mod shared;
 
 use std::any::Any;
 use std::fmt;
@@ -16,6 +18,8 @@ use crate::error::AuthError;
 pub use self::file::FileStore;
 pub use self::key::StoreKey;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "store")]
+pub use self::shared::SharedStore;
 
 /// Keeps credentials, for one process or many.
 ///
