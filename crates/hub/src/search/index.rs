@@ -343,13 +343,7 @@ impl<'a> Filter<'a> {
     fn lets(&self, entry: &Entry) -> bool {
         let hints = entry.hints & self.query.hints == self.query.hints;
         let server = self.servers.as_ref().is_none_or(|servers| servers.contains(&*entry.server));
-        hints
-            && server
-            && self
-                .query
-                .glob
-                .as_ref()
-                .is_none_or(|glob| glob.fits(&entry.tool) || glob.fits(&format!("{}.{}", entry.server, entry.tool)))
+        hints && server && self.query.glob.as_ref().is_none_or(|glob| glob.fits_tool(&entry.server, &entry.tool))
     }
 }
 
