@@ -5,6 +5,8 @@ mod key;
 #[cfg(feature = "keyring")]
 mod keyring;
 mod memory;
+#[cfg(feature = "store")]
+mod shared;
 mod source;
 
 use std::any::Any;
@@ -19,6 +21,8 @@ use crate::error::AuthError;
 pub use self::file::FileStore;
 pub use self::key::StoreKey;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "store")]
+pub use self::shared::SharedStore;
 
 /// Keeps credentials, for one process or many.
 ///

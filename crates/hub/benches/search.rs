@@ -34,7 +34,7 @@ fn main() {
 fn pick<'a>(words: &[&'a str], seed: &mut u64) -> &'a str {
     *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     let even = (*seed >> 40) as f64 / (1_u64 << 24) as f64;
-    words[((even * even) * words.len() as f64) as usize % words.len()]
+    words.get((even * even * words.len() as f64) as usize).copied().unwrap_or("thing")
 }
 
 const VERBS: &[&str] = &[

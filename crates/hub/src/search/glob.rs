@@ -9,12 +9,24 @@ pub(super) struct Glob(Vec<char>);
 
 impl Glob {
     pub(super) fn new(pattern: &str) -> Self {
-        Self(pattern.chars().flat_map(char::to_lowercase).take(MAX_PATTERN).collect())
+        let mut letters = Vec::new();
+        push_lower(pattern, &mut letters);
+        letters.truncate(MAX_PATTERN);
+        Self(letters)
+    }
+
+    /// Tells whether it fits the name of a tool, or that of its server, a dot, and its own.
+    pub(super) fn fits_tool(&self, server: &str, tool: &str) -> bool {
+        let mut letters = Vec::with_capacity(server.len() + 1 + tool.len());
+        push_lower(server, &mut letters);
+        letters.push('.');
+        let bare = letters.len();
+        push_lower(tool, &mut letters);
+        letters.get(bare..).is_some_and(|bare| self.fits(bare)) || self.fits(&letters)
     }
 
     /// Tells whether it fits the whole name. The time is bounded by the lengths of both, multiplied.
-    pub(super) fn fits(&self, name: &str) -> bool {
-        let name: Vec<char> = name.chars().flat_map(char::to_lowercase).collect();
+    fn fits(&self, name: &[char]) -> bool {
         let pattern = &self.0;
         let (mut at, mut in_name) = (0, 0);
         // Where to go on when the rest does not fit: after the last star, a letter further on.
@@ -42,13 +54,27 @@ impl Glob {
     }
 }
 
+fn push_lower(text: &str, letters: &mut Vec<char>) {
+    if text.is_ascii() {
+        letters.extend(text.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
+    } else {
+        letters.extend(text.chars().flat_map(char::to_lowercase));
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Glob;
+    use super::{Glob, push_lower};
+
+    fn fits(pattern: &str, name: &str) -> bool {
+        let mut letters = Vec::new();
+        push_lower(name, &mut letters);
+        Glob::new(pattern).fits(&letters)
+    }
 
     #[test]
     fn a_pattern_fits_the_whole_name() {
-        for (pattern, name, fits) in [
+        for (pattern, name, wanted) in [
             ("*", "", true),
             ("", "", true),
             ("", "a", false),
@@ -63,13 +89,13 @@ mod tests {
             ("GRÖSS*", "größser", false),
             ("ÄB*", "äbc", true),
         ] {
-            assert_eq!(Glob::new(pattern).fits(name), fits, "{pattern} {name}");
+            assert_eq!(fits(pattern, name), wanted, "{pattern} {name}");
         }
     }
 
     #[test]
     fn a_pattern_of_many_stars_comes_to_an_end() {
-        assert!(!Glob::new(&"*a".repeat(100)).fits(&"a".repeat(99)));
-        assert!(!Glob::new(&format!("{}b", "*a".repeat(100))).fits(&"a".repeat(10_000)));
+        assert!(!fits(&"*a".repeat(100), &"a".repeat(99)));
+        assert!(!fits(&format!("{}b", "*a".repeat(100)), &"a".repeat(10_000)));
     }
 }

@@ -120,9 +120,9 @@ pub(super) fn says_nothing(word: &str) -> bool {
 }
 
 const NOTHING: &[&str] = &[
-    "a", "all", "an", "and", "any", "are", "as", "at", "be", "by", "can", "do", "for", "from", "how", "i", "in",
-    "into", "is", "it", "its", "me", "my", "of", "on", "or", "our", "that", "the", "this", "to", "tool", "via", "want",
-    "what", "which", "with", "you", "your",
+    "a", "all", "an", "and", "any", "are", "as", "at", "be", "by", "can", "did", "do", "for", "from", "has", "have",
+    "how", "i", "in", "into", "is", "it", "its", "me", "much", "my", "of", "on", "or", "our", "that", "the", "this",
+    "to", "tool", "us", "via", "want", "was", "we", "what", "which", "with", "you", "your",
 ];
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! What the stores do, as somebody sees who uses them.
 
-#[cfg(all(test, feature = "contract"))]
+#[cfg(feature = "contract")]
+#[cfg(test)]
 mod contract;
-#[cfg(all(test, feature = "embedded"))]
+#[cfg(feature = "embedded")]
+#[cfg(test)]
 mod embedded;
-#[cfg(all(test, any(feature = "embedded", feature = "redis")))]
+#[cfg(any(feature = "embedded", feature = "redis"))]
+#[cfg(test)]
 mod processes;
-#[cfg(all(test, feature = "contract", feature = "redis"))]
+#[cfg(all(feature = "contract", feature = "redis"))]
+#[cfg(test)]
 mod redis;
