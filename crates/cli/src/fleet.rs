@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use bowline::config::{Configuration, Problem, Severity};
-use bowline::hub::{Failure, Finding, Hub, Member};
+use bowline::hub::{Finding, Hub, Member};
 use bowline::{ClientBuilder, Error, Members};
 
 use crate::configured;
@@ -134,14 +134,12 @@ impl Fleet {
     }
 
     /// Tells why a server could not say what it has.
-    pub(crate) fn tell_failure(&self, failure: &Failure) -> CliError {
-        let error = CliError::from(failure.error.clone());
-        let hint = if error.wants_login {
-            format!("; `bowline list {}` asks for a login", sanitize::line(&failure.member))
-        } else {
-            String::new()
-        };
-        let (member, message) = (sanitize::line(&failure.member), sanitize::excerpt(&error.message, 500));
+    pub(crate) fn tell_failure(&self, server: &str, error: Error) -> CliError {
+        let error = CliError::from(error);
+        let member = sanitize::line(server);
+        let hint =
+            if error.wants_login { format!("; `bowline list {member}` asks for a login") } else { String::new() };
+        let message = sanitize::excerpt(&error.message, 500);
         self.run.console.warn(format!("{member}: {message}{hint}"));
         error
     }

@@ -21,6 +21,7 @@ mod reload;
 mod route;
 mod search;
 mod seat;
+mod shared;
 mod stats;
 mod uris;
 mod watch;

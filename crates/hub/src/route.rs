@@ -7,9 +7,9 @@ use bowline_client::request::{Ended, Lease, Leg, Route};
 use bowline_client::{Error, Safety};
 use bowline_transport::BoxFuture;
 
-use crate::hub::Shared;
 use crate::pool::{Affinity, Verdict};
 use crate::seat::{Held, Seat};
+use crate::shared::Shared;
 use crate::stats::Outcome;
 
 /// What a request is for.
@@ -91,6 +91,8 @@ impl Route for HubRoute {
         match &self.target {
             Target::Nothing(error) => Some(Err(error.clone())),
             Target::Named(..) => None,
+            // Another may have its name by now.
+            Target::Known { seat, .. } if seat.is_gone() => None,
             Target::Known { seat, own } => {
                 if let Err(error) = self.permit(seat, own.as_ref())? {
                     return Some(Err(error));
@@ -106,6 +108,7 @@ impl Route for HubRoute {
             let (seat, own) = match &self.target {
                 Target::Nothing(error) => return Err(error.clone()),
                 Target::Named(what, name) => self.shared.find(*what, name).await?,
+                Target::Known { seat, own } if seat.is_gone() => (self.shared.seat(&seat.member.name)?, own.clone()),
                 Target::Known { seat, own } => (Arc::clone(seat), own.clone()),
             };
             match self.permit(&seat, own.as_ref()) {

@@ -20,6 +20,7 @@ use crate::office::Office;
 use crate::pool::{Affinity, Leased, Pool, PoolEvent, Replica, Verdict};
 use crate::stats::ServerStats;
 
+/// A member in its place.
 pub struct Seat {
     pub(crate) member: Member,
     /// No other member ever had it.

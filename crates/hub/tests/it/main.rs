@@ -4,4 +4,5 @@
 
 mod hub;
 mod pool;
+mod search;
 mod stats;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bowline::hub::{Failure, Hub, Lists, Offer};
+use bowline::hub::{Hub, Lists, Offer};
 use bowline::protocol::{Prompt, Resource, ResourceTemplate, Tool};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -74,8 +74,7 @@ impl Found {
             match list.error {
                 Some(_) if self.failures.contains_key(&name) => {}
                 Some(error) => {
-                    let failure = Failure { member: list.member, error };
-                    let error = fleet.tell_failure(&failure);
+                    let error = fleet.tell_failure(&name, error);
                     self.failures.insert(name, error);
                 }
                 None => {

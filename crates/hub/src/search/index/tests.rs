@@ -175,7 +175,7 @@ fn what_servers_say_is_bounded() {
     let tools = [
         tool("long", &huge).with_title(huge.clone()),
         tool(&huge, "its name is too long"),
-        Tool::new("deep", deep.parse().unwrap()),
+        Tool::new("deep", deep.parse::<RawJson>().unwrap()),
         Tool::new("wide", RawJson::from(json!({ "properties": wide }))),
         Tool::new("odd", RawJson::from(json!({ "properties": [1], "items": "x" }))),
         Tool::new("large", RawJson::from(json!({ "description": huge }))),

@@ -30,6 +30,19 @@ async fn a_reload_of_a_thousand_with_one_change_touches_one() {
     assert_eq!(hub.tools().await.items.len(), 1000);
 }
 
+#[tokio::test]
+async fn a_call_that_was_made_before_a_reload_goes_to_the_new_member() {
+    let hub = hub([Member::new("m", server("x", "old").connector())]);
+    names(&hub).await;
+    let (known, by_path) = (hub.call("m__x"), hub.call("m.x"));
+    hub.reload([Member::new("m", server("x", "new").connector())]).unwrap();
+    assert_eq!(known.await.unwrap().joined_text(), "new");
+    assert_eq!(by_path.await.unwrap().joined_text(), "new");
+    let gone = hub.call("m.x");
+    hub.remove("m").await.unwrap();
+    assert_eq!(gone.await.unwrap_err().kind(), ErrorKind::UnknownName);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_member_that_is_taken_away_ends_its_calls_and_takes_no_other() {
     let server = MockServer::builder()
