@@ -13,6 +13,7 @@ mod replica;
 mod settings;
 mod snapshot;
 mod task;
+mod waiting;
 
 use std::fmt;
 use std::sync::Arc;

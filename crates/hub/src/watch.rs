@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bowline_client::{Change as Told, Error, ErrorKind, Subscription};
+use bowline_client::{Change as Told, Error, ErrorKind, Safety, Subscription};
 use tokio::time::sleep;
 
 use crate::changes::Change;
@@ -54,8 +54,13 @@ impl fmt::Debug for ResourceWatch {
 type Asked = (Subscription, Held);
 
 async fn ask(seat: &Arc<Seat>, uri: &str) -> Result<Asked, Error> {
-    let held = seat.hold(None).await?;
-    let subscription = held.subscribe(uri).await?;
+    let mut held = seat.hold(None).await?;
+    let asked = held.subscribe(uri).await;
+    // Told now: what it holds of the circuit is that of the question, and not of all that comes after it.
+    held.report(asked.as_ref().map(drop), Safety::ReadOnly);
+    let subscription = asked?;
+    // It lives as long as the connection, so nobody waits for its end who closes that.
+    held.leased.rest();
     Ok((subscription, held))
 }
 

@@ -63,8 +63,8 @@ pub enum Verdict {
     GoOn,
 }
 
-/// A connection of a pool for one call, or for as long as something on it lives, such as a subscription. Until it is
-/// dropped it counts as an open call, and the connection is not closed as idle.
+/// A connection of a pool for one call. Until it is dropped it counts as an open call, and the connection is not closed as
+/// idle. What lives on a connection for longer, such as a subscription, holds one that [rests](Self::rest).
 pub struct Leased {
     core: Arc<Core>,
     station: Arc<Station>,
@@ -73,13 +73,15 @@ pub struct Leased {
     ticket: Option<Ticket>,
     is_bound: bool,
     is_reported: bool,
+    /// Whether it counts as an open call.
+    is_call: bool,
 }
 
 impl Leased {
     pub(super) fn new(core: Arc<Core>, station: Arc<Station>, connection: Arc<Connection>, is_bound: bool) -> Self {
         let judged = core.settings.ejection.is_some() && core.has_others();
         let ticket = judged.then(|| lock(&station.standing).ticket());
-        Self { core, station, connection, ticket, is_bound, is_reported: false }
+        Self { core, station, connection, ticket, is_bound, is_reported: false, is_call: true }
     }
 
     /// The connection.
@@ -100,6 +102,14 @@ impl Leased {
             connection: Arc::downgrade(&self.connection),
             is_stateless: self.connection.is_stateless,
         })
+    }
+
+    /// From now on it is no open call: nobody who takes the replica out of service waits for it. It still keeps its
+    /// connection from being closed as idle.
+    pub fn rest(&mut self) {
+        if std::mem::take(&mut self.is_call) {
+            self.station.leave();
+        }
     }
 
     /// Tells how the call ended, once. A call that is given up is not reported, and says nothing of the replica.
@@ -168,7 +178,7 @@ impl Deref for Leased {
 impl Drop for Leased {
     fn drop(&mut self) {
         self.connection.give_back(self.core.millis(Instant::now()));
-        self.station.leave();
+        self.rest();
     }
 }
 

@@ -37,7 +37,8 @@ pub struct PoolSettings {
     /// Whether a caller who gives a [key](super::Affinity::key) keeps to one connection. Default no, and keys are looked
     /// past.
     pub sticky: bool,
-    /// How long a call waits where no replica may be connected yet, rather than to fail at once. Default 0.
+    /// How long a call waits where no replica may be connected yet, rather than to fail at once. Default 1 s: the restart
+    /// of a server is waited out, and one that stays down is told of soon.
     pub patience: Duration,
     /// When a replica that fails gets no calls for a while. None leaves all in. It has no effect on a pool of one.
     pub ejection: Option<Ejection>,
@@ -55,7 +56,7 @@ impl Default for PoolSettings {
             calls_per_connection: 16,
             idle: Some(Duration::from_secs(300)),
             sticky: false,
-            patience: Duration::ZERO,
+            patience: Duration::from_secs(1),
             ejection: Some(Ejection::default()),
             restarts: Restarts::default(),
             seed: None,

@@ -65,7 +65,7 @@ async fn a_replica_that_cannot_be_had_is_told_at_once_with_the_time_of_the_next_
 async fn by_hand_it_is_tried_again_at_once() {
     let host = Host::new("only");
     host.die();
-    let pool = pool(std::slice::from_ref(&host), PoolSettings::default());
+    let pool = pool(std::slice::from_ref(&host), PoolSettings::default().with_patience(Duration::ZERO));
     pool.acquire(None).await.unwrap_err();
     host.live();
     assert_eq!(pool.acquire(None).await.unwrap_err().kind(), ErrorKind::Unavailable);
@@ -132,7 +132,8 @@ async fn many_replicas_are_not_connected_all_at_once() {
 async fn a_loss_is_noticed_and_a_server_that_does_not_stay_is_tried_ever_more_seldom() {
     let host = Host::new("only");
     let restarts = Restarts::default().with_base_delay(Duration::from_secs(1)).with_attempts(3);
-    let pool = pool(std::slice::from_ref(&host), PoolSettings::default().with_restarts(restarts));
+    let settings = PoolSettings::default().with_restarts(restarts).with_patience(Duration::ZERO);
+    let pool = pool(std::slice::from_ref(&host), settings);
     for wait in [1, 2, 4] {
         pool.reconnect().await.unwrap();
         host.server.disconnect();

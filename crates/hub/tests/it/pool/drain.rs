@@ -122,3 +122,20 @@ async fn a_drain_that_is_given_up_can_be_taken_up_again() {
         call.await.unwrap().unwrap();
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_rests_on_a_connection_keeps_it_and_holds_up_nobody_who_closes_it() {
+    let host = Host::new("only");
+    let pool = pool(std::slice::from_ref(&host), PoolSettings::default().with_idle(Some(Duration::from_secs(30))));
+    let mut leased = pool.acquire(None).await.unwrap();
+    leased.rest();
+    leased.rest();
+    assert_eq!(pool.snapshot().open, 0);
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    assert!(pool.stop_idle().is_some());
+    assert_eq!(pool.connected(), 1);
+    let drained = pool.close(Duration::from_secs(60)).await;
+    assert_eq!((drained.ended, drained.cut, drained.connections), (0, 0, 1));
+    assert!(drained.took < Duration::from_secs(1), "{drained:?}");
+    assert!(leased.is_closed());
+}

@@ -75,7 +75,7 @@ async fn what_was_never_sent_goes_on_and_what_may_have_been_is_told_and_not_repe
 #[tokio::test(start_paused = true)]
 async fn one_replica_alone_is_connected_again_for_a_call_that_never_left() {
     let host = Host::new("only");
-    let pool = pool(std::slice::from_ref(&host), PoolSettings::default());
+    let pool = pool(std::slice::from_ref(&host), PoolSettings::default().with_patience(Duration::ZERO));
     let work = || pool.run(None, Safety::Unsafe, |client| client.call("work").arg("n", 1).arg("millis", 0));
     work().await.unwrap();
     // It stayed up for long enough to be taken up again with little delay.
