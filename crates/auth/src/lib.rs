@@ -32,5 +32,7 @@ pub use grant::enterprise::EnterpriseManaged;
 pub use key::PrivateKey;
 pub use oauth::{Logout, OAuth, OAuthBuilder, Status};
 pub use secrecy::SecretString;
+#[cfg(feature = "store")]
+pub use store::SharedStore;
 pub use store::{CredentialStore, FileStore, Kept, Lease, MemoryStore, Saved, StoreKey};
 pub use visitor::{Headless, OpenWith, PasteWith, Visit, Visited, Visitor};

@@ -5,7 +5,12 @@ mod key;
 #[cfg(feature = "keyring")]
 mod keyring;
 mod memory;
+<<<<<<< HEAD
 mod source;
+=======
+#[cfg(feature = "store")]
+mod shared;
+>>>>>>> s18-store
 
 use std::any::Any;
 use std::fmt;
@@ -19,6 +24,8 @@ use crate::error::AuthError;
 pub use self::file::FileStore;
 pub use self::key::StoreKey;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "store")]
+pub use self::shared::SharedStore;
 
 /// Keeps credentials, for one process or many.
 ///

@@ -39,4 +39,7 @@ pub use pool::{
     Affinity, Drained, Ejection, Leased, Pool, PoolEvent, PoolSettings, PoolSnapshot, Replica, ReplicaSnapshot, Verdict,
 };
 pub use reload::Reloaded;
+#[cfg(feature = "store")]
+pub use search::{Loaded, SearchStore};
+pub use search::{SearchField, SearchHit, SearchIndex, SearchQuery, SearchRecord};
 pub use watch::ResourceWatch;

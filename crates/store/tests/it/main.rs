@@ -1,11 +1,10 @@
 //! What the stores do, as somebody sees who uses them.
 
-#![cfg(feature = "contract")]
-
+#[cfg(all(test, feature = "contract"))]
 mod contract;
-#[cfg(feature = "embedded")]
+#[cfg(all(test, feature = "embedded"))]
 mod embedded;
-#[cfg(any(feature = "embedded", feature = "redis"))]
+#[cfg(all(test, any(feature = "embedded", feature = "redis")))]
 mod processes;
-#[cfg(feature = "redis")]
+#[cfg(all(test, feature = "contract", feature = "redis"))]
 mod redis;
