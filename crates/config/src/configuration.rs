@@ -145,6 +145,7 @@ impl Configuration {
         let trusted = sources.trust || is_trusted(around, &reader.loaded);
         let mut this = Self::merge(reader.loaded, trusted);
         this.files = reader.files;
+        this.problems.extend(crate::limits::from_environment(&mut this.servers, around));
         this
     }
 

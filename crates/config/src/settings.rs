@@ -35,10 +35,7 @@ impl Replica {
 
 impl std::fmt::Debug for Replica {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Replica")
-            .field("url", &self.shown_url())
-            .field("weight", &self.weight)
-            .finish()
+        f.debug_struct("Replica").field("url", &self.shown_url()).field("weight", &self.weight).finish()
     }
 }
 
