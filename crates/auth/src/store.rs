@@ -5,12 +5,9 @@ mod key;
 #[cfg(feature = "keyring")]
 mod keyring;
 mod memory;
-<<<<<<< HEAD
-mod source;
-=======
 #[cfg(feature = "store")]
 mod shared;
->>>>>>> s18-store
+mod source;
 
 use std::any::Any;
 use std::fmt;

@@ -1,12 +1,6 @@
-<<<<<<< HEAD
 //! Many servers behind one handle, over mock servers in memory.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod pool;
-=======
-//! The hub, as somebody sees who uses it.
-
-#[cfg(test)]
 mod search;
->>>>>>> s18-store
