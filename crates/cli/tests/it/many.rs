@@ -139,10 +139,10 @@ fn a_call_goes_to_the_replica_that_is_there_and_through_the_layers() {
     }
     let ran = person.keeping(&["list", "--all"]);
     assert!(ran.stdout.starts_with("demo.echo(message: string)\n"), "{}{}", ran.stdout, ran.stderr);
-    // Settings that contradict each other are told before anything is sent.
-    let text = "[servers.demo]\nurl = 'http://127.0.0.1:1/mcp'\nlayers = { retry = { base_delay = '9s', max_delay = '1s' } }\n";
+    // Settings that make no sense are told before anything is sent.
+    let text = "[servers.demo]\nurl = 'http://127.0.0.1:1/mcp'\nlayers = { cache = { ttl = '48h' } }\n";
     let ran = person.with(OWN, text).keeping(&["call", "demo.echo", "message=hi"]);
-    assert!(ran.code == Some(2) && ran.stderr.contains("layers.retry"), "{}", ran.stderr);
+    assert!(ran.code == Some(2) && ran.stderr.contains("layers.cache"), "{}", ran.stderr);
 }
 
 #[test]
