@@ -35,7 +35,7 @@ impl Fleet {
     pub(crate) fn fingerprint(&self, server: &str) -> Option<String> {
         let server = self.config.server(server).ok()?;
         let mut policy = DefaultHasher::new();
-        format!("{:?}", self.config.policy_of(server)).hash(&mut policy);
+        format!("{:?}", self.config.policy_of(server).ok()?).hash(&mut policy);
         Some(format!("{}-{:016x}", server.fingerprint(), policy.finish()))
     }
 

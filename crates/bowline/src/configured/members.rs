@@ -104,7 +104,7 @@ impl Members {
                 Ok(_) => "the entry cannot be used".to_owned(),
                 Err(error) => error.to_string(),
             };
-            in_groups(unusable(name, &why), config, name)
+            in_groups(unusable(config, name, &why), config, name)
         });
         members.chain(broken).collect()
     }
@@ -113,13 +113,13 @@ impl Members {
     pub fn member(&self, config: &Configuration, server: &Server) -> Member {
         let member = match self.usable(config, server) {
             Ok(member) => member,
-            Err(error) => unusable(&server.name, &error.to_string()),
+            Err(error) => unusable(config, &server.name, &error.to_string()),
         };
         in_groups(member, config, &server.name)
     }
 
     fn usable(&self, config: &Configuration, server: &Server) -> Result<Member, Error> {
-        let policy = config.policy_of(server);
+        let policy = config.policy_of(server).map_err(|error| crate::target::config(error.to_string()))?;
         let shared = Arc::new(server.clone());
         let way = |replica| {
             let (resolver, make_way) = (Arc::clone(&self.resolver), Arc::clone(&self.make_way));
@@ -167,8 +167,8 @@ fn boxed(way: Result<Target, Error>) -> Result<Box<dyn Connect>, Error> {
 }
 
 /// A member that fails with a reason.
-fn unusable(name: &str, why: &str) -> Member {
-    Member::new(name, Unusable(why.to_owned())).fingerprint(("unusable", why))
+fn unusable(config: &Configuration, name: &str, why: &str) -> Member {
+    Member::new(name, Unusable(why.to_owned())).fingerprint(("unusable", why, groups(config, name)))
 }
 
 fn groups<'c>(config: &'c Configuration, name: &str) -> Vec<&'c str> {
@@ -255,11 +255,13 @@ mod tests {
     async fn each_server_that_is_on_is_a_member_and_one_that_cannot_be_used_says_why() {
         let hub = hub("[servers.good]\ncommand = 'x'\n[servers.off]\ncommand = 'x'\nenabled = false\n\
              [servers.blank]\ncommand = '${NOBODY_SETS_THIS}'\n[servers.odd]\ncommand = 3\n\
-             [groups]\nall = ['good', 'blank']\n");
+             [servers.loose]\ncommand = 'x'\npolicy = 'nobody'\n[groups]\nall = ['good', 'blank']\n");
         let names: Vec<_> = hub.status().iter().map(|status| status.name.to_string()).collect();
-        assert_eq!(names, ["blank", "good", "odd"]);
+        assert_eq!(names, ["blank", "good", "loose", "odd"]);
         assert_eq!(hub.call("good.write_x").await.unwrap().joined_text(), "done");
-        for (name, why) in [("blank", "${NOBODY_SETS_THIS} has no value"), ("odd", "`command`")] {
+        let reasons =
+            [("blank", "${NOBODY_SETS_THIS} has no value"), ("odd", "`command`"), ("loose", "no policy `nobody`")];
+        for (name, why) in reasons {
             let error = hub.client(name).await.map(|_| ()).unwrap_err();
             assert!(error.to_string().contains(why), "{error}");
             assert_eq!(hub.status_of(name).unwrap().state.name(), "failed");
