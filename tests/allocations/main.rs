@@ -89,7 +89,7 @@ fn a_small_call_over_the_pipes_of_a_child() {
 #[test]
 fn a_small_call_over_http() {
     let target = Target::parse(&peer::over_http(false)).unwrap();
-    bounded("a call", Session::with(target).small_calls(), 19);
+    bounded("a call", Session::with(target).small_calls(), 16);
 }
 
 /// How many bytes a client holds that is open and has nothing to do.
@@ -119,12 +119,12 @@ fn held_by_a_client(url: &str) -> u64 {
 
 #[test]
 fn an_open_client_over_http() {
-    bounded_bytes("an open client", held_by_a_client(&peer::over_http(false)), 23_500);
+    bounded_bytes("an open client", held_by_a_client(&peer::over_http(false)), 20_600);
 }
 
 #[test]
 fn an_open_client_over_http_that_listens() {
-    bounded_bytes("an open client that listens", held_by_a_client(&peer::over_http(true)), 27_200);
+    bounded_bytes("an open client that listens", held_by_a_client(&peer::over_http(true)), 24_400);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bowline::protocol::Revision;
+use bowline::protocol::{CallToolResult, Revision};
 use bowline::transport::{Connect, Sent};
 use bowline::{Client, ClientBuilder, Error, Reconnect, Timeouts};
 use futures_util::StreamExt;
@@ -69,6 +69,16 @@ impl Load {
         })
     }
 
+    /// How many calls there are.
+    pub(crate) fn len(&self) -> usize {
+        self.outcomes.len()
+    }
+
+    /// How long a call may go without an answer.
+    pub(crate) const fn idle(&self) -> Duration {
+        self.idle
+    }
+
     /// Makes calls until none is left, over a client of its own that is replaced when it ends.
     pub(crate) async fn group<C: Connect + Clone>(
         self: Arc<Self>,
@@ -123,8 +133,13 @@ impl Load {
     }
 
     async fn call(&self, client: Client, n: usize) {
+        self.end_of(client.call("add").arg("n", n), n).await;
+    }
+
+    /// Makes the call of a number, and keeps how it ends.
+    pub(crate) async fn end_of(&self, call: impl IntoFuture<Output = Result<CallToolResult, Error>>, n: usize) {
         let begun = Instant::now();
-        let outcome = match client.call("add").arg("n", n).await {
+        let outcome = match call.await {
             Ok(result) if result.is_error() => RECEIVED,
             Ok(result) => {
                 if result.joined_text() != n.to_string() {

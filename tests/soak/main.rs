@@ -4,6 +4,7 @@
 //! out. Exits with 1 where an invariant does not hold.
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
+mod hub;
 mod kill;
 mod ledger;
 mod load;
@@ -27,7 +28,8 @@ struct Args {
     /// This world alone; may be given more than once.
     #[arg(long, value_enum)]
     only: Vec<World>,
-    /// How many calls in each world, in place of 1,000,000 in memory and 100,000 over stdio and http.
+    /// How many calls in each world, in place of 1,000,000 in memory, 500,000 through a hub, and 100,000 over stdio and
+    /// http.
     #[arg(long)]
     calls: Option<usize>,
     /// The seed of the faults.

@@ -15,6 +15,7 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::task::JoinSet;
 
+use crate::hub;
 use crate::kill;
 use crate::ledger::{Counts, File};
 use crate::load::Load;
@@ -29,6 +30,7 @@ pub(crate) enum World {
     Memory,
     Stdio,
     Http,
+    Hub,
     KillStdio,
     KillHttp,
 }
@@ -36,13 +38,15 @@ pub(crate) enum World {
 type Outcome = Result<(), Box<dyn Error>>;
 
 impl World {
-    pub(crate) const ALL: [Self; 5] = [Self::Memory, Self::Stdio, Self::Http, Self::KillStdio, Self::KillHttp];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Memory, Self::Stdio, Self::Http, Self::Hub, Self::KillStdio, Self::KillHttp];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
             Self::Stdio => "stdio",
             Self::Http => "http",
+            Self::Hub => "hub",
             Self::KillStdio => "kill stdio",
             Self::KillHttp => "kill http",
         }
@@ -52,6 +56,7 @@ impl World {
     pub(crate) const fn calls(self) -> usize {
         match self {
             Self::Memory => 1_000_000,
+            Self::Hub => 500_000,
             Self::Stdio | Self::Http => 100_000,
             // Short already: the short form makes as many.
             Self::KillStdio | Self::KillHttp => 20_000,
@@ -63,6 +68,7 @@ impl World {
         match self {
             // Nothing in it waits for the system, so its clock can be one that moves when all sleep.
             Self::Memory => paused()?.block_on(memory(calls, seed, table)),
+            Self::Hub => paused()?.block_on(many(calls, seed, table)),
             Self::Stdio => threads()?.block_on(stdio(calls, seed, table)),
             Self::Http => threads()?.block_on(http(calls, seed, table)),
             Self::KillStdio => threads()?.block_on(kill::stdio(kills, table)),
@@ -164,6 +170,21 @@ async fn memory(calls: usize, seed: u64, table: &mut Table) -> Outcome {
     load.judge(world, &counts, table);
     // Time moves by itself here, and never while something runs.
     load.judge_wire(world, faults.counts().garbled, Duration::from_millis(100), table);
+    load.judge_memory(world, table);
+    table.fact(world, &faults);
+    Ok(())
+}
+
+/// Two hundred servers behind one handle.
+async fn many(calls: usize, seed: u64, table: &mut Table) -> Outcome {
+    let world = World::Hub.name();
+    let counts = Counts::new(calls);
+    let faults = faults(seed);
+    let load = Load::new(calls, Duration::from_secs(5));
+    clean(world, table, hub::run(&load, &counts, &faults, seed)).await?;
+    load.judge(world, &counts, table);
+    // Beside the call itself: connecting, and the wait for another attempt at it.
+    load.judge_wire(world, faults.counts().garbled, Duration::from_secs(12), table);
     load.judge_memory(world, table);
     table.fact(world, &faults);
     Ok(())

@@ -1,6 +1,7 @@
 //! The authorization of one server, from the first challenge to the logout.
 
 mod builder;
+mod cause;
 mod flight;
 mod held;
 mod keeping;
@@ -19,7 +20,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use url::Url;
 
-use self::flight::Cause;
+use self::cause::Cause;
 use self::state::Inner;
 use crate::challenge::Wanted;
 use crate::dpop::{DPOP, NONCE};

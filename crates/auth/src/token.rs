@@ -145,14 +145,17 @@ pub(crate) fn read(status: StatusCode, body: &Bytes, at: &str, secrets: &Secrets
     }
 }
 
-/// A text of an answer. What is written wrongly is as if it were not there: a code or a refresh token was used up for
-/// this answer, and what it holds besides cannot be had again.
 fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    json::text(object, name).map_err(unread).ok().flatten()
+    readable(json::text(object, name))
 }
 
-fn unread(wrong: Wrong) {
-    tracing::warn!(wrong = excerpt(&wrong, 200), "a part of the token answer is left out");
+/// A part of an answer. What is written wrongly is as if it were not there: a code or a refresh token was used up for
+/// this answer, and what it holds besides cannot be had again.
+fn readable<T>(part: Result<Option<T>, Wrong>) -> Option<T> {
+    part.unwrap_or_else(|wrong| {
+        tracing::warn!(wrong = excerpt(&wrong, 200), "a part of the token answer is left out");
+        None
+    })
 }
 
 /// All but what to refresh with.
@@ -170,7 +173,7 @@ fn issued(object: &Map<String, Value>) -> Result<Issued, Wrong> {
         Some(kind) if kind.eq_ignore_ascii_case("n_a") => TokenKind::Bearer,
         Some(other) => return Err(format!("`token_type` is \"{}\", which is not spoken here", excerpt(other, 40))),
     };
-    let expires_in = json::seconds(object, "expires_in").map_err(unread).ok().flatten();
+    let expires_in = readable(json::seconds(object, "expires_in"));
     let scopes = text(object, "scope").map(Scopes::parse);
     let issued_type = text(object, "issued_token_type").map(str::to_owned);
     Ok(Issued { access: access.into(), kind, expires_in, refresh: None, scopes, issued_type })

@@ -238,7 +238,7 @@ impl Call {
                     deadline.heard();
                     if let Behind::Counts(missed) = &self.options.behind {
                         let before = std::mem::replace(&mut dropped, exchange.dropped());
-                        missed.fetch_add(dropped - before, Ordering::Relaxed);
+                        missed.fetch_add(dropped.saturating_sub(before), Ordering::Relaxed);
                     }
                     self.report(&n);
                 }
@@ -305,7 +305,7 @@ impl Call {
         request.keeps_all = matches!(options.behind, Behind::Fails);
         if self.asked == Asked::ForTask {
             // From now on, so that nothing is missed between the end of the exchange and the task.
-            self.watch = options.token.clone().map(|token| connection.tasks.watch(token));
+            self.watch = options.token.clone().map(|token| connection.tasks.watch(token, request.keeps_all));
             // Specification: 2025-11-25, basic/utilities/cancellation: a task is not cancelled by the notification.
             request = request.not_cancellable();
         }

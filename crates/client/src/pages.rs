@@ -43,12 +43,28 @@ pub trait Listed: Sized + Send + Unpin + 'static {
     /// What the page says of its own life.
     #[doc(hidden)]
     fn hints(page: &Self::Page) -> CacheHints;
+    /// Fetches a page; tells the session in which it came, and whether it was kept. Each item has it, and none by default,
+    /// so that it is compiled here and not once more into every program that lists.
+    #[doc(hidden)]
+    fn fetch(client: Client, cursor: Option<String>, session: Option<u64>, fresh: bool) -> Fetching<Self::Page>;
     /// The page, if it is one of tools: the client remembers what they say, and some must not be used.
     #[doc(hidden)]
     fn as_tools(page: &mut Self::Page) -> Option<&mut ListToolsResult> {
         let _ = page;
         None
     }
+}
+
+/// A page that is under way.
+type Fetching<P> = BoxFuture<'static, Result<(P, u64, bool), Error>>;
+
+fn fetch<T: Listed>(client: Client, cursor: Option<String>, session: Option<u64>, fresh: bool) -> Fetching<T::Page> {
+    Box::pin(async move {
+        let mut call = page_call(T::METHOD, cursor.as_deref())?;
+        call.options.fresh = fresh;
+        let Fetched { result, session, was_kept } = client.page::<T>(call, session).await?;
+        Ok((result, session, was_kept))
+    })
 }
 
 macro_rules! listed {
@@ -70,6 +86,15 @@ macro_rules! listed {
 
                 fn identity(&self) -> &str {
                     &self.$identity
+                }
+
+                fn fetch(
+                    client: Client,
+                    cursor: Option<String>,
+                    session: Option<u64>,
+                    fresh: bool,
+                ) -> Fetching<$page> {
+                    fetch::<Self>(client, cursor, session, fresh)
                 }
 
                 fn hints(page: &$page) -> CacheHints {
@@ -154,7 +179,7 @@ struct Again {
 
 enum State<T: Listed> {
     Before(Option<String>),
-    Fetching(BoxFuture<'static, Result<Fetched<T::Page>, Error>>),
+    Fetching(Fetching<T::Page>),
     Done,
 }
 
@@ -221,22 +246,17 @@ impl<T: Listed> Pages<T> {
             match &mut self.state {
                 State::Done => return Poll::Ready(None),
                 State::Before(cursor) => {
-                    let (client, cursor, session, fresh) =
-                        (self.client.clone(), cursor.take(), self.session, self.fresh);
-                    self.state = State::Fetching(Box::pin(async move {
-                        let mut call = page_call(T::METHOD, cursor.as_deref())?;
-                        call.options.fresh = fresh;
-                        client.page::<T>(call, session).await
-                    }));
+                    let cursor = cursor.take();
+                    self.state = State::Fetching(T::fetch(self.client.clone(), cursor, self.session, self.fresh));
                 }
                 State::Fetching(page) => {
                     let page = ready!(page.as_mut().poll(cx));
                     self.state = State::Done;
                     match page {
-                        Ok(fetched) => {
-                            self.session = Some(fetched.session);
-                            self.again.kept |= fetched.was_kept;
-                            if let Err(error) = self.take(fetched.result) {
+                        Ok((result, session, was_kept)) => {
+                            self.session = Some(session);
+                            self.again.kept |= was_kept;
+                            if let Err(error) = self.take(result) {
                                 return Poll::Ready(Some(Err(error)));
                             }
                         }

@@ -159,8 +159,9 @@ impl<K: Kind> Request<K> {
     /// call is cancelled. What came before is told first; then the error is of kind
     /// [`Overloaded`](crate::ErrorKind::Overloaded).
     ///
-    /// The bounds are `max_exchange_queue` and `max_exchange_bytes` of the transport's `Limits`. Default: the oldest
-    /// is dropped, and [`Event::Fault`](crate::Event::Fault) tells how many were.
+    /// The bounds are `max_exchange_queue` and `max_exchange_bytes` of the transport's `Limits`, and 4,096 notifications
+    /// of a task that the call became. Default: the oldest is dropped, and [`Event::Fault`](crate::Event::Fault) tells
+    /// how many were.
     pub fn every_progress(mut self) -> Self {
         self.options.behind = Behind::Fails;
         self

@@ -7,10 +7,10 @@ use bowline_client::Error;
 use bowline_protocol::{Prompt, Tool, excerpt};
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::hub::Shared;
 use crate::offer::Offer;
 use crate::route::{Sought, Target, denied};
 use crate::seat::Seat;
+use crate::shared::Shared;
 
 /// How old a list has to be to be read again for a name that is not in it.
 const SURE: Duration = Duration::from_secs(5);

@@ -1,31 +1,28 @@
 //! Many servers behind one handle.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_client::request::{CallTool, Complete, GetPrompt, Raw, ReadResource, Request};
 use bowline_client::{Client, Error};
-use bowline_protocol::{CompletionReference, Prompt, Resource, ResourceTemplate, Tool, excerpt};
+use bowline_protocol::{CompletionReference, Prompt, Resource, ResourceTemplate, Tool, method};
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
 use crate::builder::HubBuilder;
-use crate::changes::{Change, Changes};
-use crate::handlers::Handlers;
+use crate::changes::Changes;
 use crate::health::HealthState;
 use crate::listing::{Failure, Lists};
-use crate::member::{Member, SetUp};
-use crate::names::Parts;
-use crate::office::Office;
+use crate::member::Member;
 use crate::pool::{Affinity, Drained, PoolSnapshot};
 use crate::reload::Reloaded;
 use crate::route::{HubRoute, Sought, Target};
 use crate::seat::{Held, Seat};
+use crate::shared::{Shared, unknown_member};
+use crate::stats::Stats;
 use crate::watch::ResourceWatch;
 
 /// Many servers behind one handle.
@@ -64,20 +61,6 @@ use crate::watch::ResourceWatch;
 pub struct Hub {
     shared: Arc<Shared>,
     affinity: Option<Affinity>,
-}
-
-/// What all handles of a hub share.
-pub(crate) struct Shared {
-    pub(crate) office: Arc<Office>,
-    members: RwLock<Members>,
-    handlers: Handlers,
-    set_up: Option<SetUp>,
-    closed: AtomicBool,
-}
-
-struct Members {
-    seats: BTreeMap<Arc<str>, Arc<Seat>>,
-    parts: Parts,
 }
 
 /// How a member is.
@@ -130,19 +113,7 @@ impl Hub {
     }
 
     pub(crate) fn of(builder: HubBuilder) -> Result<Self, Error> {
-        let HubBuilder { members, naming, filter, handlers, set_up, at_once, drain } = builder;
-        let office = Arc::new(Office::new(naming.clone(), filter, at_once, drain));
-        check_names(&members)?;
-        let parts = Parts::new(naming, members.iter().map(|member| Arc::clone(&member.name)));
-        let mut seats = BTreeMap::new();
-        for member in members {
-            let part = parts.of(&member.name).cloned().unwrap_or_default();
-            let name = Arc::clone(&member.name);
-            seats.insert(name, Seat::new(member, part, &office, &handlers, set_up.as_ref())?);
-        }
-        let members = RwLock::new(Members { seats, parts });
-        let shared = Arc::new(Shared { office, members, handlers, set_up, closed: AtomicBool::new(false) });
-        Ok(Self { shared, affinity: None })
+        Ok(Self { shared: Arc::new(Shared::of(builder)?), affinity: None })
     }
 
     /// The hub for one caller: where a member's pool is [sticky](crate::PoolSettings::sticky), all requests with this key go
@@ -163,7 +134,7 @@ impl Hub {
     /// [`ErrorKind::Denied`](bowline_client::ErrorKind::Denied) by a [filter](crate::Filter),
     /// [`ErrorKind::Unavailable`](bowline_client::ErrorKind::Unavailable) where the member is down, or how connecting failed.
     pub fn call(&self, tool: impl AsRef<str>) -> Request<CallTool> {
-        let (route, own) = self.route(Sought::Tool, tool.as_ref());
+        let (route, own) = self.route(Sought::Tool, method::TOOLS_CALL, tool.as_ref());
         CallTool::routed(route, own)
     }
 
@@ -172,18 +143,18 @@ impl Hub {
     /// Where none is known to, all members are asked what they have, until one has it.
     pub fn read(&self, uri: impl Into<String>) -> Request<ReadResource> {
         let uri = uri.into();
-        let (route, _) = self.route(Sought::Resource, &uri);
+        let (route, _) = self.route(Sought::Resource, method::RESOURCES_READ, &uri);
         ReadResource::routed(route, uri)
     }
 
     /// A reading of a resource of one member.
     pub fn read_from(&self, member: &str, uri: impl Into<String>) -> Request<ReadResource> {
-        ReadResource::routed(self.route_to(member), uri)
+        ReadResource::routed(self.route_to(member, method::RESOURCES_READ), uri)
     }
 
     /// A filling-in of a prompt, by a name as for [`call`](Self::call).
     pub fn prompt(&self, name: impl AsRef<str>) -> Request<GetPrompt> {
-        let (route, own) = self.route(Sought::Prompt, name.as_ref());
+        let (route, own) = self.route(Sought::Prompt, method::PROMPTS_GET, name.as_ref());
         GetPrompt::routed(route, own.as_ref())
     }
 
@@ -194,12 +165,14 @@ impl Hub {
         argument: impl Into<String>,
         value: impl Into<String>,
     ) -> Request<Complete> {
+        let asks = method::COMPLETION_COMPLETE;
         let route = match &reference {
-            CompletionReference::Prompt(prompt) => self.route(Sought::Prompt, &prompt.name).0,
-            CompletionReference::Resource(template) => self.route(Sought::Resource, &template.uri).0,
+            CompletionReference::Prompt(prompt) => self.route(Sought::Prompt, asks, &prompt.name).0,
+            CompletionReference::Resource(template) => self.route(Sought::Resource, asks, &template.uri).0,
             // The kinds may grow; whose they are nobody knows here.
             _ => self.route_with(
                 Sought::Member,
+                asks,
                 Target::Nothing(Error::unknown_name("the reference names no member; ask by Hub::client")),
             ),
         };
@@ -208,7 +181,7 @@ impl Hub {
 
     /// A request of any method to one member, with an undecoded result.
     pub fn request(&self, member: &str, method: impl Into<String>) -> Request<Raw> {
-        Raw::routed(self.route_to(member), method)
+        Raw::routed(self.route_to(member, "other"), method)
     }
 
     /// The tools of all members.
@@ -299,6 +272,11 @@ impl Hub {
         self.shared.seat(member).map(|seat| MemberStatus::of(&seat))
     }
 
+    /// What became of the calls to each member and tool so far, to be read, watched or shown to Prometheus.
+    pub fn stats(&self) -> &Stats {
+        &self.shared.office.stats
+    }
+
     /// Forgets what stands against another attempt at a member: it is tried at the next need. For whoever has mended what
     /// was wrong.
     ///
@@ -313,12 +291,7 @@ impl Hub {
     /// # Errors
     /// [`ErrorKind::Config`](bowline_client::ErrorKind::Config): there is one of this name, or its settings make no sense.
     pub fn add(&self, member: Member) -> Result<(), Error> {
-        let mut members = self.shared.write();
-        check_names(std::slice::from_ref(&member))?;
-        if members.seats.contains_key(&member.name) {
-            return Err(two_of(&member.name));
-        }
-        self.shared.put(&mut members, member, |member| Change::Added { member })
+        self.shared.add(member)
     }
 
     /// Takes a member away. No call goes to it from now on; those that are under way have
@@ -341,9 +314,7 @@ impl Hub {
     /// [`ErrorKind::Config`](bowline_client::ErrorKind::Config), and then nothing was changed: two members have one name.
     /// A member whose own settings make no sense is left out, and is among [`Reloaded::refused`].
     pub fn reload(&self, members: impl IntoIterator<Item = Member>) -> Result<Reloaded, Error> {
-        let wanted: Vec<Member> = members.into_iter().collect();
-        check_names(&wanted)?;
-        Ok(self.shared.reload(wanted))
+        self.shared.reload(members.into_iter().collect())
     }
 
     /// Ends all members at once, in order: calls that are under way have [`HubBuilder::drain`] to end, and none begins.
@@ -352,7 +323,7 @@ impl Hub {
     /// Dropping the future leaves the rest to end in the background.
     pub async fn close(&self) -> Closed {
         let began = Instant::now();
-        self.shared.closed.store(true, Ordering::Release);
+        self.shared.close();
         let seats = self.shared.seats();
         let limit = self.shared.office.drain;
         let ends = seats.iter().map(|seat| async move {
@@ -365,26 +336,26 @@ impl Hub {
     }
 
     /// The way to what is sought, and what its server calls it as far as that is known.
-    fn route(&self, what: Sought, name: &str) -> (HubRoute, Arc<str>) {
+    fn route(&self, what: Sought, method: &'static str, name: &str) -> (HubRoute, Arc<str>) {
         let target = self.shared.look_up(what, name);
         let own = match &target {
             Target::Known { own: Some(own), .. } => Arc::clone(own),
             Target::Named(_, name) => Arc::clone(name),
             _ => name.into(),
         };
-        (self.route_with(what, target), own)
+        (self.route_with(what, method, target), own)
     }
 
-    fn route_to(&self, member: &str) -> HubRoute {
+    fn route_to(&self, member: &str, method: &'static str) -> HubRoute {
         let target = match self.shared.seat(member) {
             Ok(seat) => Target::Known { seat, own: None },
             Err(error) => Target::Nothing(error),
         };
-        self.route_with(Sought::Member, target)
+        self.route_with(Sought::Member, method, target)
     }
 
-    fn route_with(&self, what: Sought, target: Target) -> HubRoute {
-        HubRoute { shared: Arc::clone(&self.shared), target, what, affinity: self.affinity.clone() }
+    fn route_with(&self, what: Sought, method: &'static str, target: Target) -> HubRoute {
+        HubRoute { shared: Arc::clone(&self.shared), target, what, method, affinity: self.affinity.clone() }
     }
 }
 
@@ -402,133 +373,6 @@ impl MemberStatus {
             groups: seat.member.groups.clone(),
             state: seat.state(),
             pool: seat.pool.snapshot(),
-        }
-    }
-}
-
-fn check_names(members: &[Member]) -> Result<(), Error> {
-    let mut names = std::collections::HashSet::with_capacity(members.len());
-    for member in members {
-        if member.name.is_empty() {
-            return Err(Error::config("a member has no name; give it one"));
-        }
-        if !names.insert(&member.name) {
-            return Err(two_of(&member.name));
-        }
-    }
-    Ok(())
-}
-
-fn two_of(name: &str) -> Error {
-    Error::config(format!("there are two members \"{}\"; name one of them otherwise", excerpt(name, 80)))
-}
-
-fn unknown_member(name: &str) -> Error {
-    Error::unknown_name(format!(
-        "there is no server \"{}\"; see the hub's status for those there are",
-        excerpt(name, 80)
-    ))
-}
-
-impl Shared {
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Members> {
-        self.members.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Members> {
-        self.members.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// All members, by name.
-    pub(crate) fn seats(&self) -> Vec<Arc<Seat>> {
-        self.read().seats.values().cloned().collect()
-    }
-
-    /// The member of this name.
-    pub(crate) fn seat(&self, name: &str) -> Result<Arc<Seat>, Error> {
-        self.read().seats.get(name).cloned().ok_or_else(|| unknown_member(name))
-    }
-
-    /// The member whose part of a name this is.
-    pub(crate) fn seat_of_part(&self, part: &str) -> Option<Arc<Seat>> {
-        let members = self.read();
-        members.seats.get(members.parts.whose(part)?).cloned()
-    }
-
-    fn put(&self, members: &mut Members, member: Member, change: impl FnOnce(Arc<str>) -> Change) -> Result<(), Error> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::shutting_down(bowline_transport::Sent::No));
-        }
-        let name = Arc::clone(&member.name);
-        // Its part comes after it is known that it can be.
-        let seat = Seat::new(member, Arc::default(), &self.office, &self.handlers, self.set_up.as_ref())?;
-        let others_changed = members.parts.of(&name).is_none() && members.parts.add(&name);
-        members.seats.insert(Arc::clone(&name), Arc::clone(&seat));
-        if others_changed {
-            members.name_all();
-        } else if let Some(part) = members.parts.of(&name) {
-            seat.set_part(part);
-        }
-        self.office.feed.tell(|| change(name));
-        Ok(())
-    }
-
-    /// Takes a member out of the table.
-    fn take(&self, name: &str) -> Option<Arc<Seat>> {
-        let mut members = self.write();
-        let seat = members.seats.remove(name)?;
-        if members.parts.remove(name) {
-            members.name_all();
-        }
-        drop(members);
-        self.office.forget_uris(&seat);
-        self.office.feed.tell(|| Change::Removed { member: Arc::clone(&seat.member.name) });
-        Some(seat)
-    }
-
-    fn reload(&self, wanted: Vec<Member>) -> Reloaded {
-        let mut reloaded = Reloaded::default();
-        let names: std::collections::HashSet<_> = wanted.iter().map(|member| Arc::clone(&member.name)).collect();
-        let gone: Vec<_> = self.read().seats.keys().filter(|name| !names.contains(*name)).cloned().collect();
-        for name in gone {
-            if let Some(seat) = self.take(&name) {
-                self.office.see_out(seat);
-                reloaded.removed.push(name);
-            }
-        }
-        let mut members = self.write();
-        for member in wanted {
-            let name = Arc::clone(&member.name);
-            let before = members.seats.get(&name).cloned();
-            if before.as_ref().is_some_and(|before| before.member.is_same(&member)) {
-                reloaded.unchanged += 1;
-                continue;
-            }
-            let change = |member| match before {
-                Some(_) => Change::Replaced { member },
-                None => Change::Added { member },
-            };
-            match (self.put(&mut members, member, change), before) {
-                (Ok(()), Some(before)) => {
-                    self.office.forget_uris(&before);
-                    self.office.see_out(before);
-                    reloaded.replaced.push(name);
-                }
-                (Ok(()), None) => reloaded.added.push(name),
-                (Err(error), _) => reloaded.refused.push(Failure { member: name, error }),
-            }
-        }
-        reloaded
-    }
-}
-
-impl Members {
-    /// Gives all members their parts of names, since some are others now.
-    fn name_all(&self) {
-        for (name, seat) in &self.seats {
-            if let Some(part) = self.parts.of(name).filter(|part| **part != seat.part()) {
-                seat.set_part(part);
-            }
         }
     }
 }

@@ -110,6 +110,9 @@ impl Keeper {
         // What changed before the server began to tell was not told.
         if let Some(seat) = seat.upgrade() {
             seat.doubt();
+            if seat.has_news() {
+                self.refresh(&seat);
+            }
         }
         let heard = subscription.map(|told| match told {
             Told::Tools => Heard::Tools,

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::finding::{Finding, Oddity};
 use crate::offer::{Offer, Offered};
 use crate::seat::Seat;
+use crate::stats::Outcome;
 
 /// How many things that are listed twice are told of each list.
 const MOST_TWICE: usize = 100;
@@ -25,8 +26,9 @@ pub struct List<T> {
     /// Where an item is, by the name that is given out and by the server's own.
     by_name: HashMap<Arc<str>, u32>,
     by_own: HashMap<Arc<str>, u32>,
-    /// What the server lists and may not be used, and why.
-    hidden: Vec<(Arc<T>, &'static str)>,
+    /// What the server lists and may not be used.
+    hidden: Vec<Arc<T>>,
+    /// Why not, by the server's own name and by the one that would be given out.
     refused: HashMap<Arc<str>, &'static str>,
     /// The member's part of the names.
     part: Arc<str>,
@@ -37,23 +39,21 @@ pub struct List<T> {
 }
 
 impl<T: Offer> List<T> {
-    /// A list of these, of which `hidden` are known to be refused already.
-    fn of(seat: &Seat, part: Arc<str>, items: Vec<Arc<T>>, hidden: Vec<(Arc<T>, &'static str)>) -> Self {
+    /// A list of these.
+    fn of(seat: &Seat, part: Arc<str>, items: Vec<Arc<T>>) -> Self {
         let member = &seat.member.name;
-        let mut shown = items;
-        let mut hidden = hidden;
         // All get their names together, so that these do not depend on the filter.
-        let all = shown.iter().chain(hidden.iter().map(|(item, _)| item));
+        let own_names = items.iter().map(|item| item.identity());
         let names: Vec<Arc<str>> = if T::RENAMED {
-            seat.office.naming.exposed(&part, member, all.map(|item| item.identity()))
+            seat.office.naming.exposed(&part, member, own_names)
         } else {
-            all.map(|item| item.identity().into()).collect()
+            own_names.map(Arc::from).collect()
         };
         let mut list = Self {
-            items: Vec::with_capacity(shown.len()),
+            items: Vec::with_capacity(items.len()),
             findings: Vec::new(),
-            by_name: HashMap::with_capacity(shown.len()),
-            by_own: HashMap::with_capacity(if T::RENAMED { shown.len() } else { 0 }),
+            by_name: HashMap::with_capacity(items.len()),
+            by_own: HashMap::with_capacity(if T::RENAMED { items.len() } else { 0 }),
             hidden: Vec::new(),
             refused: HashMap::new(),
             part,
@@ -61,15 +61,11 @@ impl<T: Offer> List<T> {
             read_at: Instant::now(),
             until: None,
         };
-        let known = shown.len();
-        shown.extend(hidden.iter().map(|(item, _)| Arc::clone(item)));
-        let reasons = std::mem::take(&mut hidden);
-        for (n, (item, name)) in shown.into_iter().zip(names).enumerate() {
-            let known_reason = n.checked_sub(known).and_then(|n| reasons.get(n)).map(|(_, why)| *why);
-            if let Some(why) = known_reason.or_else(|| item.refused(seat)) {
+        for (item, name) in items.into_iter().zip(names) {
+            if let Some(why) = item.refused(seat) {
                 list.refused.insert(item.identity().into(), why);
                 list.refused.insert(name, why);
-                list.hidden.push((item, why));
+                list.hidden.push(item);
                 continue;
             }
             let at = u32::try_from(list.items.len()).unwrap_or(u32::MAX);
@@ -163,9 +159,8 @@ impl<T: Offer> Kept<T> {
             return Some(list);
         }
         // Members came or went whose names are like this one's, so the names that are given out may be others.
-        let items = list.items.iter().map(|offered| Arc::clone(&offered.item)).collect();
-        let hidden = list.hidden.clone();
-        let mut renamed = List::of(seat, part, items, hidden);
+        let shown = list.items.iter().map(|offered| &offered.item);
+        let mut renamed = List::of(seat, part, shown.chain(&list.hidden).cloned().collect());
         renamed.findings.clone_from(&list.findings);
         (renamed.turn, renamed.read_at, renamed.until) = (list.turn, list.read_at, list.until);
         let renamed = Arc::new(renamed);
@@ -198,15 +193,18 @@ impl<T: Offer> Kept<T> {
         // What changes from here on makes it old.
         let turn = self.turn.load(Ordering::Acquire);
         let limit = seat.member.list_deadline;
+        let began = Instant::now();
         let outcome = match tokio::time::timeout(limit, read::<T>(&held, seat.member.max_items)).await {
             Ok(Err(error)) if error.kind() == ErrorKind::Unsupported => Ok(Read::default()),
             Ok(outcome) => outcome,
             Err(_) => Err(Error::deadline(limit, Sent::Maybe)),
         };
+        let ended = outcome.as_ref().map_or_else(Outcome::of, |_| Outcome::Answered);
+        seat.stats.record_method(T::METHOD, ended, began.elapsed());
         held.report(outcome.as_ref().map(drop), Safety::ReadOnly);
         let Read { items, oddities, life } = outcome?;
         let life = life.or_else(|| (!T::tells_changes(&held)).then_some(seat.member.list_life));
-        let mut list = List::of(seat, seat.part(), items, Vec::new());
+        let mut list = List::of(seat, seat.part(), items);
         list.turn = turn;
         list.until = life.map(|life| list.read_at + life.min(FOR_EVER));
         list.findings = oddities
@@ -256,7 +254,7 @@ async fn read<T: Offer>(client: &Client, most: usize) -> Result<Read<T>, Error> 
             read.oddities.push(Oddity::TooLong { kept: most });
             break;
         } else {
-            read.items.push(Arc::new(item));
+            read.items.push(Arc::new(item.detached()));
         }
     }
     let mut twice: Vec<_> = times.into_iter().filter(|(_, times)| *times > 1).collect();

@@ -21,6 +21,8 @@ mod reload;
 mod route;
 mod search;
 mod seat;
+mod shared;
+mod stats;
 mod uris;
 mod watch;
 
@@ -42,4 +44,10 @@ pub use reload::Reloaded;
 #[cfg(feature = "store")]
 pub use search::{Loaded, SearchStore};
 pub use search::{SearchField, SearchHit, SearchIndex, SearchQuery, SearchRecord};
+pub use stats::{CallStats, NamedStats, Outcome, ServerSnapshot, ServerStats, Stats, StatsFeed, StatsSnapshot, Times};
 pub use watch::ResourceWatch;
+
+/// The examples of the book's chapter.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/src/hub.md")]
+pub struct Chapter;

@@ -12,9 +12,9 @@ use futures_core::Stream;
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::finding::Finding;
-use crate::hub::Shared;
 use crate::offer::{Offer, Offered};
 use crate::seat::Seat;
+use crate::shared::Shared;
 
 /// What all members, or some, offer; made by [`Hub::tools`](crate::Hub::tools) and its like. It is read when it is
 /// awaited.

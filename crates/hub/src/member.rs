@@ -72,7 +72,7 @@ impl Member {
             list_deadline: Duration::from_secs(30),
             list_life: Duration::from_secs(300),
             max_items: 10_000,
-            pool: PoolSettings::default(),
+            pool: PoolSettings::default().with_patience(Duration::from_secs(1)),
             circuit: Some(Circuit::default()),
             fingerprint: None,
         }
@@ -157,8 +157,16 @@ impl Member {
         self
     }
 
-    /// Sets how its connections and replicas are used. It holds the settings of [`idle`](Self::idle) and
-    /// [`restarts`](Self::restarts) as well.
+    /// Sets how long a call waits for a member that is down and about to be tried again, rather than to fail at once.
+    /// Default 1 s: so the restart of a server is waited out, and one that stays down is told of soon.
+    #[must_use]
+    pub const fn patience(mut self, patience: Duration) -> Self {
+        self.pool = self.pool.with_patience(patience);
+        self
+    }
+
+    /// Sets how its connections and replicas are used. It holds the settings of [`idle`](Self::idle),
+    /// [`restarts`](Self::restarts) and [`patience`](Self::patience) as well.
     #[must_use]
     pub const fn pool(mut self, settings: PoolSettings) -> Self {
         self.pool = settings;

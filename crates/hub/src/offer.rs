@@ -79,6 +79,10 @@ pub(crate) mod sealed {
         fn pages(client: &Client) -> Pages<Self>
         where
             Self: Listed;
+        /// The same without a hold on the bytes that it came in, which may be many more than its own.
+        fn detached(self) -> Self {
+            self
+        }
         /// Whether the server says that it tells when its list changes.
         fn tells_changes(client: &Client) -> bool;
         /// Why it may not be used, where it may not.
@@ -105,6 +109,12 @@ impl sealed::Sealed for Tool {
 
     fn pages(client: &Client) -> Pages<Self> {
         client.tools()
+    }
+
+    fn detached(mut self) -> Self {
+        self.input_schema = self.input_schema.detach();
+        self.output_schema = self.output_schema.map(|schema| schema.detach());
+        self
     }
 
     fn tells_changes(client: &Client) -> bool {

@@ -15,12 +15,14 @@ use crate::keeper;
 use crate::names::Naming;
 use crate::pool::Task;
 use crate::seat::Seat;
+use crate::stats::Stats;
 use crate::uris::Uris;
 
 pub(crate) struct Office {
     pub(crate) naming: Naming,
     pub(crate) filter: Filter,
     pub(crate) feed: Feed,
+    pub(crate) stats: Stats,
     uris: RwLock<Uris>,
     /// How many members are connected or listed at once.
     pub(crate) at_once: usize,
@@ -74,6 +76,7 @@ impl Office {
             naming,
             filter,
             feed: Feed::default(),
+            stats: Stats::new(),
             uris: RwLock::default(),
             at_once,
             permits: Arc::new(Semaphore::new(at_once)),

@@ -107,7 +107,7 @@ impl Pool {
     /// A connection for one call, where one is up; none where one has to be waited for.
     ///
     /// Where it is the turn of a replica that has no connection, another one takes the call, and that one is connected
-    /// meanwhile: so call it within a runtime.
+    /// meanwhile, if this is called within a runtime.
     pub fn try_acquire(&self, affinity: Option<&Affinity>) -> Option<Leased> {
         match affinity {
             None => self.0.pick(None),

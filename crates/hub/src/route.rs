@@ -7,9 +7,10 @@ use bowline_client::request::{Ended, Lease, Leg, Route};
 use bowline_client::{Error, Safety};
 use bowline_transport::BoxFuture;
 
-use crate::hub::Shared;
 use crate::pool::{Affinity, Verdict};
 use crate::seat::{Held, Seat};
+use crate::shared::Shared;
+use crate::stats::Outcome;
 
 /// What a request is for.
 #[derive(Debug, Clone)]
@@ -36,10 +37,34 @@ pub(crate) struct HubRoute {
     pub(crate) shared: Arc<Shared>,
     pub(crate) target: Target,
     pub(crate) what: Sought,
+    pub(crate) method: &'static str,
     pub(crate) affinity: Option<Affinity>,
 }
 
 impl HubRoute {
+    fn leg(&self, held: Held, own: Option<Arc<str>>) -> Leg {
+        let counted = match (self.what, &own) {
+            (Sought::Tool, Some(tool)) => Counted::Tool(Arc::clone(tool)),
+            _ => Counted::Method(self.method),
+        };
+        let leg = Leg::new(held.leased.client().clone(), Kept { held, counted, ended: false });
+        match own {
+            Some(own) => leg.with_name(own),
+            None => leg,
+        }
+    }
+
+    /// Counts what failed before there was a connection.
+    fn counted(&self, seat: &Seat, own: Option<&Arc<str>>, held: Result<Held, Error>) -> Result<Held, Error> {
+        if let Err(error) = &held {
+            match own.filter(|_| self.what == Sought::Tool) {
+                Some(tool) => seat.stats.record(tool, Outcome::of(error), Duration::ZERO),
+                None => seat.stats.record_method(self.method, Outcome::of(error), Duration::ZERO),
+            }
+        }
+        held
+    }
+
     /// Refuses what a filter leaves out.
     fn permit(&self, seat: &Seat, own: Option<&Arc<str>>) -> Option<Result<(), Error>> {
         let Some(tool) = own.filter(|_| self.what == Sought::Tool) else { return Some(Ok(())) };
@@ -66,11 +91,14 @@ impl Route for HubRoute {
         match &self.target {
             Target::Nothing(error) => Some(Err(error.clone())),
             Target::Named(..) => None,
+            // Another may have its name by now.
+            Target::Known { seat, .. } if seat.is_gone() => None,
             Target::Known { seat, own } => {
                 if let Err(error) = self.permit(seat, own.as_ref())? {
                     return Some(Err(error));
                 }
-                Some(seat.try_hold(self.affinity.as_ref())?.map(|held| leg(held, own.clone())))
+                let held = seat.try_hold(self.affinity.as_ref())?;
+                Some(self.counted(seat, own.as_ref(), held).map(|held| self.leg(held, own.clone())))
             }
         }
     }
@@ -80,6 +108,7 @@ impl Route for HubRoute {
             let (seat, own) = match &self.target {
                 Target::Nothing(error) => return Err(error.clone()),
                 Target::Named(what, name) => self.shared.find(*what, name).await?,
+                Target::Known { seat, own } if seat.is_gone() => (self.shared.seat(&seat.member.name)?, own.clone()),
                 Target::Known { seat, own } => (Arc::clone(seat), own.clone()),
             };
             match self.permit(&seat, own.as_ref()) {
@@ -89,32 +118,53 @@ impl Route for HubRoute {
                     self.permit(&seat, own.as_ref()).unwrap_or(Ok(()))?;
                 }
             }
-            let held = seat.hold(self.affinity.as_ref()).await?;
-            Ok(leg(held, own))
+            let held = seat.hold(self.affinity.as_ref()).await;
+            Ok(self.leg(self.counted(&seat, own.as_ref(), held)?, own))
         })
-    }
-}
-
-fn leg(held: Held, own: Option<Arc<str>>) -> Leg {
-    let leg = Leg::new(held.leased.client().clone(), Kept { held });
-    match own {
-        Some(own) => leg.with_name(own),
-        None => leg,
     }
 }
 
 /// What is kept of a request while it is under way.
 struct Kept {
     held: Held,
+    counted: Counted,
+    ended: bool,
+}
+
+/// Under which name a request is counted.
+enum Counted {
+    Tool(Arc<str>),
+    Method(&'static str),
+}
+
+impl Kept {
+    fn count(&self, outcome: Outcome, elapsed: Duration) {
+        let stats = &self.held.seat.stats;
+        match &self.counted {
+            Counted::Tool(tool) => stats.record(tool, outcome, elapsed),
+            Counted::Method(method) => stats.record_method(method, outcome, elapsed),
+        }
+    }
 }
 
 impl Lease for Kept {
-    fn ended(&mut self, how: Ended<'_>, _elapsed: Duration) -> bool {
-        let verdict = match how {
-            Ended::Failed { error, safety } => self.held.report(Err(error), safety),
+    fn ended(&mut self, how: Ended<'_>, elapsed: Duration) -> bool {
+        self.ended = true;
+        let (outcome, verdict) = match how {
+            Ended::Failed { error, safety } => (Outcome::of(error), self.held.report(Err(error), safety)),
             // A tool that ran and failed ran.
-            _ => self.held.report(Ok(()), Safety::ReadOnly),
+            Ended::ToolFailed => (Outcome::ToolFailed, self.held.report(Ok(()), Safety::ReadOnly)),
+            _ => (Outcome::Answered, self.held.report(Ok(()), Safety::ReadOnly)),
         };
+        self.count(outcome, elapsed);
         verdict == Verdict::GoOn
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.count(Outcome::GivenUp, Duration::ZERO);
+        }
     }
 }

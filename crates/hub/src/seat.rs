@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use bowline_client::{Client, ClientBuilder, Error, Safety, Timeouts};
+use bowline_client::{Client, ClientBuilder, Error, ErrorKind, Safety, Timeouts};
 use bowline_protocol::{Prompt, Resource, ResourceTemplate, Tool, ToolAnnotations};
 use tokio::time::Instant;
 
@@ -18,13 +18,16 @@ use crate::kept::Kept;
 use crate::member::{Member, SetUp};
 use crate::office::Office;
 use crate::pool::{Affinity, Leased, Pool, PoolEvent, Replica, Verdict};
+use crate::stats::ServerStats;
 
+/// A member in its place.
 pub struct Seat {
     pub(crate) member: Member,
     /// No other member ever had it.
     pub(crate) id: u64,
     pub(crate) pool: Pool,
     pub(crate) office: Arc<Office>,
+    pub(crate) stats: Arc<ServerStats>,
     /// What it is called in errors.
     what: String,
     circuit: Option<Mutex<Breaker>>,
@@ -36,6 +39,8 @@ pub struct Seat {
     pub(crate) templates: Kept<ResourceTemplate>,
     /// How it was when that was told last.
     told: Mutex<&'static str>,
+    /// Whether it was ever connected.
+    was_up: AtomicBool,
     /// Whether it was taken away.
     gone: AtomicBool,
     /// Whether its lists are about to be read again.
@@ -66,6 +71,7 @@ impl Seat {
             id: office.next_id(),
             pool,
             office: Arc::clone(office),
+            stats: office.stats.server(&member.name),
             what,
             circuit: member.circuit.map(|settings| Mutex::new(Breaker::new(settings))),
             part: RwLock::new(part),
@@ -74,6 +80,7 @@ impl Seat {
             resources: Kept::default(),
             templates: Kept::default(),
             told: Mutex::new(HealthState::Idle.name()),
+            was_up: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             refreshing: AtomicBool::new(false),
             refreshed: Mutex::default(),
@@ -92,6 +99,7 @@ impl Seat {
     fn hear(self: &Arc<Self>, event: &PoolEvent) {
         match event {
             PoolEvent::Connected { client, .. } => {
+                self.was_up.store(true, Ordering::Relaxed);
                 // From here on changes are heard, so what was listed before may be old and what is listed after is not.
                 self.office.listen(self, client);
                 self.doubt();
@@ -243,8 +251,25 @@ impl Seat {
             Ok(leased) => Ok(Held { seat: Arc::clone(self), leased, admit, reported: false }),
             Err(error) => {
                 self.ended(admit, Err(&error));
-                Err(error)
+                Err(self.down(error))
             }
+        }
+    }
+
+    /// What a caller is told who waited for a member that was there and could not be had again: that it is down, and when
+    /// it is tried next. How the first connection of all fails says more by itself.
+    fn down(&self, error: Error) -> Error {
+        let is_down = matches!(error.kind(), ErrorKind::Connect | ErrorKind::Closed | ErrorKind::Timeout);
+        if !is_down || !self.was_up.load(Ordering::Relaxed) {
+            return error;
+        }
+        match self.connections_state() {
+            HealthState::Waiting { until, .. } => {
+                let wait = until.saturating_duration_since(Instant::now());
+                Error::unavailable(&self.what, Some(&error), Some(wait))
+            }
+            HealthState::Failed { .. } => Error::unavailable(&self.what, Some(&error), None),
+            _ => error,
         }
     }
 

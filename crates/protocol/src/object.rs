@@ -42,11 +42,6 @@ impl RawObject {
         Self { text: Vec::new(), from: 0, repeated: false }
     }
 
-    /// An object without members, with room for so many bytes of text, braces included.
-    pub fn with_capacity(bytes: usize) -> Self {
-        Self { text: Vec::with_capacity(bytes), from: 0, repeated: false }
-    }
-
     /// Whether it has no members.
     pub const fn is_empty(&self) -> bool {
         self.text.len() == self.from

@@ -98,6 +98,15 @@ impl Payload {
     /// As [`decode`](Self::decode), for whoever has no more use for the raw result: the memory of a frame that nobody
     /// else holds may become that of what is decoded from it.
     ///
+    /// ```
+    /// use bowline_protocol::{CallToolResult, Payload, RawJson};
+    ///
+    /// let raw: RawJson = r#"{"content":[{"type":"text","text":"ahoy"}]}"#.parse()?;
+    /// let result: CallToolResult = Payload::from(raw).into_decoded()?;
+    /// assert_eq!(result.content[0].as_text(), Some("ahoy"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`decode`](Self::decode).
     pub fn into_decoded<R: ResultType>(self) -> Result<R, ShapeError> {

@@ -6,7 +6,9 @@ use bytes::{Buf, Bytes, BytesMut};
 
 /// How much room a read gets at least, in bytes.
 const READ_ROOM: usize = 8 << 10;
-/// How much room is reserved at a time; a pipe holds as much by default.
+/// How much room is reserved at first: most connections only ever see small messages, and hold this while they rest.
+const FIRST_CHUNK: usize = 16 << 10;
+/// How much room is reserved at a time once lines were long; a pipe holds as much by default.
 const CHUNK: usize = 64 << 10;
 /// A buffer that grew beyond this for a long line is given back after it.
 const KEEP: usize = 256 << 10;
@@ -27,12 +29,14 @@ pub(crate) struct LineSplitter {
     scanned: usize,
     /// Whether a long line made the buffer grow.
     grown: bool,
+    /// How much room is reserved at a time.
+    chunk: usize,
     max: usize,
 }
 
 impl LineSplitter {
     pub(crate) fn new(max: usize) -> Self {
-        Self { buffer: BytesMut::new(), scanned: 0, grown: false, max }
+        Self { buffer: BytesMut::new(), scanned: 0, grown: false, chunk: FIRST_CHUNK, max }
     }
 
     /// The buffer to read into, with room.
@@ -43,8 +47,11 @@ impl LineSplitter {
             self.grown = false;
         }
         if self.buffer.capacity() - self.buffer.len() < READ_ROOM {
+            if self.buffer.len() >= self.chunk / 2 {
+                self.chunk = self.chunk.saturating_mul(2).min(CHUNK);
+            }
             // Doubling keeps the copying of a long line linear.
-            self.buffer.reserve(CHUNK.max(self.buffer.len()).min(self.max.saturating_add(CHUNK)));
+            self.buffer.reserve(self.chunk.max(self.buffer.len()).min(self.max.saturating_add(CHUNK)));
         }
         &mut self.buffer
     }

@@ -142,17 +142,15 @@ pub(crate) async fn run(
 
 /// How long to wait for the next question after an answer without a token; none where it is the end.
 fn next_interval(interval: Duration, error: &AuthError) -> Option<Duration> {
-    match error.code() {
-        Some("authorization_pending") => Some(interval),
+    let is_away = match error.code() {
+        Some("authorization_pending") => return Some(interval),
         // However long it is by now: whoever says so is not asked at the same pace again.
-        Some("slow_down") => Some((interval + SLOWER).min(MAX_LIFE)),
-        // Who is away for a while is asked more rarely (RFC 8628, section 3.5).
-        Some("server_error" | "temporarily_unavailable") => Some((interval * 2).min(MAX_INTERVAL.max(interval))),
-        None if matches!(error.kind(), AuthErrorKind::Network | AuthErrorKind::Timeout) => {
-            Some((interval * 2).min(MAX_INTERVAL.max(interval)))
-        }
-        _ => None,
-    }
+        Some("slow_down") => return Some((interval + SLOWER).min(MAX_LIFE)),
+        Some(code) => matches!(code, "server_error" | "temporarily_unavailable"),
+        None => matches!(error.kind(), AuthErrorKind::Network | AuthErrorKind::Timeout),
+    };
+    // Who is away for a while is asked more rarely (RFC 8628, section 3.5).
+    is_away.then(|| (interval * 2).min(MAX_INTERVAL.max(interval)))
 }
 
 async fn begin(asking: Asking<'_>, at: &Url) -> Result<Begun, AuthError> {

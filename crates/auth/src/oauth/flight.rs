@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_http::shown;
-use http::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::watch;
 
+use super::cause::{Cause, Purpose};
 use super::held::{Held, How};
 use super::out_of_scope;
 use super::state::{Inner, State};
@@ -16,65 +16,13 @@ use crate::discovery::{Discovered, Discovery};
 use crate::error::{AuthError, AuthErrorKind};
 use crate::fetch::Fetcher;
 use crate::scope::Scopes;
+use crate::store::Lease;
 
 /// How often more scopes are asked for until the server takes a token with them: one that always finds another must
 /// not have the person asked for ever.
 const MAX_STEP_UPS: u32 = 4;
 /// How long a process waits for another one that renews by itself.
 pub(super) const LEASE_WITHIN: Duration = Duration::from_secs(90);
-
-/// Why a token is renewed.
-#[derive(Debug)]
-pub(super) enum Cause {
-    /// It ends soon.
-    Due { sent: HeaderValue },
-    /// The server answered 401. `fresh` where it is not the first refusal of the request.
-    Refused { sent: Option<HeaderValue>, wanted: Wanted, fresh: bool },
-    /// The server answered 403 and wants more scopes.
-    StepUp { sent: Option<HeaderValue>, wanted: Wanted },
-    /// Somebody asks for a login.
-    Login { wanted: Wanted },
-    /// Somebody asks for a refresh.
-    Refresh,
-}
-
-impl Cause {
-    fn purpose(&self) -> Purpose {
-        match self {
-            Self::Due { .. } => Purpose::Ahead,
-            Self::Refused { .. } => Purpose::Another,
-            Self::StepUp { wanted, .. } => Purpose::More(wanted.scopes.clone()),
-            Self::Login { .. } | Self::Refresh => Purpose::ByHand,
-        }
-    }
-
-    /// Whether there is another token by now than the one that will not do. `renewals` were counted when it did not:
-    /// a server may issue the same token again.
-    fn is_settled(&self, state: &State, renewals: u64) -> bool {
-        let sent = match self {
-            Self::Due { sent } => Some(sent),
-            Self::Refused { sent, .. } | Self::StepUp { sent, .. } => sent.as_ref(),
-            Self::Login { .. } | Self::Refresh => return false,
-        };
-        state.renewals != renewals || state.is_newer_than(sent)
-    }
-
-    pub(super) const fn wanted(&self) -> Option<&Wanted> {
-        match self {
-            Self::Refused { wanted, .. } | Self::StepUp { wanted, .. } | Self::Login { wanted } => Some(wanted),
-            Self::Due { .. } | Self::Refresh => None,
-        }
-    }
-}
-
-/// What a renewal is to bring.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Purpose {
-    Ahead,
-    Another,
-    More(Option<Scopes>),
-    ByHand,
-}
 
 /// A renewal that goes on, to be waited for.
 #[derive(Debug, Clone)]
@@ -204,7 +152,7 @@ impl Inner {
             drop(lease);
             turn = match now {
                 Err(error) if error.kind() == AuthErrorKind::Timeout => {
-                    let turn = self.turn_to_ask(self.settings.login_within.saturating_add(LEASE_WITHIN)).await?;
+                    let turn = self.wait_to_ask().await?;
                     // What the other one brought may do here.
                     let _lease = self.hold(LEASE_WITHIN).await?;
                     if cause.is_settled(&self.lock(), renewals) {
@@ -225,6 +173,18 @@ impl Inner {
         // Another call may have shown it already.
         state.on_probation |= matches!(cause, Cause::Refused { .. }) && !state.is_proven();
         Ok(())
+    }
+
+    /// Waits while another process asks the person, which they have their time for as if they were asked here.
+    async fn wait_to_ask(&self) -> Result<Option<Lease>, AuthError> {
+        let within = self.settings.login_within.saturating_add(LEASE_WITHIN);
+        self.asking.send_replace(true);
+        let turn = tokio::select! {
+            turn = self.turn_to_ask(within) => turn,
+            () = self.is_let_go() => Err(given_up()),
+        };
+        self.asking.send_replace(false);
+        turn
     }
 
     /// Refreshes, where that would help. Where not, what was found out, for whoever obtains a token.
@@ -397,6 +357,11 @@ impl State {
     }
 }
 
+/// The end of a login that nobody wants any more.
+pub(super) fn given_up() -> AuthError {
+    AuthError::new(AuthErrorKind::LoginRequired, "the login was given up: nobody wants it any more")
+}
+
 /// What a server does that no token satisfies.
 fn just_issued() -> AuthError {
     let why = "the server refuses the token that was just issued for it (401); check that both mean the same server, or log in again";
@@ -412,19 +377,4 @@ pub(super) fn before(inner: &Inner, issuer: &str) -> Option<Scopes> {
     let state = inner.lock();
     let tokens = state.record.tokens.as_ref().filter(|tokens| tokens.issuer == issuer)?;
     Some(tokens.asked.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_renewal_settles_those_that_waited_also_where_it_brought_the_same_token() {
-        let cause = Cause::Refused { sent: None, wanted: Wanted::default(), fresh: false };
-        let mut state = State::default();
-        assert!(!cause.is_settled(&state, 0));
-        state.renewals = 1;
-        assert!(cause.is_settled(&state, 0) && !cause.is_settled(&state, 1));
-        assert!(!Cause::Refresh.is_settled(&state, 0), "what is asked for by hand is done");
-    }
 }

@@ -8,7 +8,8 @@ use bowline_protocol::excerpt;
 use http::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::flight::{Cause, LEASE_WITHIN, before};
+use super::cause::Cause;
+use super::flight::{LEASE_WITHIN, before, given_up};
 use super::held::{Ahead, Held, How};
 use super::state::{Grant, Inner, Settings, State};
 use crate::clock::Clock;
@@ -171,9 +172,7 @@ impl Inner {
         self.asking.send_replace(true);
         let issued = tokio::select! {
             issued = login => issued,
-            () = self.is_let_go() => {
-                Err(AuthError::new(AuthErrorKind::LoginRequired, "the login was given up: nobody wants it any more"))
-            }
+            () = self.is_let_go() => Err(given_up()),
         };
         self.asking.send_replace(false);
         if let Err(error) = &issued
@@ -293,7 +292,7 @@ impl Inner {
     async fn keep_rotated(&self, shown: &str, rotated: SecretString) {
         self.amend(|state| {
             let Some(tokens) = &mut state.record.tokens else { return false };
-            if !tokens.refresh.as_ref().is_some_and(|refresh| refresh.expose_secret() == shown) {
+            if tokens.refresh.as_ref().is_none_or(|refresh| refresh.expose_secret() != shown) {
                 return false;
             }
             tokens.refresh = Some(rotated.clone());

@@ -71,7 +71,7 @@ pub(super) struct Inner {
     pub(super) http: HttpClient,
     pub(super) fetcher: Fetcher,
     pub(super) clock: Clock,
-    /// Whether a person is being asked.
+    /// Whether a person is being asked, here or by another process that this one waits for.
     pub(super) asking: watch::Sender<bool>,
     held_outside: Semaphore,
     state: Mutex<State>,

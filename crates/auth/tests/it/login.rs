@@ -3,7 +3,7 @@
 use bowline_auth::{
     AuthErrorKind, DevicePage, DevicePrompt, DpopUse, MemoryStore, OpenWith, PrivateKey, Visit, Visited, Visitor,
 };
-use bowline_http::HttpClient;
+use bowline_http::{Authorize as _, HttpClient};
 use bowline_testkit::authority::{Answer, AuthServer, Client, Endpoint, ProtectedSettings, SigningKey};
 use bowline_transport::BoxFuture;
 use http::header::LOCATION;
@@ -225,8 +225,10 @@ async fn a_person_who_thinks_keeps_nobody_from_a_refresh_and_what_they_agree_to_
     slow.reached.acquire().await.unwrap().forget();
     // The lease is free, or this would take longer than the test.
     other.refresh().await.unwrap();
+    assert!(asking.waits_for_person() && !other.waits_for_person());
     slow.go.add_permits(1);
     login.await.unwrap().unwrap();
+    assert!(!asking.waits_for_person());
     // Both know what the login brought, which is the last that there is.
     other.refresh().await.unwrap();
     asking.refresh().await.unwrap();

@@ -22,7 +22,7 @@ use crate::connection::Connection;
 use crate::tasks::asking::is_nested;
 use crate::tasks::ticket::short;
 
-/// How many progress notifications of one task wait for its caller; then the oldest go.
+/// How many progress notifications of one task wait for its caller; then the oldest go, or no more come.
 const MAX_PROGRESS: usize = 4_096;
 /// How many tasks that nobody waits for any more wait to be cancelled.
 const ABANDONED: usize = 256;
@@ -90,9 +90,9 @@ impl Desk {
     }
 
     /// Keeps the progress under a token for a call that may go on as a task (basic/utilities/progress: the token stays
-    /// valid until the task ends).
-    pub(crate) fn watch(self: &Arc<Self>, token: ProgressToken) -> Watch {
-        let lane = Arc::new(Lane::default());
+    /// valid until the task ends). With `keeps_all` it is cut off rather than loses any.
+    pub(crate) fn watch(self: &Arc<Self>, token: ProgressToken, keeps_all: bool) -> Watch {
+        let lane = Arc::new(Lane { keeps_all, waiting: Mutex::default() });
         self.lanes().insert(token.clone(), Arc::clone(&lane));
         Watch { desk: Arc::clone(self), token, lane }
     }
@@ -223,24 +223,36 @@ async fn cancel(connection: &Connection, task_id: String, limit: Duration) {
 }
 
 /// Progress on its way to the caller of a task.
-#[derive(Debug, Default)]
-struct Lane(Mutex<Waiting>);
+#[derive(Debug)]
+struct Lane {
+    /// Whether it is cut off where there is no room.
+    keeps_all: bool,
+    waiting: Mutex<Waiting>,
+}
 
 #[derive(Debug, Default)]
 struct Waiting {
     queue: VecDeque<ProgressNotificationParams>,
+    /// How many gave way since that was told last.
+    dropped: u64,
+    is_cut: bool,
     waker: Option<Waker>,
 }
 
 impl Lane {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn push(&self, progress: ProgressNotificationParams) {
         let mut waiting = self.waiting();
+        waiting.is_cut |= self.keeps_all && waiting.queue.len() == MAX_PROGRESS;
+        if waiting.is_cut {
+            return;
+        }
         if waiting.queue.len() == MAX_PROGRESS {
             waiting.queue.pop_front();
+            waiting.dropped += 1;
         }
         waiting.queue.push_back(progress);
         let waker = waiting.waker.take();
@@ -260,13 +272,19 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<ProgressNotificationParams> {
+    /// The next one, and how many before it gave way.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<(ProgressNotificationParams, u64)> {
         let mut waiting = self.lane.waiting();
         if let Some(progress) = waiting.queue.pop_front() {
-            return Poll::Ready(progress);
+            return Poll::Ready((progress, std::mem::take(&mut waiting.dropped)));
         }
         waiting.waker = Some(cx.waker().clone());
         Poll::Pending
+    }
+
+    /// Whether there was more than there was room for, of one that must not lose any.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.lane.waiting().is_cut
     }
 }
 
@@ -359,7 +377,7 @@ mod tests {
     fn p_06_progress_goes_to_its_task_until_nobody_watches() {
         let (desk, _leavers) = Desk::new();
         let mut cx = Context::from_waker(Waker::noop());
-        let watch = desk.watch(ProgressToken::Number(3));
+        let watch = desk.watch(ProgressToken::Number(3), false);
         assert!(desk.take(&progress("3", 1)) && !desk.take(&progress("\"3\"", 1)) && !desk.take(&progress("4", 1)));
         assert!(watch.poll(&mut cx).is_ready() && watch.poll(&mut cx).is_pending());
         drop(watch);
@@ -369,8 +387,8 @@ mod tests {
     #[test]
     fn a_watch_that_was_replaced_does_not_end_the_one_in_its_place() {
         let (desk, _leavers) = Desk::new();
-        let first = desk.watch(ProgressToken::Number(3));
-        let _second = desk.watch(ProgressToken::Number(3));
+        let first = desk.watch(ProgressToken::Number(3), false);
+        let _second = desk.watch(ProgressToken::Number(3), false);
         drop(first);
         assert!(desk.take(&progress("3", 1)));
     }
@@ -378,12 +396,32 @@ mod tests {
     #[test]
     fn progress_that_nobody_reads_is_bounded() {
         let (desk, _leavers) = Desk::new();
-        let watch = desk.watch(ProgressToken::Number(3));
+        let watch = desk.watch(ProgressToken::Number(3), false);
         (0..3 * MAX_PROGRESS).for_each(|n| assert!(desk.take(&progress("3", n))));
         let mut cx = Context::from_waker(Waker::noop());
-        let Poll::Ready(oldest) = watch.poll(&mut cx) else { panic!("progress") };
-        assert_eq!(oldest.progress, (2 * MAX_PROGRESS) as f64);
+        let Poll::Ready((oldest, dropped)) = watch.poll(&mut cx) else { panic!("progress") };
+        assert_eq!((oldest.progress, dropped), ((2 * MAX_PROGRESS) as f64, 2 * MAX_PROGRESS as u64));
         assert_eq!(watch.lane.waiting().queue.len(), MAX_PROGRESS - 1);
+        let Poll::Ready((_, dropped)) = watch.poll(&mut cx) else { panic!("progress") };
+        assert!(dropped == 0 && !watch.is_cut());
+    }
+
+    #[test]
+    fn progress_that_may_not_be_lost_is_cut_off_where_nobody_reads() {
+        let (desk, _leavers) = Desk::new();
+        let watch = desk.watch(ProgressToken::Number(3), true);
+        (0..MAX_PROGRESS).for_each(|n| assert!(desk.take(&progress("3", n))));
+        assert!(!watch.is_cut());
+        assert!(desk.take(&progress("3", MAX_PROGRESS)) && watch.is_cut());
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut told = 0_u32;
+        while let Poll::Ready((next, 0)) = watch.poll(&mut cx) {
+            assert_eq!(next.progress, f64::from(told));
+            told += 1;
+            // Whatever comes after a gap.
+            assert!(desk.take(&progress("3", 2 * MAX_PROGRESS)));
+        }
+        assert_eq!(told as usize, MAX_PROGRESS);
     }
 
     #[test]

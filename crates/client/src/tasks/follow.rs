@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::call::{Call, CallOptions, OnProgress};
+use crate::call::{Behind, Call, CallOptions, OnProgress};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::rounds;
@@ -89,7 +90,11 @@ impl Follow {
         let mut this = Self::taken_up(client, ticket);
         this.idle = call.options.idle;
         this.total = call.options.total;
-        this.progress = Progress { watch: call.watch.take(), on_progress: Mutex::new(call.options.on_progress.take()) };
+        this.progress = Progress {
+            watch: call.watch.take(),
+            behind: call.options.behind.clone(),
+            on_progress: Mutex::new(call.options.on_progress.take()),
+        };
         this.on_status = Mutex::new(call.options.task.on_status.take());
         this.saw(&created.task)?;
         Ok(this)
@@ -334,6 +339,7 @@ impl Follow {
     async fn ask(&mut self, method: &'static str, params: &RawJson, limit: Limit) -> Result<Payload, Error> {
         loop {
             limit.check()?;
+            self.progress.check()?;
             let mut call = self.call(method, params, limit.left());
             let client = self.client.clone();
             let error = match self.progress.attend(Box::pin(client.run_raw(&mut call))).await {
@@ -423,6 +429,7 @@ fn own<T>(place: &mut Mutex<Option<T>>) -> Option<&mut T> {
 #[derive(Default)]
 struct Progress {
     watch: Option<Watch>,
+    behind: Behind,
     /// Never locked, as above.
     on_progress: Mutex<Option<OnProgress>>,
 }
@@ -439,9 +446,22 @@ impl Progress {
         .await
     }
 
+    /// An error where more came than may wait, and none of it may be lost.
+    fn check(&self) -> Result<(), Error> {
+        if self.watch.as_ref().is_some_and(Watch::is_cut) {
+            let what =
+                "more progress of a task came than waits for its reader, which is 4096 notifications; read faster";
+            return Err(Error::overloaded(what, None).with_sent(Sent::Yes));
+        }
+        Ok(())
+    }
+
     fn hand_on(&mut self, cx: &mut Context<'_>) {
         let Some(watch) = &self.watch else { return };
-        while let Poll::Ready(progress) = watch.poll(cx) {
+        while let Poll::Ready((progress, dropped)) = watch.poll(cx) {
+            if let Behind::Counts(missed) = &self.behind {
+                missed.fetch_add(dropped, Ordering::Relaxed);
+            }
             if let Some(on_progress) = own(&mut self.on_progress) {
                 on_progress(progress);
             }
@@ -474,7 +494,10 @@ pub(crate) async fn finish(
     let mut guard = CancelOnDrop { client: client.clone(), task_id: Some(created.task.task_id.clone()) };
     let mut follow = Follow::created(client.clone(), call, created)?;
     let limit = follow.limit(started);
-    let outcome = follow.result(limit).await;
+    let outcome = match follow.result(limit).await {
+        Ok(result) => follow.progress.check().map(|()| result),
+        failed => failed,
+    };
     let is_gone = outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::TaskGone);
     if outcome.is_ok() || follow.tracker.has_ended() || is_gone {
         guard.task_id = None;

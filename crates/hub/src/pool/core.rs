@@ -22,8 +22,8 @@ use crate::health::HealthState;
 
 /// How long an attempt to connect is waited for before another replica is connected beside it.
 const HEAD_START: Duration = Duration::from_millis(500);
-/// How often a call waits for an attempt to connect.
-const MOST_WAITS: u32 = 64;
+/// How many attempts to connect may end, for each replica, before a call that waits for a connection gives up.
+const MOST_ENDS: usize = 8;
 
 pub(super) struct Core {
     pub(super) settings: PoolSettings,
@@ -413,7 +413,8 @@ impl Core {
     pub(super) async fn acquire(self: &Arc<Self>, key: Option<u64>) -> Result<Leased, Error> {
         let mut news = self.news.subscribe();
         let (began, seen) = (Instant::now(), *news.borrow());
-        for _ in 0..MOST_WAITS {
+        let mut ends = 0;
+        while ends <= MOST_ENDS * (1 + self.station_count.load(Ordering::Relaxed)) {
             news.borrow_and_update();
             if let Some(leased) = self.pick(key) {
                 return Ok(leased);
@@ -424,6 +425,7 @@ impl Core {
             let limit = if self.dialling.load(Ordering::SeqCst) > 0 {
                 HEAD_START
             } else if news.has_changed().unwrap_or(false) {
+                ends += 1;
                 continue;
             } else {
                 let (error, wait) = self.refusal(seen);
@@ -433,7 +435,10 @@ impl Core {
                 }
             };
             // The sender lives as long as `self`.
-            if tokio::time::timeout(limit, news.changed()).await.is_err() {
+            if tokio::time::timeout(limit, news.changed()).await.is_ok() {
+                ends += 1;
+            } else {
+                // An attempt has its own limit, however long that is.
                 self.begin_another();
             }
         }
@@ -444,17 +449,17 @@ impl Core {
     pub(super) async fn warm(self: &Arc<Self>) -> Result<(), Error> {
         let mut news = self.news.subscribe();
         let seen = *news.borrow();
+        let mut wanted: Vec<(Arc<Station>, u32)> = Vec::new();
         for station in self.stations() {
-            for place in 0..self.settings.min_connections.max(1) {
-                let is_up = station.with_live(|live| live.iter().any(|one| one.place == place));
-                if !is_up {
-                    self.begin(&station, Some(place), Instant::now());
-                }
-            }
+            wanted.extend((0..self.settings.min_connections.max(1)).map(|place| (Arc::clone(&station), place)));
         }
         loop {
             news.borrow_and_update();
-            if self.dialling.load(Ordering::SeqCst) == 0 {
+            wanted.retain(|(station, place)| {
+                let is_up = station.with_live(|live| live.iter().any(|one| one.place == *place));
+                !is_up && !self.begin(station, Some(*place), Instant::now())
+            });
+            if wanted.is_empty() && self.dialling.load(Ordering::SeqCst) == 0 {
                 break;
             }
             // The sender lives as long as `self`, and attempts to connect have a limit.

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use bowline_client::{Client, Error, Reconnect};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::connection::Connection;
@@ -15,6 +16,9 @@ use super::task::Task;
 /// For how long a replica that has connections opens no further one, after that failed or one was lost, in milliseconds.
 const GROWTH_PAUSE: u64 = 5_000;
 
+/// How many attempts to connect a pool makes at once.
+const MOST_AT_ONCE: usize = 16;
+
 /// An attempt to connect that is under way.
 pub(super) struct Dial {
     pub(super) place: u32,
@@ -24,10 +28,13 @@ pub(super) struct Dial {
 impl Core {
     /// Begins to connect a replica, unless that is under way: for one place if one is named, else for the first that is
     /// free. Not where it may not be tried yet.
+    ///
+    /// `false` where too many attempts are under way. The end of one of them is news, upon which those who wait come here
+    /// again.
     pub(super) fn begin(self: &Arc<Self>, station: &Arc<Station>, place: Option<u32>, now: Instant) -> bool {
         let mut dials = lock(&station.dials);
         if station.mode() != Mode::Serving || self.is_closed() {
-            return false;
+            return true;
         }
         let place = match place {
             Some(place) if dials.iter().any(|dial| dial.place == place) => return true,
@@ -35,23 +42,27 @@ impl Core {
             Some(place) => place,
             None => {
                 let free = |place: &u32| station.with_live(|live| live.iter().all(|one| one.place != *place));
-                let Some(place) = (0..self.settings.connections).find(free) else { return false };
+                let Some(place) = (0..self.settings.connections).find(free) else { return true };
                 place
             }
         };
         let is_first = station.connections() == 0 && dials.is_empty();
-        if is_first {
-            let mut health = lock(&station.health);
-            if health.may_connect(now).is_err() {
-                return false;
-            }
-            health.connecting(now);
+        if is_first && lock(&station.health).may_connect(now).is_err() {
+            return true;
         }
-        self.dialling.fetch_add(1, Ordering::SeqCst);
-        let flight = Flight { core: Arc::downgrade(self), station: Arc::clone(station), place, has_landed: false };
+        // Nothing below may panic while the lock is held: what an attempt leaves behind takes it as well.
+        let Ok(runtime) = Handle::try_current() else { return true };
         let builder = (station.replica.build)().reconnect(Reconnect::NEVER);
+        if self.dialling.fetch_add(1, Ordering::SeqCst) >= MOST_AT_ONCE {
+            self.dialling.fetch_sub(1, Ordering::SeqCst);
+            return false;
+        }
+        if is_first {
+            lock(&station.health).connecting(now);
+        }
+        let flight = Flight { core: Arc::downgrade(self), station: Arc::clone(station), place, has_landed: false };
         let connect = Box::pin(builder.connect(Arc::clone(&station.replica.connector)));
-        let task = Task::spawn(async move { flight.land(connect.await) });
+        let task = Task::spawn_on(&runtime, async move { flight.land(connect.await) });
         dials.push(Dial { place, _task: task });
         drop(dials);
         if is_first {

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 /// A task that ends with its owner: dropping this aborts it.
@@ -9,6 +10,10 @@ use tokio::task::AbortHandle;
 pub(crate) struct Task(AbortHandle);
 
 impl Task {
+    pub(super) fn spawn_on(runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(runtime.spawn(work).abort_handle())
+    }
+
     pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(tokio::spawn(work).abort_handle())
     }

@@ -2,5 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
+mod hub;
 mod pool;
 mod search;
+mod stats;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bowline_client::{ErrorKind, Safety};
-use bowline_hub::{Pool, PoolSettings, Restarts};
+use bowline_client::{Client, ErrorKind, Safety, Timeouts};
+use bowline_hub::{Affinity, Pool, PoolSettings, Restarts};
 use bowline_transport::Sent;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -88,6 +88,44 @@ async fn dead_and_deaf_replicas_hold_up_nobody_while_one_lives() {
         }
         assert!(began.elapsed() <= Duration::from_secs(1), "seed {seed}: {:?}", began.elapsed());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_connection_is_waited_for_as_long_as_it_may_take() {
+    let host = Host::new("slow");
+    host.ward.is_black_hole.store(true, Ordering::SeqCst);
+    let connect = Timeouts::default().with_connect(Duration::from_secs(100));
+    let replica = host.replica().with_builder(move || Client::builder().timeouts(connect));
+    let pool = Pool::new("", [replica], PoolSettings::default()).unwrap();
+    let began = Instant::now();
+    let error = pool.acquire(None).await.unwrap_err();
+    assert_eq!((error.kind(), error.sent()), (ErrorKind::Timeout, Sent::No), "{error}");
+    assert!(began.elapsed().abs_diff(Duration::from_secs(100)) < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert_eq!(host.connects(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_replicas_are_not_connected_all_at_once() {
+    let names: Vec<&'static str> = (0..100).map(|n| &*format!("replica {n}").leak()).collect();
+    let hosts: Vec<Host> = names.into_iter().map(Host::new).collect();
+    for host in &hosts {
+        host.ward.is_black_hole.store(true, Ordering::SeqCst);
+    }
+    let pool = pool(&hosts, PoolSettings::default().with_sticky(true));
+    let keys: Vec<Affinity> = (0..1_000).map(|n| Affinity::key(&n.to_string())).collect();
+    {
+        let waits = join_all(keys.iter().map(|key| pool.acquire(Some(key))));
+        assert!(tokio::time::timeout(Duration::from_secs(5), waits).await.is_err());
+    }
+    assert_eq!(hosts.iter().map(Host::connects).sum::<u64>(), 16);
+    for host in &hosts {
+        host.ward.is_black_hole.store(false, Ordering::SeqCst);
+    }
+    let all = join_all(keys.iter().map(|key| pool.acquire(Some(key)))).await;
+    assert!(all.iter().filter(|leased| leased.is_ok()).count() > 800);
+    pool.retry_now();
+    pool.warm().await.unwrap();
+    assert_eq!(pool.connected(), 100);
 }
 
 #[tokio::test(start_paused = true)]
