@@ -16,6 +16,8 @@ use super::tokens::{Word, says_nothing, words};
 const MAX_WORDS: usize = 512;
 /// How many words of a question count.
 const MAX_QUERY_WORDS: usize = 32;
+/// How much of a server's name is searched, in bytes.
+const MAX_SERVER: usize = 256;
 /// How long a summary is, in bytes.
 const SUMMARY: usize = 300;
 /// How soon another occurrence of a word counts little more (the k1 of BM25).
@@ -141,7 +143,7 @@ impl SearchIndex {
             }
         };
         note(SearchField::Name, &tool.name);
-        note(SearchField::Server, server);
+        note(SearchField::Server, cut(server, MAX_SERVER));
         note(SearchField::Title, tool.title.as_deref().unwrap_or_default());
         note(SearchField::Description, &tool.description);
         let (names, said): (Vec<&str>, Vec<&str>) =
@@ -236,9 +238,9 @@ impl SearchIndex {
                 filter.lets(entry).then(|| (sums.rank(entry, count), sums.fields, entry))
             })
             .collect();
-        let order = |one: &(f32, u8, &Entry), other: &(f32, u8, &Entry)| {
-            let names = |entry: &Entry| (Arc::clone(&entry.server), Arc::clone(&entry.tool));
-            other.0.total_cmp(&one.0).then_with(|| names(one.2).cmp(&names(other.2)))
+        let order = |(score, _, one): &(f32, u8, &Entry), (other_score, _, other): &(f32, u8, &Entry)| {
+            let by_name = || one.server.cmp(&other.server).then_with(|| one.tool.cmp(&other.tool));
+            other_score.total_cmp(score).then_with(by_name)
         };
         if found.len() > query.limit && query.limit > 0 {
             found.select_nth_unstable_by(query.limit - 1, order);

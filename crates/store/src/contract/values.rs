@@ -259,6 +259,8 @@ pub async fn names_come_in_pages_and_order(store: &dyn Store) -> CheckResult {
         }
         let wanted: Vec<String> = (0..25).filter(|n| ![0, 7, 12, 24].contains(n)).map(name).collect();
         ensure!(found == wanted, "{found:?} are listed");
+        let any = store.names(&Names::of("contract")?.limit(5)).await?;
+        ensure!(any.len() == 5 && any.is_sorted(), "of all names {any:?} are the first five");
         Ok(())
     })
     .await

@@ -73,6 +73,10 @@ pub(super) fn read<T>(
         return Ok(None);
     }
     let lock = Lock::shared(&place.path, until)?;
+    // It may have been set aside meanwhile.
+    if !holds_something(&place.path)? {
+        return Ok(None);
+    }
     let done = guarded(|| {
         let file = settings().open_read_only(&place.path)?;
         work(&file.begin_read()?)
