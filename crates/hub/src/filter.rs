@@ -129,7 +129,7 @@ mod tests {
         for refused in ["read_secret", "read_x", "x", "write_file", "read_my_file"] {
             assert!(both.check(refused, None).is_err(), "{refused}");
         }
-        assert!(filter.clone().and(Filter::new().read_only()).check("read_file", None).is_err());
+        assert!(filter.and(Filter::new().read_only()).check("read_file", None).is_err());
 
         let reads = ToolAnnotations::new().with_read_only_hint(true);
         let adds = ToolAnnotations::new().with_destructive_hint(false);

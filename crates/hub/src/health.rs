@@ -211,14 +211,12 @@ pub(crate) struct Health {
     /// Failures in a row: connects that failed, and connections that did not stay.
     failures: u32,
     up_since: Option<Instant>,
-    /// How it failed last, until it has stayed up.
-    last: Option<Error>,
 }
 
 impl Health {
     /// `what` names it in errors, such as `server "files"`.
     pub(crate) fn new(what: impl Into<String>, restarts: Restarts) -> Self {
-        Self { restarts, what: what.into(), state: HealthState::Idle, failures: 0, up_since: None, last: None }
+        Self { restarts, what: what.into(), state: HealthState::Idle, failures: 0, up_since: None }
     }
 
     pub(crate) const fn state(&self) -> &HealthState {
@@ -243,11 +241,6 @@ impl Health {
             HealthState::Waiting { until, .. } => Some(until),
             _ => None,
         }
-    }
-
-    /// How it failed last, until it has stayed up.
-    pub(crate) const fn last_failure(&self) -> Option<&Error> {
-        self.last.as_ref()
     }
 
     /// A connection is being opened.
@@ -290,7 +283,6 @@ impl Health {
         }
         if self.up_since.is_some_and(|since| now.saturating_duration_since(since) >= self.restarts.good_uptime) {
             self.failures = 0;
-            self.last = None;
         }
         self.up_since = None;
         self.state = HealthState::Idle;
@@ -323,7 +315,6 @@ impl Health {
 
     fn down(&mut self, error: &Error, now: Instant) {
         self.up_since = None;
-        self.last = Some(error.clone());
         let why = error.clone();
         let gives_up = self.restarts.attempts > 0 && self.failures > self.restarts.attempts;
         self.state = if gives_up || is_permanent(error) {

@@ -207,7 +207,7 @@ pub(crate) struct Parts {
 impl Parts {
     pub(crate) fn new(naming: Naming, members: impl Iterator<Item = Arc<str>>) -> Self {
         let mut this = Self { naming, ..Self::default() };
-        this.make(members.collect());
+        this.make(&members.collect());
         this
     }
 
@@ -231,7 +231,7 @@ impl Parts {
         }
         let mut members: BTreeSet<_> = self.of.keys().cloned().collect();
         members.insert(Arc::clone(member));
-        self.make(members);
+        self.make(&members);
         true
     }
 
@@ -244,7 +244,8 @@ impl Parts {
             self.wanted.remove(&own);
             return false;
         }
-        self.make(self.of.keys().cloned().collect());
+        let rest = self.of.keys().cloned().collect();
+        self.make(&rest);
         true
     }
 
@@ -253,7 +254,7 @@ impl Parts {
         self.whose.insert(part, Arc::clone(member));
     }
 
-    fn make(&mut self, members: BTreeSet<Arc<str>>) {
+    fn make(&mut self, members: &BTreeSet<Arc<str>>) {
         self.of.clear();
         self.whose.clear();
         self.wanted.clear();

@@ -106,9 +106,9 @@ async fn what_was_mended_is_tried_at_once_when_somebody_says_so() {
     assert_eq!(hub.call("m.x").await.unwrap_err().kind(), ErrorKind::Unavailable);
     gate.set_refuses(false);
     hub.retry_now("m").unwrap();
-    let began = Instant::now();
+    let (began, tried) = (Instant::now(), gate.connects());
     assert_eq!(hub.call("m.x").await.unwrap().joined_text(), "hi");
-    assert_eq!((gate.connects(), began.elapsed()), (3, Duration::ZERO));
+    assert_eq!((gate.connects(), began.elapsed()), (tried + 1, Duration::ZERO));
 }
 
 #[tokio::test]
