@@ -74,7 +74,6 @@ impl ConfiguredLayers {
     }
 
     /// Puts them around the calls of a client, inside of the layers that it has already.
-    #[must_use]
     pub fn around(&self, builder: ClientBuilder) -> ClientBuilder {
         let Self { cache, retry, hedge, breaker, limits } = self;
         let builder = given(builder, cache.clone(), ClientBuilder::layer);
