@@ -80,7 +80,7 @@ fn together_servers_are_listed_and_searched_whatever_becomes_of_two_of_them() {
     std::fs::write(&file, config).unwrap();
     let run = |words: &[&str]| -> Ran {
         let mut command = command(words);
-        command.arg("--config").arg(&file).env("BOWLINE_STATE_DIR", work.folder().join("state"));
+        command.env("BOWLINE_CONFIG", &file).env("BOWLINE_STATE_DIR", work.folder().join("state"));
         command.output().unwrap().into()
     };
     let ran = run(&["list", "--all"]);
