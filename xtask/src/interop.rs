@@ -82,6 +82,9 @@ pub fn run(context: &Context, args: &Args) -> Result<bool> {
     Ok(well && !report.lacks(context))
 }
 
+/// The servers of the scenario with many at once.
+const TOGETHER: [&str; 6] = ["everything", "filesystem", "memory", "code-runner", "sqlite", "time"];
+
 /// Runs the core set, as a step of `cargo xtask test`.
 pub fn core(context: &Context, report: &mut Report) -> Result<()> {
     let all = servers::all()?;
@@ -132,6 +135,9 @@ fn scenarios(context: &Context, chosen: &[&Server], with_provider: bool, report:
     for server in &installed {
         let name = server.name.replace('-', "_");
         command.args(["", "http::", "websocket::"].map(|module| format!("interop::{module}{name}_")));
+    }
+    if TOGETHER.iter().all(|name| installed.iter().any(|server| server.name == *name)) {
+        command.arg("interop::together_");
     }
     if has_provider {
         command.arg("auth::provider::");

@@ -62,3 +62,8 @@ pub use connect::connect;
 #[cfg(feature = "stdio")]
 pub use connect::stdio;
 pub use target::{Target, TargetOptions, TransportChoice};
+
+/// The examples of the book's chapter.
+#[cfg(all(doctest, feature = "config", feature = "hub"))]
+#[doc = include_str!("../../../docs/src/configuration.md")]
+pub struct Chapter;

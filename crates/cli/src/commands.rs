@@ -14,6 +14,7 @@ mod prompt;
 mod read;
 mod record;
 mod replay;
+mod search;
 mod watch;
 
 use bowline::protocol::ItemProblem;
@@ -35,6 +36,8 @@ pub(crate) async fn run(command: Command, run: &Run, out: &mut Output) -> Result
         Command::Demo(options) => Box::pin(demo::run(options, run, out)).await,
         Command::List(options) => Box::pin(list::run(options, run, out)).await,
         Command::Info(options) => Box::pin(info::run(options, run, out)).await,
+        Command::Search(options) => Box::pin(search::run(&search::Wanted::words(&options), run, out)).await,
+        Command::Grep(options) => Box::pin(search::run(&search::Wanted::names(&options), run, out)).await,
         Command::Call(options) => Box::pin(call::run(options, run, out)).await,
         Command::Read(options) => Box::pin(read::run(options, run, out)).await,
         Command::Prompt(options) => Box::pin(prompt::run(options, run, out)).await,

@@ -91,9 +91,10 @@ impl Catalog {
     /// The server that is called so.
     pub(crate) fn server(&self, word: &str) -> Result<Box<Configured>, CliError> {
         match self.config().server(word) {
-            Ok(server) => {
-                Ok(Box::new(Configured { server: server.clone(), policy: self.config().policy_of(server).cloned() }))
-            }
+            Ok(server) => Ok(Box::new(Configured {
+                server: server.clone(),
+                policy: self.config().policy_of(server).map_err(|error| told(&error))?.cloned(),
+            })),
             Err(error) if error.kind() == ErrorKind::Unknown => Err(self.unknown(word)),
             Err(error) => Err(told(&error)),
         }

@@ -13,10 +13,11 @@ const MOST_URLS: usize = 3;
 impl From<Error> for CliError {
     fn from(error: Error) -> Self {
         let code = match error.kind() {
-            ErrorKind::NotFound | ErrorKind::Connect | ErrorKind::Closed => Code::Connect,
+            ErrorKind::NotFound | ErrorKind::Connect | ErrorKind::Closed | ErrorKind::Unavailable => Code::Connect,
+            ErrorKind::Denied => Code::Denied,
             ErrorKind::Auth => Code::Authorization,
             ErrorKind::Timeout => Code::Timeout,
-            ErrorKind::Config => Code::Usage,
+            ErrorKind::Config | ErrorKind::UnknownName => Code::Usage,
             ErrorKind::Server
             | ErrorKind::Protocol
             | ErrorKind::Unsupported

@@ -1,6 +1,7 @@
 //! Many servers of the configuration at once.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use bowline::config::{Configuration, Problem, Severity};
 use bowline::hub::{Finding, Hub, Member};
@@ -30,9 +31,12 @@ impl Fleet {
         Self { run: run.for_many(), config }
     }
 
-    /// The configuration.
-    pub(crate) const fn config(&self) -> &Configuration {
-        &self.config
+    /// What tells one state of a server's entry, and of its policy, from another; none for an entry that is broken.
+    pub(crate) fn fingerprint(&self, server: &str) -> Option<String> {
+        let server = self.config.server(server).ok()?;
+        let mut policy = DefaultHasher::new();
+        format!("{:?}", self.config.policy_of(server).ok()?).hash(&mut policy);
+        Some(format!("{}-{:016x}", server.fingerprint(), policy.finish()))
     }
 
     /// The names of the servers that are meant: those that are named, in a group, or all, where they are switched on.

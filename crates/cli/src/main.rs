@@ -13,6 +13,7 @@ mod failure;
 mod fleet;
 mod form;
 mod json;
+mod kept;
 #[cfg(feature = "keyring")]
 mod keyring;
 #[cfg(not(feature = "keyring"))]

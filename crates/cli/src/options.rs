@@ -4,6 +4,7 @@ mod auth;
 mod config;
 mod global;
 mod kit;
+mod search;
 mod target;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ pub(crate) use self::auth::{Auth, AuthCommand, Login};
 pub(crate) use self::config::{Add, Config, ConfigCommand, Export, Import, Remove, ScopeChoice, Trust};
 pub(crate) use self::global::{Format, Global, InheritEnv, TransportChoice};
 pub(crate) use self::kit::{Bench, DirectionChoice, Inspect, Record, Replay, Secrets};
+pub(crate) use self::search::{Among, Grep, Search};
 use crate::duration;
 
 const EXAMPLES: &str = "\
@@ -32,6 +34,7 @@ program that speaks MCP on its standard input and output, behind -- or with --st
   bowline read demo://log-book --stdio \"bowline demo --serve\"
   bowline add tickets https://tickets.example/mcp -H \"X-Key: env:TICKETS_KEY\"
   bowline tickets.list_tickets status=open
+  bowline search \"open an issue\"
 
 Exit codes: 0 fine, 1 unexpected, 2 usage, 3 authorization needed, 4 cannot connect,
 5 the tool failed or is unknown, 6 denied by the configuration, 7 timeout, 9 protocol error, 130 interrupted.";
@@ -95,6 +98,10 @@ pub(crate) enum Command {
     /// What a server says about itself, or about one of its tools
     #[command(override_usage = "bowline info [OPTIONS] [SERVER] [TOOL] [-- <COMMAND>...]")]
     Info(Info),
+    /// Finds tools of all servers of the configuration by words
+    Search(Search),
+    /// Finds tools of all servers of the configuration by a pattern of their names
+    Grep(Grep),
     /// Calls a tool
     #[command(override_usage = "bowline call [OPTIONS] [SERVER] <TOOL> [ARGUMENT]... [-- <COMMAND>...]")]
     Call(Call),

@@ -145,6 +145,7 @@ impl Configuration {
         let trusted = sources.trust || is_trusted(around, &reader.loaded);
         let mut this = Self::merge(reader.loaded, trusted);
         this.files = reader.files;
+        this.problems.extend(crate::limits::from_environment(&mut this.servers, around));
         this
     }
 
@@ -206,10 +207,16 @@ impl Configuration {
         &self.policies
     }
 
-    /// The policy that a server is under, if it names one that there is.
-    pub fn policy_of(&self, server: &Server) -> Option<&Policy> {
-        let name = server.policy.as_deref()?;
-        self.policies.iter().find(|policy| policy.name == name)
+    /// The policy that a server is under, if it names one.
+    ///
+    /// # Errors
+    /// Where there is no policy of that name: a server that is to be held by rules is not used without them.
+    pub fn policy_of(&self, server: &Server) -> Result<Option<&Policy>, Error> {
+        let Some(name) = server.policy.as_deref() else { return Ok(None) };
+        match self.policies.iter().find(|policy| policy.name == name) {
+            Some(policy) => Ok(Some(policy)),
+            None => Err(no_policy(server, name).into()),
+        }
     }
 
     /// The groups of bowline's own files.
@@ -339,13 +346,16 @@ impl Configuration {
             }
         }
         for server in &self.servers {
-            if let Some(name) = server.policy.as_deref().filter(|name| !policies.contains(name)) {
-                let message = format!("there is no policy `{}` in `policies`", shown(name));
-                found.push(Problem::error(server.place.clone(), message).of(&server.name));
-            }
+            let missing = server.policy.as_deref().filter(|name| !policies.contains(name));
+            found.extend(missing.map(|name| no_policy(server, name)));
         }
         self.problems.extend(found);
     }
+}
+
+fn no_policy(server: &Server, name: &str) -> Problem {
+    let message = format!("there is no policy `{}` in `policies`", shown(name));
+    Problem::error(server.place.clone(), message).of(&server.name)
 }
 
 struct Reader<'r> {

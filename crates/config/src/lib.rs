@@ -7,6 +7,7 @@ mod error;
 mod export;
 mod fingerprint;
 mod host;
+mod limits;
 mod locations;
 mod model;
 mod place;

@@ -145,3 +145,54 @@ impl Connect for Unusable {
         "an entry that cannot be used".to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bowline_config::{Configuration, Host, Surroundings, System};
+    use bowline_testkit::MockServer;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_secret_out_of_a_file_is_read_for_each_connection_and_a_way_is_kept_while_it_is_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("secret");
+        let text = "[servers.a]\ncommand = 'srv'\nargs = ['${file:secret}']\n";
+        let config = Configuration::read(Host::Bowline, folder.path().join("bowline.toml"), text);
+        let server = Arc::new(config.server("a").unwrap().clone());
+        let resolver = Arc::new(Resolver::new(Surroundings::new(System::current())));
+        let made = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&made);
+        let make_way: Arc<MakeWay> = Arc::new(move |_, endpoint| {
+            let Endpoint::Program(program) = endpoint else { panic!("{endpoint:?}") };
+            seen.lock().unwrap().extend(program.args);
+            let way: Box<dyn Connect> = Box::new(MockServer::builder().build().connector());
+            Box::pin(std::future::ready(Ok(way)))
+        });
+        let way = Configured::new(server, None, resolver, make_way);
+        let error = way.connect().await.map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), TransportErrorKind::Config);
+        assert!(error.to_string().contains("secret"), "{error}");
+        for text in ["one\n", "one\n", "two\n"] {
+            std::fs::write(&secret, text).unwrap();
+            way.connect().await.map(|_| ()).unwrap();
+        }
+        assert_eq!(*made.lock().unwrap(), ["one", "two"]);
+    }
+
+    #[test]
+    fn what_a_server_is_called_for_the_memory_of_eras_holds_no_secret() {
+        let text = "[servers.a]\nurl = 'https://u:t0p@${HOST}/mcp?key=t0p'\n[servers.b]\ncommand = 'srv'\n";
+        let config = Configuration::read(Host::Bowline, "bowline.toml", text);
+        let way = |name: &str| {
+            let resolver = Arc::new(Resolver::new(Surroundings::new(System::current()).with_env("HOST", "t0p")));
+            let make_way: Arc<MakeWay> = Arc::new(|_, _| panic!("nobody connects"));
+            Configured::new(Arc::new(config.server(name).unwrap().clone()), None, resolver, make_way)
+        };
+        let a = way("a");
+        let identity = a.identity().unwrap();
+        assert_eq!(identity, "https://(hidden)@${HOST}/mcp");
+        assert!(!format!("{a:?} {}", a.describe()).contains("t0p"));
+        assert!(a.server_lives_on() && !way("b").server_lives_on() && way("b").identity().is_none());
+    }
+}

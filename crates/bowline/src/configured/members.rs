@@ -104,7 +104,7 @@ impl Members {
                 Ok(_) => "the entry cannot be used".to_owned(),
                 Err(error) => error.to_string(),
             };
-            in_groups(unusable(name, &why), config, name)
+            in_groups(unusable(config, name, &why), config, name)
         });
         members.chain(broken).collect()
     }
@@ -113,13 +113,13 @@ impl Members {
     pub fn member(&self, config: &Configuration, server: &Server) -> Member {
         let member = match self.usable(config, server) {
             Ok(member) => member,
-            Err(error) => unusable(&server.name, &error.to_string()),
+            Err(error) => unusable(config, &server.name, &error.to_string()),
         };
         in_groups(member, config, &server.name)
     }
 
     fn usable(&self, config: &Configuration, server: &Server) -> Result<Member, Error> {
-        let policy = config.policy_of(server);
+        let policy = config.policy_of(server).map_err(|error| crate::target::config(error.to_string()))?;
         let shared = Arc::new(server.clone());
         let way = |replica| {
             let (resolver, make_way) = (Arc::clone(&self.resolver), Arc::clone(&self.make_way));
@@ -167,8 +167,8 @@ fn boxed(way: Result<Target, Error>) -> Result<Box<dyn Connect>, Error> {
 }
 
 /// A member that fails with a reason.
-fn unusable(name: &str, why: &str) -> Member {
-    Member::new(name, Unusable(why.to_owned())).fingerprint(("unusable", why))
+fn unusable(config: &Configuration, name: &str, why: &str) -> Member {
+    Member::new(name, Unusable(why.to_owned())).fingerprint(("unusable", why, groups(config, name)))
 }
 
 fn groups<'c>(config: &'c Configuration, name: &str) -> Vec<&'c str> {
@@ -215,4 +215,109 @@ fn timeouts(server: &Server) -> Timeouts {
 /// The settings of a pool as an entry has them. Its replicas are not among them.
 pub fn pool_settings(pool: &bowline_config::Pool) -> PoolSettings {
     PoolSettings::default().with_connections(pool.connections).with_sticky(pool.sticky)
+}
+
+#[cfg(test)]
+mod tests {
+    use bowline_client::ErrorKind;
+    use bowline_config::{Host, Surroundings, System};
+    use bowline_hub::Hub;
+    use bowline_protocol::{CallToolResult, RawJson, Tool, ToolAnnotations};
+    use bowline_testkit::MockServer;
+
+    use super::*;
+
+    fn config(text: &str) -> Configuration {
+        Configuration::read(Host::Bowline, "bowline.toml", text)
+    }
+
+    fn members() -> Members {
+        Members::new(Resolver::new(Surroundings::new(System::current()))).with_way(|_, _| async {
+            let tool = |name: &str| Tool::new(name, RawJson::EMPTY_OBJECT);
+            let reads = tool("read_x").with_annotations(ToolAnnotations::new().with_read_only_hint(true));
+            let ok = |_| async { Ok(CallToolResult::text("done")) };
+            let server = MockServer::builder().tool(reads, ok).tool(tool("read_y"), ok).tool(tool("write_x"), ok);
+            Ok(Box::new(server.build().connector()) as Box<dyn Connect>)
+        })
+    }
+
+    fn hub(text: &str) -> Hub {
+        Hub::builder().members(members().of(&config(text))).build().unwrap()
+    }
+
+    async fn tools(hub: &Hub, member: &str) -> Vec<String> {
+        let listing = hub.tools().of([member]).await;
+        assert!(listing.failures.is_empty(), "{:?}", listing.failures);
+        listing.items.iter().map(|tool| tool.own_name().to_string()).collect()
+    }
+
+    #[tokio::test]
+    async fn each_server_that_is_on_is_a_member_and_one_that_cannot_be_used_says_why() {
+        let hub = hub("[servers.good]\ncommand = 'x'\n[servers.off]\ncommand = 'x'\nenabled = false\n\
+             [servers.blank]\ncommand = '${NOBODY_SETS_THIS}'\n[servers.odd]\ncommand = 3\n\
+             [servers.loose]\ncommand = 'x'\npolicy = 'nobody'\n[groups]\nall = ['good', 'blank']\n");
+        let names: Vec<_> = hub.status().iter().map(|status| status.name.to_string()).collect();
+        assert_eq!(names, ["blank", "good", "loose", "odd"]);
+        assert_eq!(hub.call("good.write_x").await.unwrap().joined_text(), "done");
+        let reasons =
+            [("blank", "${NOBODY_SETS_THIS} has no value"), ("odd", "`command`"), ("loose", "no policy `nobody`")];
+        for (name, why) in reasons {
+            let error = hub.client(name).await.map(|_| ()).unwrap_err();
+            assert!(error.to_string().contains(why), "{error}");
+            assert_eq!(hub.status_of(name).unwrap().state.name(), "failed");
+        }
+        let listing = hub.tools().group("all").await;
+        assert_eq!((listing.items.len(), listing.failures.len()), (3, 1));
+        hub.close().await;
+    }
+
+    #[tokio::test]
+    async fn the_rules_of_a_server_and_of_its_policy_both_hold() {
+        let servers = "[servers.plain]\ncommand = 'x'\n[servers.own]\ncommand = 'x'\ntools = { allow = ['read_*'] }\n\
+             [servers.both]\ncommand = 'x'\ntools = { allow = ['read_*'] }\npolicy = 'p'\n\
+             [servers.reads]\ncommand = 'x'\npolicy = 'q'\n\
+             [policies.p]\nallow = ['*_x']\n[policies.q]\nread_only = true\n";
+        let hub = hub(servers);
+        assert_eq!(tools(&hub, "plain").await, ["read_x", "read_y", "write_x"]);
+        assert_eq!(tools(&hub, "own").await, ["read_x", "read_y"]);
+        assert_eq!(tools(&hub, "both").await, ["read_x"]);
+        assert_eq!(tools(&hub, "reads").await, ["read_x"]);
+        for refused in ["own.write_x", "both.read_y", "both.write_x", "reads.read_y"] {
+            assert_eq!(hub.call(refused).await.unwrap_err().kind(), ErrorKind::Denied, "{refused}");
+        }
+        hub.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_change_of_one_of_a_thousand_entries_touches_one_member() {
+        let text = |changed: usize| {
+            let entry = |n: usize| {
+                let moved = if n == changed { "timeout = '9s'\n" } else { "" };
+                format!("[servers.s{n}]\ncommand = 'x'\nargs = ['{n}']\n{moved}")
+            };
+            (0..1000).map(entry).collect::<String>()
+        };
+        let hub = hub(&text(1000));
+        let again = hub.reload(members().of(&config(&text(1000)))).unwrap();
+        assert_eq!((again.unchanged, again.replaced.len()), (1000, 0));
+        let client = hub.client("s499").await.unwrap();
+        let changed = hub.reload(members().of(&config(&text(500)))).unwrap();
+        assert_eq!(changed.replaced.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["s500"]);
+        assert_eq!((changed.unchanged, changed.added.len(), changed.removed.len()), (999, 0, 0));
+        assert_eq!(client.call("read_x").await.unwrap().joined_text(), "done");
+        drop(client);
+        hub.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_policy_that_changes_is_a_change_of_the_servers_under_it() {
+        let text = |rule: &str| {
+            format!("[servers.a]\ncommand = 'x'\npolicy = 'p'\n[servers.b]\ncommand = 'x'\n[policies.p]\n{rule}\n")
+        };
+        let hub = hub(&text(""));
+        let changed = hub.reload(members().of(&config(&text("deny = ['write_*']")))).unwrap();
+        assert_eq!(changed.replaced.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["a"]);
+        assert_eq!(tools(&hub, "a").await, ["read_x", "read_y"]);
+        hub.close().await;
+    }
 }

@@ -29,6 +29,9 @@ pub(super) fn way(
     if let Some(uri) = redirect_uri(&server.auth) {
         oauth = oauth.redirect_uri(uri);
     }
+    if let Some(issuer) = server.auth.metadata_url.as_deref().and_then(issuer) {
+        oauth = oauth.issuer(issuer);
+    }
     let oauth = set_up(oauth).build().map_err(|error| config(format!("oauth: {error}")))?;
     Target::to_address(address, options.with_authorize(std::sync::Arc::new(oauth)))
 }
@@ -45,6 +48,16 @@ fn may(auth: &Auth, address: &Address) -> bool {
 fn redirect_uri(auth: &Auth) -> Option<String> {
     let by_port = || auth.callback_port.map(|port| format!("http://127.0.0.1:{port}/callback"));
     auth.redirect_uri.clone().or_else(by_port)
+}
+
+/// The authorization server that describes itself at this address, if it is one of those that it may have (RFC 8414,
+/// section 3; OpenID Connect Discovery, section 4).
+fn issuer(metadata_url: &str) -> Option<String> {
+    let (before, name) = metadata_url.trim().split_once("/.well-known/")?;
+    let path = ["oauth-authorization-server", "openid-configuration"]
+        .into_iter()
+        .find_map(|known| name.strip_prefix(known))?;
+    (path.is_empty() || path.starts_with('/')).then(|| format!("{before}{path}"))
 }
 
 #[cfg(test)]
@@ -71,7 +84,11 @@ mod tests {
     fn a_login_is_for_servers_on_the_web_without_credentials_of_their_own() {
         for (entry, expected) in [
             ("url = 'https://a.example/mcp'", true),
-            ("url = 'https://a.example/mcp'\noauth = { client_id = 'x', client_secret = '${SECRET}' }", true),
+            (
+                "url = 'https://a.example/mcp'\n[servers.a.oauth]\nclient_id = 'x'\nclient_secret = '${SECRET}'\n\
+                 metadata_url = 'https://as.example/.well-known/oauth-authorization-server'",
+                true,
+            ),
             ("url = 'https://a.example/mcp'\noauth = false", false),
             ("url = 'https://a.example/mcp'\nbearer = 'x'", false),
             ("url = 'https://a.example/mcp'\nheaders = { authorization = 'x' }", false),
@@ -81,5 +98,18 @@ mod tests {
         }
         let error = asked("url = 'https://a.example/mcp'\noauth = { client_secret = '${NONE}' }").unwrap_err();
         assert!(error.to_string().contains("${NONE} has no value"), "{error}");
+    }
+
+    #[test]
+    fn the_issuer_is_told_by_where_it_describes_itself() {
+        for (url, expected) in [
+            ("https://as.example/.well-known/oauth-authorization-server", Some("https://as.example")),
+            ("https://as.example/.well-known/oauth-authorization-server/a", Some("https://as.example/a")),
+            ("https://as.example/a/.well-known/openid-configuration", Some("https://as.example/a")),
+            ("https://as.example/.well-known/openid-configurations", None),
+            ("https://as.example/metadata.json", None),
+        ] {
+            assert_eq!(issuer(url).as_deref(), expected, "{url}");
+        }
     }
 }

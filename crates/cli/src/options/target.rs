@@ -19,7 +19,13 @@ impl Command {
         // A program that a variable names is a server for every command that says no other.
         let by_name = |server: &Server| !has_program(server) && global.stdio.is_none();
         match self {
-            Self::Demo(_) | Self::Replay(_) | Self::Add(_) | Self::Remove(_) | Self::Config(_) => {}
+            Self::Demo(_)
+            | Self::Replay(_)
+            | Self::Add(_)
+            | Self::Remove(_)
+            | Self::Config(_)
+            | Self::Search(_)
+            | Self::Grep(_) => {}
             Self::Auth(super::Auth { command }) => {
                 let word = command.url_mut();
                 if !Target::is_url(word) {

@@ -10,12 +10,12 @@ use crate::run::{Ran, Server, command};
 const OK: &str = r#"{"content":[{"type":"text","text":"done"}]}"#;
 
 /// A person with a home and a project, both empty.
-struct Person {
-    server: Server,
+pub(crate) struct Person {
+    pub(crate) server: Server,
 }
 
 impl Person {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let server = Server::new()
             .answer(
                 "tools/list",
@@ -33,23 +33,23 @@ impl Person {
         this
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.server.folder().join(name)
     }
 
     /// Writes a file in which `SCRIPT` stands for the server's script.
-    fn with(self, name: &str, text: &str) -> Self {
+    pub(crate) fn with(self, name: &str, text: &str) -> Self {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text.replace("SCRIPT", &self.server.script())).unwrap();
         self
     }
 
-    fn run(&self, words: &[&str]) -> Ran {
+    pub(crate) fn run(&self, words: &[&str]) -> Ran {
         self.run_with(words, &[])
     }
 
-    fn run_with(&self, words: &[&str], env: &[(&str, &str)]) -> Ran {
+    pub(crate) fn run_with(&self, words: &[&str], env: &[(&str, &str)]) -> Ran {
         let mut command = command(words);
         command.env("HOME", self.path("home")).current_dir(self.path("project")).envs(env.iter().copied());
         command.output().unwrap().into()
@@ -61,7 +61,7 @@ impl Person {
 }
 
 const CURSOR: &str = r#"{"mcpServers":{"notes":{"command":"sh","args":["SCRIPT"],"env":{"KEY":"${env:MY_KEY}"}}}}"#;
-const OWN: &str = "home/.config/bowline/bowline.toml";
+pub(crate) const OWN: &str = "home/.config/bowline/bowline.toml";
 
 #[test]
 fn a_configured_name_stands_wherever_a_server_does() {

@@ -2,9 +2,11 @@
 //!
 //! `cargo xtask interop` installs the servers and runs this; without it each test says that it skipped itself.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use crate::recording::byte_for_byte;
+use crate::run::{Ran, Server, command};
 
 /// The program of a server that is installed, or the word that the test skips itself.
 fn installed(name: &str, program: &str) -> Option<String> {
@@ -44,4 +46,56 @@ fn time_is_recorded_and_replayed_byte_for_byte() {
         &["call", "convert_time", convert[0], convert[1], "target_timezone=Nowhere/None"],
     ];
     byte_for_byte("time", &[&program, "--local-timezone", "UTC"], commands);
+}
+
+/// Six servers of others with one configuration, beside one that is killed on the way and one that never answers.
+#[test]
+fn together_servers_are_listed_and_searched_whatever_becomes_of_two_of_them() {
+    let Some(root) = std::env::var_os("BOWLINE_INTEROP_DIR").map(PathBuf::from) else {
+        println!("skipped: run `cargo xtask interop`");
+        return;
+    };
+    let work = Server::new();
+    let place = work.folder().to_str().unwrap();
+    let at = |name: &str, program: &str| root.join("servers").join(name).join(program).to_str().unwrap().to_owned();
+    let memory = at("memory", "node_modules/.bin/mcp-server-memory");
+    let servers: &[(&str, String, &[&str], &str)] = &[
+        ("everything", at("everything", "node_modules/.bin/mcp-server-everything"), &[], "echo"),
+        ("filesystem", at("filesystem", "node_modules/.bin/mcp-server-filesystem"), &[place], "list_directory"),
+        ("memory", memory.clone(), &[], "read_graph"),
+        ("code-runner", at("code-runner", "node_modules/.bin/mcp-server-code-runner"), &[], "run-code"),
+        ("sqlite", at("sqlite", "bin/mcp-server-sqlite"), &["--db-path", ":memory:"], "list_tables"),
+        ("time", at("time", "bin/mcp-server-time"), &["--local-timezone", "UTC"], "convert_time"),
+    ];
+    let mut config = String::new();
+    for (name, program, args, _) in servers {
+        writeln!(config, "[servers.{name}]\ncommand = {program:?}\nargs = {args:?}").unwrap();
+        writeln!(config, "env = {{ MEMORY_FILE_PATH = {:?} }}", format!("{place}/memory.json")).unwrap();
+    }
+    // It is there, and gone before it can answer.
+    let killed = format!("{memory} & kill -9 $!; wait $!");
+    writeln!(config, "[servers.killed]\ncommand = 'sh'\nargs = ['-c', {killed:?}]").unwrap();
+    writeln!(config, "[servers.silent]\ncommand = 'sleep'\nargs = ['600']\nconnect_timeout = '5s'").unwrap();
+    let file = work.folder().join("bowline.toml");
+    std::fs::write(&file, config).unwrap();
+    let run = |words: &[&str]| -> Ran {
+        let mut command = command(words);
+        command.env("BOWLINE_CONFIG", &file).env("BOWLINE_STATE_DIR", work.folder().join("state"));
+        command.output().unwrap().into()
+    };
+    let ran = run(&["list", "--all"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for (name, _, _, tool) in servers {
+        assert!(ran.stdout.contains(&format!("{name}.{tool}(")), "{name}: {}", ran.stderr);
+    }
+    for name in ["killed", "silent"] {
+        assert!(ran.stderr.contains(&format!("warning: {name}: ")), "{}", ran.stderr);
+    }
+    let ran = run(&["search", "convert time zone"]);
+    assert!(ran.stdout.starts_with("time.convert_time\n"), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("nothing is known yet of killed, silent"), "{}", ran.stderr);
+    let ran = run(&["call", "everything.echo", "message=hi"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "Echo: hi\n"), "{}", ran.stderr);
+    let ran = run(&["everything.get-sum", "a=2", "b=3"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
 }

@@ -16,6 +16,8 @@ mod interop;
 #[cfg(test)]
 mod logins;
 #[cfg(test)]
+mod many;
+#[cfg(test)]
 mod output;
 #[cfg(test)]
 mod questions;

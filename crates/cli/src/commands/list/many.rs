@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use bowline::hub::{Hub, Lists, Offer};
+use bowline::hub::{Hub, Lists, Offer, SearchRecord};
 use bowline::protocol::{Prompt, Resource, ResourceTemplate, Tool};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::exit::{CliError, Stop};
 use crate::fleet::Fleet;
+use crate::kept::Kept;
 use crate::options::{Format, List};
 use crate::output::Output;
 use crate::render;
@@ -22,10 +23,11 @@ pub(super) async fn run(options: &List, run: &Run, out: &mut Output) -> Result<(
     if selected.is_empty() {
         run.console.note("the configuration names no such server; `bowline config list` shows those there are");
     }
+    let kept = Kept::open(&run.console);
     fleet
         .with_hub(&selected, async |hub| {
             let mut found = Found::default();
-            found.fetch(options, hub, &fleet).await;
+            found.fetch(options, hub, &fleet, &kept).await;
             // Several lists of one server fail for one reason.
             let answered = selected.len() > found.failures.len();
             if let (false, Some(error)) = (answered, found.failures.values().next()) {
@@ -48,9 +50,13 @@ struct Found {
 }
 
 impl Found {
-    async fn fetch(&mut self, options: &List, hub: &Hub, fleet: &Fleet) {
+    async fn fetch(&mut self, options: &List, hub: &Hub, fleet: &Fleet, kept: &Kept) {
         if !options.resources && !options.templates && !options.prompts {
-            self.tools = Some(self.all(hub.tools(), fleet).await);
+            let tools = self.all(hub.tools(), fleet).await;
+            for (server, tools) in &tools {
+                kept.keep(fleet, SearchRecord::new(server, tools)).await;
+            }
+            self.tools = Some(tools);
         }
         if options.resources {
             self.resources = Some(self.all(hub.resources(), fleet).await);
