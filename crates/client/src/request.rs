@@ -544,6 +544,19 @@ impl Request<Raw> {
     }
 }
 
+impl Raw {
+    /// Such a request is the same for every client.
+    fn into_any_parts(self) -> Result<Parts, Error> {
+        let Self { method, arguments } = self;
+        let (params, meta) = match arguments.of_any()? {
+            Some(params) => split_meta(params)?,
+            None => (None, None),
+        };
+        let name = params.as_ref().and_then(|params| name_in(&method, params)).map(Arc::from);
+        Ok(Parts { method: method.into(), name, params, meta })
+    }
+}
+
 impl Kind for Raw {
     type Result = RawJson;
 
@@ -552,13 +565,7 @@ impl Kind for Raw {
     }
 
     fn into_parts(self, _: &Client) -> Result<Parts, Error> {
-        let Self { method, arguments } = self;
-        let (params, meta) = match arguments.of_any()? {
-            Some(params) => split_meta(params)?,
-            None => (None, None),
-        };
-        let name = params.as_ref().and_then(|params| name_in(&method, params)).map(Arc::from);
-        Ok(Parts { method: method.into(), name, params, meta })
+        self.into_any_parts()
     }
 }
 
@@ -607,7 +614,7 @@ mod tests {
         ] {
             let mut raw = Raw::new(method.into());
             raw.arguments.set_all(&params);
-            assert_eq!(raw.into_parts().unwrap().name.as_deref(), name, "{method} {params}");
+            assert_eq!(raw.into_any_parts().unwrap().name.as_deref(), name, "{method} {params}");
         }
     }
 

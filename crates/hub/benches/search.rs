@@ -3,8 +3,6 @@
 //! `cargo bench -p bowline-hub --bench search` prints times and allocations. A question takes less than 1 ms at the
 //! median.
 
-#![expect(clippy::indexing_slicing, reason = "benchmarks may panic")]
-
 use bowline_hub::{SearchIndex, SearchQuery, SearchRecord};
 use bowline_protocol::{RawJson, Tool};
 use divan::{Bencher, black_box};

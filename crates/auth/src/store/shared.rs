@@ -117,7 +117,8 @@ fn failed(error: StoreError) -> AuthError {
     made.with_source(error)
 }
 
-#[cfg(all(test, any(feature = "aws-lc", feature = "ring")))]
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc", feature = "ring"))]
 mod tests {
     use bowline_store::{MemoryStore, Names};
 

@@ -35,7 +35,7 @@ pub trait Route: Send + Sync + 'static {
 
 /// What a route keeps of a request that is under way. It is dropped when the request is over; without
 /// [`ended`](Self::ended) before, it was given up.
-pub trait Lease: Send + 'static {
+pub trait Lease: Send + Sync + 'static {
     /// The request ended so after `elapsed`. `true` has it sent once more over the leg that the route opens next: only
     /// where nothing can then be done twice.
     fn ended(&mut self, how: Ended<'_>, elapsed: Duration) -> bool;
