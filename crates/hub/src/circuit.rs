@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 /// When calls to a server that fails are held back.
 ///
-/// Only failures of the connection count: a server that answers, be it with an error or with a tool's own `isError`, is
-/// there. While calls are held back they fail at once with
+/// Only calls that fail with the connection count, not attempts to connect, nor a caller's own limit on time that is
+/// shorter than the client's. A server that answers, be it with an error or with a tool's own `isError`, is there. While calls are held back they fail at once with
 /// [`ErrorKind::Unavailable`](bowline_client::ErrorKind::Unavailable), which says when the next one is let through. That
 /// one is a trial: if it succeeds all are let through, else the time doubles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
