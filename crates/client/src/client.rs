@@ -501,7 +501,10 @@ impl Client {
     async fn finished(&self, call: &mut Call, result: Payload) -> Result<Payload, Error> {
         let started = call.began.unwrap_or_else(Instant::now);
         match tasks::created(call, &result)? {
-            Some(created) => tasks::finish(self, call, &created, started).await,
+            // Whatever keeps a later look from being sent, the call itself was: nobody may send it once more.
+            Some(created) => {
+                tasks::finish(self, call, &created, started).await.map_err(|error| error.with_sent(Sent::Yes))
+            }
             None => Ok(result),
         }
     }

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 /// When calls to a server that fails are held back.
 ///
-/// Only failures of the connection count: a server that answers, be it with an error or with a tool's own `isError`, is
-/// there. While calls are held back they fail at once with
+/// Only calls that fail with the connection count, not attempts to connect, nor a caller's own limit on time that is
+/// shorter than the client's. A server that answers, be it with an error or with a tool's own `isError`, is there. While calls are held back they fail at once with
 /// [`ErrorKind::Unavailable`](bowline_client::ErrorKind::Unavailable), which says when the next one is let through. That
 /// one is a trial: if it succeeds all are let through, else the time doubles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,9 +143,17 @@ impl Breaker {
     }
 }
 
+/// What a failure is; where all attempts of a layer failed, what the last of them was.
+pub(crate) fn last_kind(error: &Error) -> ErrorKind {
+    match (error.kind(), error.attempts().last()) {
+        (ErrorKind::Exhausted, Some(last)) => last.kind,
+        (kind, _) => kind,
+    }
+}
+
 /// Whether a failure is one of the connection, or of a server that says that it cannot.
 fn counts(error: &Error) -> bool {
-    match error.kind() {
+    match last_kind(error) {
         ErrorKind::Connect | ErrorKind::NotFound | ErrorKind::Closed | ErrorKind::Timeout => true,
         ErrorKind::Protocol => error.transport_error().is_some(),
         _ => error.status().is_some_and(|status| status >= 500),
@@ -155,7 +163,7 @@ fn counts(error: &Error) -> bool {
 /// Whether a failure is of this side's own making, so that it tells nothing of the server.
 fn says_nothing(error: &Error) -> bool {
     matches!(
-        error.kind(),
+        last_kind(error),
         ErrorKind::Unavailable
             | ErrorKind::Denied
             | ErrorKind::UnknownName
@@ -170,6 +178,7 @@ fn says_nothing(error: &Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bowline_client::Attempt;
     use bowline_transport::Sent;
     use proptest::prelude::*;
 
@@ -205,6 +214,23 @@ mod tests {
         assert_eq!(breaker.admit("x", later).unwrap(), Admit::Trial);
         breaker.given_up(Admit::Trial);
         assert_eq!(breaker.admit("x", later).unwrap(), Admit::Trial);
+    }
+
+    #[test]
+    fn of_a_call_that_a_layer_gave_up_the_last_attempt_counts() {
+        let exhausted = |last: Error| {
+            let history = vec![Attempt::new(&lost(), Duration::ZERO), Attempt::new(&last, Duration::from_secs(1))];
+            last.exhausted("2 attempts", history)
+        };
+        let (mut breaker, now) = (Breaker::new(Circuit::default().with_failures(2)), Instant::now());
+        assert!(!breaker.ended(Admit::Free, Err(&exhausted(lost())), now));
+        // Its own breaker says nothing of the server.
+        assert!(!breaker.ended(Admit::Free, Err(&exhausted(Error::breaker_open("x", None))), now));
+        assert!(breaker.ended(Admit::Free, Err(&exhausted(lost())), now));
+        let later = now + Duration::from_secs(10);
+        assert_eq!(breaker.admit("x", later).unwrap(), Admit::Trial);
+        breaker.ended(Admit::Trial, Err(&exhausted(lost())), later);
+        assert!(breaker.admit("x", later).is_err(), "a trial that failed closes nothing");
     }
 
     proptest! {

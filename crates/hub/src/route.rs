@@ -151,7 +151,12 @@ impl Lease for Kept {
     fn ended(&mut self, how: Ended<'_>, elapsed: Duration) -> bool {
         self.ended = true;
         let (outcome, verdict) = match how {
-            Ended::Failed { error, safety } => (Outcome::of(error), self.held.report(Err(error), safety)),
+            Ended::Failed { error, safety, is_own_limit, .. } => {
+                if is_own_limit {
+                    self.held.says_nothing();
+                }
+                (Outcome::of(error), self.held.report(Err(error), safety))
+            }
             // A tool that ran and failed ran.
             Ended::ToolFailed => (Outcome::ToolFailed, self.held.report(Ok(()), Safety::ReadOnly)),
             _ => (Outcome::Answered, self.held.report(Ok(()), Safety::ReadOnly)),

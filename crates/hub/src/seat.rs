@@ -250,7 +250,11 @@ impl Seat {
         match leased {
             Ok(leased) => Ok(Held { seat: Arc::clone(self), leased, admit, reported: false }),
             Err(error) => {
-                self.ended(admit, Err(&error));
+                // That connections fail is for their `Health` to judge, and one attempt fails for all who wait for it.
+                // A trial has found out all the same that the server is not well.
+                if admit == Admit::Trial {
+                    self.ended(admit, Err(&error));
+                }
                 Err(self.down(error))
             }
         }
@@ -340,6 +344,13 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// How the call ends will say nothing of the server.
+    pub(crate) fn says_nothing(&mut self) {
+        if !std::mem::replace(&mut self.reported, true) {
+            self.seat.give_up(self.admit);
+        }
+    }
+
     /// Says how the call ended.
     pub(crate) fn report(&mut self, outcome: Result<(), &Error>, safety: Safety) -> Verdict {
         if !std::mem::replace(&mut self.reported, true) {
@@ -359,8 +370,6 @@ impl Deref for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if !self.reported {
-            self.seat.give_up(self.admit);
-        }
+        self.says_nothing();
     }
 }

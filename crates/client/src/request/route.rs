@@ -55,6 +55,9 @@ pub enum Ended<'a> {
         error: &'a Error,
         /// Whether the request may be sent again where nobody knows what became of it.
         safety: Safety,
+        /// Whether the time that passed was the caller's own limit, and a shorter one than the client's: that tells
+        /// nothing of the server.
+        is_own_limit: bool,
     },
 }
 
@@ -88,7 +91,11 @@ impl Leg {
         let how = match outcome {
             Ok(true) => Ended::ToolFailed,
             Ok(false) => Ended::Answered,
-            Err(error) => Ended::Failed { error, safety: safety_of(&self.client, call) },
+            Err(error) => Ended::Failed {
+                error,
+                safety: safety_of(&self.client, call),
+                is_own_limit: error.is_timeout() && is_hurried(&self.client, call, elapsed),
+            },
         };
         lease.ended(how, elapsed)
     }
@@ -98,6 +105,14 @@ impl fmt::Debug for Leg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Leg").field("client", &self.client).field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// Whether a call that ended after `elapsed` had limits of its own, and the client's would have let it wait on.
+fn is_hurried(client: &Client, call: &Call, elapsed: Duration) -> bool {
+    let (timeouts, options) = (client.timeouts(), &call.options);
+    let usual = timeouts.idle.min(timeouts.total);
+    let own = options.idle.into_iter().chain(options.total).min();
+    own.is_some_and(|own| own < usual) && elapsed < usual
 }
 
 fn safety_of(client: &Client, call: &Call) -> Safety {

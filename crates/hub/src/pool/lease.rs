@@ -14,6 +14,7 @@ use super::connection::Connection;
 use super::core::Core;
 use super::ejection::{End, Ticket};
 use super::replica::{Mode, Station, lock};
+use crate::circuit::last_kind;
 
 /// Where a call has to go: to the connection that something began on ([`Leased::affinity`]), or where a caller went
 /// before ([`Affinity::key`]). A clone is cheap, and keeps nothing open.
@@ -124,7 +125,7 @@ impl Leased {
             self.record(end);
         }
         let Err(error) = outcome else { return Verdict::Done };
-        if error.is_closed() {
+        if last_kind(error) == ErrorKind::Closed {
             self.core.notice(&self.station, Instant::now());
         }
         let verdict = self.verdict(error, end, safety);
@@ -154,13 +155,20 @@ impl Leased {
             return Verdict::Done;
         }
         let never_left = error.sent() == Sent::No;
-        let goes_on = match error.kind() {
+        let is_exhausted = error.kind() == ErrorKind::Exhausted;
+        let goes_on = match last_kind(error) {
+            // A layer tried this connection for as long as it may: only another one will do.
+            ErrorKind::Closed | ErrorKind::Connect
+                if is_exhausted && !self.client().is_closed() && !self.core.has_another(&self.station) =>
+            {
+                false
+            }
             // A fresh connection will do, also to the same replica.
             ErrorKind::Closed | ErrorKind::Connect => never_left || safety.may_repeat(),
             ErrorKind::NotFound | ErrorKind::BreakerOpen | ErrorKind::Overloaded => {
                 never_left && self.core.has_another(&self.station)
             }
-            ErrorKind::Timeout => false,
+            ErrorKind::Timeout if !is_exhausted => false,
             _ => end == End::Failed && safety.may_repeat() && self.core.has_another(&self.station),
         };
         if goes_on { Verdict::GoOn } else { Verdict::Done }
@@ -202,7 +210,7 @@ impl Station {
 
 /// What an error says of the replica: whether it could be had.
 fn end_of(error: &Error) -> End {
-    match error.kind() {
+    match last_kind(error) {
         ErrorKind::NotFound | ErrorKind::Connect | ErrorKind::Closed | ErrorKind::Timeout => End::Failed,
         ErrorKind::Protocol if error.status().is_none_or(|status| status >= 500 || status == 429) => End::Failed,
         ErrorKind::Exhausted if error.server_error().is_none() => End::Failed,

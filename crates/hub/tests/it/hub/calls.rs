@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use bowline_client::{ErrorKind, Outcome, Started};
 use bowline_hub::{Hub, Member, PoolSettings};
-use bowline_protocol::{CallToolResult, CompleteResult, Completion, CompletionReference, Prompt};
+use bowline_protocol::{
+    CallToolResult, CompleteResult, Completion, CompletionReference, Prompt, Revision, TaskSupport, ToolExecution,
+};
 use bowline_testkit::MockServer;
+use bowline_transport::Sent;
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -128,6 +131,31 @@ async fn a_call_that_never_left_goes_on_to_another_replica() {
     for _ in 0..20 {
         assert_eq!(hub.call("m.x").await.unwrap().joined_text(), "two");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_became_a_task_is_not_made_again_when_its_connection_is_lost() {
+    let runs = Arc::new(AtomicU64::new(0));
+    let counts = Arc::clone(&runs);
+    let slow = tool("slow").with_execution(ToolExecution::new().with_task_support(TaskSupport::Required));
+    let server = MockServer::builder()
+        .revisions([Revision::V2025_11_25])
+        .task_times(Some(Duration::from_secs(600)), Duration::from_secs(5))
+        .tool(slow, move |_| {
+            counts.fetch_add(1, Ordering::SeqCst);
+            std::future::pending()
+        })
+        .build();
+    let hub = hub([Member::new("m", server.connector())]);
+    // What is listed over the connection says that the tool runs as a task.
+    assert_eq!(hub.tools().await.items.len(), 1);
+    let call = tokio::spawn(hub.call("m__slow").into_future());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+    server.disconnect();
+    let error = tokio::time::timeout(Duration::from_secs(60), call).await.unwrap().unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.sent()), (ErrorKind::Closed, Sent::Yes), "{error}");
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bowline_client::{ErrorKind, Timeouts};
+use bowline_client::{ErrorKind, Safety, Timeouts};
 use bowline_hub::{Change, HealthState, Member, Restarts};
 use bowline_protocol::{CallToolResult, Implementation};
+use bowline_resilience::RetryLayer;
 use bowline_testkit::MockServer;
 use tokio::time::Instant;
 
@@ -102,6 +103,23 @@ async fn case_hub_006_calls_to_a_server_that_fails_are_held_back_until_it_heals(
     assert_eq!(hub.call("a__work").await.unwrap().joined_text(), "done");
     assert_eq!(hub.call("a__other").await.unwrap().joined_text(), "other");
     assert_eq!(a.journal().methods().len(), sent + 2, "one trial closes it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn case_hub_006_holds_where_a_layer_tries_calls_again() {
+    let a = MockServer::builder().tool(tool("work"), |_| std::future::pending()).build();
+    let retry = RetryLayer::builder().max_attempts(2).build().unwrap();
+    let hub = hub([Member::new("a", a.connector()).client(move |builder| {
+        builder.timeouts(Timeouts::default().with_idle(Duration::from_secs(1))).layer(retry.clone())
+    })]);
+    let call = || hub.call("a.work").safety(Safety::ReadOnly);
+    for _ in 0..5 {
+        assert_eq!(call().await.unwrap_err().kind(), ErrorKind::Exhausted);
+    }
+    assert_eq!(call().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(call().await.unwrap_err().kind(), ErrorKind::Exhausted, "the trial");
+    assert_eq!(call().await.unwrap_err().kind(), ErrorKind::Unavailable, "it failed");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use bowline_protocol::CallToolResult;
 use bowline_testkit::MockServer;
 use tokio::time::Instant;
 
-use super::support::{Gated, hub, names, server, tool};
+use super::support::{Gated, hub, left_alone, names, server, tool, with_tool};
 
 #[tokio::test]
 async fn a_reload_of_a_thousand_with_one_change_touches_one() {
@@ -99,7 +99,7 @@ async fn all_end_at_once_and_within_the_limit() {
 async fn what_was_mended_is_tried_at_once_when_somebody_says_so() {
     let (gated, gate) = Gated::new(&server("x", "hi"));
     gate.set_refuses(true);
-    let hub = hub([super::support::left_alone(Member::new("m", gated))]);
+    let hub = hub([left_alone(Member::new("m", gated))]);
     for _ in 0..2 {
         assert_eq!(hub.call("m.x").await.unwrap_err().kind(), ErrorKind::Connect);
     }
@@ -123,4 +123,29 @@ async fn what_makes_no_sense_is_refused_by_name() {
     assert_eq!(names(&hub).await, ["a__x"], "a reload that is refused changes nothing");
     let failures = hub.warm().await;
     assert!(failures.is_empty(), "{failures:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_attempt_to_connect_that_fails_is_not_as_many_failures_as_calls_wait_for_it() {
+    let (gated, gate) = Gated::new(&server("x", "hi"));
+    let hub = hub([left_alone(Member::new("m", gated))]);
+    gate.set_refuses(true);
+    let waiting: Vec<_> = (0..20).map(|_| tokio::spawn(hub.call("m.x").into_future())).collect();
+    for call in waiting {
+        assert!(call.await.unwrap().is_err());
+    }
+    gate.set_refuses(false);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(hub.call("m.x").await.unwrap().joined_text(), "hi");
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_in_a_hurry_do_not_have_a_server_held_back() {
+    let slow = with_tool(MockServer::builder(), "x", "hi").tool(tool("slow"), |_| std::future::pending()).build();
+    let hub = hub([Member::new("m", slow.connector())]);
+    for _ in 0..20 {
+        let error = hub.call("m.slow").max_time(Duration::from_millis(10)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    }
+    assert_eq!(hub.call("m.x").await.unwrap().joined_text(), "hi");
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bowline_client::{Error, ErrorKind, Safety};
-use bowline_hub::{Pool, PoolSettings};
+use bowline_client::{Attempt, Error, ErrorKind, Safety};
+use bowline_hub::{Pool, PoolSettings, Verdict};
 use bowline_transport::Sent;
 use futures_util::stream::{self, StreamExt};
 
@@ -105,4 +105,24 @@ async fn with_patience_a_call_waits_for_the_next_attempt() {
     let error = work().await.unwrap_err();
     assert_eq!(error.sent(), Sent::No, "{error}");
     assert!(began.elapsed() <= Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_layer_gave_up_on_a_dead_connection_goes_on_where_it_never_left() {
+    let host = Host::new("only");
+    let pool = pool(std::slice::from_ref(&host), PoolSettings::default());
+    let exhausted = |sent| {
+        let lost = Error::shutting_down(sent);
+        let history = vec![Attempt::new(&lost, Duration::ZERO), Attempt::new(&lost, Duration::from_secs(1))];
+        lost.exhausted("2 attempts", history)
+    };
+    let mut leased = pool.acquire(None).await.unwrap();
+    // The same connection would be tried as often again.
+    assert_eq!(leased.finish(Err(&exhausted(Sent::No)), Safety::Unsafe), Verdict::Done);
+    host.server.disconnect();
+    while !leased.client().is_closed() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(leased.finish(Err(&exhausted(Sent::No)), Safety::Unsafe), Verdict::GoOn);
+    assert_eq!(leased.finish(Err(&exhausted(Sent::Maybe)), Safety::Unsafe), Verdict::Done);
 }
