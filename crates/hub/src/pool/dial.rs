@@ -64,7 +64,8 @@ impl Core {
         dials.push(Dial { place, _task: Arc::clone(&slot) });
         // What an attempt leaves behind takes the lock as well, and a runtime that shuts down drops it while it is spawned.
         drop(dials);
-        let flight = Flight { core: Arc::downgrade(self), station: Arc::clone(station), place, has_landed: false };
+        let flight =
+            Flight { core: Arc::downgrade(self), station: Arc::clone(station), place, began: now, has_landed: false };
         let connect = Box::pin(builder.connect(Arc::clone(&station.replica.connector)));
         // Where the attempt has ended meanwhile, or was called off, the slot is the last, and takes the task along.
         let _ = slot.set(Task::spawn_on(&runtime, async move { flight.land(connect.await) }));
@@ -79,7 +80,7 @@ impl Core {
         station.grows_after.store(self.millis(now) + GROWTH_PAUSE, Ordering::Relaxed);
     }
 
-    fn landed(&self, station: &Arc<Station>, place: u32, outcome: Result<Client, Error>) {
+    fn landed(&self, station: &Arc<Station>, place: u32, began: Instant, outcome: Result<Client, Error>) {
         let now = Instant::now();
         match outcome {
             Ok(client) => {
@@ -107,7 +108,7 @@ impl Core {
                 if station.connections() > 0 {
                     return self.pause_growth(station, now);
                 }
-                lock(&station.health).failed(&error, now);
+                lock(&station.health).failed(&error, began, now);
                 self.rebuild(now);
                 self.tell_health(station);
             }
@@ -120,6 +121,7 @@ struct Flight {
     core: Weak<Core>,
     station: Arc<Station>,
     place: u32,
+    began: Instant,
     has_landed: bool,
 }
 
@@ -127,7 +129,7 @@ impl Flight {
     fn land(mut self, outcome: Result<Client, Error>) {
         self.has_landed = true;
         if let Some(core) = self.core.upgrade() {
-            core.landed(&self.station, self.place, outcome);
+            core.landed(&self.station, self.place, self.began, outcome);
         }
     }
 }

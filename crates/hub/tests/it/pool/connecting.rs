@@ -61,6 +61,23 @@ async fn a_replica_that_cannot_be_had_is_told_at_once_with_the_time_of_the_next_
     assert_eq!(heard.lock().unwrap()[2..], ["only connecting", "only connected", "only up"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_outage_is_one_failure_however_many_attempts_run_into_it() {
+    let host = Host::new("only");
+    host.die();
+    let settings = PoolSettings::default().with_sticky(true).with_connections(16).with_patience(Duration::ZERO);
+    let pool = pool(std::slice::from_ref(&host), settings);
+    let keys: Vec<Affinity> = (0..64).map(|n| Affinity::key(&n.to_string())).collect();
+    let refused = join_all(keys.iter().map(|key| pool.acquire(Some(key)))).await;
+    assert!(refused.iter().all(Result::is_err));
+    assert!(host.connects() > 8, "{}", host.connects());
+    let error = pool.acquire(None).await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Restarts::default().base_delay), "{error}");
+    host.live();
+    tokio::time::sleep(Restarts::default().base_delay).await;
+    pool.acquire(None).await.unwrap();
+}
+
 #[test]
 fn a_runtime_that_has_shut_down_holds_up_nobody_and_another_one_connects() {
     let (done, is_done) = std::sync::mpsc::channel();
