@@ -54,6 +54,8 @@ impl StatsSnapshot {
     ///
     /// Names of tools are the servers' affair, so no more than `tools` have labels of their own: those with the most
     /// calls. The rest of each server is under `other`, without its quantiles.
+    /// A tool whose rank changes gains or loses its label, and `other` falls or rises by its counts, which a rate takes for
+    /// a reset: allow as many as there are tools where rates matter.
     pub fn prometheus(&self, tools: usize) -> Prometheus {
         let mut page = Prometheus::new();
         let least = self.least(tools);
