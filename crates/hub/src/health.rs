@@ -211,12 +211,14 @@ pub(crate) struct Health {
     /// Failures in a row: connects that failed, and connections that did not stay.
     failures: u32,
     up_since: Option<Instant>,
+    /// When it was last found to be down.
+    down_at: Option<Instant>,
 }
 
 impl Health {
     /// `what` names it in errors, such as `server "files"`.
     pub(crate) fn new(what: impl Into<String>, restarts: Restarts) -> Self {
-        Self { restarts, what: what.into(), state: HealthState::Idle, failures: 0, up_since: None }
+        Self { restarts, what: what.into(), state: HealthState::Idle, failures: 0, up_since: None, down_at: None }
     }
 
     pub(crate) const fn state(&self) -> &HealthState {
@@ -258,9 +260,11 @@ impl Health {
         }
     }
 
-    /// Opening a connection failed.
-    pub(crate) fn failed(&mut self, error: &Error, now: Instant) {
-        if !self.is_stopped() {
+    /// Opening a connection failed, which was begun at `began`. Of several attempts side by side the first that fails
+    /// counts: the others say the same of the same outage.
+    pub(crate) fn failed(&mut self, error: &Error, began: Instant, now: Instant) {
+        let is_known = self.may_connect(now).is_err() || self.down_at.is_some_and(|down_at| began < down_at);
+        if !is_known {
             self.failures = self.failures.saturating_add(1);
             self.down(error, now);
         }
@@ -315,6 +319,7 @@ impl Health {
 
     fn down(&mut self, error: &Error, now: Instant) {
         self.up_since = None;
+        self.down_at = Some(now);
         let why = error.clone();
         let gives_up = self.restarts.attempts > 0 && self.failures > self.restarts.attempts;
         self.state = if gives_up || is_permanent(error) {
@@ -385,8 +390,21 @@ mod tests {
         let missing =
             bowline_transport::TransportError::new(bowline_transport::TransportErrorKind::NotFound, "no such program");
         let mut health = health(Restarts::default());
-        health.failed(&missing.into(), Instant::now());
+        health.failed(&missing.into(), Instant::now(), Instant::now());
         assert!(matches!(health.state(), HealthState::Failed { .. }));
+    }
+
+    #[test]
+    fn attempts_side_by_side_are_one_failure_also_where_some_end_late() {
+        let (mut health, began) = (health(Restarts::default()), Instant::now());
+        health.connecting(began);
+        for millis in [0, 1, 400, 600, 30_000] {
+            health.failed(&lost(), began, began + Duration::from_millis(1 + millis));
+        }
+        assert_eq!(health.due(), Some(began + Duration::from_millis(501)));
+        let again = began + Duration::from_millis(501);
+        health.failed(&lost(), again, again);
+        assert_eq!(health.due(), Some(again + Duration::from_secs(1)));
     }
 
     #[test]
@@ -452,7 +470,7 @@ mod tests {
                         health.connected(now);
                     }
                     Event::Connect => {}
-                    Event::Fail if !health.state().is_up() && health.may_connect(now).is_ok() => health.failed(&lost(), now),
+                    Event::Fail if !health.state().is_up() && health.may_connect(now).is_ok() => health.failed(&lost(), now, now),
                     Event::Lose if health.state().is_up() => health.lost(&lost(), now),
                     Event::Idle if health.state().is_up() => health.idle(now),
                     Event::Forgive => health.forgive(),

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use bowline_client::{Client, Events};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::changes::Feed;
@@ -32,7 +33,7 @@ pub(crate) struct Office {
     pub(crate) drain: Duration,
     ids: AtomicU64,
     desk: Arc<Desk>,
-    keeper: OnceLock<Task>,
+    keeper: Mutex<Option<Task>>,
 }
 
 /// What the keeper has to do. Bounded by how many members and connections there are.
@@ -83,7 +84,7 @@ impl Office {
             drain,
             ids: AtomicU64::new(0),
             desk: Arc::default(),
-            keeper: OnceLock::new(),
+            keeper: Mutex::default(),
         }
     }
 
@@ -137,9 +138,16 @@ impl Office {
         self.wake();
     }
 
-    /// Wakes the keeper; the first time begins it.
+    /// Wakes the keeper. Begins it where there is none yet, or it ended with its runtime; outside a runtime that is left to
+    /// whoever comes next within one, and the work stays where it is.
     fn wake(self: &Arc<Self>) {
-        self.keeper.get_or_init(|| Task::spawn(keeper::keep(Arc::clone(&self.desk), Arc::downgrade(self))));
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if keeper.as_ref().is_none_or(Task::is_finished)
+            && let Ok(runtime) = Handle::try_current()
+        {
+            *keeper = Some(Task::spawn_on(&runtime, keeper::keep(Arc::clone(&self.desk), Arc::downgrade(self))));
+        }
+        drop(keeper);
         self.desk.bell.notify_one();
     }
 }

@@ -1,11 +1,12 @@
 //! What is behind a pool: who takes a call, and who gets none for now.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use bowline_client::{Client, Error, ErrorKind};
 use bowline_protocol::Era;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -180,10 +181,11 @@ impl Core {
 
     /// Sees to what has become due.
     fn attend(self: &Arc<Self>, now: Instant) {
-        if let Some(rules) = &self.settings.ejection {
+        // Outside a runtime nobody can be asked; whoever comes next within one does so.
+        if let (Some(rules), Ok(runtime)) = (&self.settings.ejection, Handle::try_current()) {
             for station in self.stations() {
                 if lock(&station.standing).begin_probe(now) {
-                    self.probe(&station, rules);
+                    self.probe(&station, rules, &runtime);
                 }
             }
         }
@@ -191,17 +193,17 @@ impl Core {
     }
 
     /// Asks a replica that was ejected whether it is well again.
-    fn probe(self: &Arc<Self>, station: &Arc<Station>, rules: &Ejection) {
+    fn probe(self: &Arc<Self>, station: &Arc<Station>, rules: &Ejection, runtime: &Handle) {
         let Some(client) = station.with_live(|live| live.first().map(|one| one.client.clone())) else {
             // That it can be connected to is the answer.
             return self.probed(station, true);
         };
-        let (core, which, limit) = (Arc::downgrade(self), Arc::downgrade(station), rules.probe_timeout);
-        let task = Task::spawn(async move {
-            let is_well = tokio::time::timeout(limit, is_well(&client)).await.unwrap_or(false);
-            if let (Some(core), Some(station)) = (core.upgrade(), which.upgrade()) {
-                core.probed(&station, is_well);
-            }
+        let limit = rules.probe_timeout;
+        let question = Question { core: Arc::downgrade(self), station: Arc::downgrade(station), is_well: false };
+        let task = Task::spawn_on(runtime, async move {
+            // All of it, so that it is dropped here.
+            let mut question = question;
+            question.is_well = tokio::time::timeout(limit, is_well(&client)).await.unwrap_or(false);
         });
         *lock(&station.probe) = Some(task);
     }
@@ -406,6 +408,21 @@ impl Core {
     /// How a replica is.
     pub(super) fn state(station: &Station) -> HealthState {
         lock(&station.health).state().clone()
+    }
+}
+
+/// What is asked of a replica: ends with an answer, also where its runtime ends before there is one.
+struct Question {
+    core: Weak<Core>,
+    station: Weak<Station>,
+    is_well: bool,
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        if let (Some(core), Some(station)) = (self.core.upgrade(), self.station.upgrade()) {
+            core.probed(&station, self.is_well);
+        }
     }
 }
 

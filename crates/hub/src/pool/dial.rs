@@ -1,7 +1,7 @@
 //! Connecting: one attempt at a time for each place, whoever waits for it.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use bowline_client::{Client, Error, Reconnect};
 use tokio::runtime::Handle;
@@ -22,7 +22,8 @@ const MOST_AT_ONCE: usize = 16;
 /// An attempt to connect that is under way.
 pub(super) struct Dial {
     pub(super) place: u32,
-    _task: Task,
+    /// Set a moment after the attempt is among those under way.
+    _task: Arc<OnceLock<Task>>,
 }
 
 impl Core {
@@ -50,7 +51,6 @@ impl Core {
         if is_first && lock(&station.health).may_connect(now).is_err() {
             return true;
         }
-        // Nothing below may panic while the lock is held: what an attempt leaves behind takes it as well.
         let Ok(runtime) = Handle::try_current() else { return true };
         let builder = (station.replica.build)().reconnect(Reconnect::NEVER);
         if self.dialling.fetch_add(1, Ordering::SeqCst) >= MOST_AT_ONCE {
@@ -60,11 +60,15 @@ impl Core {
         if is_first {
             lock(&station.health).connecting(now);
         }
-        let flight = Flight { core: Arc::downgrade(self), station: Arc::clone(station), place, has_landed: false };
-        let connect = Box::pin(builder.connect(Arc::clone(&station.replica.connector)));
-        let task = Task::spawn_on(&runtime, async move { flight.land(connect.await) });
-        dials.push(Dial { place, _task: task });
+        let slot: Arc<OnceLock<Task>> = Arc::default();
+        dials.push(Dial { place, _task: Arc::clone(&slot) });
+        // What an attempt leaves behind takes the lock as well, and a runtime that shuts down drops it while it is spawned.
         drop(dials);
+        let flight =
+            Flight { core: Arc::downgrade(self), station: Arc::clone(station), place, began: now, has_landed: false };
+        let connect = Box::pin(builder.connect(Arc::clone(&station.replica.connector)));
+        // Where the attempt has ended meanwhile, or was called off, the slot is the last, and takes the task along.
+        let _ = slot.set(Task::spawn_on(&runtime, async move { flight.land(connect.await) }));
         if is_first {
             self.tell_health(station);
         }
@@ -76,7 +80,7 @@ impl Core {
         station.grows_after.store(self.millis(now) + GROWTH_PAUSE, Ordering::Relaxed);
     }
 
-    fn landed(&self, station: &Arc<Station>, place: u32, outcome: Result<Client, Error>) {
+    fn landed(&self, station: &Arc<Station>, place: u32, began: Instant, outcome: Result<Client, Error>) {
         let now = Instant::now();
         match outcome {
             Ok(client) => {
@@ -104,7 +108,7 @@ impl Core {
                 if station.connections() > 0 {
                     return self.pause_growth(station, now);
                 }
-                lock(&station.health).failed(&error, now);
+                lock(&station.health).failed(&error, began, now);
                 self.rebuild(now);
                 self.tell_health(station);
             }
@@ -117,6 +121,7 @@ struct Flight {
     core: Weak<Core>,
     station: Arc<Station>,
     place: u32,
+    began: Instant,
     has_landed: bool,
 }
 
@@ -124,7 +129,7 @@ impl Flight {
     fn land(mut self, outcome: Result<Client, Error>) {
         self.has_landed = true;
         if let Some(core) = self.core.upgrade() {
-            core.landed(&self.station, self.place, outcome);
+            core.landed(&self.station, self.place, self.began, outcome);
         }
     }
 }

@@ -10,12 +10,17 @@ use tokio::task::AbortHandle;
 pub(crate) struct Task(AbortHandle);
 
 impl Task {
-    pub(super) fn spawn_on(runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) -> Self {
+    pub(crate) fn spawn_on(runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(runtime.spawn(work).abort_handle())
     }
 
     pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(tokio::spawn(work).abort_handle())
+    }
+
+    /// Whether it has ended, by itself or with its runtime.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.0.is_finished()
     }
 }
 

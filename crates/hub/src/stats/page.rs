@@ -54,6 +54,8 @@ impl StatsSnapshot {
     ///
     /// Names of tools are the servers' affair, so no more than `tools` have labels of their own: those with the most
     /// calls. The rest of each server is under `other`, without its quantiles.
+    /// A tool whose rank changes gains or loses its label, and `other` falls or rises by its counts, which a rate takes for
+    /// a reset: allow as many as there are tools where rates matter.
     pub fn prometheus(&self, tools: usize) -> Prometheus {
         let mut page = Prometheus::new();
         let least = self.least(tools);
@@ -93,15 +95,39 @@ impl StatsSnapshot {
 impl CallStats {
     /// Adds counts of others. Quantiles cannot be added, and are left out.
     fn merge(&mut self, more: &Self) {
-        self.calls += more.calls;
-        self.tool_failures += more.tool_failures;
-        self.given_up += more.given_up;
-        self.failures += more.failures;
-        for (kind, count) in &more.errors {
-            *self.errors.entry(kind).or_default() += count;
+        for (sum, count) in [
+            (&mut self.calls, more.calls),
+            (&mut self.tool_failures, more.tool_failures),
+            (&mut self.given_up, more.given_up),
+            (&mut self.failures, more.failures),
+            (&mut self.times.count, more.times.count),
+        ] {
+            *sum = sum.saturating_add(count);
         }
-        let (count, sum, max) =
-            (self.times.count + more.times.count, self.times.sum + more.times.sum, self.times.max.max(more.times.max));
+        for (kind, count) in &more.errors {
+            let sum = self.errors.entry(kind).or_default();
+            *sum = sum.saturating_add(*count);
+        }
+        let super::snapshot::Times { count, sum, max, .. } = self.times;
+        let (sum, max) = (sum.saturating_add(more.times.sum), max.max(more.times.max));
         self.times = super::snapshot::Times { count, sum, max, ..Default::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Outcome, Stats};
+
+    #[test]
+    fn times_that_no_sum_can_hold_are_added_as_far_as_it_goes() {
+        let stats = Stats::new();
+        let server = stats.server("slow");
+        for tool in ["a", "b", "c"] {
+            server.record(tool, Outcome::Answered, Duration::MAX);
+        }
+        let page = stats.snapshot().prometheus(0).to_string();
+        assert!(page.contains("bowline_calls_total{server=\"slow\",tool=\"other\"} 3\n"), "{page}");
     }
 }

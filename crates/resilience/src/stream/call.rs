@@ -73,6 +73,8 @@ enum State<R> {
 struct Idle {
     limit: Duration,
     sleep: Pin<Box<Sleep>>,
+    /// Whether somebody has waited since the last event: only then the time passes.
+    is_waited_for: bool,
 }
 
 /// Progress on its way.
@@ -133,10 +135,11 @@ impl<R> CallStream<R> {
         self
     }
 
-    /// Sets for how long nothing may happen while somebody waits for it. Then the call is given up, and ends with
+    /// Sets for how long nothing may happen while somebody waits for it: the time begins with the first poll after the
+    /// stream was made, or gave an event, that finds nothing. Then the call is given up, and ends with
     /// [`ErrorKind::Timeout`](bowline_client::ErrorKind::Timeout). Default: what the request itself says of it.
     pub fn idle(mut self, limit: Duration) -> Self {
-        self.idle = Some(Idle { limit, sleep: Box::pin(sleep(limit)) });
+        self.idle = Some(Idle { limit, sleep: Box::pin(sleep(limit)), is_waited_for: false });
         self
     }
 
@@ -206,7 +209,7 @@ impl<R> Stream for CallStream<R> {
         }
         if event.is_some() {
             if let Some(idle) = &mut this.idle {
-                idle.sleep.as_mut().reset(Instant::now() + idle.limit);
+                idle.is_waited_for = false;
             }
             return Poll::Ready(event);
         }
@@ -214,6 +217,9 @@ impl<R> Stream for CallStream<R> {
             return Poll::Ready(None);
         }
         let Some(idle) = &mut this.idle else { return Poll::Pending };
+        if !std::mem::replace(&mut idle.is_waited_for, true) {
+            idle.sleep.as_mut().reset(Instant::now() + idle.limit);
+        }
         ready!(idle.sleep.as_mut().poll(cx));
         let error = Error::deadline(idle.limit, Sent::Maybe);
         // Replacing the call drops it, which tells the server.

@@ -151,6 +151,30 @@ async fn a_stream_on_which_nothing_happens_ends_and_the_server_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn time_before_a_stream_is_polled_is_not_idle() {
+    let server = server();
+    let client = client(&server).await;
+    let events = events(client.call("count").arg("steps", 2).arg("pause", 10)).idle(Duration::from_secs(15));
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!(told(events).await, [1.0, 2.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_who_takes_long_gives_the_call_its_whole_time() {
+    let server = server();
+    let client = client(&server).await;
+    let mut events = events(client.call("count").arg("steps", 2).arg("pause", 30)).idle(Duration::from_secs(15));
+    assert!(matches!(events.next().await, Some(CallEvent::Progress(_))));
+    // The next comes 10 s after the reader is back.
+    sleep(Duration::from_secs(20)).await;
+    assert!(matches!(events.next().await, Some(CallEvent::Progress(_))));
+    let began = Instant::now();
+    let end = events.next().await;
+    assert!(matches!(&end, Some(CallEvent::Done(Err(error))) if error.kind() == ErrorKind::Timeout), "{end:?}");
+    assert_eq!(began.elapsed().as_secs(), 15);
+}
+
+#[tokio::test(start_paused = true)]
 async fn several_calls_are_one_stream() {
     let server = server();
     let client = client(&server).await;

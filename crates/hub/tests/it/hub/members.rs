@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use bowline_client::ErrorKind;
-use bowline_hub::{Change, Hub, Member};
+use bowline_hub::{Change, Hub, Member, Restarts};
 use bowline_protocol::CallToolResult;
 use bowline_testkit::MockServer;
 use tokio::time::Instant;
 
-use super::support::{Gated, hub, left_alone, names, server, tool, with_tool};
+use super::support::{Gated, hub, left_alone, names, server, tool, until_health, with_tool};
 
 #[tokio::test]
 async fn a_reload_of_a_thousand_with_one_change_touches_one() {
@@ -41,6 +41,41 @@ async fn a_call_that_was_made_before_a_reload_goes_to_the_new_member() {
     let gone = hub.call("m.x");
     hub.remove("m").await.unwrap();
     assert_eq!(gone.await.unwrap_err().kind(), ErrorKind::UnknownName);
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+#[test]
+fn a_hub_is_reloaded_outside_a_runtime() {
+    let hub = hub([Member::new("m", server("x", "old").connector()), Member::new("n", server("y", "").connector())]);
+    let reloaded = hub.reload([Member::new("m", server("x", "new").connector())]).unwrap();
+    assert_eq!((reloaded.replaced.len(), reloaded.removed.len()), (1, 1));
+    hub.retry_now("m").unwrap();
+    runtime().block_on(async {
+        assert_eq!(names(&hub).await, ["m__x"]);
+        assert_eq!(hub.call("m__x").await.unwrap().joined_text(), "new");
+    });
+}
+
+#[test]
+fn members_are_looked_after_in_the_next_runtime_as_in_the_first() {
+    let server = server("x", "here");
+    let soon = Restarts::default().with_base_delay(Duration::from_millis(1));
+    let hub = hub([Member::new("m", server.connector()).restarts(soon)]);
+    // Has it looked at, and connects nothing.
+    runtime().block_on(async { hub.retry_now("m").unwrap() });
+    runtime().block_on(async {
+        hub.call("m.x").await.unwrap();
+        let mut changes = hub.changes();
+        server.disconnect();
+        let back = async {
+            until_health(&mut changes, "m", |health| !health.is_up()).await;
+            until_health(&mut changes, "m", |health| health.is_up()).await;
+        };
+        tokio::time::timeout(Duration::from_secs(30), back).await.unwrap();
+    });
 }
 
 #[tokio::test(start_paused = true)]

@@ -62,6 +62,44 @@ async fn a_replica_that_cannot_be_had_is_told_at_once_with_the_time_of_the_next_
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_outage_is_one_failure_however_many_attempts_run_into_it() {
+    let host = Host::new("only");
+    host.die();
+    let settings = PoolSettings::default().with_sticky(true).with_connections(16).with_patience(Duration::ZERO);
+    let pool = pool(std::slice::from_ref(&host), settings);
+    let keys: Vec<Affinity> = (0..64).map(|n| Affinity::key(&n.to_string())).collect();
+    let refused = join_all(keys.iter().map(|key| pool.acquire(Some(key)))).await;
+    assert!(refused.iter().all(Result::is_err));
+    assert!(host.connects() > 8, "{}", host.connects());
+    let error = pool.acquire(None).await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Restarts::default().base_delay), "{error}");
+    host.live();
+    tokio::time::sleep(Restarts::default().base_delay).await;
+    pool.acquire(None).await.unwrap();
+}
+
+#[test]
+fn a_runtime_that_has_shut_down_holds_up_nobody_and_another_one_connects() {
+    let (done, is_done) = std::sync::mpsc::channel();
+    // In a thread of its own, so that one that hangs is told.
+    std::thread::spawn(move || {
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let host = Host::new("only");
+        let pool = pool(std::slice::from_ref(&host), PoolSettings::default());
+        let handle = runtime().handle().clone();
+        {
+            // What is spawned there is dropped at once.
+            let _entered = handle.enter();
+            assert!(pool.try_acquire(None).is_none());
+        }
+        assert_eq!(host.connects(), 0);
+        let is_had = runtime().block_on(pool.acquire(None)).is_ok();
+        done.send((is_had, host.connects())).unwrap();
+    });
+    assert_eq!(is_done.recv_timeout(Duration::from_secs(30)), Ok((true, 1)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn by_hand_it_is_tried_again_at_once() {
     let host = Host::new("only");
     host.die();

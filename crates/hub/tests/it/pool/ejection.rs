@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use bowline_client::{ErrorKind, Safety};
+use bowline_client::{Error, ErrorKind, Safety};
 use bowline_hub::{Ejection, Pool, PoolSettings};
+use bowline_transport::Sent;
 
 use super::fleet::{Host, heard, pool, settle};
 
@@ -65,6 +66,40 @@ async fn one_that_does_not_answer_the_question_stays_out() {
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert!(pool.snapshot().replicas[1].ejected_for.unwrap() > Duration::from_secs(10));
     assert_eq!(heard.lock().unwrap().as_slice(), [""; 0]);
+}
+
+#[test]
+fn outside_a_runtime_it_is_not_asked_and_within_the_next_one_it_is() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let hosts = ["a", "b"].map(Host::new);
+    let soon = Duration::from_nanos(1);
+    let ejection = Ejection::default().with_consecutive(1).with_time(soon, soon).with_max_ejected(0.5);
+    let pool = pool(&hosts, PoolSettings::default().with_ejection(Some(ejection)));
+    let first = runtime();
+    first.block_on(async {
+        pool.warm().await.unwrap();
+        let mut leased = pool.acquire(None).await.unwrap();
+        while &**leased.replica() != "b" {
+            leased = pool.acquire(None).await.unwrap();
+        }
+        leased.finish(Err(&Error::shutting_down(Sent::Maybe)), Safety::Unsafe);
+    });
+    drop(pool.try_acquire(None));
+    let is_out = |pool: &Pool| pool.snapshot().replicas[1].ejected_for.is_some();
+    assert!(is_out(&pool));
+    {
+        // What is asked there is not answered any more.
+        let handle = runtime().handle().clone();
+        let _entered = handle.enter();
+        drop(pool.try_acquire(None));
+    }
+    assert!(is_out(&pool));
+    let back = async {
+        while is_out(&pool) {
+            calls(&pool, 1).await;
+        }
+    };
+    first.block_on(async { tokio::time::timeout(Duration::from_secs(30), back).await.unwrap() });
 }
 
 #[tokio::test(start_paused = true)]
