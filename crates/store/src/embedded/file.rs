@@ -95,7 +95,7 @@ pub(super) fn read<T>(
     let done = guarded(|| {
         let file = open(place, until)?;
         let done = work(&file.begin_read()?)?;
-        file.close()?;
+        close(file);
         Ok(done)
     });
     match done {
@@ -115,30 +115,37 @@ pub(super) fn write<T>(
 ) -> Result<T, StoreError> {
     make_folder(&place.path)?;
     let _lock = Lock::exclusive(&place.path, until)?;
-    let attempt = || {
-        guarded(|| {
-            let file = open(place, until)?;
-            let change = file.begin_write()?;
-            let (done, changed) = {
-                let mut tables = Tables::open(&change)?;
-                let done = work(&mut tables);
-                (done, tables.is_changed())
-            };
-            if done.is_ok() && changed {
-                change.commit()?;
-            } else {
-                change.abort()?;
-            }
-            file.close()?;
-            done
-        })
-    };
+    let attempt = || guarded(|| change(open(place, until)?, work));
     match attempt() {
         Err(Failure::Garbage(why)) => {
             set_aside(place, &why)?;
             finish(place, attempt())
         }
         done => finish(place, done),
+    }
+}
+
+fn change<T>(file: Database, work: &dyn Fn(&mut Tables<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+    let change = file.begin_write()?;
+    let (done, changed) = {
+        let mut tables = Tables::open(&change)?;
+        let done = work(&mut tables);
+        (done, tables.is_changed())
+    };
+    if done.is_ok() && changed {
+        change.commit()?;
+    } else {
+        change.abort()?;
+    }
+    close(file);
+    done
+}
+
+/// Closes the file, which writes once more: what was done before stands whether that succeeds or not, and who opens the
+/// file next repairs it.
+fn close(file: Database) {
+    if let Err(failure) = guarded(|| Ok(file.close()?)) {
+        tracing::debug!(?failure, "the store's file was not closed in order; it is repaired when it is opened next");
     }
 }
 
@@ -276,4 +283,75 @@ fn disk(what: &str, error: &io::Error) -> StoreError {
         _ => (StoreErrorKind::Unavailable, "see that this user may use it"),
     };
     StoreError::new(kind, format!("cannot {what} ({error}); {advice}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+    use redb::StorageBackend;
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+    use crate::limits::Limits;
+
+    /// A disk on which nothing can be written once it is full.
+    #[derive(Debug, Clone, Default)]
+    struct Disk {
+        memory: Arc<InMemoryBackend>,
+        full: Arc<AtomicBool>,
+        syncs: Arc<AtomicUsize>,
+        /// Which sync finds it full.
+        last: usize,
+    }
+
+    impl Disk {
+        fn check(&self) -> io::Result<()> {
+            if self.full.load(Ordering::Relaxed) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        }
+    }
+
+    impl StorageBackend for Disk {
+        fn len(&self) -> io::Result<u64> {
+            self.memory.len()
+        }
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            self.memory.read(offset, out)
+        }
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.check()?;
+            self.memory.set_len(len)
+        }
+        fn sync_data(&self) -> io::Result<()> {
+            if self.syncs.fetch_add(1, Ordering::Relaxed) + 1 == self.last {
+                self.full.store(true, Ordering::Relaxed);
+            }
+            self.check()?;
+            self.memory.sync_data()
+        }
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.check()?;
+            self.memory.write(offset, data)
+        }
+    }
+
+    fn put(disk: &Disk) -> Result<(), Failure> {
+        let file = settings().create_with_backend(disk.clone())?;
+        change(file, &|tables| tables.set("=test/a", b"text", None, &Limits::default()).map(drop))
+    }
+
+    #[test]
+    fn a_change_that_was_made_stands_where_the_file_cannot_be_closed() {
+        let disk = Disk::default();
+        put(&disk).unwrap();
+        let syncs = disk.syncs.load(Ordering::Relaxed);
+        // The last one is that of closing it.
+        let disk = Disk { last: syncs, ..Disk::default() };
+        put(&disk).unwrap();
+        assert!(disk.full.swap(false, Ordering::Relaxed));
+        let file = settings().create_with_backend(disk).unwrap();
+        let entry = super::super::tables::get(&file.begin_read().unwrap(), "=test/a", 0).unwrap().unwrap();
+        assert_eq!(entry.bytes, "text");
+    }
 }
