@@ -141,8 +141,8 @@ impl<'t> Tables<'t> {
         }
         for _ in 0..SWEEP {
             let first = tables.ends.first()?.map(|(key, _)| (key.value().0, key.value().1.to_owned()));
-            let Some((_, place)) = first.filter(|(ends, _)| *ends <= tables.now) else { break };
-            tables.take(&place)?;
+            let Some((ends, place)) = first.filter(|(ends, _)| *ends <= tables.now) else { break };
+            tables.take_ending(ends, &place)?;
         }
         Ok(tables)
     }
@@ -243,6 +243,14 @@ impl<'t> Tables<'t> {
         Ok(Some(head))
     }
 
+    /// Takes away what is to end then. A time without its entry would never go, and be found again for ever.
+    fn take_ending(&mut self, ends: u64, place: &str) -> Result<(), Failure> {
+        if self.take(place)?.is_some_and(|head| head.ends == ends) {
+            return Ok(());
+        }
+        Err(Failure::Garbage("something ends that is not there".to_owned()))
+    }
+
     /// Lets what ends first make way. Where that is not enough the whole change is given up, and nothing is lost.
     fn make_room(&mut self, bytes: u64, limits: &Limits) -> Result<(), Failure> {
         let fits = |total: u64, count: u64| total <= limits.max_bytes && count <= limits.max_entries;
@@ -253,7 +261,7 @@ impl<'t> Tables<'t> {
                 return Ok(());
             }
             let Some(next) = self.first_to_go(after)? else { return Err(StoreError::full("its file").into()) };
-            self.take(&next.1)?;
+            self.take_ending(next.0, &next.1)?;
             after = Some(next);
         }
     }

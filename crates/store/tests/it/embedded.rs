@@ -137,6 +137,23 @@ async fn a_file_that_is_garbage_is_set_aside_and_calls_go_on() {
 }
 
 #[tokio::test]
+async fn a_time_without_its_entry_is_damage_and_holds_nobody_up() {
+    const ENDS: redb::TableDefinition<'_, (u64, &str), ()> = redb::TableDefinition::new("ends");
+    for (ends, limits) in [(1, Limits::default()), (u64::MAX - 1, Limits::default().with_max_entries(1))] {
+        let (_folder, store) = folder();
+        let store = store.with_limits(limits);
+        store.put(&key("a"), Value::from("a")).await.unwrap();
+        let file = redb::Database::open(store.path()).unwrap();
+        let change = file.begin_write().unwrap();
+        change.open_table(ENDS).unwrap().insert((ends, "=test/none"), ()).unwrap();
+        change.commit().unwrap();
+        drop(file);
+        store.put(&key("b"), Value::from("b")).await.unwrap();
+        assert_eq!(store.set_aside(), 1, "{ends}");
+    }
+}
+
+#[tokio::test]
 async fn versions_go_on_after_a_file_was_set_aside() {
     let (_folder, store) = folder();
     let before = store.put(&key("a"), Value::from("a")).await.unwrap();
