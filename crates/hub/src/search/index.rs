@@ -16,6 +16,8 @@ use super::tokens::{Word, says_nothing, words};
 const MAX_WORDS: usize = 512;
 /// How many words of a question count.
 const MAX_QUERY_WORDS: usize = 32;
+/// For how many words of a question that no tool has near ones are looked for.
+const MAX_NEAR_WORDS: usize = 4;
 /// How much of a server's name is searched, in bytes.
 const MAX_SERVER: usize = 256;
 /// How long a summary is, in bytes.
@@ -228,8 +230,9 @@ impl SearchIndex {
         let count = asked.iter().filter(|word| !word.is_whole).count();
         let mut scores = Scores::new(self.docs.len());
         let last = asked.len().saturating_sub(1);
+        let mut unknown = MAX_NEAR_WORDS;
         for (n, word) in asked.iter().enumerate() {
-            self.score(&word.text, n == last, &mut scores);
+            self.score(&word.text, n == last, &mut unknown, &mut scores);
         }
         let mut found: Vec<(f32, u8, &Entry)> = scores
             .found()
@@ -268,7 +271,7 @@ impl SearchIndex {
     }
 
     /// Adds what a word of the question counts in each tool.
-    fn score(&self, word: &str, is_last: bool, scores: &mut Scores) {
+    fn score(&self, word: &str, is_last: bool, unknown: &mut usize, scores: &mut Scores) {
         let exact = self.terms.exact(word);
         let mut any = exact.is_some();
         let mut terms: Vec<(TermId, f32)> = exact.map(|id| (id, self.rarity(id))).into_iter().collect();
@@ -279,7 +282,8 @@ impl SearchIndex {
             any |= !longer.is_empty();
             terms.extend(longer.into_iter().map(|id| (id, self.rarity(id).min(most) * COMPLETION)));
         }
-        if !any {
+        if !any && *unknown > 0 {
+            *unknown -= 1;
             let near = self.terms.near(word);
             terms.extend(near.into_iter().map(|(id, distance)| (id, self.rarity(id) * NEAR / distance.max(1) as f32)));
         }

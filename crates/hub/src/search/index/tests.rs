@@ -88,6 +88,13 @@ fn a_word_that_no_tool_has_is_taken_for_the_nearest() {
 }
 
 #[test]
+fn near_words_are_looked_for_in_place_of_the_first_few_unknown_ones() {
+    let index = some();
+    assert_eq!(found(&index, "xyzzya xyzzyb xyzzyc repositroy"), ["github.list_issues"]);
+    assert!(found(&index, "xyzzya xyzzyb xyzzyc xyzzyd repositroy").is_empty());
+}
+
+#[test]
 fn a_server_is_replaced_and_removed_without_a_trace() {
     let mut index = some();
     index.set_groups("disk", ["local"]);
