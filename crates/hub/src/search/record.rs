@@ -26,7 +26,7 @@ const MAX_DEPTH: usize = 4;
 const MAX_SCHEMA: usize = 256 << 10;
 
 /// The form of what is kept. Records of another one are dropped.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// What is searched of the tools of one server, bounded in size whatever the server says.
 ///
