@@ -199,6 +199,38 @@ fn what_servers_say_is_bounded() {
     assert!(of_wide.terms.len() < 500, "{}", of_wide.terms.len());
 }
 
+#[test]
+fn a_server_of_very_many_words_is_held_to_its_share_and_found_by_names() {
+    let mut n = 0;
+    let mut words = |count: usize| -> String {
+        n += count;
+        (n - count..n).map(|n| format!("{}x ", letters(n))).collect()
+    };
+    let tools: Vec<Tool> = (0..1300).map(|n| tool(&format!("tool_{}", letters(n)), &words(450))).collect();
+    let mut index = some();
+    let others = index.terms.sizes().1;
+    index.replace("hostile", &tools);
+    let of_server = index.terms.sizes().1 - others;
+    assert!(of_server <= MAX_SERVER_WORDS && of_server > MAX_SERVER_WORDS / 2, "{of_server}");
+    for n in [0, 700, 1299] {
+        let name = format!("tool_{}", letters(n));
+        assert_eq!(found(&index, &name)[0], format!("hostile.{name}"));
+    }
+    assert_eq!(found(&index, "create issue")[0], "github.create_issue");
+}
+
+/// A word of its own for each number.
+fn letters(mut n: usize) -> String {
+    let mut word = String::from("q");
+    loop {
+        word.push(char::from(b'a' + (n % 20) as u8));
+        n /= 20;
+        if n == 0 {
+            return word;
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_taken_in_and_asked_for(
