@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use bowline_store::{BestEffort, Key, StoreError, Swapped, Value};
 use futures_util::{StreamExt as _, stream};
-use sha2::{Digest as _, Sha256};
 
-use super::record::{SearchRecord, VERSION};
+use super::record::{SearchRecord, VERSION, digest};
 
 const NAMESPACE: &str = "search";
 /// Longer names of servers are kept by their digest, in bytes.
@@ -150,8 +149,7 @@ fn key(server: &str) -> Result<Key, StoreError> {
     if server.len() <= MAX_NAME {
         return Key::new(NAMESPACE, &format!("tools-{VERSION} {server}"));
     }
-    let digest: String = Sha256::digest(server.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    Key::new(NAMESPACE, &format!("tools-{VERSION} of {digest}"))
+    Key::new(NAMESPACE, &format!("tools-{VERSION} of {}", digest(server)))
 }
 
 #[cfg(test)]
