@@ -139,6 +139,27 @@ fn question(bencher: Bencher<'_, '_>, text: &str) {
     bencher.bench_local(|| black_box(&index).search(black_box(&query)));
 }
 
+/// Words that no tool has, among 40,000 that some have.
+#[divan::bench(args = ["creaet", "creaet repositroy xyzzyqwerty commnet brnach invioce"])]
+fn unknown_among_many_words(bencher: Bencher<'_, '_>, text: &str) {
+    let mut index = index();
+    let mut seed = 1_u64;
+    let mut word = || -> String {
+        let letters = (0..6 + seed % 5).map(|_| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b'a' + (seed >> 40) as u8 % 26)
+        });
+        letters.collect()
+    };
+    let mut tool = |n: usize| {
+        let about: Vec<String> = (0..100).map(|_| word()).collect();
+        Tool::new(format!("odd_{n}"), RawJson::EMPTY_OBJECT).with_description(about.join(" "))
+    };
+    index.replace("odd", &(0..400).map(&mut tool).collect::<Vec<_>>());
+    let query = SearchQuery::new(text);
+    bencher.bench_local(|| black_box(&index).search(black_box(&query)));
+}
+
 #[divan::bench]
 fn glob(bencher: Bencher<'_, '_>) {
     let index = index();

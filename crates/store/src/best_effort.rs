@@ -15,12 +15,15 @@ use crate::store::{Entry, Store, Swapped, Value, Version};
 const DEADLINE: Duration = Duration::from_secs(1);
 /// For how long a store is left alone after it was out of order.
 const PAUSE: Duration = Duration::from_secs(5);
+/// Which part of that time makes a store slow for a caller who did not wait longer.
+const SLOW: u32 = 4;
 
 /// A store that callers go on without.
 ///
 /// What fails is counted and said, and the caller gets nothing, as if nothing were kept. A store that is away or slow
 /// is asked once and then left alone for a while, so that it does not slow every call down; one line in the log tells
-/// when that begins, and one when it is back. Clones are one.
+/// when that begins, and one when it is back. A caller who gives up counts as well, after a quarter of the time that
+/// each use may take. Clones are one.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -135,10 +138,10 @@ impl BestEffort {
         if !self.may_try() {
             return None;
         }
-        let done = tokio::time::timeout(self.deadline, work).await.unwrap_or_else(|_| {
-            let message = format!("the store did not answer within {} ms; look after it", self.deadline.as_millis());
-            Err(StoreError::new(StoreErrorKind::Timeout, message))
-        });
+        let mut waiting = Waiting { effort: self, what, since: Instant::now(), is_over: false };
+        let done = tokio::time::timeout(self.deadline, work).await.unwrap_or_else(|_| Err(late(self.deadline)));
+        waiting.is_over = true;
+        drop(waiting);
         match done {
             Ok(done) => {
                 self.went_well();
@@ -209,6 +212,28 @@ impl BestEffort {
             (false, _) => tracing::debug!(what, kind, %error, "the store failed"),
         }
     }
+}
+
+/// A use of the store that goes on. Where its caller gives up, the store was slow unless that was at once.
+struct Waiting<'a> {
+    effort: &'a BestEffort,
+    what: &'static str,
+    since: Instant,
+    is_over: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let waited = self.since.elapsed();
+        if !self.is_over && waited >= self.effort.deadline / SLOW {
+            self.effort.failed(self.what, &late(waited));
+        }
+    }
+}
+
+fn late(waited: Duration) -> StoreError {
+    let message = format!("the store did not answer within {} ms; look after it", waited.as_millis());
+    StoreError::new(StoreErrorKind::Timeout, message)
 }
 
 impl fmt::Debug for BestEffort {

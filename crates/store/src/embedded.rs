@@ -30,8 +30,10 @@ const WAIT: Duration = Duration::from_secs(5);
 /// ([`with_wait`](Self::with_wait)). Many may read at once; each change takes
 /// what the disk takes to make it last, some milliseconds.
 ///
-/// A file that is damaged, or not one of a store, is renamed to end with `.damaged` (in place of one that was), which
-/// the log and [`set_aside`](Self::set_aside) tell, and a fresh one takes its place. Times to live go by the clock of
+/// A file that is damaged, or not one of a store, is renamed to end with `.damaged` (`.damaged-2` where that one is
+/// there, and so on to 100), which the log and [`set_aside`](Self::set_aside) tell, and a fresh one takes its place.
+/// One in the format of another version is left as it is, and each use is an error of kind
+/// [`Garbage`](StoreErrorKind::Garbage). Times to live go by the clock of
 /// the machine. The folder must lie on a file system that has locks. It cannot [watch](Store::watch).
 ///
 /// ```

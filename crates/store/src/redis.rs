@@ -33,7 +33,10 @@ const MAX_TTL_MS: u64 = 1 << 52;
 /// It connects when it is first used, shares one connection among all clones, and connects again when that is lost;
 /// an operation takes 2 s at most. Changes are scripts that the server runs whole. All keys begin with a prefix in
 /// braces (`{bowline}` by default), so that a cluster keeps them on one node. How much all of it may take is for the
-/// server to bound: with `maxmemory-policy volatile-ttl` or `noeviction` what does not end stays.
+/// server to bound, by `maxmemory` with `maxmemory-policy noeviction`: changes then fail as
+/// [`Full`](StoreErrorKind::Full). Under any other policy a server short of memory drops leases that are held
+/// (`volatile-ttl` drops them first, as they end soonest), and a second holder may get one: only the fencing token
+/// tells the two apart.
 ///
 /// Whoever can read the server reads what is kept: encrypt what is secret. There is no TLS here; where the way to the
 /// server is not safe, put a tunnel before it.

@@ -102,11 +102,17 @@ impl WatchSender {
         match self.changes.try_send(name.to_owned()) {
             Ok(()) => true,
             Err(mpsc::error::TrySendError::Full(_)) => {
-                self.missed.store(true, Ordering::Release);
+                self.overflowed();
                 true
             }
             Err(mpsc::error::TrySendError::Closed(_)) => false,
         }
+    }
+
+    fn overflowed(&self) {
+        self.missed.store(true, Ordering::Release);
+        // Whoever took all of them meanwhile, and has seen no flag, is woken.
+        let _ = self.changes.try_send(String::new());
     }
 
     /// Tells that changes may have been missed; false where nobody watches any longer.
@@ -152,6 +158,18 @@ mod tests {
             rest += 1;
         }
         assert_eq!(rest, WAITING - 1);
+    }
+
+    #[tokio::test]
+    async fn who_took_everything_before_it_was_noted_that_changes_were_missed_is_woken() {
+        let (sender, mut watch) = Watch::channel();
+        let waiting = tokio::spawn(async move { watch.next().await });
+        tokio::task::yield_now().await;
+        // There was no room a moment ago.
+        sender.overflowed();
+        tokio::task::yield_now().await;
+        assert!(waiting.is_finished());
+        assert_eq!(waiting.await.unwrap(), Some(Change::Missed));
     }
 
     #[tokio::test]

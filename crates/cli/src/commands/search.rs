@@ -78,7 +78,7 @@ impl Searched {
     async fn of(fleet: &Fleet, kept: &Kept, selected: &HashSet<String>) -> Self {
         let mut this = Self { index: SearchIndex::new(), known: BTreeMap::new(), failures: BTreeMap::new() };
         for record in kept.records(selected).await {
-            if record.fingerprint().map(str::to_owned) == fleet.fingerprint(record.server()) {
+            if fleet.fingerprint(record.server()).is_some_and(|of| record.has_fingerprint(of)) {
                 this.known.insert(record.server().to_owned(), record.when());
                 this.index.insert(&record);
             }

@@ -14,8 +14,12 @@ use super::tokens::{Word, says_nothing, words};
 
 /// How many words of a part of a tool count.
 const MAX_WORDS: usize = 512;
+/// How many words of its tools a server has in the index at most, those of each tool counted anew.
+const MAX_SERVER_WORDS: usize = 500_000;
 /// How many words of a question count.
 const MAX_QUERY_WORDS: usize = 32;
+/// For how many words of a question that no tool has near ones are looked for.
+const MAX_NEAR_WORDS: usize = 4;
 /// How much of a server's name is searched, in bytes.
 const MAX_SERVER: usize = 256;
 /// How long a summary is, in bytes.
@@ -34,7 +38,9 @@ const WHOLE_NAME: f32 = 1.4;
 ///
 /// Hits are ranked by BM25 over weighted fields. The index holds no more of a tool than the beginning of its
 /// description and the words that it has; it is changed in place, at a cost that depends on the tools of the server
-/// that changes alone. All of it is bounded, whatever servers say, and the order of hits depends only on what is in it.
+/// that changes alone. All of it is bounded, whatever servers say: 500,000 words of the tools of each, of which every
+/// tool has its share; beyond that what is said of parameters is left out first, then descriptions, names last. The order
+/// of hits depends only on what is in it.
 ///
 /// ```
 /// use bowline_hub::{SearchIndex, SearchQuery};
@@ -92,7 +98,14 @@ impl SearchIndex {
     pub fn insert(&mut self, record: &SearchRecord) {
         let groups = self.take(record.server()).unwrap_or_default();
         let server: Arc<str> = record.server().into();
-        let docs = record.tools.iter().map(|tool| self.add(&server, tool)).collect();
+        let mut left = MAX_SERVER_WORDS;
+        let shares = (1..=record.tools.len()).rev();
+        let tools = record.tools.iter().zip(shares).map(|(tool, tools)| {
+            let doc = self.add(&server, tool, left / tools);
+            left -= self.docs.get(doc as usize).and_then(Option::as_ref).map_or(0, |entry| entry.terms.len());
+            doc
+        });
+        let docs = tools.collect();
         self.servers.insert(server, Server { docs, groups });
         self.tidy();
     }
@@ -128,7 +141,8 @@ impl SearchIndex {
         }
     }
 
-    fn add(&mut self, server: &Arc<str>, tool: &ToolTexts) -> Doc {
+    /// Adds a tool with at most so many words.
+    fn add(&mut self, server: &Arc<str>, tool: &ToolTexts, most: usize) -> Doc {
         let doc = self.docs.len() as Doc;
         let mut found: HashMap<String, (f32, u8)> = HashMap::new();
         let mut note = |field: SearchField, text: &str| {
@@ -137,18 +151,22 @@ impl SearchIndex {
             let length = 1.0 - LENGTH + LENGTH * (words.len() as f32 / usual);
             let weight = field.weight() / length.max(0.5);
             for word in words {
+                if found.len() >= most && !found.contains_key(&word.text) {
+                    continue;
+                }
                 let (sum, fields) = found.entry(word.text).or_default();
                 *sum += weight;
                 *fields |= field.bit();
             }
         };
+        // What comes last is left out first.
         note(SearchField::Name, &tool.name);
         note(SearchField::Server, cut(server, MAX_SERVER));
         note(SearchField::Title, tool.title.as_deref().unwrap_or_default());
-        note(SearchField::Description, &tool.description);
         let (names, said): (Vec<&str>, Vec<&str>) =
             tool.parameters.iter().map(|(name, said)| (name.as_str(), said.as_str())).unzip();
         note(SearchField::Parameter, &names.join(" "));
+        note(SearchField::Description, &tool.description);
         note(SearchField::ParameterDescription, &said.join(" "));
         let mut found: Vec<_> = found.into_iter().collect();
         found.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
@@ -228,8 +246,9 @@ impl SearchIndex {
         let count = asked.iter().filter(|word| !word.is_whole).count();
         let mut scores = Scores::new(self.docs.len());
         let last = asked.len().saturating_sub(1);
+        let mut unknown = MAX_NEAR_WORDS;
         for (n, word) in asked.iter().enumerate() {
-            self.score(&word.text, n == last, &mut scores);
+            self.score(&word.text, n == last, &mut unknown, &mut scores);
         }
         let mut found: Vec<(f32, u8, &Entry)> = scores
             .found()
@@ -268,7 +287,7 @@ impl SearchIndex {
     }
 
     /// Adds what a word of the question counts in each tool.
-    fn score(&self, word: &str, is_last: bool, scores: &mut Scores) {
+    fn score(&self, word: &str, is_last: bool, unknown: &mut usize, scores: &mut Scores) {
         let exact = self.terms.exact(word);
         let mut any = exact.is_some();
         let mut terms: Vec<(TermId, f32)> = exact.map(|id| (id, self.rarity(id))).into_iter().collect();
@@ -279,7 +298,8 @@ impl SearchIndex {
             any |= !longer.is_empty();
             terms.extend(longer.into_iter().map(|id| (id, self.rarity(id).min(most) * COMPLETION)));
         }
-        if !any {
+        if !any && *unknown > 0 {
+            *unknown -= 1;
             let near = self.terms.near(word);
             terms.extend(near.into_iter().map(|(id, distance)| (id, self.rarity(id) * NEAR / distance.max(1) as f32)));
         }

@@ -1,21 +1,27 @@
 //! What the index is made of, kept in a store between runs.
 
-use bowline_store::{BestEffort, Key, StoreError, Value};
-use futures_util::{StreamExt as _, stream};
-use sha2::{Digest as _, Sha256};
+use std::time::Duration;
 
-use super::record::SearchRecord;
+use bowline_store::{BestEffort, Key, StoreError, Swapped, Value};
+use futures_util::{StreamExt as _, stream};
+
+use super::record::{SearchRecord, VERSION, digest};
 
 const NAMESPACE: &str = "search";
 /// Longer names of servers are kept by their digest, in bytes.
 const MAX_NAME: usize = 256;
+/// For how long a record is kept: those of servers that are no longer there go, and make way before what stays.
+const TTL: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// How often a record is put again where others put theirs at the same time.
+const MAX_TRIES: usize = 8;
 /// How many records are read at once.
 const AT_ONCE: usize = 16;
 
 /// Keeps what is searched of the tools of each server, so that a search answers before any server has started.
 ///
-/// It goes on without a store that fails, as [`BestEffort`] says. What the store holds for a server that is no record
-/// of this version is deleted, and said.
+/// It goes on without a store that fails, as [`BestEffort`] says. A record is kept for 90 days. What the store holds in
+/// its place that is none is deleted, and said; versions of this crate whose records are of another form leave each
+/// other's alone.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -46,7 +52,7 @@ pub struct SearchStore(BestEffort);
 pub struct Loaded {
     /// The records of those servers that have one.
     pub records: Vec<SearchRecord>,
-    /// How many were dropped, as they were no records of this version.
+    /// How many were dropped, as they were no records.
     pub dropped: usize,
 }
 
@@ -56,7 +62,8 @@ impl SearchStore {
         Self(store)
     }
 
-    /// Keeps a record in place of the one that its server had; tells whether it is kept.
+    /// Keeps a record in place of the one that its server had, unless that was listed later; tells whether it or the
+    /// later one is kept.
     ///
     /// # Cancel safety
     /// It is kept or not; nothing is half done.
@@ -72,7 +79,19 @@ impl SearchStore {
             self.0.delete(&key).await;
             return false;
         };
-        self.0.put(&key, Value::from(bytes)).await.is_some()
+        for _ in 0..MAX_TRIES {
+            let there = self.0.get(&key).await;
+            let other = there.as_ref().and_then(|entry| SearchRecord::from_bytes(&entry.bytes));
+            if other.is_some_and(|other| other.server() == record.server() && other.when() > record.when()) {
+                return true;
+            }
+            let value = Value::from(bytes.clone()).for_at_most(TTL);
+            match self.0.swap(&key, there.map(|entry| entry.version), Some(value)).await {
+                Some(Swapped::Conflict) => {}
+                swapped => return swapped.is_some(),
+            }
+        }
+        false
     }
 
     /// Reads the records of these servers.
@@ -111,10 +130,7 @@ impl SearchStore {
         match SearchRecord::from_bytes(&entry.bytes).filter(|record| record.server() == server) {
             Some(record) => Read::Record(Box::new(record)),
             None => {
-                tracing::warn!(
-                    server,
-                    "what the store holds of the server's tools is of another version or damaged; dropped"
-                );
+                tracing::warn!(server, "what the store holds of the server's tools is damaged; dropped");
                 // Unless somebody has just put something better.
                 self.0.swap(&key, Some(entry.version), None).await;
                 Read::Dropped
@@ -131,10 +147,9 @@ enum Read {
 
 fn key(server: &str) -> Result<Key, StoreError> {
     if server.len() <= MAX_NAME {
-        return Key::new(NAMESPACE, &format!("tools {server}"));
+        return Key::new(NAMESPACE, &format!("tools-{VERSION} {server}"));
     }
-    let digest: String = Sha256::digest(server.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    Key::new(NAMESPACE, &format!("tools of {digest}"))
+    Key::new(NAMESPACE, &format!("tools-{VERSION} of {}", digest(server)))
 }
 
 #[cfg(test)]
@@ -174,6 +189,39 @@ mod tests {
         assert_eq!(kept.load(["a", "b", "garbage", "older", "swapped"]).await.dropped, 0);
         kept.remove("a").await;
         assert_eq!(kept.load(["a", "b"]).await.records.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn of_two_lists_of_a_server_the_later_is_kept() {
+        let kept = SearchStore::new(BestEffort::new(Arc::new(MemoryStore::default())));
+        let at = |record: SearchRecord, when: u64| {
+            let json = String::from_utf8(record.to_bytes(1 << 20).unwrap()).unwrap();
+            let was = format!("\"when\":{}", record.when().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs());
+            assert!(json.contains(&was));
+            SearchRecord::from_bytes(json.replace(&was, &format!("\"when\":{when}")).as_bytes()).unwrap()
+        };
+        let (older, later) = (at(SearchRecord::new("a", &[]), 100), at(record("a"), 200));
+        for record in [&later, &older] {
+            assert!(kept.save(record).await);
+            assert_eq!(kept.load(["a"]).await.records, [later.clone()]);
+        }
+        // The same list again is no older.
+        assert!(kept.save(&at(SearchRecord::new("a", &[]), 200)).await);
+        assert_eq!(kept.load(["a"]).await.records[0].tools(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn records_go_when_nobody_has_kept_them_again_for_long_and_other_versions_stay() {
+        let store = Arc::new(MemoryStore::default());
+        let kept = SearchStore::new(BestEffort::new(store.clone()));
+        let other = Key::new(NAMESPACE, "tools-0 a").unwrap();
+        store.put(&other, Value::from("of another version")).await.unwrap();
+        kept.save(&record("a")).await;
+        let loaded = kept.load(["a"]).await;
+        assert_eq!((loaded.records.len(), loaded.dropped), (1, 0));
+        tokio::time::advance(TTL).await;
+        assert!(kept.load(["a"]).await.records.is_empty());
+        assert!(store.get(&other).await.unwrap().is_some());
     }
 
     #[tokio::test]

@@ -9,30 +9,53 @@ pub(super) const fn tolerance(letters: usize) -> usize {
     }
 }
 
+/// Which letters a word has, 32 kinds of them. A letter that is put in or left out changes one kind at most, one that is
+/// replaced two.
+pub(super) fn letters(word: &str) -> u32 {
+    word.chars().fold(0, |kinds, letter| kinds | 1 << (u32::from(letter) % 32))
+}
+
+/// Tells whether two words may be no further apart than that, by their letters.
+pub(super) const fn may_be_near(one: u32, other: u32, most: usize) -> bool {
+    (one ^ other).count_ones() as usize <= 2 * most
+}
+
+/// What is worked in, for one word after the other.
+#[derive(Default)]
+pub(super) struct Rows {
+    before_last: Vec<usize>,
+    last: Vec<usize>,
+    now: Vec<usize>,
+}
+
 /// How many letters are to be put in, left out, replaced or swapped with the next to make one word of the other; none
 /// where it is more than `most`.
-pub(super) fn distance(one: &[char], other: &[char], most: usize) -> Option<usize> {
+pub(super) fn distance(one: &[char], other: &[char], most: usize, rows: &mut Rows) -> Option<usize> {
     if one.len().abs_diff(other.len()) > most {
         return None;
     }
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=other.len()).collect();
+    let Rows { before_last, last, now } = rows;
+    before_last.clear();
+    last.clear();
+    last.extend(0..=other.len());
     for (row, a) in one.iter().enumerate() {
-        let mut now = vec![row + 1];
+        now.clear();
+        now.push(row + 1);
         for (column, b) in other.iter().enumerate() {
             let at = |line: &[usize], column: usize| line.get(column).copied().unwrap_or(usize::MAX / 2);
             let mut least =
-                (at(&last, column) + usize::from(a != b)).min(at(&last, column + 1) + 1).min(at(&now, column) + 1);
+                (at(last, column) + usize::from(a != b)).min(at(last, column + 1) + 1).min(at(now, column) + 1);
             let swapped = row > 0 && column > 0 && one.get(row - 1) == Some(b) && other.get(column - 1) == Some(a);
             if swapped {
-                least = least.min(at(&before_last, column - 1) + 1);
+                least = least.min(at(before_last, column - 1) + 1);
             }
             now.push(least);
         }
         if now.iter().min().is_some_and(|least| *least > most) && last.iter().min().is_some_and(|least| *least > most) {
             return None;
         }
-        before_last = std::mem::replace(&mut last, now);
+        std::mem::swap(before_last, last);
+        std::mem::swap(last, now);
     }
     last.last().copied().filter(|distance| *distance <= most)
 }
@@ -43,7 +66,10 @@ mod tests {
 
     fn between(one: &str, other: &str, most: usize) -> Option<usize> {
         let letters = |word: &str| word.chars().collect::<Vec<_>>();
-        distance(&letters(one), &letters(other), most)
+        let distance = distance(&letters(one), &letters(other), most, &mut Rows::default());
+        // What is near is never ruled out beforehand.
+        assert!(distance.is_none() || may_be_near(super::letters(one), super::letters(other), most), "{one} {other}");
+        distance
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bowline_protocol::Tool;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::query::Hints;
 use super::terms::cut;
@@ -26,7 +27,7 @@ const MAX_DEPTH: usize = 4;
 const MAX_SCHEMA: usize = 256 << 10;
 
 /// The form of what is kept. Records of another one are dropped.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// What is searched of the tools of one server, bounded in size whatever the server says.
 ///
@@ -44,6 +45,7 @@ const VERSION: u32 = 1;
 /// let mut index = SearchIndex::new();
 /// index.insert(&SearchRecord::from_bytes(&bytes).unwrap());
 /// assert_eq!(&*index.search(&SearchQuery::new("read"))[0].tool, "read_file");
+/// assert!(record.has_fingerprint("npx server-filesystem"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchRecord {
@@ -51,6 +53,7 @@ pub struct SearchRecord {
     server: String,
     /// Seconds since 1970.
     when: u64,
+    /// A digest, as what it is of may hold secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fingerprint: Option<String>,
     #[serde(default)]
@@ -85,10 +88,11 @@ impl SearchRecord {
         Self { version: VERSION, server: server.to_owned(), when, fingerprint: None, left_out, tools: texts }
     }
 
-    /// Notes how the server is configured, to tell later whether it is still the same one.
+    /// Notes how the server is configured, to tell later whether it is still the same one. What is given may hold
+    /// secrets: nothing but its SHA-256 is kept.
     #[must_use]
-    pub fn with_fingerprint(mut self, fingerprint: impl Into<String>) -> Self {
-        self.fingerprint = Some(fingerprint.into());
+    pub fn with_fingerprint(mut self, of: impl AsRef<str>) -> Self {
+        self.fingerprint = Some(digest(of.as_ref()));
         self
     }
 
@@ -97,9 +101,9 @@ impl SearchRecord {
         &self.server
     }
 
-    /// How the server was configured, where that was noted.
-    pub fn fingerprint(&self) -> Option<&str> {
-        self.fingerprint.as_deref()
+    /// Tells whether it was noted that the server is configured so.
+    pub fn has_fingerprint(&self, of: impl AsRef<str>) -> bool {
+        self.fingerprint.as_ref().is_some_and(|noted| *noted == digest(of.as_ref()))
     }
 
     /// When the server's tools were listed.
@@ -156,6 +160,11 @@ impl SearchRecord {
     }
 }
 
+/// The SHA-256 of a text, in hexadecimal.
+pub(super) fn digest(of: &str) -> String {
+    Sha256::digest(of.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl ToolTexts {
     fn of(tool: &Tool) -> Self {
         let annotations = tool.annotations.as_ref();
@@ -206,5 +215,20 @@ fn collect(schema: &Value, depth: usize, parameters: &mut Vec<(String, String)>)
     }
     if let Some(items) = schema.get("items") {
         collect(items, depth - 1, parameters);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_how_a_server_is_configured_a_digest_alone_is_kept() {
+        let record = SearchRecord::new("a", &[]).with_fingerprint("npx server --token SECRET");
+        let kept = record.to_bytes(1 << 20).unwrap();
+        assert!(!String::from_utf8_lossy(&kept).contains("SECRET") && !format!("{record:?}").contains("SECRET"));
+        let again = SearchRecord::from_bytes(&kept).unwrap();
+        assert!(again.has_fingerprint("npx server --token SECRET") && !again.has_fingerprint("npx server"));
+        assert!(!SearchRecord::new("a", &[]).has_fingerprint(""));
     }
 }

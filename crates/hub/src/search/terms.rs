@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::near;
+use super::near::{self, Rows};
 
 /// A tool in the index.
 pub(super) type Doc = u32;
@@ -33,6 +33,8 @@ pub(super) struct Posting {
 #[derive(Debug, Default)]
 pub(super) struct Terms {
     by_word: BTreeMap<Arc<str>, TermId>,
+    /// The words by how many letters they have, and which.
+    by_length: BTreeMap<(usize, TermId), u32>,
     terms: Vec<Term>,
     free: Vec<TermId>,
 }
@@ -71,6 +73,7 @@ impl Terms {
                 (self.terms.len() - 1) as TermId
             }
         };
+        self.by_length.insert((word.chars().count(), id), near::letters(&word));
         self.by_word.insert(word, id);
         id
     }
@@ -81,6 +84,7 @@ impl Terms {
         term.live = term.live.saturating_sub(1);
         if term.live == 0 {
             self.by_word.remove(&term.word);
+            self.by_length.remove(&(term.word.chars().count(), id));
             term.postings = Vec::new();
             term.word = Arc::from("");
             self.free.push(id);
@@ -120,25 +124,25 @@ impl Terms {
         if most == 0 {
             return Vec::new();
         }
-        let mut buffer = Vec::new();
+        let kinds = near::letters(word);
+        let (mut buffer, mut rows) = (Vec::new(), Rows::default());
+        let lengths = (letters.len() - most, TermId::MIN)..=(letters.len() + most, TermId::MAX);
         let mut found: Vec<_> = self
-            .by_word
-            .iter()
-            .filter_map(|(other, id)| {
-                // A letter has four bytes at most.
-                if other.len() > 4 * (letters.len() + most) {
-                    return None;
-                }
+            .by_length
+            .range(lengths)
+            .filter(|(_, other)| near::may_be_near(kinds, **other, most))
+            .filter_map(|((_, id), _)| {
+                let term = self.terms.get(*id as usize)?;
                 buffer.clear();
-                buffer.extend(other.chars());
-                Some((near::distance(&letters, &buffer, most)?, std::cmp::Reverse(self.count(*id)), *id))
+                buffer.extend(term.word.chars());
+                let distance = near::distance(&letters, &buffer, most, &mut rows)?;
+                Some((distance, std::cmp::Reverse(term.live), &*term.word, *id))
             })
             .collect();
-        // The order of words settles what is left, as the sort is stable.
-        found.sort_by_key(|(distance, count, _)| (*distance, *count));
+        found.sort_unstable();
         let nearest = found.first().map(|(distance, ..)| *distance);
         let nearest = found.into_iter().filter(|(distance, ..)| Some(*distance) == nearest);
-        nearest.take(MAX_NEAR).map(|(distance, _, id)| (id, distance)).collect()
+        nearest.take(MAX_NEAR).map(|(distance, .., id)| (id, distance)).collect()
     }
 
     /// Who has a word; some of them may have gone.
@@ -160,4 +164,43 @@ impl Terms {
 /// The beginning of a text of at most so many bytes, whole letters.
 pub(super) fn cut(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most)).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_nearest_words_are_those_that_all_words_looked_at_would_give(
+            words in proptest::collection::btree_set("[abcé]{3,9}", 0..60),
+            gone in 0_usize..20,
+            asked in "[abcé]{3,9}",
+        ) {
+            let mut terms = Terms::default();
+            let posting = Posting { doc: 0, weight: 1.0, fields: 0 };
+            let ids: Vec<TermId> = words.iter().map(|word| terms.add(word, posting)).collect();
+            ids.iter().take(gone).for_each(|id| terms.remove(*id, |_| false));
+            let letters = |word: &str| word.chars().collect::<Vec<_>>();
+            let most = near::tolerance(asked.chars().count());
+            let mut wanted: Vec<_> = words
+                .iter()
+                .skip(gone)
+                .filter(|_| most > 0)
+                .filter_map(|word| {
+                    let distance = near::distance(&letters(&asked), &letters(word), most, &mut Rows::default())?;
+                    Some((distance, word.clone()))
+                })
+                .collect();
+            wanted.sort();
+            let least = wanted.first().map(|(distance, _)| *distance);
+            wanted.retain(|(distance, _)| Some(*distance) == least);
+            wanted.truncate(MAX_NEAR);
+            let near = terms.near(&asked).into_iter();
+            let near: Vec<_> = near.map(|(id, distance)| (distance, terms.terms[id as usize].word.to_string())).collect();
+            prop_assert_eq!(near, wanted);
+        }
+    }
 }

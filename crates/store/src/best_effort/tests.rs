@@ -136,3 +136,17 @@ async fn one_tries_whether_the_store_is_back_and_the_others_go_on() {
     assert!(first.is_none() && others.is_zero());
     assert_eq!(effort.stats().tried, 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_silent_is_left_alone_after_a_caller_who_gave_up() {
+    let (store, effort, key) = moody();
+    store.mood.store(SILENT, Ordering::Relaxed);
+    // Who gives up at once says nothing of the store.
+    assert!(tokio::time::timeout(Duration::from_millis(100), effort.get(&key)).await.is_err());
+    assert_eq!(effort.stats().outages, 0);
+    assert!(tokio::time::timeout(Duration::from_millis(500), effort.get(&key)).await.is_err());
+    assert!(tokio::time::timeout(Duration::from_millis(500), effort.get(&key)).await.unwrap().is_none());
+    let stats = effort.stats();
+    assert_eq!((stats.tried, stats.failures, stats.skipped, stats.outages), (2, 1, 1, 1));
+    assert_eq!(stats.last_kind, Some(StoreErrorKind::Timeout));
+}

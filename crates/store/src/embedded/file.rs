@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use redb::{Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase as _};
 
 use super::Place;
-use super::tables::Tables;
+use super::tables::{self, Tables};
 use crate::error::{StoreError, StoreErrorKind};
 
 /// How much of the file is held in memory while it is open.
@@ -19,6 +19,8 @@ const CACHE_BYTES: usize = 4 << 20;
 /// How often somebody who waits for the lock looks again, at first and in the end.
 const FIRST_LOOK: Duration = Duration::from_micros(200);
 const LAST_LOOK: Duration = Duration::from_millis(10);
+/// How many damaged files are kept.
+const MAX_ASIDE: usize = 100;
 
 /// Why an operation on the file did not come to its end.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(super) enum Failure {
     Garbage(String),
     /// It has to be opened for writing first, as whoever wrote last did not close it.
     Unclosed,
+    /// The library, or what was to be done with the file, stopped in a panic.
+    Panicked,
     /// A program that does not know of the lock has it open.
     Taken,
     /// It is sound, and the answer is an error.
@@ -45,8 +49,11 @@ impl<E: Into<redb::Error>> From<E> for Failure {
         match &error {
             redb::Error::DatabaseAlreadyOpen => Self::Taken,
             redb::Error::RepairAborted => Self::Unclosed,
+            redb::Error::UpgradeRequired(_) => {
+                let message = format!("{error}; use the version of bowline that wrote it, or another file");
+                Self::Store(StoreError::new(StoreErrorKind::Garbage, message).with_source(error))
+            }
             redb::Error::Corrupted(_)
-            | redb::Error::UpgradeRequired(_)
             | redb::Error::TableTypeMismatch { .. }
             | redb::Error::TableIsMultimap(_)
             | redb::Error::TableIsNotMultimap(_)
@@ -79,14 +86,14 @@ pub(super) fn read<T>(
     }
     let done = guarded(|| {
         let file = settings().open_read_only(&place.path)?;
-        work(&file.begin_read()?)
+        look(&file.begin_read()?, work)
     });
     drop(lock);
     match done {
         Ok(done) => return Ok(Some(done)),
         Err(Failure::Store(error)) => return Err(error),
         // What is wrong is looked at again while nobody else has the file.
-        Err(Failure::Garbage(_) | Failure::Unclosed | Failure::Taken) => {}
+        Err(Failure::Garbage(_) | Failure::Panicked | Failure::Unclosed | Failure::Taken) => {}
     }
     let _lock = Lock::exclusive(&place.path, until)?;
     if !holds_something(&place.path)? {
@@ -94,11 +101,11 @@ pub(super) fn read<T>(
     }
     let done = guarded(|| {
         let file = open(place, until)?;
-        let done = work(&file.begin_read()?)?;
-        file.close()?;
+        let done = look(&file.begin_read()?, work)?;
+        close(file);
         Ok(done)
     });
-    match done {
+    match judged(place, until, done) {
         Err(Failure::Garbage(why)) => {
             set_aside(place, &why)?;
             Ok(None)
@@ -115,30 +122,60 @@ pub(super) fn write<T>(
 ) -> Result<T, StoreError> {
     make_folder(&place.path)?;
     let _lock = Lock::exclusive(&place.path, until)?;
-    let attempt = || {
-        guarded(|| {
-            let file = open(place, until)?;
-            let change = file.begin_write()?;
-            let (done, changed) = {
-                let mut tables = Tables::open(&change)?;
-                let done = work(&mut tables);
-                (done, tables.is_changed())
-            };
-            if done.is_ok() && changed {
-                change.commit()?;
-            } else {
-                change.abort()?;
-            }
-            file.close()?;
-            done
-        })
-    };
-    match attempt() {
+    let attempt = || guarded(|| change(open(place, until)?, work));
+    match judged(place, until, attempt()) {
         Err(Failure::Garbage(why)) => {
             set_aside(place, &why)?;
             finish(place, attempt())
         }
         done => finish(place, done),
+    }
+}
+
+/// Reads what a store of this format wrote.
+fn look<T>(file: &ReadTransaction, work: &dyn Fn(&ReadTransaction) -> Result<T, Failure>) -> Result<T, Failure> {
+    tables::check_format(file)?;
+    work(file)
+}
+
+/// Where something panicked, looks at the whole file, under the lock: it is damaged only if that finds so.
+fn judged<T>(place: &Place, until: Instant, done: Result<T, Failure>) -> Result<T, Failure> {
+    let Err(Failure::Panicked) = done else { return done };
+    let sound = guarded(|| {
+        let mut file = open(place, until)?;
+        file.check_integrity()?;
+        tables::check_format(&file.begin_read()?)?;
+        close(file);
+        Ok(())
+    });
+    match sound {
+        Ok(()) => Err(Failure::Panicked),
+        Err(Failure::Panicked) => Err(Failure::Garbage("it cannot be read".to_owned())),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn change<T>(file: Database, work: &dyn Fn(&mut Tables<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+    let change = file.begin_write()?;
+    let (done, changed) = {
+        let mut tables = Tables::open(&change)?;
+        let done = work(&mut tables);
+        (done, tables.is_changed())
+    };
+    if done.is_ok() && changed {
+        change.commit()?;
+    } else {
+        change.abort()?;
+    }
+    close(file);
+    done
+}
+
+/// Closes the file, which writes once more: what was done before stands whether that succeeds or not, and who opens the
+/// file next repairs it.
+fn close(file: Database) {
+    if let Err(failure) = guarded(|| Ok(file.close()?)) {
+        tracing::debug!(?failure, "the store's file was not closed in order; it is repaired when it is opened next");
     }
 }
 
@@ -149,6 +186,12 @@ fn finish<T>(place: &Place, done: Result<T, Failure>) -> Result<T, StoreError> {
             let message = format!("another program has {} open; end it", place.path.display());
             StoreError::new(StoreErrorKind::Unavailable, message)
         }
+        Failure::Panicked => {
+            let path = place.path.display();
+            let message =
+                format!("the store stopped in a panic, and {path} is sound; report this, or use another file");
+            StoreError::new(StoreErrorKind::Unavailable, message)
+        }
         Failure::Unclosed => StoreError::new(StoreErrorKind::Unavailable, "the store's file is being repaired"),
         Failure::Garbage(why) => {
             StoreError::new(StoreErrorKind::Garbage, format!("the store's file is damaged: {why}"))
@@ -156,9 +199,9 @@ fn finish<T>(place: &Place, done: Result<T, Failure>) -> Result<T, StoreError> {
     })
 }
 
-/// The library stops the thread at some files that nobody but a vandal writes: that is damage as well.
+/// The library stops the thread at some files that nobody but a vandal writes.
 fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Failure::Garbage("it cannot be read".to_owned())))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Failure::Panicked))
 }
 
 fn settings() -> Builder {
@@ -184,7 +227,7 @@ fn open(place: &Place, until: Instant) -> Result<Database, Failure> {
 
 /// Takes a damaged file out of the way, under the lock.
 fn set_aside(place: &Place, why: &str) -> Result<(), StoreError> {
-    let aside = beside(&place.path, "damaged");
+    let aside = free_place_aside(&place.path)?;
     fs::rename(&place.path, &aside).map_err(|error| cannot("rename", &place.path, &error))?;
     place.set_aside.fetch_add(1, Ordering::Relaxed);
     tracing::warn!(
@@ -194,6 +237,20 @@ fn set_aside(place: &Place, why: &str) -> Result<(), StoreError> {
         "the store's file is damaged and was set aside; what was kept in it is gone"
     );
     Ok(())
+}
+
+/// Where nothing was set aside yet.
+fn free_place_aside(path: &Path) -> Result<PathBuf, StoreError> {
+    for n in 1..=MAX_ASIDE {
+        let aside = beside(path, &if n == 1 { "damaged".to_owned() } else { format!("damaged-{n}") });
+        match fs::symlink_metadata(&aside) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(aside),
+            Err(error) => return Err(cannot("read", &aside, &error)),
+            Ok(_) => {}
+        }
+    }
+    let message = format!("{} is damaged, as {MAX_ASIDE} before it were; take those away", path.display());
+    Err(StoreError::new(StoreErrorKind::Unavailable, message))
 }
 
 /// A lock that ends with the file it is on, or with the process. It stays: taking it away would let two hold it.
@@ -276,4 +333,91 @@ fn disk(what: &str, error: &io::Error) -> StoreError {
         _ => (StoreErrorKind::Unavailable, "see that this user may use it"),
     };
     StoreError::new(kind, format!("cannot {what} ({error}); {advice}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+
+    use redb::StorageBackend;
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+    use crate::limits::Limits;
+
+    /// A disk on which nothing can be written once it is full.
+    #[derive(Debug, Clone, Default)]
+    struct Disk {
+        memory: Arc<InMemoryBackend>,
+        full: Arc<AtomicBool>,
+        syncs: Arc<AtomicUsize>,
+        /// Which sync finds it full.
+        last: usize,
+    }
+
+    impl Disk {
+        fn check(&self) -> io::Result<()> {
+            if self.full.load(Ordering::Relaxed) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        }
+    }
+
+    impl StorageBackend for Disk {
+        fn len(&self) -> io::Result<u64> {
+            self.memory.len()
+        }
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            self.memory.read(offset, out)
+        }
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.check()?;
+            self.memory.set_len(len)
+        }
+        fn sync_data(&self) -> io::Result<()> {
+            if self.syncs.fetch_add(1, Ordering::Relaxed) + 1 == self.last {
+                self.full.store(true, Ordering::Relaxed);
+            }
+            self.check()?;
+            self.memory.sync_data()
+        }
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.check()?;
+            self.memory.write(offset, data)
+        }
+    }
+
+    fn put(disk: &Disk) -> Result<(), Failure> {
+        let file = settings().create_with_backend(disk.clone())?;
+        change(file, &|tables| tables.set("=test/a", b"text", None, &Limits::default()).map(drop))
+    }
+
+    #[test]
+    fn a_change_that_was_made_stands_where_the_file_cannot_be_closed() {
+        let disk = Disk::default();
+        put(&disk).unwrap();
+        let syncs = disk.syncs.load(Ordering::Relaxed);
+        // The last one is that of closing it.
+        let disk = Disk { last: syncs, ..Disk::default() };
+        put(&disk).unwrap();
+        assert!(disk.full.swap(false, Ordering::Relaxed));
+        let file = settings().create_with_backend(disk).unwrap();
+        let entry = tables::get(&file.begin_read().unwrap(), "=test/a", 0).unwrap().unwrap();
+        assert_eq!(entry.bytes, "text");
+    }
+
+    #[test]
+    fn a_panic_over_a_sound_file_takes_nothing_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place { path: folder.path().join("state.redb"), set_aside: AtomicU64::new(0) };
+        let until = Instant::now() + Duration::from_secs(60);
+        write(&place, until, &|tables| tables.set("=test/a", b"text", None, &Limits::default())).unwrap();
+        let changed = write::<()>(&place, until, &|_| panic!("a defect"));
+        let looked = read::<()>(&place, until, &|_| panic!("a defect"));
+        for error in [changed.unwrap_err(), looked.unwrap_err()] {
+            assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+        }
+        assert_eq!(place.set_aside.load(Ordering::Relaxed), 0);
+        let entry = read(&place, until, &|file| tables::get(file, "=test/a", 0)).unwrap().flatten().unwrap();
+        assert_eq!(entry.bytes, "text");
+    }
 }

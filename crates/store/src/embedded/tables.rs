@@ -9,7 +9,7 @@ use redb::{
 };
 
 use super::file::Failure;
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::key::{Key, Names};
 use crate::lease::MAX_TTL;
 use crate::limits::Limits;
@@ -75,6 +75,27 @@ impl Head {
     }
 }
 
+/// Sees that the file is of the format that this program knows; one that has none yet is.
+pub(super) fn check_format(file: &ReadTransaction) -> Result<(), Failure> {
+    match file.open_table(NUMBERS) {
+        Ok(numbers) => numbers.get("format")?.map_or(Ok(()), |format| check(format.value())),
+        Err(TableError::TableDoesNotExist(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Another version's file is sound, and not ours to touch.
+fn check(format: u64) -> Result<(), Failure> {
+    if format == FORMAT {
+        return Ok(());
+    }
+    let message = format!(
+        "the store's file has format {format}, and this program knows {FORMAT}; \
+         use the version of bowline that wrote it, or another file"
+    );
+    Err(StoreError::new(StoreErrorKind::Garbage, message).into())
+}
+
 /// What is at a place.
 pub(super) fn get(file: &ReadTransaction, place: &str, now: u64) -> Result<Option<Entry>, Failure> {
     let entries = match file.open_table(ENTRIES) {
@@ -124,25 +145,20 @@ pub(super) struct Tables<'t> {
 impl<'t> Tables<'t> {
     /// Opens the tables, and takes away some of what has ended.
     pub(super) fn open(change: &'t WriteTransaction) -> Result<Self, Failure> {
-        let mut tables = Self {
-            entries: change.open_table(ENTRIES)?,
-            ends: change.open_table(ENDS)?,
-            numbers: change.open_table(NUMBERS)?,
-            now: now_ms(),
-            changed: false,
-        };
-        match tables.number("format")? {
-            Some(FORMAT) => {}
-            None => drop(tables.numbers.insert("format", FORMAT)?),
-            Some(other) => {
-                let why = format!("it has format {other}, and this program knows {FORMAT}");
-                return Err(Failure::Garbage(why));
-            }
+        // Before the others, which another format may have in another form.
+        let mut numbers = change.open_table(NUMBERS)?;
+        let format = numbers.get("format")?.map(|format| format.value());
+        match format {
+            Some(format) => check(format)?,
+            None => drop(numbers.insert("format", FORMAT)?),
         }
+        let entries = change.open_table(ENTRIES)?;
+        let ends = change.open_table(ENDS)?;
+        let mut tables = Self { entries, ends, numbers, now: now_ms(), changed: false };
         for _ in 0..SWEEP {
             let first = tables.ends.first()?.map(|(key, _)| (key.value().0, key.value().1.to_owned()));
-            let Some((_, place)) = first.filter(|(ends, _)| *ends <= tables.now) else { break };
-            tables.take(&place)?;
+            let Some((ends, place)) = first.filter(|(ends, _)| *ends <= tables.now) else { break };
+            tables.take_ending(ends, &place)?;
         }
         Ok(tables)
     }
@@ -243,6 +259,14 @@ impl<'t> Tables<'t> {
         Ok(Some(head))
     }
 
+    /// Takes away what is to end then. A time without its entry would never go, and be found again for ever.
+    fn take_ending(&mut self, ends: u64, place: &str) -> Result<(), Failure> {
+        if self.take(place)?.is_some_and(|head| head.ends == ends) {
+            return Ok(());
+        }
+        Err(Failure::Garbage("something ends that is not there".to_owned()))
+    }
+
     /// Lets what ends first make way. Where that is not enough the whole change is given up, and nothing is lost.
     fn make_room(&mut self, bytes: u64, limits: &Limits) -> Result<(), Failure> {
         let fits = |total: u64, count: u64| total <= limits.max_bytes && count <= limits.max_entries;
@@ -253,7 +277,7 @@ impl<'t> Tables<'t> {
                 return Ok(());
             }
             let Some(next) = self.first_to_go(after)? else { return Err(StoreError::full("its file").into()) };
-            self.take(&next.1)?;
+            self.take_ending(next.0, &next.1)?;
             after = Some(next);
         }
     }

@@ -4,7 +4,12 @@
 -- Gives the version and whether there was a value, or nothing where another version is there.
 local value, names, ends = KEYS[1], KEYS[2], KEYS[3]
 local name = ARGV[1]
-local there = redis.call('HGET', value, 'v') or ''
+-- What somebody else wrote, as something else than a store does, is no version.
+local kind = redis.call('TYPE', value).ok
+if ARGV[3] == 'seen' and kind ~= 'hash' and kind ~= 'none' then
+  return redis.error_reply('WRONGTYPE another program wrote this')
+end
+local there = kind == 'hash' and redis.call('HGET', value, 'v') or ''
 if ARGV[3] == 'seen' and there ~= ARGV[4] then
   return false
 end
@@ -30,12 +35,13 @@ if ARGV[5] == 'put' then
     redis.call('ZREM', ends, each)
   end
 else
-  if ARGV[3] == 'seen' then
-    version = next_version(KEYS[4])
-  end
+  -- First of all, as a server without memory lets nothing be counted before there is room again.
   redis.call('DEL', value)
   redis.call('ZREM', names, name)
   redis.call('ZREM', ends, name)
+  if ARGV[3] == 'seen' then
+    version = next_version(KEYS[4])
+  end
 end
 
 local existed = there ~= '' and 1 or 0

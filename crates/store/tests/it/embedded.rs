@@ -9,6 +9,7 @@ use bowline_store::{
     EmbeddedStore, Entry, Key, Limits, Names, Store, StoreError, StoreErrorKind, Swapped, Value, Version,
 };
 use bowline_transport::BoxFuture;
+use redb::ReadableTable as _;
 use tempfile::TempDir;
 
 use crate::processes::{self, CHILD};
@@ -108,6 +109,39 @@ async fn a_process_that_is_killed_in_the_middle_of_a_change_leaves_the_file_soun
     assert_eq!(store.set_aside(), 0);
 }
 
+fn aside(nth: u64) -> String {
+    if nth == 1 { "damaged".to_owned() } else { format!("damaged-{nth}") }
+}
+
+#[tokio::test]
+async fn a_file_of_another_format_is_named_and_left_as_it_is() {
+    const NUMBERS: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("numbers");
+    const ENTRIES: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("entries");
+    let (_folder, store) = folder();
+    let file = redb::Database::create(store.path()).unwrap();
+    let change = file.begin_write().unwrap();
+    change.open_table(NUMBERS).unwrap().insert("format", 2).unwrap();
+    // Its tables are of another form.
+    change.open_table(ENTRIES).unwrap().insert("=test/a", 7).unwrap();
+    change.commit().unwrap();
+    drop(file);
+    for result in [
+        store.get(&key("a")).await.map(drop),
+        store.get(&key("none")).await.map(drop),
+        store.names(&Names::of("test").unwrap()).await.map(drop),
+        store.put(&key("a"), Value::from("a")).await.map(drop),
+        store.lease(&key("a"), Duration::from_secs(1)).await.map(drop),
+    ] {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Garbage);
+        assert!(error.to_string().contains("format 2") && error.to_string().contains("knows 1"), "{error}");
+    }
+    assert_eq!(store.set_aside(), 0);
+    let file = redb::Database::open(store.path()).unwrap();
+    let change = file.begin_write().unwrap();
+    assert_eq!(change.open_table(ENTRIES).unwrap().get("=test/a").unwrap().unwrap().value(), 7);
+}
+
 #[tokio::test]
 async fn a_file_that_is_garbage_is_set_aside_and_calls_go_on() {
     let (_folder, store) = folder();
@@ -129,10 +163,27 @@ async fn a_file_that_is_garbage_is_set_aside_and_calls_go_on() {
                 store.put(&key("a"), Value::from("b")).await.unwrap();
             }
             assert_eq!(store.set_aside(), before + 1, "garbage {n}");
-            assert_eq!(fs::read(beside(&path, "damaged")).unwrap(), garbage);
+            assert_eq!(fs::read(beside(&path, &aside(store.set_aside()))).unwrap(), garbage);
             store.put(&key("a"), Value::from("c")).await.unwrap();
             assert_eq!(store.get(&key("a")).await.unwrap().unwrap().bytes, "c", "garbage {n}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_time_without_its_entry_is_damage_and_holds_nobody_up() {
+    const ENDS: redb::TableDefinition<'_, (u64, &str), ()> = redb::TableDefinition::new("ends");
+    for (ends, limits) in [(1, Limits::default()), (u64::MAX - 1, Limits::default().with_max_entries(1))] {
+        let (_folder, store) = folder();
+        let store = store.with_limits(limits);
+        store.put(&key("a"), Value::from("a")).await.unwrap();
+        let file = redb::Database::open(store.path()).unwrap();
+        let change = file.begin_write().unwrap();
+        change.open_table(ENDS).unwrap().insert((ends, "=test/none"), ()).unwrap();
+        change.commit().unwrap();
+        drop(file);
+        store.put(&key("b"), Value::from("b")).await.unwrap();
+        assert_eq!(store.set_aside(), 1, "{ends}");
     }
 }
 

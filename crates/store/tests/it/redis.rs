@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_store::{Change, Key, RedisStore, Store, StoreErrorKind, Value, contract};
+use bowline_store::{Change, Key, RedisStore, Store, StoreErrorKind, Swapped, Value, contract};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
@@ -135,6 +135,7 @@ async fn a_server_without_memory_is_full_and_is_still_read_and_emptied() {
     let Some(server) = Server::start().await else { return };
     let store = server.store();
     store.put(&key("a"), Value::from("a")).await.unwrap();
+    let seen = store.put(&key("seen"), Value::from("a")).await.unwrap();
     let holder = store.lease(&key("a"), Duration::from_secs(600)).await.unwrap().unwrap();
     server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
     for result in [
@@ -146,11 +147,12 @@ async fn a_server_without_memory_is_full_and_is_still_read_and_emptied() {
     }
     assert_eq!(store.get(&key("a")).await.unwrap().unwrap().bytes, "a");
     assert!(store.delete(&key("a")).await.unwrap());
+    assert!(matches!(store.swap(&key("seen"), Some(seen), None).await.unwrap(), Swapped::As(_)));
     assert!(store.release(&key("a"), holder).await.unwrap());
 }
 
 #[tokio::test]
-async fn what_others_wrote_at_a_place_is_garbage_and_can_be_deleted() {
+async fn what_others_wrote_at_a_place_is_garbage_and_can_be_deleted_and_replaced() {
     let Some(server) = Server::start().await else { return };
     let store = server.store();
     let name = "{bowline}:v:test/a";
@@ -160,7 +162,6 @@ async fn what_others_wrote_at_a_place_is_garbage_and_can_be_deleted() {
         &["HSET", name, "v", "none", "b", "x"],
         &["HSET", name, "b", "x"],
     ] {
-        server.command(&["DEL", name]).await;
         server.command(words).await;
         let read = store.get(&key("a")).await;
         // A hash without any of what a store writes holds nothing of a store.
@@ -169,9 +170,16 @@ async fn what_others_wrote_at_a_place_is_garbage_and_can_be_deleted() {
         } else {
             assert!(read.unwrap().is_none());
         }
+        store.delete(&key("a")).await.unwrap();
+        assert!(store.get(&key("a")).await.unwrap().is_none());
+        server.command(words).await;
+        store.put(&key("a"), Value::from("a")).await.unwrap();
+        assert_eq!(store.get(&key("a")).await.unwrap().unwrap().bytes, "a");
+        store.delete(&key("a")).await.unwrap();
     }
-    store.delete(&key("a")).await.unwrap();
-    assert!(store.get(&key("a")).await.unwrap().is_none());
+    server.command(&["SET", name, "x"]).await;
+    let swapped = store.swap(&key("a"), None, Some(Value::from("a"))).await;
+    assert_eq!(swapped.unwrap_err().kind(), StoreErrorKind::Garbage);
 }
 
 #[tokio::test]

@@ -88,6 +88,13 @@ fn a_word_that_no_tool_has_is_taken_for_the_nearest() {
 }
 
 #[test]
+fn near_words_are_looked_for_in_place_of_the_first_few_unknown_ones() {
+    let index = some();
+    assert_eq!(found(&index, "xyzzya xyzzyb xyzzyc repositroy"), ["github.list_issues"]);
+    assert!(found(&index, "xyzzya xyzzyb xyzzyc xyzzyd repositroy").is_empty());
+}
+
+#[test]
 fn a_server_is_replaced_and_removed_without_a_trace() {
     let mut index = some();
     index.set_groups("disk", ["local"]);
@@ -190,6 +197,38 @@ fn what_servers_say_is_bounded() {
     assert!(hits[0].summary.as_ref().unwrap().len() <= 300);
     let of_wide = index.docs.iter().flatten().find(|entry| &*entry.tool == "wide").unwrap();
     assert!(of_wide.terms.len() < 500, "{}", of_wide.terms.len());
+}
+
+#[test]
+fn a_server_of_very_many_words_is_held_to_its_share_and_found_by_names() {
+    let mut n = 0;
+    let mut words = |count: usize| -> String {
+        n += count;
+        (n - count..n).map(|n| format!("{}x ", letters(n))).collect()
+    };
+    let tools: Vec<Tool> = (0..1300).map(|n| tool(&format!("tool_{}", letters(n)), &words(450))).collect();
+    let mut index = some();
+    let others = index.terms.sizes().1;
+    index.replace("hostile", &tools);
+    let of_server = index.terms.sizes().1 - others;
+    assert!(of_server <= MAX_SERVER_WORDS && of_server > MAX_SERVER_WORDS / 2, "{of_server}");
+    for n in [0, 700, 1299] {
+        let name = format!("tool_{}", letters(n));
+        assert_eq!(found(&index, &name)[0], format!("hostile.{name}"));
+    }
+    assert_eq!(found(&index, "create issue")[0], "github.create_issue");
+}
+
+/// A word of its own for each number.
+fn letters(mut n: usize) -> String {
+    let mut word = String::from("q");
+    loop {
+        word.push(char::from(b'a' + (n % 20) as u8));
+        n /= 20;
+        if n == 0 {
+            return word;
+        }
+    }
 }
 
 proptest! {
