@@ -221,7 +221,9 @@ impl Hub {
     /// # Cancel safety
     /// Dropping the future leaves the connection to the next who needs it.
     pub async fn client(&self, member: &str) -> Result<MemberClient, Error> {
-        self.shared.seat(member)?.hold(self.affinity.as_ref()).await.map(MemberClient)
+        let mut held = self.shared.seat(member)?.hold(self.affinity.as_ref()).await?;
+        held.leave_trial();
+        Ok(MemberClient(held))
     }
 
     /// Connects all members now rather than when they are needed, so many at once as

@@ -340,6 +340,14 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// Gives a trial of the circuit back, for whoever keeps this for longer than a call: how long that is says nothing of
+    /// the server, and nobody else would be let through meanwhile.
+    pub(crate) fn leave_trial(&mut self) {
+        if !std::mem::replace(&mut self.reported, true) {
+            self.seat.give_up(self.admit);
+        }
+    }
+
     /// Says how the call ended.
     pub(crate) fn report(&mut self, outcome: Result<(), &Error>, safety: Safety) -> Verdict {
         if !std::mem::replace(&mut self.reported, true) {
