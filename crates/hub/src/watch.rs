@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bowline_client::{Change as Told, Error, ErrorKind, Safety, Subscription};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::changes::Change;
 use crate::pool::Task;
@@ -15,6 +15,9 @@ use crate::seat::{Held, Seat};
 const PAUSE: Duration = Duration::from_secs(1);
 /// What that wait never exceeds.
 const LONG_PAUSE: Duration = Duration::from_secs(60);
+/// A subscription that lasted this long was a good one. One that did not counts as a failure: a server that grants and
+/// ends them at once is not asked without a pause.
+const GOOD: Duration = Duration::from_secs(10);
 
 /// A resource that is watched; made by [`Hub::subscribe`](crate::Hub::subscribe). Dropping it ends the subscription.
 #[must_use = "dropping it ends the subscription"]
@@ -70,7 +73,7 @@ async fn watch(seat: Weak<Seat>, uri: Arc<str>, first: Asked) {
     let mut pause = PAUSE;
     loop {
         if let Some((mut subscription, held)) = asked.take() {
-            pause = PAUSE;
+            let began = Instant::now();
             while let Some(told) = subscription.next().await {
                 let part = match told {
                     Told::Resource { uri } => uri,
@@ -78,6 +81,13 @@ async fn watch(seat: Weak<Seat>, uri: Arc<str>, first: Asked) {
                     _ => uri.as_ref().to_owned(),
                 };
                 tell(&held.seat, part);
+            }
+            drop(held);
+            if began.elapsed() >= GOOD {
+                pause = PAUSE;
+            } else {
+                sleep(pause).await;
+                pause = pause.saturating_mul(2).min(LONG_PAUSE);
             }
         }
         let Some(seat) = seat.upgrade().filter(|seat| !seat.is_gone()) else { return };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bowline_client::{ErrorKind, Timeouts};
 use bowline_hub::{Circuit, Member};
-use bowline_protocol::CallToolResult;
+use bowline_protocol::{CallToolResult, Resource, ResourceContents, Revision};
 use bowline_testkit::MockServer;
 
 use super::support::{hub, tool, with_tool};
@@ -25,4 +25,22 @@ async fn a_client_that_is_held_keeps_no_trial_from_the_calls() {
     tokio::time::sleep(Duration::from_secs(11)).await;
     let _held = hub.client("m").await.unwrap();
     assert_eq!(hub.call("m.x").await.unwrap().joined_text(), "hi");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_the_server_ends_at_once_is_asked_for_with_pauses_that_grow() {
+    let server = MockServer::builder()
+        .revisions([Revision::V2026_07_28])
+        .subscriptions()
+        .resource(Resource::new("note://1", "one"), ResourceContents::text("note://1", "first"))
+        .build();
+    let hub = hub([Member::new("m", server.connector())]);
+    let _watch = hub.subscribe("note://1").await.unwrap();
+    for _ in 0..600 {
+        server.end_subscriptions();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // At 0, 1, 3, 7, 15, 31 and 63 seconds; the keeper's own are for lists.
+    let asked = server.journal().methods().iter().filter(|method| *method == "subscriptions/listen").count();
+    assert!((5..=14).contains(&asked), "{asked} times in a minute");
 }
