@@ -243,7 +243,8 @@ impl Hub {
     }
 
     /// Asks to be told when a resource changes, as [`Change::ResourceUpdated`] among the [`changes`](Self::changes), until
-    /// the handle is dropped. Where the member's connection is lost it is asked for again over the next one.
+    /// the handle is dropped. Where the member's connection is lost it is asked for again over the next one, and where the
+    /// member is replaced, of the one that took its place.
     ///
     /// # Errors
     /// As for [`Client::subscribe`], and for [`read`](Self::read).
@@ -253,7 +254,7 @@ impl Hub {
     pub async fn subscribe(&self, uri: impl Into<String>) -> Result<ResourceWatch, Error> {
         let uri = uri.into();
         let (seat, _) = self.shared.find(Sought::Resource, &uri).await?;
-        ResourceWatch::begin(&seat, uri).await
+        ResourceWatch::begin(&self.shared, &seat, uri).await
     }
 
     /// What becomes of the members from now on.

@@ -66,6 +66,12 @@ impl Shared {
         self.read().seats.get(name).cloned().ok_or_else(|| unknown_member(name))
     }
 
+    /// The member of this name, unless the hub was closed.
+    pub(crate) fn open_seat(&self, name: &str) -> Option<Arc<Seat>> {
+        let is_closed = self.closed.load(Ordering::Acquire);
+        (!is_closed).then(|| self.seat(name).ok()).flatten()
+    }
+
     /// The member whose part of a name this is.
     pub(crate) fn seat_of_part(&self, part: &str) -> Option<Arc<Seat>> {
         let members = self.read();

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bowline_client::{ErrorKind, Timeouts};
-use bowline_hub::{Circuit, Member};
+use bowline_hub::{Change, Circuit, Member};
 use bowline_protocol::{CallToolResult, Resource, ResourceContents, Revision};
 use bowline_testkit::MockServer;
+use tokio::time::Instant;
 
 use super::support::{hub, tool, with_tool};
 
@@ -29,11 +30,7 @@ async fn a_client_that_is_held_keeps_no_trial_from_the_calls() {
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_the_server_ends_at_once_is_asked_for_with_pauses_that_grow() {
-    let server = MockServer::builder()
-        .revisions([Revision::V2026_07_28])
-        .subscriptions()
-        .resource(Resource::new("note://1", "one"), ResourceContents::text("note://1", "first"))
-        .build();
+    let server = notes();
     let hub = hub([Member::new("m", server.connector())]);
     let _watch = hub.subscribe("note://1").await.unwrap();
     for _ in 0..600 {
@@ -43,4 +40,36 @@ async fn a_watch_that_the_server_ends_at_once_is_asked_for_with_pauses_that_grow
     // At 0, 1, 3, 7, 15, 31 and 63 seconds; the keeper's own are for lists.
     let asked = server.journal().methods().iter().filter(|method| *method == "subscriptions/listen").count();
     assert!((5..=14).contains(&asked), "{asked} times in a minute");
+}
+
+fn notes() -> MockServer {
+    MockServer::builder()
+        .revisions([Revision::V2026_07_28])
+        .subscriptions()
+        .resource(Resource::new("note://1", "one"), ResourceContents::text("note://1", "first"))
+        .build()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_goes_on_over_the_member_that_replaces_its_own_and_holds_up_no_end() {
+    let (old, new) = (notes(), notes());
+    let hub = hub([Member::new("m", old.connector())]);
+    let watch = hub.subscribe("note://1").await.unwrap();
+    hub.reload([Member::new("m", new.connector())]).unwrap();
+    let mut changes = hub.changes();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let mut next = async || loop {
+        if let Change::ResourceUpdated { member, uri } = changes.next().await.unwrap() {
+            return (member.to_string(), uri);
+        }
+    };
+    let told = ("m".to_owned(), "note://1".to_owned());
+    let limit = Duration::from_secs(1);
+    assert_eq!(tokio::time::timeout(limit, next()).await.unwrap(), told, "what was missed may have been a change");
+    new.resource_updated("note://1").await;
+    assert_eq!(tokio::time::timeout(limit, next()).await.unwrap(), told);
+    let began = Instant::now();
+    let drained = hub.remove("m").await.unwrap();
+    assert_eq!((drained.cut, began.elapsed()), (0, Duration::ZERO));
+    drop(watch);
 }
