@@ -171,7 +171,10 @@ impl<T: Offer> Kept<T> {
     /// The list, unless it may be another by now or its member is down: what cannot be called is not offered.
     fn fresh(&self, seat: &Seat) -> Option<Arc<List<T>>> {
         let list = self.now(seat).filter(|list| {
-            list.turn == self.turn.load(Ordering::Acquire) && list.until.is_none_or(|until| until > Instant::now())
+            // A server that tells of changes is not heard just now, and so is as one that does not.
+            let is_deaf = list.until.is_none() && seat.deaf.load(Ordering::Acquire) > 0;
+            let until = if is_deaf { Some(list.read_at + seat.member.list_life.min(FOR_EVER)) } else { list.until };
+            list.turn == self.turn.load(Ordering::Acquire) && until.is_none_or(|until| until > Instant::now())
         })?;
         seat.state().is_available().then_some(list)
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub struct Seat {
     was_up: AtomicBool,
     /// Whether it was taken away.
     gone: AtomicBool,
+    /// Over how many connections a server that tells of changes when it is asked to does not tell of them just now.
+    pub(crate) deaf: AtomicUsize,
     /// Whether its lists are about to be read again.
     pub(crate) refreshing: AtomicBool,
     refreshed: Mutex<Option<Instant>>,
@@ -82,6 +84,7 @@ impl Seat {
             told: Mutex::new(HealthState::Idle.name()),
             was_up: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            deaf: AtomicUsize::new(0),
             refreshing: AtomicBool::new(false),
             refreshed: Mutex::default(),
             member,

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bowline_client::{ErrorKind, Timeouts};
 use bowline_hub::{Change, Circuit, Member};
-use bowline_protocol::{CallToolResult, Resource, ResourceContents, Revision};
-use bowline_testkit::MockServer;
+use bowline_protocol::{CallToolResult, ErrorCode, ErrorObject, Resource, ResourceContents, Revision};
+use bowline_testkit::{Misbehaviour, MockServer, When};
 use tokio::time::Instant;
 
-use super::support::{hub, tool, with_tool};
+use super::support::{hub, known, names, tool, with_tool};
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_is_held_keeps_no_trial_from_the_calls() {
@@ -72,4 +72,36 @@ async fn a_watch_goes_on_over_the_member_that_replaces_its_own_and_holds_up_no_e
     let drained = hub.remove("m").await.unwrap();
     assert_eq!((drained.cut, began.elapsed()), (0, Duration::ZERO));
     drop(watch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_whose_stream_of_changes_ended_alone_is_heard_again() {
+    let server = with_tool(MockServer::builder().revisions([Revision::V2026_07_28]), "x", "").build();
+    let hub = hub([Member::new("m", server.connector())]);
+    assert_eq!(names(&hub).await, ["m__x"]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    for end in [MockServer::end_subscriptions, MockServer::cancel_subscriptions] {
+        end(&server);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let listens = server.journal().methods().iter().filter(|method| *method == "subscriptions/listen").count();
+        let name = format!("y{listens}");
+        server.add_tool(tool(&name), |_| async { Ok(CallToolResult::text("")) }).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(known(&hub).contains(&format!("m__{name}")), "{:?}", known(&hub));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lists_of_a_server_that_refuses_to_tell_of_changes_live_for_their_time() {
+    let error = ErrorObject::new(ErrorCode::INTERNAL_ERROR, "too many");
+    let server = with_tool(MockServer::builder().revisions([Revision::V2026_07_28]), "x", "")
+        .misbehave(When::method("subscriptions/listen"), Misbehaviour::Refuse(error))
+        .build();
+    let hub = hub([Member::new("m", server.connector()).list_life(Duration::from_secs(20))]);
+    assert_eq!(names(&hub).await, ["m__x"]);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(names(&hub).await, ["m__x"]);
+    server.add_tool(tool("y"), |_| async { Ok(CallToolResult::text("")) }).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(names(&hub).await, ["m__x", "m__y"]);
 }
