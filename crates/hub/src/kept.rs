@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use bowline_client::{Client, Error, ErrorKind, Safety};
@@ -108,6 +108,16 @@ pub struct Kept<T> {
     news: AtomicBool,
     /// Who reads the list. The others wait for that one.
     reading: Semaphore,
+    ended: Mutex<Ended>,
+}
+
+/// What came of the readings of a list.
+#[derive(Debug, Default)]
+struct Ended {
+    /// How many there were.
+    count: u64,
+    /// How the last one failed.
+    failure: Option<Error>,
 }
 
 impl<T> Default for Kept<T> {
@@ -117,6 +127,7 @@ impl<T> Default for Kept<T> {
             turn: AtomicU64::new(0),
             news: AtomicBool::new(false),
             reading: Semaphore::new(1),
+            ended: Mutex::default(),
         }
     }
 }
@@ -143,6 +154,10 @@ impl<T> Kept<T> {
     /// Whether a list was read, so that somebody may want to have it as it is.
     pub(crate) fn is_known(&self) -> bool {
         self.list.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Ended> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn put(&self, list: &Arc<List<T>>) {
@@ -186,12 +201,28 @@ impl<T: Offer> Kept<T> {
         if let Some(list) = self.fresh(seat).filter(|_| !anew) {
             return Ok(list);
         }
-        let asked = Instant::now();
+        let (asked, before) = (Instant::now(), self.ended().count);
         // Never closed, so that there always is a permit to come.
         let _permit = self.reading.acquire().await;
         if let Some(list) = self.fresh(seat).filter(|list| !anew || list.read_at > asked) {
             return Ok(list);
         }
+        {
+            // Who waited for a reading that failed does not wait for another one.
+            let ended = self.ended();
+            if let Some(failure) = ended.failure.as_ref().filter(|_| ended.count > before) {
+                return Err(failure.clone());
+            }
+        }
+        let outcome = self.read(seat).await;
+        let mut ended = self.ended();
+        ended.count += 1;
+        ended.failure = outcome.as_ref().err().cloned();
+        drop(ended);
+        outcome
+    }
+
+    async fn read(&self, seat: &Arc<Seat>) -> Result<Arc<List<T>>, Error> {
         let mut held = seat.hold(None).await?;
         // What changes from here on makes it old.
         let turn = self.turn.load(Ordering::Acquire);

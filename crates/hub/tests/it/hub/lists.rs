@@ -9,6 +9,7 @@ use bowline_protocol::{
     CallToolResult, Prompt, ReadResourceResult, Resource, ResourceContents, ResourceTemplate, ToolAnnotations,
 };
 use bowline_testkit::{Misbehaviour, MockServer, When};
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -171,4 +172,18 @@ async fn lists_are_the_same_in_whatever_order_members_came() {
     assert_eq!(both.len(), 2);
     assert!(both.contains(&"my_server__a_b".to_owned()));
     assert_eq!(hub.resolve("my_server__a_b").unwrap().0.as_ref(), "my_server");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_who_wait_for_a_list_that_never_comes_wait_for_one_deadline() {
+    let server = with_tool(MockServer::builder(), "x", "")
+        .misbehave(When::method("tools/list"), Misbehaviour::NeverAnswer)
+        .build();
+    let hub = hub([Member::new("m", server.connector()).list_deadline(Duration::from_secs(5)).circuit(None)]);
+    let began = Instant::now();
+    let listings = join_all((0..10).map(|_| hub.tools().into_future())).await;
+    assert!(listings.iter().all(|listing| listing.failures.len() == 1));
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    assert_eq!(hub.tools().await.failures.len(), 1);
+    assert!(began.elapsed() >= Duration::from_secs(10), "who asks later asks the server");
 }
