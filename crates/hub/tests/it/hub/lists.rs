@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_client::ErrorKind;
-use bowline_hub::{Filter, Member, Oddity};
+use bowline_hub::{Change, Filter, Member, Oddity};
 use bowline_protocol::{
     CallToolResult, Prompt, ReadResourceResult, Resource, ResourceContents, ResourceTemplate, ToolAnnotations,
 };
@@ -172,6 +172,26 @@ async fn lists_are_the_same_in_whatever_order_members_came() {
     assert_eq!(both.len(), 2);
     assert!(both.contains(&"my_server__a_b".to_owned()));
     assert_eq!(hub.resolve("my_server__a_b").unwrap().0.as_ref(), "my_server");
+}
+
+#[tokio::test]
+async fn whose_tools_have_other_names_as_a_member_comes_or_goes_is_told() {
+    let member = |name: &str| Member::new(name, server("x", "").connector());
+    let hub = hub([member("my.server"), member("z")]);
+    let mut changes = hub.changes();
+    hub.add(member("my_server")).unwrap();
+    hub.remove("my_server").await.unwrap();
+    hub.add(member("end")).unwrap();
+    let mut told = Vec::new();
+    loop {
+        match changes.next().await.unwrap() {
+            Change::Added { member } if &*member == "end" => break,
+            Change::Tools { member } => told.push(format!("tools of {member}")),
+            Change::Prompts { member } => told.push(format!("prompts of {member}")),
+            _ => {}
+        }
+    }
+    assert_eq!(told, ["tools of my.server", "prompts of my.server"].repeat(2));
 }
 
 #[tokio::test(start_paused = true)]
