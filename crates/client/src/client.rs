@@ -1,7 +1,7 @@
 //! The client.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bowline_protocol::{
     CancelTaskRequestParams, CancelTaskResult, CompletionReference, DiscoverResult, EmptyResult,
@@ -63,7 +63,29 @@ pub struct Client {
     supervisor: Arc<Supervisor>,
 }
 
+/// A [`Client`] that is not kept open by this; made by [`Client::downgrade`].
+#[derive(Clone)]
+pub struct WeakClient(Weak<Supervisor>);
+
+impl WeakClient {
+    /// The client, unless its last handle was dropped.
+    pub fn upgrade(&self) -> Option<Client> {
+        self.0.upgrade().map(Client::new)
+    }
+}
+
+impl fmt::Debug for WeakClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WeakClient").field(&self.upgrade()).finish()
+    }
+}
+
 impl Client {
+    /// A handle that does not keep the client open, for what looks after one and must not be why it lives.
+    pub fn downgrade(&self) -> WeakClient {
+        WeakClient(Arc::downgrade(&self.supervisor))
+    }
+
     pub(crate) const fn new(supervisor: Arc<Supervisor>) -> Self {
         Self { supervisor }
     }

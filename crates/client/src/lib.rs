@@ -54,7 +54,7 @@ mod visits;
 
 pub use builder::ClientBuilder;
 pub use cache::{Cache, CacheStats};
-pub use client::Client;
+pub use client::{Client, WeakClient};
 pub use declared::{ElicitationSupport, SamplingSupport};
 pub use eras::Eras;
 pub use error::{Attempt, Error, ErrorKind};

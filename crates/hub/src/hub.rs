@@ -221,7 +221,9 @@ impl Hub {
     /// # Cancel safety
     /// Dropping the future leaves the connection to the next who needs it.
     pub async fn client(&self, member: &str) -> Result<MemberClient, Error> {
-        self.shared.seat(member)?.hold(self.affinity.as_ref()).await.map(MemberClient)
+        let mut held = self.shared.seat(member)?.hold(self.affinity.as_ref()).await?;
+        held.says_nothing();
+        Ok(MemberClient(held))
     }
 
     /// Connects all members now rather than when they are needed, so many at once as
@@ -241,7 +243,8 @@ impl Hub {
     }
 
     /// Asks to be told when a resource changes, as [`Change::ResourceUpdated`] among the [`changes`](Self::changes), until
-    /// the handle is dropped. Where the member's connection is lost it is asked for again over the next one.
+    /// the handle is dropped. Where the member's connection is lost it is asked for again over the next one, and where the
+    /// member is replaced, of the one that took its place.
     ///
     /// # Errors
     /// As for [`Client::subscribe`], and for [`read`](Self::read).
@@ -251,7 +254,7 @@ impl Hub {
     pub async fn subscribe(&self, uri: impl Into<String>) -> Result<ResourceWatch, Error> {
         let uri = uri.into();
         let (seat, _) = self.shared.find(Sought::Resource, &uri).await?;
-        ResourceWatch::begin(&seat, uri).await
+        ResourceWatch::begin(&self.shared, &seat, uri).await
     }
 
     /// What becomes of the members from now on.
@@ -287,6 +290,11 @@ impl Hub {
     }
 
     /// Adds a member.
+    ///
+    /// Names that are given out depend on which members there are, and not on who came first: where those of another
+    /// member are others now, as its name is like the new one's, [`Change::Tools`](crate::Change::Tools) and
+    /// [`Change::Prompts`](crate::Change::Prompts) tell so. A name that was given out before may then be one of the new
+    /// member's; whoever keeps names lists again when that is told, or keeps what [`resolve`](Self::resolve) says of them.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](bowline_client::ErrorKind::Config): there is one of this name, or its settings make no sense.

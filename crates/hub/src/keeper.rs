@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use bowline_client::{Change as Told, Event, Subscription};
+use bowline_client::{Change as Told, Client, Event, Subscription, WeakClient};
 use futures_core::Stream;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, SelectAll};
@@ -17,6 +18,13 @@ use crate::changes::Change;
 use crate::health::HealthState;
 use crate::office::{Desk, Fresh, Office, Work};
 use crate::seat::Seat;
+
+/// How long to wait before a server is asked again to tell of changes.
+const PAUSE: Duration = Duration::from_secs(1);
+/// What that wait never exceeds.
+const LONG_PAUSE: Duration = Duration::from_secs(300);
+/// A server that told of changes for this long is asked again after the shortest wait.
+const GOOD: Duration = Duration::from_secs(10);
 
 /// What is heard over one connection.
 type Ear = Pin<Box<dyn Stream<Item = (Weak<Seat>, Heard)> + Send>>;
@@ -29,20 +37,16 @@ enum Heard {
     Resources,
     /// Something was missed.
     Anything,
+    /// From now on the server tells of changes, or does not any more: what is known may be old.
+    Doubt,
     /// The connection has ended.
     End,
 }
 
 /// Looks after the members until the office is gone.
 pub(crate) async fn keep(desk: Arc<Desk>, office: Weak<Office>) {
-    let mut keeper = Keeper {
-        office,
-        ears: SelectAll::new(),
-        jobs: JoinSet::new(),
-        due: BTreeSet::new(),
-        at: HashMap::new(),
-        subscribing: JoinSet::new(),
-    };
+    let mut keeper =
+        Keeper { office, ears: SelectAll::new(), jobs: JoinSet::new(), due: BTreeSet::new(), at: HashMap::new() };
     loop {
         let next = keeper.due.first().map(|(at, _)| *at);
         tokio::select! {
@@ -50,11 +54,6 @@ pub(crate) async fn keep(desk: Arc<Desk>, office: Weak<Office>) {
             Some((seat, heard)) = keeper.ears.next(), if !keeper.ears.is_empty() => {
                 if let Some(seat) = seat.upgrade().filter(|seat| !seat.is_gone()) {
                     keeper.heard(&seat, heard);
-                }
-            }
-            Some(subscribed) = keeper.subscribing.join_next(), if !keeper.subscribing.is_empty() => {
-                if let Ok(Some((seat, subscription))) = subscribed {
-                    keeper.subscribed(seat, subscription);
                 }
             }
             Some(_) = keeper.jobs.join_next(), if !keeper.jobs.is_empty() => {}
@@ -67,7 +66,6 @@ struct Keeper {
     office: Weak<Office>,
     ears: SelectAll<Ear>,
     jobs: JoinSet<()>,
-    subscribing: JoinSet<Option<(Weak<Seat>, Subscription)>>,
     /// When which member needs something, soonest first.
     due: BTreeSet<(Instant, u64)>,
     at: HashMap<u64, (Instant, Weak<Seat>)>,
@@ -82,15 +80,7 @@ impl Keeper {
             let heard = heard.chain(stream::once(std::future::ready(Heard::End)));
             self.ears.push(Box::pin(heard.map(move |heard| (whose.clone(), heard))));
             if let Some(client) = client {
-                self.subscribing.spawn(async move {
-                    match client.changes().await {
-                        Ok(subscription) => Some((seat, subscription)),
-                        Err(error) => {
-                            tracing::debug!(%error, "a server does not tell of changes though it said that it does");
-                            None
-                        }
-                    }
-                });
+                self.ears.push(Box::pin(listen(seat, client.downgrade())));
             }
         }
         for seat in work.look.into_values() {
@@ -106,27 +96,13 @@ impl Keeper {
         }
     }
 
-    fn subscribed(&mut self, seat: Weak<Seat>, subscription: Subscription) {
-        // What changed before the server began to tell was not told.
-        if let Some(seat) = seat.upgrade() {
-            seat.doubt();
-            if seat.has_news() {
-                self.refresh(&seat);
-            }
-        }
-        let heard = subscription.map(|told| match told {
-            Told::Tools => Heard::Tools,
-            Told::Prompts => Heard::Prompts,
-            Told::Resources | Told::Resource { .. } => Heard::Resources,
-            _ => Heard::Anything,
-        });
-        self.ears.push(Box::pin(heard.map(move |heard| (seat.clone(), heard))));
-    }
-
     fn heard(&mut self, seat: &Arc<Seat>, heard: Heard) {
         let member = || Arc::clone(&seat.member.name);
         if heard == Heard::End {
             return seat.pool.notice();
+        }
+        if heard == Heard::Doubt {
+            seat.doubt();
         }
         let anything = heard == Heard::Anything;
         // Of what somebody has it is told when it was read again, of all else at once.
@@ -221,6 +197,90 @@ impl Keeper {
             }
             seat.office.look_at(&seat);
         });
+    }
+}
+
+/// What a server tells without a session, for as long as its client is there. Where the stream of changes is lost alone, or
+/// cannot be had, it is asked for again.
+fn listen(seat: Weak<Seat>, client: WeakClient) -> impl Stream<Item = (Weak<Seat>, Heard)> + Send {
+    let whose = seat.clone();
+    let listener = Listener { deaf: Deaf::to(&seat), seat, client, subscription: None, asked: false, pause: PAUSE };
+    stream::unfold(listener, |mut listener: Listener| async move { Some((listener.next().await?, listener)) })
+        .map(move |heard| (whose.clone(), heard))
+}
+
+struct Listener {
+    seat: Weak<Seat>,
+    client: WeakClient,
+    /// With the time since which it stands.
+    subscription: Option<(Subscription, Instant)>,
+    /// Whether it was asked for before.
+    asked: bool,
+    /// How long to wait before it is asked for again.
+    pause: Duration,
+    deaf: Option<Deaf>,
+}
+
+impl Listener {
+    /// What is heard next; none once the client is gone.
+    async fn next(&mut self) -> Option<Heard> {
+        loop {
+            if let Some((subscription, since)) = &mut self.subscription {
+                if let Some(told) = subscription.next().await {
+                    return Some(match told {
+                        Told::Tools => Heard::Tools,
+                        Told::Prompts => Heard::Prompts,
+                        Told::Resources | Told::Resource { .. } => Heard::Resources,
+                        _ => Heard::Anything,
+                    });
+                }
+                if since.elapsed() >= GOOD {
+                    self.pause = PAUSE;
+                }
+                self.subscription = None;
+                self.deaf = Deaf::to(&self.seat);
+                self.client()?;
+                return Some(Heard::Doubt);
+            }
+            if self.asked {
+                sleep(self.pause).await;
+                self.pause = self.pause.saturating_mul(2).min(LONG_PAUSE);
+            }
+            self.asked = true;
+            match self.client()?.changes().await {
+                Ok(subscription) => {
+                    self.subscription = Some((subscription, Instant::now()));
+                    self.deaf = None;
+                    // What changed before the server began to tell was not told.
+                    return Some(Heard::Doubt);
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a server does not tell of changes though it said that it does");
+                }
+            }
+        }
+    }
+
+    fn client(&self) -> Option<Client> {
+        self.client.upgrade().filter(|client| !client.is_closed())
+    }
+}
+
+/// As long as it lives its member is not heard over one of its connections.
+struct Deaf(Weak<Seat>);
+
+impl Deaf {
+    fn to(seat: &Weak<Seat>) -> Option<Self> {
+        seat.upgrade()?.deaf.fetch_add(1, Ordering::AcqRel);
+        Some(Self(seat.clone()))
+    }
+}
+
+impl Drop for Deaf {
+    fn drop(&mut self) {
+        if let Some(seat) = self.0.upgrade() {
+            seat.deaf.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use bowline_client::{Client, Error, ErrorKind, Safety};
@@ -108,6 +108,16 @@ pub struct Kept<T> {
     news: AtomicBool,
     /// Who reads the list. The others wait for that one.
     reading: Semaphore,
+    ended: Mutex<Ended>,
+}
+
+/// What came of the readings of a list.
+#[derive(Debug, Default)]
+struct Ended {
+    /// How many there were.
+    count: u64,
+    /// How the last one failed.
+    failure: Option<Error>,
 }
 
 impl<T> Default for Kept<T> {
@@ -117,6 +127,7 @@ impl<T> Default for Kept<T> {
             turn: AtomicU64::new(0),
             news: AtomicBool::new(false),
             reading: Semaphore::new(1),
+            ended: Mutex::default(),
         }
     }
 }
@@ -145,6 +156,10 @@ impl<T> Kept<T> {
         self.list.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
+    fn ended(&self) -> MutexGuard<'_, Ended> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn put(&self, list: &Arc<List<T>>) {
         *self.list.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(list));
     }
@@ -171,7 +186,10 @@ impl<T: Offer> Kept<T> {
     /// The list, unless it may be another by now or its member is down: what cannot be called is not offered.
     fn fresh(&self, seat: &Seat) -> Option<Arc<List<T>>> {
         let list = self.now(seat).filter(|list| {
-            list.turn == self.turn.load(Ordering::Acquire) && list.until.is_none_or(|until| until > Instant::now())
+            // A server that tells of changes is not heard just now, and so is as one that does not.
+            let is_deaf = list.until.is_none() && seat.deaf.load(Ordering::Acquire) > 0;
+            let until = if is_deaf { Some(list.read_at + seat.member.list_life.min(FOR_EVER)) } else { list.until };
+            list.turn == self.turn.load(Ordering::Acquire) && until.is_none_or(|until| until > Instant::now())
         })?;
         seat.state().is_available().then_some(list)
     }
@@ -183,12 +201,28 @@ impl<T: Offer> Kept<T> {
         if let Some(list) = self.fresh(seat).filter(|_| !anew) {
             return Ok(list);
         }
-        let asked = Instant::now();
+        let (asked, before) = (Instant::now(), self.ended().count);
         // Never closed, so that there always is a permit to come.
         let _permit = self.reading.acquire().await;
         if let Some(list) = self.fresh(seat).filter(|list| !anew || list.read_at > asked) {
             return Ok(list);
         }
+        {
+            // Who waited for a reading that failed does not wait for another one.
+            let ended = self.ended();
+            if let Some(failure) = ended.failure.as_ref().filter(|_| ended.count > before) {
+                return Err(failure.clone());
+            }
+        }
+        let outcome = self.read(seat).await;
+        let mut ended = self.ended();
+        ended.count += 1;
+        ended.failure = outcome.as_ref().err().cloned();
+        drop(ended);
+        outcome
+    }
+
+    async fn read(&self, seat: &Arc<Seat>) -> Result<Arc<List<T>>, Error> {
         let mut held = seat.hold(None).await?;
         // What changes from here on makes it old.
         let turn = self.turn.load(Ordering::Acquire);

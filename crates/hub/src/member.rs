@@ -126,8 +126,8 @@ impl Member {
         self
     }
 
-    /// Sets for how long a list is taken to be as it was, where the server neither says so itself nor tells of changes.
-    /// Default 5 min.
+    /// Sets for how long a list is taken to be as it was, where the server neither says so itself nor tells of changes, or
+    /// is not heard telling them just now. Default 5 min.
     #[must_use]
     pub const fn list_life(mut self, life: Duration) -> Self {
         self.list_life = life;

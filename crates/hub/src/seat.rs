@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub struct Seat {
     was_up: AtomicBool,
     /// Whether it was taken away.
     gone: AtomicBool,
+    /// Over how many connections a server that tells of changes when it is asked to does not tell of them just now.
+    pub(crate) deaf: AtomicUsize,
     /// Whether its lists are about to be read again.
     pub(crate) refreshing: AtomicBool,
     refreshed: Mutex<Option<Instant>>,
@@ -82,6 +84,7 @@ impl Seat {
             told: Mutex::new(HealthState::Idle.name()),
             was_up: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            deaf: AtomicUsize::new(0),
             refreshing: AtomicBool::new(false),
             refreshed: Mutex::default(),
             member,
@@ -344,7 +347,8 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// How the call ends will say nothing of the server.
+    /// How the call ends will say nothing of the server, so that a trial of the circuit is given back: for a caller in a
+    /// hurry, and for whoever keeps this for longer than a call, since nobody else would be let through meanwhile.
     pub(crate) fn says_nothing(&mut self) {
         if !std::mem::replace(&mut self.reported, true) {
             self.seat.give_up(self.admit);

@@ -66,6 +66,12 @@ impl Shared {
         self.read().seats.get(name).cloned().ok_or_else(|| unknown_member(name))
     }
 
+    /// The member of this name, unless the hub was closed.
+    pub(crate) fn open_seat(&self, name: &str) -> Option<Arc<Seat>> {
+        let is_closed = self.closed.load(Ordering::Acquire);
+        (!is_closed).then(|| self.seat(name).ok()).flatten()
+    }
+
     /// The member whose part of a name this is.
     pub(crate) fn seat_of_part(&self, part: &str) -> Option<Arc<Seat>> {
         let members = self.read();
@@ -95,13 +101,26 @@ impl Shared {
         let seat = Seat::new(member, Arc::default(), &self.office, &self.handlers, self.set_up.as_ref())?;
         let others_changed = members.parts.of(&name).is_none() && members.parts.add(&name);
         members.seats.insert(Arc::clone(&name), Arc::clone(&seat));
-        if others_changed {
-            members.name_all();
-        } else if let Some(part) = members.parts.of(&name) {
+        if let Some(part) = members.parts.of(&name) {
             seat.set_part(part);
         }
         self.office.feed.tell(|| change(name));
+        if others_changed {
+            self.name_all(members);
+        }
         Ok(())
+    }
+
+    /// Gives all members their parts of names, since some are others now, and tells whose tools and prompts have other
+    /// names with them.
+    fn name_all(&self, members: &Members) {
+        for (name, seat) in &members.seats {
+            if let Some(part) = members.parts.of(name).filter(|part| **part != seat.part()) {
+                seat.set_part(part);
+                self.office.feed.tell(|| Change::Tools { member: Arc::clone(name) });
+                self.office.feed.tell(|| Change::Prompts { member: Arc::clone(name) });
+            }
+        }
     }
 
     /// Takes a member out of the table.
@@ -109,7 +128,7 @@ impl Shared {
         let mut members = self.write();
         let seat = members.seats.remove(name)?;
         if members.parts.remove(name) {
-            members.name_all();
+            self.name_all(&members);
         }
         drop(members);
         self.office.forget_uris(&seat);
@@ -153,17 +172,6 @@ impl Shared {
             }
         }
         Ok(reloaded)
-    }
-}
-
-impl Members {
-    /// Gives all members their parts of names, since some are others now.
-    fn name_all(&self) {
-        for (name, seat) in &self.seats {
-            if let Some(part) = self.parts.of(name).filter(|part| **part != seat.part()) {
-                seat.set_part(part);
-            }
-        }
     }
 }
 

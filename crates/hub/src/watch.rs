@@ -5,18 +5,25 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bowline_client::{Change as Told, Error, ErrorKind, Safety, Subscription};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::changes::Change;
 use crate::pool::Task;
 use crate::seat::{Held, Seat};
+use crate::shared::Shared;
 
 /// How long to wait before a subscription is asked for again, where nobody says how long.
 const PAUSE: Duration = Duration::from_secs(1);
 /// What that wait never exceeds.
 const LONG_PAUSE: Duration = Duration::from_secs(60);
+/// A subscription that lasted this long was a good one. One that did not counts as a failure: a server that grants and
+/// ends them at once is not asked without a pause.
+const GOOD: Duration = Duration::from_secs(10);
 
 /// A resource that is watched; made by [`Hub::subscribe`](crate::Hub::subscribe). Dropping it ends the subscription.
+///
+/// It goes on over a member that takes the place of its own, by the same name. It ends where the member is taken away, as
+/// [`Change::Removed`] tells, where the hub is closed, and where the server takes no subscription any more.
 #[must_use = "dropping it ends the subscription"]
 pub struct ResourceWatch {
     member: Arc<str>,
@@ -26,10 +33,10 @@ pub struct ResourceWatch {
 
 impl ResourceWatch {
     /// Asks for the subscription, and then sees to it that there is one.
-    pub(crate) async fn begin(seat: &Arc<Seat>, uri: String) -> Result<Self, Error> {
+    pub(crate) async fn begin(shared: &Arc<Shared>, seat: &Arc<Seat>, uri: String) -> Result<Self, Error> {
         let uri: Arc<str> = uri.into();
         let first = ask(seat, &uri).await?;
-        let task = Task::spawn(watch(Arc::downgrade(seat), Arc::clone(&uri), first));
+        let task = Task::spawn(watch(Arc::downgrade(shared), Arc::clone(&seat.member.name), Arc::clone(&uri), first));
         Ok(Self { member: Arc::clone(&seat.member.name), uri, _task: task })
     }
 
@@ -64,13 +71,13 @@ async fn ask(seat: &Arc<Seat>, uri: &str) -> Result<Asked, Error> {
     Ok((subscription, held))
 }
 
-/// Tells of changes, over as many connections as that takes, until the member is gone or takes no subscription.
-async fn watch(seat: Weak<Seat>, uri: Arc<str>, first: Asked) {
+/// Tells of changes, over as many connections as that takes, until no member has the name or it takes no subscription.
+async fn watch(shared: Weak<Shared>, member: Arc<str>, uri: Arc<str>, first: Asked) {
     let mut asked = Some(first);
     let mut pause = PAUSE;
     loop {
         if let Some((mut subscription, held)) = asked.take() {
-            pause = PAUSE;
+            let began = Instant::now();
             while let Some(told) = subscription.next().await {
                 let part = match told {
                     Told::Resource { uri } => uri,
@@ -79,8 +86,16 @@ async fn watch(seat: Weak<Seat>, uri: Arc<str>, first: Asked) {
                 };
                 tell(&held.seat, part);
             }
+            let is_replaced = held.seat.is_gone();
+            drop(held);
+            if is_replaced || began.elapsed() >= GOOD {
+                pause = PAUSE;
+            } else {
+                sleep(pause).await;
+                pause = pause.saturating_mul(2).min(LONG_PAUSE);
+            }
         }
-        let Some(seat) = seat.upgrade().filter(|seat| !seat.is_gone()) else { return };
+        let Some(seat) = shared.upgrade().and_then(|shared| shared.open_seat(&member)) else { return };
         match ask(&seat, &uri).await {
             Ok(again) => {
                 // Nobody told of what changed in between.

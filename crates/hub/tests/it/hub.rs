@@ -7,6 +7,7 @@ mod cases;
 mod changes;
 mod handlers;
 mod lists;
+mod living;
 mod members;
 mod memory;
 mod support;

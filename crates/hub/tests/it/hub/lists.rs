@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_client::ErrorKind;
-use bowline_hub::{Filter, Member, Oddity};
+use bowline_hub::{Change, Filter, Member, Oddity};
 use bowline_protocol::{
     CallToolResult, Prompt, ReadResourceResult, Resource, ResourceContents, ResourceTemplate, ToolAnnotations,
 };
 use bowline_testkit::{Misbehaviour, MockServer, When};
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -171,4 +172,38 @@ async fn lists_are_the_same_in_whatever_order_members_came() {
     assert_eq!(both.len(), 2);
     assert!(both.contains(&"my_server__a_b".to_owned()));
     assert_eq!(hub.resolve("my_server__a_b").unwrap().0.as_ref(), "my_server");
+}
+
+#[tokio::test]
+async fn whose_tools_have_other_names_as_a_member_comes_or_goes_is_told() {
+    let member = |name: &str| Member::new(name, server("x", "").connector());
+    let hub = hub([member("my.server"), member("z")]);
+    let mut changes = hub.changes();
+    hub.add(member("my_server")).unwrap();
+    hub.remove("my_server").await.unwrap();
+    hub.add(member("end")).unwrap();
+    let mut told = Vec::new();
+    loop {
+        match changes.next().await.unwrap() {
+            Change::Added { member } if &*member == "end" => break,
+            Change::Tools { member } => told.push(format!("tools of {member}")),
+            Change::Prompts { member } => told.push(format!("prompts of {member}")),
+            _ => {}
+        }
+    }
+    assert_eq!(told, ["tools of my.server", "prompts of my.server"].repeat(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_who_wait_for_a_list_that_never_comes_wait_for_one_deadline() {
+    let server = with_tool(MockServer::builder(), "x", "")
+        .misbehave(When::method("tools/list"), Misbehaviour::NeverAnswer)
+        .build();
+    let hub = hub([Member::new("m", server.connector()).list_deadline(Duration::from_secs(5)).circuit(None)]);
+    let began = Instant::now();
+    let listings = join_all((0..10).map(|_| hub.tools().into_future())).await;
+    assert!(listings.iter().all(|listing| listing.failures.len() == 1));
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    assert_eq!(hub.tools().await.failures.len(), 1);
+    assert!(began.elapsed() >= Duration::from_secs(10), "who asks later asks the server");
 }
