@@ -124,9 +124,14 @@ impl Credentials {
             Some(key) => store.encrypted(key),
             None => {
                 let console = run.console.clone();
-                store.encrypted_by(move || Ok(keyring::key().map_err(|why| tell_once(&folder, &console, &why)).ok()))
+                store.encrypted_by(move || key_or_none(keyring::key(), |why| tell_once(&folder, &console, why)))
             }
         })))
+    }
+
+    /// A login that is not encrypted says so, also where an earlier one did.
+    pub(crate) fn tell_again(&self) {
+        let _ = std::fs::remove_file(self.0.folder().join(TOLD));
     }
 
     /// The authorization of a server, as an earlier login left it.
@@ -230,12 +235,32 @@ fn key(url: &str) -> String {
     }
 }
 
-/// Tells the person that tokens are not encrypted; not again once they were told.
-fn tell_once(folder: &Path, console: &Console, why: &str) {
+/// The key of the keyring, or none where this system has no keyring.
+///
+/// One that is locked or fails may have a key: nothing is kept in the clear beside what that encrypted.
+fn key_or_none(
+    asked: Result<StoreKey, AuthError>,
+    tell: impl FnOnce(&AuthError),
+) -> Result<Option<StoreKey>, AuthError> {
+    match asked {
+        Ok(key) => Ok(Some(key)),
+        Err(why) if why.kind() == AuthErrorKind::NoKeyring => {
+            tell(&why);
+            Ok(None)
+        }
+        Err(error) => Err(AuthError::store(format!("{error}; without the keyring, set {STORE_KEY} to a key"))),
+    }
+}
+
+/// The mark of a person who was told that tokens are not encrypted.
+const TOLD: &str = "unencrypted";
+
+/// Tells the person that tokens are not encrypted; not again once they were told, until the next login.
+fn tell_once(folder: &Path, console: &Console, why: &AuthError) {
     let mut mark = std::fs::OpenOptions::new();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut mark, 0o600);
-    let told = mark.write(true).create_new(true).open(folder.join("unencrypted"));
+    let told = mark.write(true).create_new(true).open(folder.join(TOLD));
     if !told.is_err_and(|error| error.kind() == ErrorKind::AlreadyExists) {
         let folder = folder.display();
         console.warn(format!(
@@ -250,7 +275,7 @@ impl From<AuthError> for CliError {
             AuthErrorKind::Config => Code::Usage,
             AuthErrorKind::Network => Code::Connect,
             AuthErrorKind::Timeout => Code::Timeout,
-            AuthErrorKind::Store => Code::Unexpected,
+            AuthErrorKind::NoKeyring | AuthErrorKind::Store => Code::Unexpected,
             _ => Code::Authorization,
         };
         let hint = match error.kind() {
@@ -274,6 +299,21 @@ mod tests {
             assert_eq!(key(spelling), key("https://h.example/"), "{spelling}");
         }
         assert_ne!(key("https://h.example/a"), key("https://h.example/"));
+    }
+
+    #[test]
+    fn a_keyring_that_is_locked_is_no_reason_to_keep_tokens_in_the_clear() {
+        let untold = |_: &AuthError| panic!("nothing is kept in the clear");
+        for error in [AuthError::store("the keyring is locked"), AuthError::held("nobody unlocked the keyring")] {
+            let text = error.to_string();
+            let error = key_or_none(Err(error), untold).unwrap_err();
+            assert_eq!(error.kind(), AuthErrorKind::Store);
+            assert!(error.to_string().contains(&text) && error.to_string().contains(STORE_KEY), "{error}");
+        }
+        assert!(key_or_none(StoreKey::generate(), untold).unwrap().is_some());
+        let mut told = false;
+        assert!(key_or_none(Err(AuthError::no_keyring("none")), |_| told = true).unwrap().is_none());
+        assert!(told);
     }
 
     #[test]

@@ -77,7 +77,8 @@ impl FileStore {
     }
 
     /// As [`encrypted`](Self::encrypted), with the key that this gives, such as `StoreKey::from_keyring` (with the
-    /// feature `keyring`). Where it says that there is none, what is kept is not encrypted.
+    /// feature `keyring`). Where it says that there is none, what is kept is not encrypted: say so where this system has
+    /// no keyring ([`AuthErrorKind::NoKeyring`](crate::AuthErrorKind::NoKeyring)), and not where it is locked.
     ///
     /// It may block. It is asked when a key is first wanted, that is when something is kept or was kept encrypted, by
     /// one process at a time, and not again once it has answered; an error is told, and it is asked again next time.

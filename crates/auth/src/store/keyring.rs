@@ -28,17 +28,22 @@ impl StoreKey {
     /// ```
     ///
     /// # Errors
-    /// [`AuthErrorKind::Store`] when there is no keyring, it is not unlocked, or holds something else under the name;
+    /// [`AuthErrorKind::NoKeyring`] when this system has none, so that nothing was ever encrypted with its key;
+    /// [`AuthErrorKind::Store`] when it is not unlocked, fails, or holds something else under the name;
     /// [`AuthErrorKind::Timeout`] when it takes too long.
     pub fn from_keyring(service: &str, name: &str) -> Result<Self, AuthError> {
         let (service, name) = (service.to_owned(), name.to_owned());
         in_time(WITHIN, move || {
-            if let Err(error) = Entry::store_status() {
-                return Err(cannot(error));
-            }
+            is_there(Entry::store_status())?;
             kept_or_made(&Entry::new(&service, &name).map_err(|error| cannot(&error))?)
         })
     }
+}
+
+fn is_there(status: &Result<(), Error>) -> Result<(), AuthError> {
+    status.as_ref().map(|()| ()).map_err(|error| {
+        AuthError::no_keyring(format!("this system has no keyring: {}", excerpt(&error.to_string(), 200)))
+    })
 }
 
 fn kept_or_made(entry: &Entry) -> Result<StoreKey, AuthError> {
@@ -103,6 +108,14 @@ mod tests {
         assert_eq!(kept_or_made(&entry(&store)).unwrap().to_base64(), first.to_base64());
         let other: Arc<CredentialStore> = mock::Store::new().unwrap();
         assert_ne!(kept_or_made(&entry(&other)).unwrap().to_base64(), first.to_base64());
+    }
+
+    #[test]
+    fn a_system_without_a_keyring_is_told_from_a_keyring_that_fails() {
+        let absent = is_there(&Err(Error::NoStorageAccess("nothing is at the bus".into()))).unwrap_err();
+        assert_eq!(absent.kind(), AuthErrorKind::NoKeyring);
+        assert!(absent.to_string().contains("nothing is at the bus"), "{absent}");
+        is_there(&Ok(())).unwrap();
     }
 
     #[test]
