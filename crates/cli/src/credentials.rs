@@ -63,19 +63,28 @@ impl Profile {
             None => None,
             Some(source) => Some(secret(source)?),
         };
-        if client_secret.is_some() && login.issuer.is_none() {
-            let error = CliError::usage("a client secret is for one authorization server, and nothing says which");
-            return Err(error.hint("name the one that you have the secret from with --issuer"));
-        }
-        Ok(Self {
+        let profile = Self {
             client_id: login.client_id.clone(),
             client_secret,
             issuer: login.issuer.clone(),
             client_metadata_url: login.client_metadata_url.clone(),
             scopes: login.scope.iter().flat_map(|scopes| scopes.split_whitespace()).map(str::to_owned).collect(),
             redirect_uri: login.callback_port.map(|port| format!("http://127.0.0.1:{port}/callback")),
-        })
+        };
+        match profile.lacks_issuer() {
+            true => Err(nobody_to_trust("name the one that you have the secret from with --issuer")),
+            false => Ok(profile),
+        }
     }
+
+    /// Whether there is a secret, and nothing says who may see it.
+    const fn lacks_issuer(&self) -> bool {
+        self.client_secret.is_some() && self.issuer.is_none()
+    }
+}
+
+fn nobody_to_trust(hint: &str) -> CliError {
+    CliError::usage("a client secret is for one authorization server, and nothing says which").hint(hint)
 }
 
 /// A client secret from where an option says. It is never a word of the command line, which others can read.
@@ -136,7 +145,14 @@ impl Credentials {
 
     /// The authorization of a server, as an earlier login left it.
     pub(crate) async fn known(&self, url: &str, asking: Option<Asking>, run: &Run) -> Result<OAuth, CliError> {
-        self.oauth(url, &self.profile(url).await?, asking, run)
+        let profile = self.profile(url).await?;
+        // One of a login from before this was asked for.
+        if profile.lacks_issuer() {
+            let hint =
+                "the last login has kept one; log in again with `bowline auth login`, --client-secret and --issuer";
+            return Err(nobody_to_trust(hint));
+        }
+        self.oauth(url, &profile, asking, run)
     }
 
     /// The authorization of a server.
@@ -279,7 +295,9 @@ impl From<AuthError> for CliError {
             _ => Code::Authorization,
         };
         let hint = match error.kind() {
-            AuthErrorKind::Registration => Some("give the id with --client-id, and a secret with --client-secret"),
+            AuthErrorKind::Registration => {
+                Some("give the id with --client-id, and a secret with --client-secret and --issuer")
+            }
             AuthErrorKind::Timeout => Some("start again, and sign in within five minutes"),
             _ => None,
         };

@@ -226,7 +226,7 @@ fn an_id_and_its_secret_are_kept_with_the_login() {
     let world = World::new(AuthSettings::default().client(client).without_registration());
     let ran = world.run(&["auth", "login", "URL"]);
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
-    assert!(ran.stderr.contains("--client-id"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--client-id") && ran.stderr.contains("--issuer"), "{}", ran.stderr);
     let ran = world.run(&["auth", "login", "URL", "--client-id", "desk", "--client-secret=s3cret-hunter2"]);
     assert_eq!(ran.code, Some(2));
     assert!(!ran.stderr.contains("hunter2") && ran.stderr.contains("env:VAR"), "{}", ran.stderr);
@@ -249,6 +249,19 @@ fn an_id_and_its_secret_are_kept_with_the_login() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "hi\n"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("hunter2") && !ran.stderr.contains("access-"), "{}", ran.stderr);
     assert!(world.auth.asked().iter().filter(|asked| asked.path == "/token").all(|asked| asked.scheme == "Basic"));
+
+    // As a login of before an issuer was asked for has left it.
+    let kept = std::fs::read_dir(world.folder.join("state/auth")).unwrap().map(|entry| entry.unwrap().path());
+    let mut profiles =
+        kept.filter(|path| std::fs::read_to_string(path).is_ok_and(|text| text.contains("client_secret")));
+    let profile = profiles.next().unwrap();
+    let text = std::fs::read_to_string(&profile).unwrap();
+    let old = text.replace(&format!(r#"\"issuer\":\"{}\","#, world.auth.issuer()), "");
+    assert_ne!(old, text, "{text}");
+    std::fs::write(&profile, old).unwrap();
+    let ran = world.run(&["call", "URL", "echo", "message=hi"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--issuer") && ran.stderr.contains("auth login"), "{}", ran.stderr);
 }
 
 #[test]
