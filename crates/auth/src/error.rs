@@ -37,6 +37,8 @@ pub enum AuthErrorKind {
     LoginRequired,
     /// Nothing was reached, or it broke off.
     Network,
+    /// This system has no keyring.
+    NoKeyring,
     /// There is no client id that the authorization server would take.
     Registration,
     /// What came back through the browser is not the answer to the question.
@@ -90,6 +92,12 @@ impl AuthError {
     /// long.
     pub fn held(message: impl Into<String>) -> Self {
         Self::new(AuthErrorKind::Timeout, message)
+    }
+
+    /// An error of a source of keys of your own: this system has no keyring to keep one in. One that is there and
+    /// cannot be used, such as for being locked, is an error of the [store](Self::store).
+    pub fn no_keyring(message: impl Into<String>) -> Self {
+        Self::new(AuthErrorKind::NoKeyring, message)
     }
 
     /// An error of a [`Visitor`](crate::Visitor) of your own: the page could not be shown.

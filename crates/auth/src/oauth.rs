@@ -211,7 +211,7 @@ impl Authorize for OAuth {
     }
 
     fn waits_for_person(&self) -> bool {
-        *self.0.inner.asking.borrow()
+        *self.0.inner.asking.borrow() || self.0.inner.store.waits_for_person()
     }
 }
 

@@ -74,6 +74,12 @@ pub trait CredentialStore: fmt::Debug + Send + Sync + 'static {
     /// ([`AuthError::held`]), [`AuthErrorKind::Store`](crate::AuthErrorKind::Store) when the store fails: then who
     /// has credentials already goes on without the lease.
     fn lease<'a>(&'a self, key: &'a str, within: Duration) -> BoxFuture<'a, Result<Lease, AuthError>>;
+
+    /// Whether a person is asked for what the store needs right now, such as to unlock a keyring. That is bounded by
+    /// the store, and does not count as time to connect. Default: no.
+    fn waits_for_person(&self) -> bool {
+        false
+    }
 }
 
 /// What a store holds under a key.

@@ -63,19 +63,28 @@ impl Profile {
             None => None,
             Some(source) => Some(secret(source)?),
         };
-        if client_secret.is_some() && login.issuer.is_none() {
-            let error = CliError::usage("a client secret is for one authorization server, and nothing says which");
-            return Err(error.hint("name the one that you have the secret from with --issuer"));
-        }
-        Ok(Self {
+        let profile = Self {
             client_id: login.client_id.clone(),
             client_secret,
             issuer: login.issuer.clone(),
             client_metadata_url: login.client_metadata_url.clone(),
             scopes: login.scope.iter().flat_map(|scopes| scopes.split_whitespace()).map(str::to_owned).collect(),
             redirect_uri: login.callback_port.map(|port| format!("http://127.0.0.1:{port}/callback")),
-        })
+        };
+        match profile.lacks_issuer() {
+            true => Err(nobody_to_trust("name the one that you have the secret from with --issuer")),
+            false => Ok(profile),
+        }
     }
+
+    /// Whether there is a secret, and nothing says who may see it.
+    const fn lacks_issuer(&self) -> bool {
+        self.client_secret.is_some() && self.issuer.is_none()
+    }
+}
+
+fn nobody_to_trust(hint: &str) -> CliError {
+    CliError::usage("a client secret is for one authorization server, and nothing says which").hint(hint)
 }
 
 /// A client secret from where an option says. It is never a word of the command line, which others can read.
@@ -124,14 +133,26 @@ impl Credentials {
             Some(key) => store.encrypted(key),
             None => {
                 let console = run.console.clone();
-                store.encrypted_by(move || Ok(keyring::key().map_err(|why| tell_once(&folder, &console, &why)).ok()))
+                store.encrypted_by(move || key_or_none(keyring::key(), |why| tell_once(&folder, &console, why)))
             }
         })))
     }
 
+    /// A login that is not encrypted says so, also where an earlier one did.
+    pub(crate) fn tell_again(&self) {
+        let _ = std::fs::remove_file(self.0.folder().join(TOLD));
+    }
+
     /// The authorization of a server, as an earlier login left it.
     pub(crate) async fn known(&self, url: &str, asking: Option<Asking>, run: &Run) -> Result<OAuth, CliError> {
-        self.oauth(url, &self.profile(url).await?, asking, run)
+        let profile = self.profile(url).await?;
+        // One of a login from before this was asked for.
+        if profile.lacks_issuer() {
+            let hint =
+                "the last login has kept one; log in again with `bowline auth login`, --client-secret and --issuer";
+            return Err(nobody_to_trust(hint));
+        }
+        self.oauth(url, &profile, asking, run)
     }
 
     /// The authorization of a server.
@@ -230,12 +251,32 @@ fn key(url: &str) -> String {
     }
 }
 
-/// Tells the person that tokens are not encrypted; not again once they were told.
-fn tell_once(folder: &Path, console: &Console, why: &str) {
+/// The key of the keyring, or none where this system has no keyring.
+///
+/// One that is locked or fails may have a key: nothing is kept in the clear beside what that encrypted.
+fn key_or_none(
+    asked: Result<StoreKey, AuthError>,
+    tell: impl FnOnce(&AuthError),
+) -> Result<Option<StoreKey>, AuthError> {
+    match asked {
+        Ok(key) => Ok(Some(key)),
+        Err(why) if why.kind() == AuthErrorKind::NoKeyring => {
+            tell(&why);
+            Ok(None)
+        }
+        Err(error) => Err(AuthError::store(format!("{error}; without the keyring, set {STORE_KEY} to a key"))),
+    }
+}
+
+/// The mark of a person who was told that tokens are not encrypted.
+const TOLD: &str = "unencrypted";
+
+/// Tells the person that tokens are not encrypted; not again once they were told, until the next login.
+fn tell_once(folder: &Path, console: &Console, why: &AuthError) {
     let mut mark = std::fs::OpenOptions::new();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut mark, 0o600);
-    let told = mark.write(true).create_new(true).open(folder.join("unencrypted"));
+    let told = mark.write(true).create_new(true).open(folder.join(TOLD));
     if !told.is_err_and(|error| error.kind() == ErrorKind::AlreadyExists) {
         let folder = folder.display();
         console.warn(format!(
@@ -250,11 +291,13 @@ impl From<AuthError> for CliError {
             AuthErrorKind::Config => Code::Usage,
             AuthErrorKind::Network => Code::Connect,
             AuthErrorKind::Timeout => Code::Timeout,
-            AuthErrorKind::Store => Code::Unexpected,
+            AuthErrorKind::NoKeyring | AuthErrorKind::Store => Code::Unexpected,
             _ => Code::Authorization,
         };
         let hint = match error.kind() {
-            AuthErrorKind::Registration => Some("give the id with --client-id, and a secret with --client-secret"),
+            AuthErrorKind::Registration => {
+                Some("give the id with --client-id, and a secret with --client-secret and --issuer")
+            }
             AuthErrorKind::Timeout => Some("start again, and sign in within five minutes"),
             _ => None,
         };
@@ -274,6 +317,21 @@ mod tests {
             assert_eq!(key(spelling), key("https://h.example/"), "{spelling}");
         }
         assert_ne!(key("https://h.example/a"), key("https://h.example/"));
+    }
+
+    #[test]
+    fn a_keyring_that_is_locked_is_no_reason_to_keep_tokens_in_the_clear() {
+        let untold = |_: &AuthError| panic!("nothing is kept in the clear");
+        for error in [AuthError::store("the keyring is locked"), AuthError::held("nobody unlocked the keyring")] {
+            let text = error.to_string();
+            let error = key_or_none(Err(error), untold).unwrap_err();
+            assert_eq!(error.kind(), AuthErrorKind::Store);
+            assert!(error.to_string().contains(&text) && error.to_string().contains(STORE_KEY), "{error}");
+        }
+        assert!(key_or_none(StoreKey::generate(), untold).unwrap().is_some());
+        let mut told = false;
+        assert!(key_or_none(Err(AuthError::no_keyring("none")), |_| told = true).unwrap().is_none());
+        assert!(told);
     }
 
     #[test]

@@ -263,9 +263,14 @@ async fn unasked(
 
 impl Owner {
     /// Agrees with the server on a revision and capabilities.
-    pub(crate) async fn handshake(&self, session: &mut Session, patience: Duration) -> Result<(), Error> {
+    pub(crate) async fn handshake(
+        &self,
+        session: &mut Session,
+        probe: Duration,
+        asked: impl Fn() -> bool,
+    ) -> Result<(), Error> {
         let connection = &self.connection;
-        let (server, notify) = handshake::run(connection, session, patience).await?;
+        let (server, notify) = handshake::run(connection, session, probe, asked).await?;
         let stateless = server.is_stateless();
         let revision = server.revision;
         if stateless {

@@ -107,7 +107,7 @@ impl Dialer {
         let (handlers, introduction) = (self.handlers.clone(), Arc::clone(&self.introduction));
         let kept = Arc::clone(&self.kept);
         let owner = connection::start(transport, handlers, introduction, kept, events.clone(), self.settings, lost)?;
-        match patience.wait_for(asked, owner.handshake(session, self.settings.timeouts.probe)).await {
+        match patience.wait_for(asked, owner.handshake(session, self.settings.timeouts.probe, asked)).await {
             Some(agreed) => agreed?,
             None => {
                 let what = format!("{} did not finish the handshake", self.connector.describe());

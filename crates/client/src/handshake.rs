@@ -1,21 +1,18 @@
 //! Asking what the session wants to know: one or two questions at a time, and silence as an answer.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
 use bowline_protocol::RequestId;
 use bowline_protocol::frame::{self, Message};
 
-use bowline_transport::{Exchange, Routing, TransportError, WireRequest};
-use tokio::time::{Instant, sleep_until};
+use bowline_transport::{Exchange, Patience, Routing, TransportError, WireRequest};
 
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::server_info::ServerInfo;
 use crate::session::{Question, Session, Step};
-use crate::timeouts::NEVER;
 
 /// The id of the question for the newer era, where it is only a probe: the ids of an older server's session begin
 /// behind it, with 1 for `initialize`.
@@ -27,29 +24,27 @@ struct Open {
     exchange: Exchange,
 }
 
-/// What happens next.
-enum Next {
-    Came(usize, Option<Result<Message, TransportError>>),
-    Silence,
-}
-
 /// Asks until it is agreed, and tells what was, and which notification seals it.
+///
+/// A server that says nothing for `probe` is silent, except while a person is `asked` for what it wants: then the
+/// question has not reached it.
 ///
 /// Nothing of it is ever cancelled at the server (basic/utilities/cancellation): a question that is no longer of
 /// interest is forgotten.
 pub(crate) async fn run(
     connection: &Connection,
     session: &mut Session,
-    patience: Duration,
+    probe: Duration,
+    asked: impl Fn() -> bool,
 ) -> Result<(Box<ServerInfo>, Option<&'static str>), Error> {
     let mut open: Vec<Open> = Vec::with_capacity(2);
-    let mut silent_at = None;
+    let mut patience = None;
     let mut step = session.start();
     loop {
         step = match step {
             Step::Request(question) => {
                 let method = question.method;
-                silent_at = question.impatient.then(|| Instant::now() + patience.min(NEVER));
+                patience = question.impatient.then(|| Patience::new(probe));
                 match ask(connection, question).await {
                     Ok(exchange) => {
                         open.push(Open { method, exchange });
@@ -58,13 +53,19 @@ pub(crate) async fn run(
                     Err(error) => session.refused(method, error),
                 }
             }
-            Step::Wait => match next(&mut open, silent_at).await {
-                Next::Silence => {
-                    silent_at = None;
-                    session.silent()
+            Step::Wait => {
+                let next = match &mut patience {
+                    Some(patience) => patience.wait_for(&asked, next(&mut open)).await,
+                    None => Some(next(&mut open).await),
+                };
+                match next {
+                    Some((at, message)) => came(connection, session, &mut open, at, message).await,
+                    None => {
+                        patience = None;
+                        session.silent()
+                    }
                 }
-                Next::Came(at, message) => came(connection, session, &mut open, at, message).await,
-            },
+            }
             Step::Ready { server, notify } => return Ok((server, notify)),
             Step::Fail(error) => return Err(error),
         };
@@ -83,17 +84,15 @@ async fn ask(connection: &Connection, question: Question) -> Result<Exchange, Tr
     connection.transport.request(WireRequest::new(id, frame, routing).not_cancellable()).await
 }
 
-/// The next message of any open question, or that none came for too long.
-async fn next(open: &mut [Open], silent_at: Option<Instant>) -> Next {
-    let far = Instant::now() + NEVER;
-    let mut silence = pin!(sleep_until(silent_at.unwrap_or(far)));
+/// The next message of any open question, and whose it is.
+async fn next(open: &mut [Open]) -> (usize, Option<Result<Message, TransportError>>) {
     poll_fn(|cx| {
         for (at, question) in open.iter_mut().enumerate() {
             if let Poll::Ready(message) = question.exchange.poll_message(cx) {
-                return Poll::Ready(Next::Came(at, message));
+                return Poll::Ready((at, message));
             }
         }
-        silence.as_mut().poll(cx).map(|()| Next::Silence)
+        Poll::Pending
     })
     .await
 }

@@ -23,7 +23,8 @@ pub struct Timeouts {
     /// in, which has a bound of its own. Default 30 s.
     pub connect: Duration,
     /// From the question for the server's versions (`server/discover`) to the moment when its silence counts as a
-    /// sign that it is older than that (2025-11-25 and before), and `initialize` is sent as well. Default 3 s.
+    /// sign that it is older than that (2025-11-25 and before), and `initialize` is sent as well, without the time in
+    /// which a person is asked to log in. Default 3 s.
     pub probe: Duration,
     /// From a request, or its last progress, to its answer. Default 60 s. The time in which the server itself
     /// waits for a handler of the client does not count.

@@ -26,6 +26,8 @@ const MAX_BYTES: u64 = 1 << 20;
 /// How often somebody who waits for a lease looks again, at first and in the end.
 const FIRST_LOOK: Duration = Duration::from_millis(10);
 const LAST_LOOK: Duration = Duration::from_millis(250);
+/// How long another process may ask for the key: longer than the system may ask a person to unlock the keyring.
+const KEY_WITHIN: Duration = Duration::from_secs(90);
 
 /// Keeps credentials in a folder, a file for each server, which the user alone may read (on Unix by mode 0600).
 ///
@@ -77,10 +79,12 @@ impl FileStore {
     }
 
     /// As [`encrypted`](Self::encrypted), with the key that this gives, such as `StoreKey::from_keyring` (with the
-    /// feature `keyring`). Where it says that there is none, what is kept is not encrypted.
+    /// feature `keyring`). Where it says that there is none, what is kept is not encrypted: say so where this system has
+    /// no keyring ([`AuthErrorKind::NoKeyring`](crate::AuthErrorKind::NoKeyring)), and not where it is locked.
     ///
     /// It may block. It is asked when a key is first wanted, that is when something is kept or was kept encrypted, by
     /// one process at a time, and not again once it has answered; an error is told, and it is asked again next time.
+    /// Another process is waited for 90 seconds at most.
     #[must_use]
     pub fn encrypted_by(self, give: impl Fn() -> Result<Option<StoreKey>, AuthError> + Send + Sync + 'static) -> Self {
         Self(Arc::new(Inner { key: KeySource::asked(give), ..(*self.0).clone() }))
@@ -137,17 +141,16 @@ impl CredentialStore for FileStore {
                     Err(TryLockError::Error(error)) => return Err(cannot("lock", &path, &error)),
                 }
                 if until.is_some_and(|until| Instant::now() >= until) {
-                    let why = format!(
-                        "another process has held {} for {} s; end it if it hangs",
-                        path.display(),
-                        within.as_secs()
-                    );
-                    return Err(AuthError::held(why));
+                    return Err(held(&path, within));
                 }
                 tokio::time::sleep(look).await;
                 look = (look * 2).min(LAST_LOOK);
             }
         })
+    }
+
+    fn waits_for_person(&self) -> bool {
+        self.0.key.is_asked()
     }
 }
 
@@ -212,16 +215,28 @@ impl Inner {
     }
 
     fn key(&self) -> Result<Option<StoreKey>, AuthError> {
-        self.key.key(|| self.lock_alone("key", "asking"))
+        self.key.key(|| self.lock_asking(KEY_WITHIN))
+    }
+
+    /// Whoever asks for the key holds this: a person may be waited for, so others give up some time.
+    fn lock_asking(&self, within: Duration) -> Result<File, AuthError> {
+        let (path, file) = self.lock_file("key", "asking")?;
+        let begun = std::time::Instant::now();
+        let mut look = FIRST_LOOK;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < within => std::thread::sleep(look),
+                Err(TryLockError::WouldBlock) => return Err(held(&path, within)),
+                Err(TryLockError::Error(error)) => return Err(cannot("lock", &path, &error)),
+            }
+            look = (look * 2).min(LAST_LOOK);
+        }
     }
 
     /// Whoever writes holds this, for as short as that takes.
     fn lock_saving(&self, key: &str) -> Result<File, AuthError> {
-        self.lock_alone(key, "saving")
-    }
-
-    fn lock_alone(&self, key: &str, end: &str) -> Result<File, AuthError> {
-        let (path, file) = self.lock_file(key, end)?;
+        let (path, file) = self.lock_file(key, "saving")?;
         file.lock().map_err(|error| cannot("lock", &path, &error))?;
         Ok(file)
     }
@@ -294,6 +309,14 @@ fn delete(path: &Path) -> Result<(), AuthError> {
         }
     }
     Ok(())
+}
+
+fn held(path: &Path, within: Duration) -> AuthError {
+    AuthError::held(format!(
+        "another process has held {} for {} s; end it if it hangs",
+        path.display(),
+        within.as_secs()
+    ))
 }
 
 fn damaged(path: &Path) -> AuthError {
@@ -463,5 +486,31 @@ mod tests {
         assert!(none.load("k").await.unwrap_err().to_string().contains("no key"));
         none.save("other", Some("t".into()), None).await.unwrap();
         assert!(good.load("other").await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_for_the_key_is_told_of_and_not_waited_for_for_ever() {
+        let folder = Folder::new();
+        let (asked, is_asked) = std::sync::mpsc::channel();
+        let (unlock, unlocked) = std::sync::mpsc::channel::<StoreKey>();
+        let unlocked = std::sync::Mutex::new(unlocked);
+        let store = FileStore::new(&folder.0).encrypted_by(move || {
+            asked.send(()).unwrap();
+            Ok(Some(unlocked.lock().unwrap().recv().unwrap()))
+        });
+        assert!(!store.waits_for_person());
+        let saving = tokio::spawn({
+            let store = store.clone();
+            async move { store.save("k", Some("a".into()), None).await }
+        });
+        tokio::task::spawn_blocking(move || is_asked.recv().unwrap()).await.unwrap();
+        assert!(store.waits_for_person());
+        let other = FileStore::new(&folder.0);
+        let error = other.0.lock_asking(Duration::ZERO).unwrap_err();
+        assert!(error.kind() == crate::AuthErrorKind::Timeout && error.to_string().contains(".asking"), "{error}");
+        unlock.send(StoreKey::generate().unwrap()).unwrap();
+        saving.await.unwrap().unwrap();
+        assert!(!store.waits_for_person());
+        assert!(other.0.lock_asking(Duration::ZERO).is_ok());
     }
 }

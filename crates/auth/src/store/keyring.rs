@@ -1,6 +1,7 @@
 //! A key in the keyring of the system.
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bowline_protocol::excerpt;
@@ -28,21 +29,28 @@ impl StoreKey {
     /// ```
     ///
     /// # Errors
-    /// [`AuthErrorKind::Store`] when there is no keyring, it is not unlocked, or holds something else under the name;
+    /// [`AuthErrorKind::NoKeyring`] when this system has none, so that nothing was ever encrypted with its key;
+    /// [`AuthErrorKind::Store`] when it is not unlocked, fails, or holds something else under the name;
     /// [`AuthErrorKind::Timeout`] when it takes too long.
     pub fn from_keyring(service: &str, name: &str) -> Result<Self, AuthError> {
         let (service, name) = (service.to_owned(), name.to_owned());
-        in_time(WITHIN, move || {
-            if let Err(error) = Entry::store_status() {
-                return Err(cannot(error));
-            }
-            kept_or_made(&Entry::new(&service, &name).map_err(|error| cannot(&error))?)
+        in_time(WITHIN, move |given_up| {
+            is_there(Entry::store_status())?;
+            kept_or_made(&Entry::new(&service, &name).map_err(|error| cannot(&error))?, given_up)
         })
     }
 }
 
-fn kept_or_made(entry: &Entry) -> Result<StoreKey, AuthError> {
+fn is_there(status: &Result<(), Error>) -> Result<(), AuthError> {
+    status.as_ref().map(|()| ()).map_err(|error| {
+        AuthError::no_keyring(format!("this system has no keyring: {}", excerpt(&error.to_string(), 200)))
+    })
+}
+
+fn kept_or_made(entry: &Entry, given_up: &AtomicBool) -> Result<StoreKey, AuthError> {
     let kept = match entry.get_password() {
+        // By now another process may make the key, and nothing tells this one.
+        Err(Error::NoEntry) if given_up.load(Ordering::Relaxed) => return Err(too_late(WITHIN)),
         Err(Error::NoEntry) => {
             entry.set_password(&StoreKey::generate()?.to_base64()).map_err(|error| cannot(&error))?;
             // Only what is really there serves the next process.
@@ -57,23 +65,31 @@ fn kept_or_made(entry: &Entry) -> Result<StoreKey, AuthError> {
     })
 }
 
-/// Runs what may wait for a person in a thread of its own, which is left to itself when that takes too long.
+/// Runs what may wait for a person in a thread of its own, which is left to itself when that takes too long: it is told
+/// that nobody waits any more.
 fn in_time<T: Send + 'static>(
     within: Duration,
-    work: impl FnOnce() -> Result<T, AuthError> + Send + 'static,
+    work: impl FnOnce(&AtomicBool) -> Result<T, AuthError> + Send + 'static,
 ) -> Result<T, AuthError> {
     let (sender, done) = mpsc::sync_channel(1);
+    let given_up = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&given_up);
     let thread = std::thread::Builder::new().name("keyring".to_owned()).spawn(move || {
-        let _ = sender.send(work());
+        let _ = sender.send(work(&told));
     });
     thread.map_err(|error| AuthError::store(format!("no thread can be started for the keyring: {error}")))?;
     done.recv_timeout(within).unwrap_or_else(|gone| match gone {
         mpsc::RecvTimeoutError::Timeout => {
-            let why = format!("the keyring of the system was not unlocked within {} s; unlock it", within.as_secs());
-            Err(AuthError::new(AuthErrorKind::Timeout, why))
+            given_up.store(true, Ordering::Relaxed);
+            Err(too_late(within))
         }
         mpsc::RecvTimeoutError::Disconnected => Err(AuthError::store("the keyring of the system panicked")),
     })
+}
+
+fn too_late(within: Duration) -> AuthError {
+    let why = format!("the keyring of the system was not unlocked within {} s; unlock it", within.as_secs());
+    AuthError::new(AuthErrorKind::Timeout, why)
 }
 
 fn cannot(error: &Error) -> AuthError {
@@ -82,14 +98,16 @@ fn cannot(error: &Error) -> AuthError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use keyring_core::{CredentialStore, mock};
 
     use super::*;
 
     fn entry(store: &Arc<CredentialStore>) -> Entry {
         Entry { inner: keyring_core::Entry::new_in_store(store, "it", "credentials").unwrap() }
+    }
+
+    fn made(entry: &Entry) -> Result<StoreKey, AuthError> {
+        kept_or_made(entry, &AtomicBool::new(false))
     }
 
     fn fail_next(entry: &Entry, error: Error) {
@@ -99,10 +117,18 @@ mod tests {
     #[test]
     fn a_key_is_made_once_and_found_again() {
         let store: Arc<CredentialStore> = mock::Store::new().unwrap();
-        let first = kept_or_made(&entry(&store)).unwrap();
-        assert_eq!(kept_or_made(&entry(&store)).unwrap().to_base64(), first.to_base64());
+        let first = made(&entry(&store)).unwrap();
+        assert_eq!(made(&entry(&store)).unwrap().to_base64(), first.to_base64());
         let other: Arc<CredentialStore> = mock::Store::new().unwrap();
-        assert_ne!(kept_or_made(&entry(&other)).unwrap().to_base64(), first.to_base64());
+        assert_ne!(made(&entry(&other)).unwrap().to_base64(), first.to_base64());
+    }
+
+    #[test]
+    fn a_system_without_a_keyring_is_told_from_a_keyring_that_fails() {
+        let absent = is_there(&Err(Error::NoStorageAccess("nothing is at the bus".into()))).unwrap_err();
+        assert_eq!(absent.kind(), AuthErrorKind::NoKeyring);
+        assert!(absent.to_string().contains("nothing is at the bus"), "{absent}");
+        is_there(&Ok(())).unwrap();
     }
 
     #[test]
@@ -110,12 +136,12 @@ mod tests {
         let store: Arc<CredentialStore> = mock::Store::new().unwrap();
         let entry = entry(&store);
         fail_next(&entry, Error::NoStorageAccess("it is locked".into()));
-        let error = kept_or_made(&entry).unwrap_err();
+        let error = made(&entry).unwrap_err();
         assert_eq!(error.kind(), AuthErrorKind::Store);
         assert!(error.to_string().contains("keyring"), "{error}");
         assert!(matches!(entry.get_password(), Err(Error::NoEntry)), "nothing was put in its place");
         entry.set_password("p-SECRET").unwrap();
-        let error = kept_or_made(&entry).unwrap_err();
+        let error = made(&entry).unwrap_err();
         assert!(error.to_string().contains("delete it there") && !format!("{error:?}").contains("SECRET"), "{error:?}");
         assert_eq!(entry.get_password().unwrap(), "p-SECRET");
     }
@@ -123,9 +149,26 @@ mod tests {
     #[test]
     fn a_keyring_that_nobody_unlocks_is_not_waited_for_for_ever() {
         let (_open, wait) = mpsc::channel::<()>();
-        let stuck = in_time(Duration::ZERO, move || wait.recv().map_err(|_| AuthError::store("")));
+        let stuck = in_time(Duration::ZERO, move |_| wait.recv().map_err(|_| AuthError::store("")));
         assert_eq!(stuck.unwrap_err().kind(), AuthErrorKind::Timeout);
-        let panics = in_time(WITHIN, || -> Result<(), AuthError> { panic!("as a broken keyring would") });
+        let panics = in_time(WITHIN, |_| -> Result<(), AuthError> { panic!("as a broken keyring would") });
         assert_eq!(panics.unwrap_err().kind(), AuthErrorKind::Store);
+    }
+
+    #[test]
+    fn whoever_unlocks_it_too_late_puts_no_key_in_place_of_another() {
+        let store: Arc<CredentialStore> = mock::Store::new().unwrap();
+        let late = entry(&store);
+        let (unlock, unlocked) = mpsc::channel::<()>();
+        let (told, outcome) = mpsc::channel();
+        let stuck = in_time(Duration::ZERO, move |given_up| {
+            unlocked.recv().unwrap();
+            told.send(kept_or_made(&late, given_up).map(|_| ())).unwrap();
+            Ok(())
+        });
+        assert_eq!(stuck.unwrap_err().kind(), AuthErrorKind::Timeout);
+        unlock.send(()).unwrap();
+        assert_eq!(outcome.recv().unwrap().unwrap_err().kind(), AuthErrorKind::Timeout);
+        assert!(matches!(entry(&store).get_password(), Err(Error::NoEntry)), "nothing was put there");
     }
 }

@@ -33,6 +33,7 @@ async fn carry_out(options: Auth, run: &Run, out: &mut Output) -> Result<(), Sto
             };
             let profile = Profile::of(&login)?;
             let oauth = credentials.oauth(&login.server.url, &profile, Some(asking), run)?;
+            credentials.tell_again();
             let status = oauth.login().await.map_err(CliError::from)?;
             // Later commands are the same client; an id that nobody could log in with is not kept.
             credentials.keep_profile(&login.server.url, Some(&profile)).await?;

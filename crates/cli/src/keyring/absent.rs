@@ -1,7 +1,7 @@
 //! What stands for the keyring of the system in builds without it.
 
-use bowline::auth::StoreKey;
+use bowline::auth::{AuthError, StoreKey};
 
-pub(crate) fn key() -> Result<StoreKey, String> {
-    Err("this command was built without the keyring of the system".to_owned())
+pub(crate) fn key() -> Result<StoreKey, AuthError> {
+    Err(AuthError::no_keyring("this command was built without the keyring of the system"))
 }

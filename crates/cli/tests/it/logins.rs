@@ -226,7 +226,7 @@ fn an_id_and_its_secret_are_kept_with_the_login() {
     let world = World::new(AuthSettings::default().client(client).without_registration());
     let ran = world.run(&["auth", "login", "URL"]);
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
-    assert!(ran.stderr.contains("--client-id"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--client-id") && ran.stderr.contains("--issuer"), "{}", ran.stderr);
     let ran = world.run(&["auth", "login", "URL", "--client-id", "desk", "--client-secret=s3cret-hunter2"]);
     assert_eq!(ran.code, Some(2));
     assert!(!ran.stderr.contains("hunter2") && ran.stderr.contains("env:VAR"), "{}", ran.stderr);
@@ -249,12 +249,28 @@ fn an_id_and_its_secret_are_kept_with_the_login() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "hi\n"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("hunter2") && !ran.stderr.contains("access-"), "{}", ran.stderr);
     assert!(world.auth.asked().iter().filter(|asked| asked.path == "/token").all(|asked| asked.scheme == "Basic"));
+
+    // As a login of before an issuer was asked for has left it.
+    let kept = std::fs::read_dir(world.folder.join("state/auth")).unwrap().map(|entry| entry.unwrap().path());
+    let mut profiles =
+        kept.filter(|path| std::fs::read_to_string(path).is_ok_and(|text| text.contains("client_secret")));
+    let profile = profiles.next().unwrap();
+    let text = std::fs::read_to_string(&profile).unwrap();
+    let old = text.replace(&format!(r#"\"issuer\":\"{}\","#, world.auth.issuer()), "");
+    assert_ne!(old, text, "{text}");
+    std::fs::write(&profile, old).unwrap();
+    let ran = world.run(&["call", "URL", "echo", "message=hi"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--issuer") && ran.stderr.contains("auth login"), "{}", ran.stderr);
 }
 
 #[test]
 fn what_is_kept_is_for_its_owner_alone_and_encrypted_with_a_key() {
     let world = World::new(AuthSettings::default());
-    world.run_with_browser(&["auth", "login", "URL"]);
+    for _ in 0..2 {
+        let ran = world.run_with_browser(&["auth", "login", "URL"]);
+        assert_eq!(ran.stderr.matches("are not encrypted").count(), 1, "each login says so: {}", ran.stderr);
+    }
     let folder = world.folder.join("state/auth");
     let mut kept = String::new();
     for entry in std::fs::read_dir(&folder).unwrap() {

@@ -11,6 +11,7 @@ use bowline_transport::{BoxFuture, Connect, Limits, Sent, Transport, TransportEr
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
+use crate::peer::{Answer, gated, tools};
 use crate::scene::{Scene, lose};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -433,4 +434,38 @@ async fn a_person_who_is_asked_to_log_in_has_their_own_time() {
     let begun = Instant::now();
     Client::builder().connect(way).await.unwrap().close().await.unwrap();
     assert!(begun.elapsed() >= takes);
+}
+
+/// A way to a server whose first question waits for a person.
+struct Challenged<C> {
+    inner: C,
+    asked: Arc<AtomicBool>,
+}
+
+impl<C: Connect> WrapConnect for Challenged<C> {
+    type Inner = C;
+
+    fn inner(&self) -> &C {
+        &self.inner
+    }
+
+    fn waits_for_person(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_is_not_silent_while_a_person_is_asked() {
+    let (inner, questions, gate) = gated("server/discover", |_| Answer::result(tools(&["a"], None)));
+    let asked = Arc::new(AtomicBool::new(true));
+    let way = Challenged { inner, asked: Arc::clone(&asked) };
+    let connecting = tokio::spawn(Client::builder().connect(way));
+    sleep(Duration::from_secs(290)).await;
+    asked.store(false, Ordering::SeqCst);
+    // The time of the server itself.
+    sleep(SECOND).await;
+    gate.send(()).await.unwrap();
+    let client = connecting.await.unwrap().unwrap();
+    client.tools().all().await.unwrap();
+    assert_eq!((questions.count("server/discover"), questions.count("initialize")), (1, 0));
 }
