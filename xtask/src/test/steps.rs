@@ -29,7 +29,11 @@ pub const ALL: &[Step] = &[
     Step { name: "fuzz", about: "foreign bytes for every decoder, the short form", run: fuzz::short },
     Step { name: "doctests", about: "the examples in the documentation", run: doctests },
     Step { name: "doc", about: "the API documentation builds without a warning", run: doc },
-    Step { name: "features", about: "each feature compiles alone, and with each other one that it meets", run: features },
+    Step {
+        name: "features",
+        about: "each feature compiles alone, and with each other one that it meets",
+        run: features,
+    },
     Step { name: "deny", about: "licences, banned crates, sources, advisories", run: deny },
     Step { name: "conformance", about: "the official suite against the client, pinned", run: conformance::client },
     Step { name: "mock", about: "the official suite against the mock server, pinned", run: conformance::server },

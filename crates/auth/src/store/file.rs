@@ -490,6 +490,8 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_asks_for_the_key_is_told_of_and_not_waited_for_for_ever() {
+        use bowline_http::Authorize as _;
+
         let folder = Folder::new();
         let (asked, is_asked) = std::sync::mpsc::channel();
         let (unlock, unlocked) = std::sync::mpsc::channel::<StoreKey>();
@@ -498,19 +500,20 @@ mod tests {
             asked.send(()).unwrap();
             Ok(Some(unlocked.lock().unwrap().recv().unwrap()))
         });
-        assert!(!store.waits_for_person());
+        let oauth = crate::OAuth::builder("https://h/mcp").store(store.clone()).build().unwrap();
+        assert!(!oauth.waits_for_person());
         let saving = tokio::spawn({
             let store = store.clone();
             async move { store.save("k", Some("a".into()), None).await }
         });
         tokio::task::spawn_blocking(move || is_asked.recv().unwrap()).await.unwrap();
-        assert!(store.waits_for_person());
+        assert!(oauth.waits_for_person());
         let other = FileStore::new(&folder.0);
         let error = other.0.lock_asking(Duration::ZERO).unwrap_err();
         assert!(error.kind() == crate::AuthErrorKind::Timeout && error.to_string().contains(".asking"), "{error}");
         unlock.send(StoreKey::generate().unwrap()).unwrap();
         saving.await.unwrap().unwrap();
-        assert!(!store.waits_for_person());
+        assert!(!oauth.waits_for_person());
         assert!(other.0.lock_asking(Duration::ZERO).is_ok());
     }
 }

@@ -42,9 +42,13 @@ impl StoreKey {
 }
 
 fn is_there(status: &Result<(), Error>) -> Result<(), AuthError> {
-    status.as_ref().map(|()| ()).map_err(|error| {
-        AuthError::no_keyring(format!("this system has no keyring: {}", excerpt(&error.to_string(), 200)))
-    })
+    match status {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            let why = excerpt(&error.to_string(), 200);
+            Err(AuthError::no_keyring(format!("this system has no keyring: {why}")))
+        }
+    }
 }
 
 fn kept_or_made(entry: &Entry, given_up: &AtomicBool) -> Result<StoreKey, AuthError> {
