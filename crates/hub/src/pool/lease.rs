@@ -157,9 +157,12 @@ impl Leased {
         let never_left = error.sent() == Sent::No;
         let is_exhausted = error.kind() == ErrorKind::Exhausted;
         let goes_on = match last_kind(error) {
-            // A layer tried this connection for as long as it may: only another one will do.
-            ErrorKind::Closed | ErrorKind::Connect
-                if is_exhausted && !self.client().is_closed() && !self.core.has_another(&self.station) =>
+            // The connection stands, and a layer tried it for as long as it may, or each request is one to be made (HTTP)
+            // and could not be: only another replica will do.
+            kind @ (ErrorKind::Closed | ErrorKind::Connect)
+                if (is_exhausted || kind == ErrorKind::Connect)
+                    && !self.client().is_closed()
+                    && !self.core.has_another(&self.station) =>
             {
                 false
             }

@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bowline_client::{Attempt, Error, ErrorKind, Safety};
-use bowline_hub::{Pool, PoolSettings, Verdict};
-use bowline_transport::Sent;
+use bowline_hub::{Pool, PoolSettings, Replica, Verdict};
+use bowline_transport::{
+    BoxFuture, Connect, Exchange, Sent, Transport, TransportError, TransportErrorKind, WireRequest, WrapConnect,
+    WrapTransport,
+};
 use futures_util::stream::{self, StreamExt};
 
 use super::fleet::{Host, pool};
@@ -125,4 +128,51 @@ async fn what_a_layer_gave_up_on_a_dead_connection_goes_on_where_it_never_left()
     }
     assert_eq!(leased.finish(Err(&exhausted(Sent::No)), Safety::Unsafe), Verdict::GoOn);
     assert_eq!(leased.finish(Err(&exhausted(Sent::Maybe)), Safety::Unsafe), Verdict::Done);
+}
+
+/// A way on which each request makes a connection, as over HTTP, and none of a tool can any more.
+struct EachRefused<C>(C, Arc<AtomicU64>);
+
+struct Refusing(Box<dyn Transport>, Arc<AtomicU64>);
+
+impl<C: Connect> WrapConnect for EachRefused<C> {
+    type Inner = C;
+
+    fn inner(&self) -> &C {
+        &self.0
+    }
+
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
+        Box::pin(async {
+            let inner = Connect::connect(&self.0).await?;
+            Ok(Box::new(Refusing(inner, Arc::clone(&self.1))) as Box<dyn Transport>)
+        })
+    }
+}
+
+impl WrapTransport for Refusing {
+    type Inner = dyn Transport;
+
+    fn inner(&self) -> &dyn Transport {
+        &*self.0
+    }
+
+    fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>> {
+        if request.routing.method != "tools/call" {
+            return Transport::request(&*self.0, request);
+        }
+        self.1.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async { Err(TransportError::new(TransportErrorKind::Connect, "refused")) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_each_request_is_asked_once_a_call_while_it_is_the_only_one() {
+    let refused = Arc::default();
+    let way = EachRefused(Host::new("a").server.connector(), Arc::clone(&refused));
+    let pool = Pool::new("server \"a\"", [Replica::new("", way)], PoolSettings::default()).unwrap();
+    let call = pool.run(None, Safety::ReadOnly, |client| client.call("work").arg("n", 1).safety(Safety::ReadOnly));
+    let error = call.await.unwrap_err();
+    assert_eq!((error.kind(), error.sent()), (ErrorKind::Connect, Sent::No));
+    assert_eq!(refused.load(Ordering::SeqCst), 1);
 }
