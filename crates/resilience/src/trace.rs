@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bowline_client::{Call, Error, ErrorKind, Reply};
+use bowline_client::{Call, Error, Reply};
 use bowline_protocol::{JsonKind, RawJson, method};
 use pin_project_lite::pin_project;
 use serde::Deserialize;
@@ -181,7 +181,7 @@ fn record(span: &Span, outcome: &Result<Reply, Error>, is_tool: bool) {
                     span.record("rpc.response.status_code", display(code.0));
                     failed(span, &code.0.to_string());
                 }
-                None => failed(span, name(error.kind())),
+                None => failed(span, error.kind().name()),
             }
         }
     }
@@ -202,30 +202,4 @@ fn is_tool_error(reply: &Reply) -> bool {
 
     let raw: Result<RawJson, _> = reply.decode();
     raw.is_ok_and(|raw| raw.kind() == JsonKind::Object && raw.parse::<Head>().is_ok_and(|head| head.is_error))
-}
-
-/// A name that stays the same, for dashboards.
-const fn name(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::NotFound => "not_found",
-        ErrorKind::Connect => "connect",
-        ErrorKind::Closed => "closed",
-        ErrorKind::Timeout => "timeout",
-        ErrorKind::Server => "server",
-        ErrorKind::Protocol => "protocol",
-        ErrorKind::Auth => "auth",
-        ErrorKind::UnsupportedVersion => "unsupported_version",
-        ErrorKind::Unsupported => "unsupported",
-        ErrorKind::Config => "config",
-        ErrorKind::TooLarge => "too_large",
-        ErrorKind::InputRefused => "input_refused",
-        ErrorKind::TaskCancelled => "task_cancelled",
-        ErrorKind::TaskGone => "task_gone",
-        ErrorKind::Output => "output",
-        ErrorKind::BreakerOpen => "breaker_open",
-        ErrorKind::Overloaded => "overloaded",
-        ErrorKind::Exhausted => "exhausted",
-        ErrorKind::Layer => "layer",
-        _ => "_OTHER",
-    }
 }

@@ -86,7 +86,7 @@ impl Record {
     pub(super) fn read(&self) -> CallStats {
         let mut errors: BTreeMap<&'static str, u64> = BTreeMap::new();
         for (kind, count) in &self.errors {
-            *errors.entry(name_of(*kind)).or_default() += count;
+            *errors.entry(kind.name()).or_default() += count;
         }
         let latency = &self.latency;
         let times = Times {
@@ -106,36 +106,5 @@ impl Record {
             errors,
             times,
         }
-    }
-}
-
-/// A kind of error as one word.
-const fn name_of(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::NotFound => "not_found",
-        ErrorKind::Connect => "connect",
-        ErrorKind::Closed => "closed",
-        ErrorKind::Timeout => "timeout",
-        ErrorKind::Server => "server",
-        ErrorKind::Protocol => "protocol",
-        ErrorKind::Auth => "auth",
-        ErrorKind::UnsupportedVersion => "unsupported_version",
-        ErrorKind::Unsupported => "unsupported",
-        ErrorKind::Config => "config",
-        ErrorKind::TooLarge => "too_large",
-        ErrorKind::InputRefused => "input_refused",
-        ErrorKind::TaskCancelled => "task_cancelled",
-        ErrorKind::TaskGone => "task_gone",
-        ErrorKind::Verification => "verification",
-        ErrorKind::Output => "output",
-        ErrorKind::BreakerOpen => "breaker_open",
-        ErrorKind::Overloaded => "overloaded",
-        ErrorKind::Exhausted => "exhausted",
-        ErrorKind::Layer => "layer",
-        ErrorKind::Unavailable => "unavailable",
-        ErrorKind::Denied => "denied",
-        ErrorKind::UnknownName => "unknown_name",
-        // The kinds may grow.
-        _ => "other",
     }
 }
