@@ -28,7 +28,7 @@ use std::time::Duration;
 use bowline_tls::{Tls, TlsSettings};
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, PROXY_AUTHORIZATION, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, HOST, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::sync::OwnedSemaphorePermit;
@@ -177,11 +177,7 @@ impl HttpClient {
         let route = target.route()?;
         self.write_headers(&mut headers, target);
         let handover = body.map(|(_, handover)| handover);
-        let (sender, used_before) = if stays_open(&method, &headers) {
-            Box::pin(self.connection_apart(target, route)).await?
-        } else {
-            self.connection(target, route).await?
-        };
+        let (sender, used_before) = self.connection(target, route).await?;
         let answered = match sender {
             Sender::Single(mut connection) => {
                 let request = h1::Request { method: &method, line: &route.line, headers: &headers, body };
@@ -222,16 +218,6 @@ impl HttpClient {
             // On the heap, so that requests which find a connection have no room for it.
             None => Box::pin(self.fresh_or_rested(target, route)).await,
         }
-    }
-
-    /// A connection for an answer that stays open. One that rests is left to the request that comes next, which would
-    /// have to open another in its place.
-    async fn connection_apart(&self, target: &Target, route: &Route) -> Result<(Sender, bool), TransportError> {
-        #[cfg(feature = "http2")]
-        if let Some(shared) = route.origin.pool.take_shared() {
-            return Ok((Sender::Shared(shared), true));
-        }
-        fresh(target, self.0.dial(&route.origin).await)
     }
 
     /// Opens a connection, unless one can be used again before that.
@@ -353,11 +339,6 @@ impl HttpClientBuilder {
         let tls = self.tls.read()?;
         Ok(HttpClient::new(self, user_agent, Arc::new(tls)))
     }
-}
-
-/// Whether the answer to a request stays open for as long as the server has something to say.
-fn stays_open(method: &Method, headers: &HeaderMap) -> bool {
-    method == Method::GET && headers.get(ACCEPT).is_some_and(|accepted| accepted == "text/event-stream")
 }
 
 /// What a connection that was just opened is used by.

@@ -139,12 +139,6 @@ impl Pool {
         None
     }
 
-    /// The connection that carries many requests, where there is one.
-    #[cfg(feature = "http2")]
-    pub(super) fn take_shared(&self) -> Option<Shared> {
-        self.lock().shared()
-    }
-
     /// Whether a connection is about to rest.
     pub(super) fn expects(&self) -> bool {
         !self.lock().resting.is_empty()

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::peer::{answering, call, count, open, result};
+use crate::peer::{answering, call, open, result};
 
 /// The numbers of the connections that calls came over.
 fn connections(server: &HttpServer) -> BTreeSet<u64> {
@@ -37,20 +37,6 @@ async fn calls_one_after_another_share_a_connection() {
         }
         assert_eq!(connections(&server).len(), 1, "{:?}", connections(&server));
     }
-}
-
-#[tokio::test]
-async fn the_stream_of_unasked_messages_leaves_the_connection_to_the_calls() {
-    let server = answering(|request| Reply::result(request, "{}")).await;
-    let transport = open(&server).await;
-    while count(&server, "GET") == 0 {
-        tokio::task::yield_now().await;
-    }
-    call(&*transport, 2).await.unwrap();
-    let requests = server.requests();
-    let at = |method: &str| requests.iter().find(|request| request.rpc_method() == method).unwrap().connection;
-    assert_eq!(at("initialize"), at("tools/call"));
-    assert!(requests.iter().all(|request| request.method != "GET" || request.connection != at("initialize")));
 }
 
 #[tokio::test]
