@@ -242,7 +242,7 @@ impl Hub {
         failures
     }
 
-    /// Asks to be told when a resource changes, as [`Change::ResourceUpdated`] among the [`changes`](Self::changes), until
+    /// Asks to be told when a resource changes, as [`Change::ResourceUpdated`](crate::Change::ResourceUpdated) among the [`changes`](Self::changes), until
     /// the handle is dropped. Where the member's connection is lost it is asked for again over the next one, and where the
     /// member is replaced, of the one that took its place.
     ///
