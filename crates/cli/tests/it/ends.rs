@@ -153,16 +153,23 @@ fn case_cli_007_a_closed_pipe_ends_the_command_quietly() {
 
 #[test]
 fn case_cli_007_a_stream_whose_reader_closes_ends_quietly() {
-    let server = with_pid(Server::new()).on(
-        "resources/subscribe",
-        r#"printf '{"jsonrpc":"2.0","id":%s,"result":{}}\n' "$id"; (while :; do echo '{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}' || exit; done) &"#,
+    let server = with_pid(Server::new());
+    // The flood comes once the first line was read: what comes too fast for the command is told as lost instead.
+    let flood = server.folder().join("flood");
+    let answers = format!(
+        r#"printf '{{"jsonrpc":"2.0","id":%s,"result":{{}}}}\n' "$id"
+        tell() {{ echo '{{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}}'; }}
+        (tell; until [ -e '{}' ]; do sleep 0.02; done; while tell; do :; done) &"#,
+        flood.display()
     );
+    let server = server.on("resources/subscribe", &answers);
     let mut child = server.command(&["watch", "x://1", "-q"]).spawn().unwrap();
     let mut stdout = BufReader::with_capacity(16, child.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
     assert_eq!(line, "tools changed\n");
     drop(stdout);
+    std::fs::write(&flood, "").unwrap();
     let ended: Ran = child.wait_with_output().unwrap().into();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(is_gone(&server));
