@@ -242,9 +242,9 @@ impl Hub {
         failures
     }
 
-    /// Asks to be told when a resource changes, as [`Change::ResourceUpdated`](crate::Change::ResourceUpdated) among the [`changes`](Self::changes), until
-    /// the handle is dropped. Where the member's connection is lost it is asked for again over the next one, and where the
-    /// member is replaced, of the one that took its place.
+    /// Asks to be told when a resource changes, as [`Change::ResourceUpdated`](crate::Change::ResourceUpdated) among the
+    /// [`changes`](Self::changes), until the handle is dropped. Where the member's connection is lost it is asked for again
+    /// over the next one, and where the member is replaced, of the one that took its place.
     ///
     /// # Errors
     /// As for [`Client::subscribe`], and for [`read`](Self::read).

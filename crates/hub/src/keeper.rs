@@ -17,14 +17,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::changes::Change;
 use crate::health::HealthState;
 use crate::office::{Desk, Fresh, Office, Work};
+use crate::pause::Pause;
 use crate::seat::Seat;
 
-/// How long to wait before a server is asked again to tell of changes.
-const PAUSE: Duration = Duration::from_secs(1);
-/// What that wait never exceeds.
-const LONG_PAUSE: Duration = Duration::from_secs(300);
-/// A server that told of changes for this long is asked again after the shortest wait.
-const GOOD: Duration = Duration::from_secs(10);
+/// How long it is at most before a server is asked again to tell of changes.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// What is heard over one connection.
 type Ear = Pin<Box<dyn Stream<Item = (Weak<Seat>, Heard)> + Send>>;
@@ -204,7 +201,8 @@ impl Keeper {
 /// cannot be had, it is asked for again.
 fn listen(seat: Weak<Seat>, client: WeakClient) -> impl Stream<Item = (Weak<Seat>, Heard)> + Send {
     let whose = seat.clone();
-    let listener = Listener { deaf: Deaf::to(&seat), seat, client, subscription: None, asked: false, pause: PAUSE };
+    let (deaf, pause) = (Deaf::to(&seat), Pause::up_to(LONGEST_PAUSE));
+    let listener = Listener { deaf, seat, client, subscription: None, asked: false, pause };
     stream::unfold(listener, |mut listener: Listener| async move { Some((listener.next().await?, listener)) })
         .map(move |heard| (whose.clone(), heard))
 }
@@ -217,7 +215,7 @@ struct Listener {
     /// Whether it was asked for before.
     asked: bool,
     /// How long to wait before it is asked for again.
-    pause: Duration,
+    pause: Pause,
     deaf: Option<Deaf>,
 }
 
@@ -234,17 +232,14 @@ impl Listener {
                         _ => Heard::Anything,
                     });
                 }
-                if since.elapsed() >= GOOD {
-                    self.pause = PAUSE;
-                }
+                self.pause.lasted(since.elapsed());
                 self.subscription = None;
                 self.deaf = Deaf::to(&self.seat);
                 self.client()?;
                 return Some(Heard::Doubt);
             }
             if self.asked {
-                sleep(self.pause).await;
-                self.pause = self.pause.saturating_mul(2).min(LONG_PAUSE);
+                sleep(self.pause.take()).await;
             }
             self.asked = true;
             match self.client()?.changes().await {

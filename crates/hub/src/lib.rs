@@ -16,6 +16,7 @@ mod member;
 mod names;
 mod offer;
 mod office;
+mod pause;
 mod pool;
 mod reload;
 mod route;

@@ -72,7 +72,7 @@ impl Member {
             list_deadline: Duration::from_secs(30),
             list_life: Duration::from_secs(300),
             max_items: 10_000,
-            pool: PoolSettings::default().with_patience(Duration::from_secs(1)),
+            pool: PoolSettings::default(),
             circuit: Some(Circuit::default()),
             fingerprint: None,
         }

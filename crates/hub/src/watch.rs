@@ -8,17 +8,13 @@ use bowline_client::{Change as Told, Error, ErrorKind, Safety, Subscription};
 use tokio::time::{Instant, sleep};
 
 use crate::changes::Change;
+use crate::pause::Pause;
 use crate::pool::Task;
 use crate::seat::{Held, Seat};
 use crate::shared::Shared;
 
-/// How long to wait before a subscription is asked for again, where nobody says how long.
-const PAUSE: Duration = Duration::from_secs(1);
-/// What that wait never exceeds.
-const LONG_PAUSE: Duration = Duration::from_secs(60);
-/// A subscription that lasted this long was a good one. One that did not counts as a failure: a server that grants and
-/// ends them at once is not asked without a pause.
-const GOOD: Duration = Duration::from_secs(10);
+/// How long it is at most before a subscription is asked for again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A resource that is watched; made by [`Hub::subscribe`](crate::Hub::subscribe). Dropping it ends the subscription.
 ///
@@ -74,7 +70,7 @@ async fn ask(seat: &Arc<Seat>, uri: &str) -> Result<Asked, Error> {
 /// Tells of changes, over as many connections as that takes, until no member has the name or it takes no subscription.
 async fn watch(shared: Weak<Shared>, member: Arc<str>, uri: Arc<str>, first: Asked) {
     let mut asked = Some(first);
-    let mut pause = PAUSE;
+    let mut pause = Pause::up_to(LONGEST_PAUSE);
     loop {
         if let Some((mut subscription, held)) = asked.take() {
             let began = Instant::now();
@@ -88,11 +84,10 @@ async fn watch(shared: Weak<Shared>, member: Arc<str>, uri: Arc<str>, first: Ask
             }
             let is_replaced = held.seat.is_gone();
             drop(held);
-            if is_replaced || began.elapsed() >= GOOD {
-                pause = PAUSE;
-            } else {
-                sleep(pause).await;
-                pause = pause.saturating_mul(2).min(LONG_PAUSE);
+            if is_replaced {
+                pause.reset();
+            } else if !pause.lasted(began.elapsed()) {
+                sleep(pause.take()).await;
             }
         }
         let Some(seat) = shared.upgrade().and_then(|shared| shared.open_seat(&member)) else { return };
@@ -107,10 +102,8 @@ async fn watch(shared: Weak<Shared>, member: Arc<str>, uri: Arc<str>, first: Ask
                 return;
             }
             Err(error) => {
-                let wait = error.retry_after().unwrap_or(pause).clamp(PAUSE, LONG_PAUSE);
-                pause = pause.saturating_mul(2).min(LONG_PAUSE);
                 drop(seat);
-                sleep(wait).await;
+                sleep(pause.take_or(error.retry_after())).await;
             }
         }
     }
