@@ -1,11 +1,12 @@
 //! Many servers of the configuration at once.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use bowline::config::{Configuration, Problem, Severity};
-use bowline::hub::{Finding, Hub, Member};
+use bowline::hub::{Hub, Lists, Member, Offer};
 use bowline::{ClientBuilder, Error, Members};
+use serde_json::{Value, json};
 
 use crate::configured;
 use crate::exit::{CliError, Stop};
@@ -71,6 +72,11 @@ impl Fleet {
             }
             selected.retain(|name| named.contains(name));
         }
+        if selected.is_empty() {
+            self.run
+                .console
+                .note("the configuration names no such server; `bowline config list` shows those there are");
+        }
         Ok(selected)
     }
 
@@ -132,13 +138,31 @@ impl Fleet {
         Ok(timed.collect())
     }
 
-    /// Tells what is odd about a list.
-    pub(crate) fn tell_finding(&self, finding: &Finding) {
-        self.run.console.warn(sanitize::excerpt(&finding.to_string(), 500));
+    /// Hands on the list of each server as it comes. What is odd about one is told, and what failed, once a server.
+    pub(crate) async fn read<T: Offer + Clone>(
+        &self,
+        lists: Lists<T>,
+        failures: &mut Failures,
+        mut take: impl AsyncFnMut(&str, Vec<T>),
+    ) {
+        let mut lists = lists.by_member();
+        while let Some(list) = lists.next().await {
+            for finding in &list.findings {
+                self.run.console.warn(sanitize::excerpt(&finding.to_string(), 500));
+            }
+            let name = list.member.as_ref();
+            match list.error {
+                Some(_) if failures.0.contains_key(name) => {}
+                Some(error) => {
+                    failures.0.insert(name.to_owned(), self.tell_failure(name, error));
+                }
+                None => take(name, list.items.into_iter().map(|offered| (*offered.item).clone()).collect()).await,
+            }
+        }
     }
 
     /// Tells why a server could not say what it has.
-    pub(crate) fn tell_failure(&self, server: &str, error: Error) -> CliError {
+    fn tell_failure(&self, server: &str, error: Error) -> CliError {
         let error = CliError::from(error);
         let member = sanitize::line(server);
         let hint =
@@ -146,5 +170,18 @@ impl Fleet {
         let message = sanitize::excerpt(&error.message, 500);
         self.run.console.warn(format!("{member}: {message}{hint}"));
         error
+    }
+}
+
+/// Why servers could not say what they have, by their names.
+#[derive(Default)]
+pub(crate) struct Failures(pub(crate) BTreeMap<String, CliError>);
+
+impl Failures {
+    pub(crate) fn to_json(&self) -> Vec<Value> {
+        let json = self.0.iter().map(|(server, error)| {
+            json!({"server": server, "error": error.to_json().get("error").cloned().unwrap_or_default()})
+        });
+        json.collect()
     }
 }

@@ -7,8 +7,8 @@ use bowline::hub::{SearchField, SearchHit, SearchIndex, SearchQuery};
 use bowline::protocol::Tool;
 use serde_json::{Value, json};
 
-use crate::exit::{CliError, Stop};
-use crate::fleet::Fleet;
+use crate::exit::Stop;
+use crate::fleet::{Failures, Fleet};
 use crate::kept::Kept;
 use crate::options::{Format, Grep, Search};
 use crate::output::Output;
@@ -46,9 +46,6 @@ impl<'o> Wanted<'o> {
 pub(super) async fn run(wanted: &Wanted<'_>, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let fleet = Fleet::load(run);
     let selected = fleet.select(wanted.servers, wanted.group)?;
-    if selected.is_empty() {
-        run.console.note("the configuration names no such server; `bowline config list` shows those there are");
-    }
     let kept = Kept::open(&run.console);
     let mut search = Searched::of(&fleet, &kept, &selected).await;
     if !selected.is_empty() && (wanted.refresh || search.known.is_empty()) {
@@ -70,13 +67,13 @@ struct Searched {
     index: SearchIndex,
     /// When each server was asked that is known of.
     known: BTreeMap<String, SystemTime>,
-    failures: BTreeMap<String, CliError>,
+    failures: Failures,
 }
 
 impl Searched {
     /// What was kept of these servers, as far as they are what they were.
     async fn of(fleet: &Fleet, kept: &Kept, selected: &HashSet<String>) -> Self {
-        let mut this = Self { index: SearchIndex::new(), known: BTreeMap::new(), failures: BTreeMap::new() };
+        let mut this = Self { index: SearchIndex::new(), known: BTreeMap::new(), failures: Failures::default() };
         for record in kept.records(selected).await {
             if fleet.fingerprint(record.server()).is_some_and(|of| record.has_fingerprint(of)) {
                 this.known.insert(record.server().to_owned(), record.when());
@@ -90,22 +87,13 @@ impl Searched {
     async fn ask(&mut self, fleet: &Fleet, kept: &Kept, selected: &HashSet<String>) -> Result<(), Stop> {
         fleet
             .with_hub(selected, async |hub| {
-                let mut lists = hub.tools().by_member();
-                while let Some(list) = lists.next().await {
-                    for finding in &list.findings {
-                        fleet.tell_finding(finding);
-                    }
-                    let server = list.member.as_ref();
-                    if let Some(error) = list.error {
-                        let error = fleet.tell_failure(server, error);
-                        self.failures.insert(server.to_owned(), error);
-                        continue;
-                    }
-                    let tools: Vec<Tool> = list.items.iter().map(|offered| (*offered.item).clone()).collect();
-                    let record = self.index.replace(server, &tools);
-                    self.known.insert(server.to_owned(), record.when());
+                let Self { index, known, failures } = self;
+                let take = async |server: &str, tools: Vec<Tool>| {
+                    let record = index.replace(server, &tools);
+                    known.insert(server.to_owned(), record.when());
                     kept.keep(fleet, record).await;
-                }
+                };
+                fleet.read(hub.tools(), failures, take).await;
                 Ok(())
             })
             .await
@@ -114,7 +102,7 @@ impl Searched {
     /// Says what is not searched, and how old the rest is.
     fn tell(&self, selected: &HashSet<String>, run: &Run) {
         let missing = self.missing(selected);
-        let unsaid: Vec<&&str> = missing.iter().filter(|name| !self.failures.contains_key(**name)).collect();
+        let unsaid: Vec<&&str> = missing.iter().filter(|name| !self.failures.0.contains_key(**name)).collect();
         if !unsaid.is_empty() {
             let names = unsaid.iter().map(|name| sanitize::line(name)).collect::<Vec<_>>().join(", ");
             run.console.warn(format!("nothing is known yet of {names}; --refresh asks all servers"));
@@ -143,15 +131,8 @@ impl Searched {
             .iter()
             .map(|(server, when)| json!({"server": server, "age_seconds": age(*when).as_secs()}))
             .collect();
-        let failures: Vec<Value> = self
-            .failures
-            .iter()
-            .map(|(server, error)| {
-                json!({"server": server, "error": error.to_json().get("error").cloned().unwrap_or_default()})
-            })
-            .collect();
         let hits: Vec<Value> = hits.iter().map(hit).collect();
-        json!({"hits": hits, "servers": servers, "unknown": self.missing(selected), "failures": failures})
+        json!({"hits": hits, "servers": servers, "unknown": self.missing(selected), "failures": self.failures.to_json()})
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::exit::{CliError, Stop};
-use crate::fleet::Fleet;
+use crate::fleet::{Failures, Fleet};
 use crate::kept::Kept;
 use crate::options::{Format, List};
 use crate::output::Output;
@@ -20,17 +20,14 @@ use crate::styled::Styled;
 pub(super) async fn run(options: &List, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let fleet = Fleet::load(run);
     let selected = fleet.select(&[], options.group.as_deref())?;
-    if selected.is_empty() {
-        run.console.note("the configuration names no such server; `bowline config list` shows those there are");
-    }
     let kept = Kept::open(&run.console);
     fleet
         .with_hub(&selected, async |hub| {
             let mut found = Found::default();
             found.fetch(options, hub, &fleet, &kept).await;
             // Several lists of one server fail for one reason.
-            let answered = selected.len() > found.failures.len();
-            if let (false, Some(error)) = (answered, found.failures.values().next()) {
+            let answered = selected.len() > found.failures.0.len();
+            if let (false, Some(error)) = (answered, found.failures.0.values().next()) {
                 let message = format!("none of the {} servers says what it has", selected.len());
                 return Err(CliError::new(error.code, message).into());
             }
@@ -46,7 +43,7 @@ struct Found {
     resources: Option<BTreeMap<String, Vec<Resource>>>,
     templates: Option<BTreeMap<String, Vec<ResourceTemplate>>>,
     prompts: Option<BTreeMap<String, Vec<Prompt>>>,
-    failures: BTreeMap<String, CliError>,
+    failures: Failures,
 }
 
 impl Found {
@@ -71,23 +68,9 @@ impl Found {
 
     /// The lists of all servers; what is wrong is told as it comes.
     async fn all<T: Offer + Clone>(&mut self, lists: Lists<T>, fleet: &Fleet) -> BTreeMap<String, Vec<T>> {
-        let (mut lists, mut all) = (lists.by_member(), BTreeMap::new());
-        while let Some(list) = lists.next().await {
-            for finding in &list.findings {
-                fleet.tell_finding(finding);
-            }
-            let name = list.member.as_ref().to_owned();
-            match list.error {
-                Some(_) if self.failures.contains_key(&name) => {}
-                Some(error) => {
-                    let error = fleet.tell_failure(&name, error);
-                    self.failures.insert(name, error);
-                }
-                None => {
-                    all.insert(name, list.items.into_iter().map(|offered| (*offered.item).clone()).collect());
-                }
-            }
-        }
+        let mut all = BTreeMap::new();
+        let take = async |server: &str, items| drop(all.insert(server.to_owned(), items));
+        fleet.read(lists, &mut self.failures, take).await;
         all
     }
 
@@ -111,11 +94,7 @@ impl Found {
             lists.shift_insert(0, "server".to_owned(), name.into());
             Value::Object(lists)
         });
-        let failures = self.failures.iter().map(|(name, error)| {
-            let error = error.to_json().get("error").cloned().unwrap_or_default();
-            json!({"server": name, "error": error})
-        });
-        json!({"servers": servers.collect::<Vec<_>>(), "failures": failures.collect::<Vec<_>>()})
+        json!({"servers": servers.collect::<Vec<_>>(), "failures": self.failures.to_json()})
     }
 
     fn show(&self, options: &List, run: &Run, out: &mut Output) -> Result<(), Stop> {
