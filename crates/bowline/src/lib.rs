@@ -30,10 +30,14 @@ pub use bowline_client::{OutputSchema, OutputSchemas};
 pub use bowline_client::{ReceivedTasks, Started, TaskCall, TaskHandle, TaskStates, TaskTicket};
 #[cfg(feature = "config")]
 pub use bowline_config as config;
+#[cfg(feature = "guard")]
+pub use bowline_guard as guard;
 #[cfg(feature = "http")]
 pub use bowline_http as http;
 #[cfg(feature = "hub")]
 pub use bowline_hub as hub;
+#[cfg(feature = "llm")]
+pub use bowline_llm as llm;
 pub use bowline_protocol as protocol;
 #[cfg(feature = "resilience")]
 pub use bowline_resilience as resilience;

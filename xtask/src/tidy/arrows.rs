@@ -23,6 +23,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bowline-resilience", &["bowline-client", "bowline-protocol", "bowline-transport"]),
     // It connects through connectors that it is handed.
     ("bowline-hub", &["bowline-client", "bowline-protocol", "bowline-store", "bowline-transport"]),
+    // Layers and hooks, plugged in by the caller; what it scans is a configuration.
+    ("bowline-guard", &["bowline-client", "bowline-config", "bowline-protocol", "bowline-store", "bowline-transport"]),
+    // It asks providers by the client of http, and finds tools and calls them through the hub.
+    (
+        "bowline-llm",
+        &[
+            "bowline-client",
+            "bowline-event-stream",
+            "bowline-guard",
+            "bowline-http",
+            "bowline-hub",
+            "bowline-protocol",
+            "bowline-schema",
+            "bowline-transport",
+        ],
+    ),
     ("bowline-store", &["bowline-transport"]),
     // What a message quotes is made harmless in one place.
     ("bowline-config", &["bowline-protocol"]),
@@ -33,8 +49,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "bowline-auth",
             "bowline-client",
             "bowline-config",
+            "bowline-guard",
             "bowline-http",
             "bowline-hub",
+            "bowline-llm",
             "bowline-protocol",
             "bowline-resilience",
             "bowline-schema",
