@@ -2,16 +2,23 @@
 //!
 //! Specification: basic/transports, section stdio. Messages are delimited by newlines and hold none.
 
+use std::cell::Cell;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 /// How much room a read gets at least, in bytes.
 const READ_ROOM: usize = 8 << 10;
-/// How much room is reserved at first: most connections only ever see small messages, and hold this while they rest.
+/// How much room is reserved at first: most connections only ever see small messages.
 const FIRST_CHUNK: usize = 16 << 10;
 /// How much room is reserved at a time once lines were long; a pipe holds as much by default.
 const CHUNK: usize = 64 << 10;
 /// A buffer that grew beyond this for a long line is given back after it.
 const KEEP: usize = 256 << 10;
+
+thread_local! {
+    /// The read buffer of those that have nothing to read: one a thread, so that a connection that waits holds none.
+    static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
+}
 
 /// A line is longer than the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +53,9 @@ impl LineSplitter {
             self.buffer = BytesMut::from(self.buffer.as_ref());
             self.grown = false;
         }
+        if self.buffer.capacity() == 0 {
+            self.buffer = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        }
         if self.buffer.capacity() - self.buffer.len() < READ_ROOM {
             if self.buffer.len() >= self.chunk / 2 {
                 self.chunk = self.chunk.saturating_mul(2).min(CHUNK);
@@ -54,6 +64,18 @@ impl LineSplitter {
             self.buffer.reserve(self.chunk.max(self.buffer.len()).min(self.max.saturating_add(CHUNK)));
         }
         &mut self.buffer
+    }
+
+    /// Leaves the buffer to others until there is something to read, unless a line has begun in it.
+    pub(crate) fn rest(&mut self) {
+        if !self.buffer.is_empty() {
+            return;
+        }
+        let buffer = std::mem::take(&mut self.buffer);
+        // One that grew for a long line goes, as it would here.
+        if !std::mem::take(&mut self.grown) && buffer.capacity() > 0 {
+            let _ = SPARE.try_with(|spare| spare.set(Some(buffer)));
+        }
     }
 
     /// The next line that is not blank.
@@ -81,7 +103,7 @@ impl LineSplitter {
     }
 
     /// What is left at the end of the stream: a last line without its newline.
-    pub(crate) fn rest(&mut self) -> Option<Bytes> {
+    pub(crate) fn last_line(&mut self) -> Option<Bytes> {
         self.scanned = 0;
         let line = trim(self.buffer.split().freeze());
         (!line.is_empty()).then_some(line)
@@ -119,7 +141,7 @@ mod tests {
         let mut splitter = LineSplitter::new(1 << 20);
         let lines = feed(&mut splitter, b"\xef\xbb\xbf{}\r\n\r\n\n  \n\t[1]  \n\xef\xbb\xbf\n");
         assert_eq!(lines, ["{}", "[1]"]);
-        assert_eq!(splitter.rest(), None);
+        assert_eq!(splitter.last_line(), None);
     }
 
     #[test]
@@ -127,7 +149,7 @@ mod tests {
         let mut splitter = LineSplitter::new(1 << 20);
         assert_eq!(feed(&mut splitter, b"{\"a\":1}\n{\"b\""), ["{\"a\":1}"]);
         assert_eq!(feed(&mut splitter, b":2}"), Vec::<Bytes>::new());
-        assert_eq!(splitter.rest().unwrap(), "{\"b\":2}");
+        assert_eq!(splitter.last_line().unwrap(), "{\"b\":2}");
     }
 
     #[test]
@@ -148,6 +170,23 @@ mod tests {
         assert!(feed(&mut splitter, head).is_empty());
         assert_eq!(feed(&mut splitter, tail).len(), 1);
         assert!(splitter.buffer().capacity() <= KEEP);
+    }
+
+    #[test]
+    fn a_thread_has_one_buffer_for_all_that_wait_and_who_has_begun_a_line_keeps_its_own() {
+        let (mut one, mut other) = (LineSplitter::new(1 << 20), LineSplitter::new(1 << 20));
+        assert_eq!(feed(&mut one, b"{\"a\":1}\n"), ["{\"a\":1}"]);
+        one.rest();
+        assert_eq!(one.buffer.capacity(), 0);
+        assert_eq!(feed(&mut other, b"{\"b\""), Vec::<Bytes>::new());
+        other.rest();
+        assert!(other.buffer.capacity() > 0);
+        assert_eq!(feed(&mut one, b"{\"c\":3}\n"), ["{\"c\":3}"]);
+        one.rest();
+        assert_eq!(feed(&mut other, b":2}\n{\"d\":4}\n"), ["{\"b\":2}", "{\"d\":4}"]);
+        other.rest();
+        assert_eq!(other.buffer.capacity(), 0);
+        assert!(SPARE.take().is_some());
     }
 
     proptest! {
@@ -192,6 +231,7 @@ mod tests {
                 if rest.is_empty() { break; }
                 let (now, later) = rest.split_at((*cut).min(rest.len()));
                 got.extend(feed(&mut splitter, now));
+                splitter.rest();
                 rest = later;
             }
             prop_assert_eq!(got, lines.iter().map(|l| Bytes::copy_from_slice(l.as_bytes())).collect::<Vec<_>>());

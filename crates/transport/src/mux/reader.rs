@@ -1,5 +1,7 @@
 //! The reading side: lines to messages, messages to those who wait for them.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::time::Duration;
 
 use bowline_protocol::frame::{self, FrameError, Incoming, Message, Notification, Response};
@@ -54,9 +56,16 @@ impl<'a> Reader<'a> {
     async fn read(&mut self, mut stream: impl AsyncRead + Unpin) -> TransportError {
         let mut lines = LineSplitter::new(self.shared.limits.max_frame_bytes);
         loop {
-            match stream.read_buf(lines.buffer()).await {
+            let read = poll_fn(|cx| {
+                let read = pin!(stream.read_buf(lines.buffer())).poll(cx);
+                if read.is_pending() {
+                    lines.rest();
+                }
+                read
+            });
+            match read.await {
                 Ok(0) => {
-                    if let Some(line) = lines.rest() {
+                    if let Some(line) = lines.last_line() {
                         super::trace("in", &line);
                         // Read in full: a line that was cut may have the two ends by which an answer is recognised.
                         self.frame(frame::decode(&line), line.len()).await;
