@@ -192,7 +192,7 @@ async fn serve(
     mut inbound: Inbound,
     mut from_calls: mpsc::Receiver<Box<Message>>,
     mut fences: mpsc::Receiver<oneshot::Sender<()>>,
-    mut abandoned: mpsc::Receiver<Abandoned>,
+    mut abandoned: mpsc::Receiver<Box<Abandoned>>,
 ) -> TransportError {
     let mut server = Server::new(Arc::clone(connection));
     let mut settled = connection.settled.subscribe();

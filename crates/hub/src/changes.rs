@@ -1,6 +1,6 @@
 //! What becomes of the members, as it happens.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -85,26 +85,20 @@ impl Changes {
     }
 }
 
-/// Where changes are told.
-#[derive(Debug)]
-pub(crate) struct Feed(broadcast::Sender<Change>);
-
-impl Default for Feed {
-    fn default() -> Self {
-        Self(broadcast::Sender::new(KEPT))
-    }
-}
+/// Where changes are told. It has room for all of [`KEPT`] from the start, which is made when somebody listens first.
+#[derive(Debug, Default)]
+pub(crate) struct Feed(OnceLock<broadcast::Sender<Change>>);
 
 impl Feed {
     pub(crate) fn listen(&self) -> Changes {
-        Changes(self.0.subscribe())
+        Changes(self.0.get_or_init(|| broadcast::Sender::new(KEPT)).subscribe())
     }
 
     /// Tells a change to those who listen. It is not made where nobody does.
     pub(crate) fn tell(&self, change: impl FnOnce() -> Change) {
-        if self.0.receiver_count() > 0 {
+        if let Some(sender) = self.0.get().filter(|sender| sender.receiver_count() > 0) {
             // Nobody may be left by now.
-            let _ = self.0.send(change());
+            let _ = sender.send(change());
         }
     }
 }

@@ -34,7 +34,8 @@ pub(crate) struct Desk {
     progress: Mutex<HashMap<ProgressToken, Arc<Lane>>>,
     /// Who waits for changes of which task.
     changes: Mutex<HashMap<String, watch::Sender<()>>>,
-    abandoned: mpsc::Sender<Abandoned>,
+    /// Boxed, since the queue has room for 32 from the start, and most connections never have one.
+    abandoned: mpsc::Sender<Box<Abandoned>>,
     /// How many are on their way to being cancelled.
     leaving: watch::Sender<usize>,
     /// Whether the server is known to tell of no task.
@@ -68,7 +69,7 @@ impl Drop for Leaving {
 
 impl Desk {
     /// A desk, and where what was abandoned comes out.
-    pub(crate) fn new() -> (Arc<Self>, mpsc::Receiver<Abandoned>) {
+    pub(crate) fn new() -> (Arc<Self>, mpsc::Receiver<Box<Abandoned>>) {
         let (abandoned, leavers) = mpsc::channel(ABANDONED);
         let leaving = watch::Sender::new(0);
         let desk = Self {
@@ -158,7 +159,7 @@ impl Desk {
 
     fn leave(&self, left: Left) {
         self.leaving.send_modify(|count| *count += 1);
-        let abandoned = Abandoned { left, leaving: Leaving(self.leaving.clone()) };
+        let abandoned = Box::new(Abandoned { left, leaving: Leaving(self.leaving.clone()) });
         if self.abandoned.try_send(abandoned).is_err() {
             tracing::debug!(
                 "a task that nobody waits for is not cancelled: the connection has ended, or too many wait"
@@ -176,8 +177,8 @@ impl Desk {
 }
 
 /// Cancels what was abandoned (basic/utilities/cancellation: a task by `tasks/cancel`, never by the notification).
-pub(crate) async fn farewell(connection: Arc<Connection>, abandoned: Abandoned) {
-    let Abandoned { left, leaving } = abandoned;
+pub(crate) async fn farewell(connection: Arc<Connection>, abandoned: Box<Abandoned>) {
+    let Abandoned { left, leaving } = *abandoned;
     let limit = connection.settings.timeouts.idle;
     let task_id = match left {
         Left::Task(task_id) => Some(task_id),
