@@ -21,6 +21,7 @@ use crate::handlers::{ElicitationHandler, RootsProvider, SamplingHandler};
 use crate::introduction::Introduction;
 use crate::keep_alive::KeepAlive;
 use crate::kept::Kept;
+use crate::known::KnownTools;
 use crate::output::OutputSchemas;
 use crate::plane::{Call, CallService, Layers, Reply};
 use crate::reconnect::Reconnect;
@@ -57,6 +58,7 @@ pub struct ClientBuilder {
     ask_limits: AskLimits,
     layers: Layers,
     trusts_annotations: bool,
+    known_tools: Option<KnownTools>,
 }
 
 impl Default for ClientBuilder {
@@ -82,6 +84,7 @@ impl Default for ClientBuilder {
             ask_limits: AskLimits::default(),
             layers: Layers::default(),
             trusts_annotations: false,
+            known_tools: None,
         }
     }
 }
@@ -114,6 +117,13 @@ impl ClientBuilder {
     /// Sets the memory of eras. Default: that of the process ([`Eras::of_the_process`]).
     pub fn eras(mut self, eras: Eras) -> Self {
         self.eras = Some(eras);
+        self
+    }
+
+    /// Shares what the server says of its tools with the other clients of it that are given the same. Default: the client
+    /// knows what it has listed itself.
+    pub fn known_tools(mut self, known: KnownTools) -> Self {
+        self.known_tools = Some(known);
         self
     }
 
@@ -394,7 +404,12 @@ impl ClientBuilder {
                 keep_alive: self.keep_alive,
             },
             handlers: Handlers { asks: Arc::new(Asks::new(self.ask_limits)), ..self.handlers },
-            kept: Arc::new(Kept::new(self.cache, self.output, self.trusts_annotations)),
+            kept: Arc::new(Kept::new(
+                self.cache,
+                self.output,
+                self.trusts_annotations,
+                self.known_tools.unwrap_or_default(),
+            )),
         };
         let listeners = (self.on_event, self.on_connection);
         Supervisor::start(dialer, self.reconnect, listeners, &self.layers).await.map(Client::new)

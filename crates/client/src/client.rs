@@ -577,7 +577,7 @@ impl Client {
 
     /// Whether a tool may be called as a task, as far as it was listed.
     pub(crate) fn known_task_support(&self, tool: &str) -> Option<TaskSupport> {
-        self.kept().supports.of(tool)
+        self.kept().tools().supports.of(tool)
     }
 
     /// Whether a tool may be called as a task; lists the tools until it is found.

@@ -5,46 +5,43 @@ use bowline_protocol::{ListToolsResult, method};
 
 use crate::cache::{Cache, Store};
 use crate::connection::Connection;
-use crate::mirrors::Mirrors;
+use crate::known::{Known, KnownTools};
 use crate::output::{OutputSchemas, Outputs};
-use crate::plane::{Safety, Trusted};
-use crate::tasks::Supports;
+use crate::plane::Safety;
 
 /// Shared by the connections of a client.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    pub(crate) mirrors: Mirrors,
+    tools: KnownTools,
     pub(crate) outputs: Outputs,
-    pub(crate) supports: Supports,
-    /// Whether calls of tools may be repeated, as a trusted server says; none unless it is trusted.
-    pub(crate) trusted: Option<Trusted>,
+    /// Whether what the server says of its tools decides whether calls of them may be repeated.
+    is_trusted: bool,
     /// Kept results; none unless the caller wants them.
     pub(crate) cache: Option<Store>,
 }
 
 impl Kept {
-    pub(crate) fn new(cache: Option<Cache>, outputs: OutputSchemas, is_trusted: bool) -> Self {
-        Self {
-            mirrors: Mirrors::default(),
-            outputs: Outputs::new(outputs),
-            supports: Supports::default(),
-            trusted: is_trusted.then(Trusted::default),
-            cache: cache.map(Store::new),
-        }
+    pub(crate) fn new(cache: Option<Cache>, outputs: OutputSchemas, is_trusted: bool, tools: KnownTools) -> Self {
+        Self { tools, outputs: Outputs::new(outputs), is_trusted, cache: cache.map(Store::new) }
+    }
+
+    /// What the server said of its tools, to this client or to others that share it.
+    pub(crate) fn tools(&self) -> &Known {
+        self.tools.known()
     }
 
     /// Leaves out of a page of tools those that must not be used over this connection, and remembers what the others
     /// say of their calls. `is_first` of a list that starts anew.
     pub(crate) fn listed(&self, page: &mut ListToolsResult, is_first: bool, connection: &Connection) {
         if connection.mirrors_arguments() {
-            self.mirrors.screen(page);
+            self.tools().mirrors.screen(page);
         }
         if connection.server().is_some_and(|server| server.revision.has_tasks()) {
-            self.supports.note(&page.tools);
+            self.tools().supports.note(&page.tools);
         }
         self.outputs.note(&page.tools, is_first);
-        if let Some(trusted) = &self.trusted {
-            trusted.note(&page.tools, is_first);
+        if self.is_trusted {
+            self.tools().trusted.note(&page.tools, is_first);
         }
     }
 
@@ -55,16 +52,14 @@ impl Kept {
         }
         if notification.method == method::NOTIFICATIONS_TOOLS_LIST_CHANGED {
             self.outputs.forget();
-            if let Some(trusted) = &self.trusted {
-                trusted.forget();
-            }
+            self.tools().trusted.forget();
         }
     }
 
     /// Whether a call may be repeated, as far as its method and a trusted server say.
     pub(crate) fn safety_of(&self, method: &str, name: Option<&str>) -> Safety {
-        let trusted = self.trusted.as_ref().filter(|_| method == method::TOOLS_CALL).zip(name);
-        let said = trusted.and_then(|(trusted, tool)| trusted.of(tool));
+        let tool = name.filter(|_| self.is_trusted && method == method::TOOLS_CALL);
+        let said = tool.and_then(|tool| self.tools().trusted.of(tool));
         said.unwrap_or_else(|| Safety::of_method(method))
     }
 

@@ -24,6 +24,7 @@ mod handshake;
 mod introduction;
 mod keep_alive;
 mod kept;
+mod known;
 mod members;
 mod mirrors;
 mod outcome;
@@ -65,6 +66,7 @@ pub use handlers::{
     ElicitationHandler, HandlerResult, RequestContext, RootsProvider, SamplingHandler, Supporting, refused,
 };
 pub use keep_alive::KeepAlive;
+pub use known::KnownTools;
 pub use outcome::{ByHand, InputRequired, Outcome};
 #[cfg(feature = "schema")]
 pub use output::{OutputSchema, OutputSchemas};

@@ -31,7 +31,7 @@ impl Call {
         if self.method != method::TOOLS_CALL || !connection.mirrors_arguments() {
             return Ok(Vec::new());
         }
-        self.mirrors = self.name.as_deref().and_then(|tool| connection.kept.mirrors.of(tool));
+        self.mirrors = self.name.as_deref().and_then(|tool| connection.kept.tools().mirrors.of(tool));
         let params = self.round.as_ref().or(self.params.as_ref());
         let (Some(mirrors), Some(params)) = (&self.mirrors, params) else { return Ok(Vec::new()) };
         let bad = |what: String| Error::new(ErrorKind::Config, what);
@@ -57,7 +57,7 @@ impl Call {
         self.listed_again = true;
         tracing::debug!(%refusal, "the server wants other headers; listing its tools again");
         match list_again(&tool, connection, deadline).await {
-            Ok(is_listed) => is_listed && connection.kept.mirrors.of(&tool) != self.mirrors,
+            Ok(is_listed) => is_listed && connection.kept.tools().mirrors.of(&tool) != self.mirrors,
             Err(error) => {
                 tracing::debug!(%error, "the tools could not be listed again");
                 false

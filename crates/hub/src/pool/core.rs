@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use bowline_client::{Client, Error, ErrorKind};
+use bowline_client::{Client, Error, ErrorKind, KnownTools};
 use bowline_protocol::Era;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -24,6 +24,8 @@ pub(super) struct Core {
     pub(super) settings: PoolSettings,
     /// What the pool is called in errors.
     pub(super) what: String,
+    /// What the server said of its tools, over whichever connection.
+    pub(super) tools: KnownTools,
     numbers: Numbers,
     began: Instant,
     stations: Mutex<Vec<Arc<Station>>>,
@@ -53,6 +55,7 @@ impl Core {
         Self {
             settings,
             what,
+            tools: KnownTools::new(),
             numbers: Numbers::new(settings.seed.unwrap_or_else(|| fastrand::u64(..))),
             began: Instant::now(),
             stations: Mutex::default(),

@@ -52,7 +52,7 @@ impl Core {
             return true;
         }
         let Ok(runtime) = Handle::try_current() else { return true };
-        let builder = (station.replica.build)().reconnect(Reconnect::NEVER);
+        let builder = (station.replica.build)().reconnect(Reconnect::NEVER).known_tools(self.tools.clone());
         if self.dialling.fetch_add(1, Ordering::SeqCst) >= MOST_AT_ONCE {
             self.dialling.fetch_sub(1, Ordering::SeqCst);
             return false;

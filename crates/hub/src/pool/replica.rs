@@ -57,8 +57,8 @@ impl Replica {
 
     /// Sets what makes the settings of each of its connections. Default: [`Client::builder`].
     ///
-    /// What they say of [reconnecting](ClientBuilder::reconnect) is looked past: a connection that is lost is replaced by
-    /// the pool.
+    /// What they say of [reconnecting](ClientBuilder::reconnect) is looked past, as a connection that is lost is replaced
+    /// by the pool, and so are [known tools](ClientBuilder::known_tools): all connections of the pool share theirs.
     #[must_use]
     pub fn with_builder(mut self, build: impl Fn() -> ClientBuilder + Send + Sync + 'static) -> Self {
         self.build = Arc::new(build);

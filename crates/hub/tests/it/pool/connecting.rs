@@ -5,10 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bowline_client::{Client, ErrorKind, Safety, Timeouts};
-use bowline_hub::{Affinity, Pool, PoolSettings, Restarts};
+use bowline_hub::{Affinity, Pool, PoolSettings, Replica, Restarts};
+use bowline_protocol::{CallToolResult, Revision, TaskSupport, Tool, ToolExecution};
+use bowline_testkit::MockServer;
 use bowline_transport::Sent;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::fleet::{Host, heard, pool, settle};
@@ -189,6 +192,30 @@ async fn a_loss_is_noticed_and_a_server_that_does_not_stay_is_tried_ever_more_se
     assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Unavailable, None), "{error}");
     let snapshot = pool.snapshot();
     assert_eq!((snapshot.replicas[0].health, snapshot.replicas[0].losses), ("failed", 4), "{snapshot:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_connection_was_told_of_tools_the_next_one_knows() {
+    let slow = Tool::new("slow", json!({"type": "object"}))
+        .with_execution(ToolExecution::new().with_task_support(TaskSupport::Required));
+    let server = MockServer::builder()
+        .revisions([Revision::V2025_11_25])
+        .task_times(Some(Duration::from_secs(600)), Duration::from_secs(5))
+        .tool(slow, |_| async { Ok(CallToolResult::text("done")) })
+        .build();
+    let pool = Pool::new("", [Replica::new("only", server.connector())], PoolSettings::default()).unwrap();
+    assert_eq!(pool.acquire(None).await.unwrap().client().tools().all().await.unwrap().len(), 1);
+    server.disconnect();
+    settle().await;
+    pool.notice();
+    let leased = pool.acquire(None).await.unwrap();
+    // As what the tool was listed with says, and without a list of its own.
+    assert_eq!(leased.client().call("slow").await.unwrap().joined_text(), "done");
+    let sent = server.received();
+    let count = |method: &str| sent.iter().filter(|line| line.method() == method).count();
+    assert_eq!((count("initialize"), count("tools/list")), (2, 1));
+    let call = sent.iter().find(|line| line.method() == "tools/call").unwrap();
+    assert!(call.params().unwrap().to_value().get("task").is_some());
 }
 
 #[tokio::test(start_paused = true)]
