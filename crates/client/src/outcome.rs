@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::request::{Kind, Leg, Request};
+use crate::request::{Kind, Legs, Request};
 use crate::rounds;
 use crate::tasks::{TaskHandle, created};
 
@@ -39,9 +39,9 @@ impl<K: Kind + 'static> IntoFuture for ByHand<K> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (leg, mut call) = self.0.open().await?;
+            let (legs, mut call) = self.0.open().await?;
             call.options.by_hand = true;
-            run(leg, call, |client, tool, result| Box::pin(K::judge(client, tool, result))).await
+            run(legs, call, |client, tool, result| Box::pin(K::judge(client, tool, result))).await
         })
     }
 }
@@ -51,7 +51,7 @@ impl<K: Kind + 'static> IntoFuture for ByHand<K> {
 /// Dropping it gives the request up; nothing was done, and nothing has to be said (basic/patterns/mrtr).
 #[must_use = "the request goes on with `send`"]
 pub struct InputRequired<R> {
-    leg: Leg,
+    legs: Legs,
     call: Call,
     requests: Option<InputRequests>,
     /// The server's own; not shown to anybody.
@@ -95,9 +95,9 @@ impl<R: ResultType> InputRequired<R> {
         }
         let answers = self.requests.is_some().then_some(&self.answers);
         let round = rounds::params(self.call.params.as_ref(), answers, self.state.as_deref())?;
-        let Self { leg, mut call, judge, .. } = self;
+        let Self { legs, mut call, judge, .. } = self;
         call.round = Some(round);
-        run(leg, call, judge).await
+        run(legs, call, judge).await
     }
 }
 
@@ -111,12 +111,15 @@ impl<R> fmt::Debug for InputRequired<R> {
     }
 }
 
-async fn run<R: ResultType>(mut leg: Leg, mut call: Call, judge: Judge<R>) -> Result<Outcome<R>, Error> {
-    let began = Instant::now();
-    let outcome = leg.client.run_round(&mut call).await;
-    leg.ended(&call, outcome.as_ref().map(|_| false), began.elapsed());
-    let result = outcome?;
-    let kind = if leg.client.server().is_stateless() {
+async fn run<R: ResultType>(mut legs: Legs, mut call: Call, judge: Judge<R>) -> Result<Outcome<R>, Error> {
+    let result = loop {
+        let began = Instant::now();
+        let outcome = legs.leg.client.run_round(&mut call).await;
+        if !legs.go_on(&mut call, outcome.as_ref().map(|_| false), began.elapsed()).await {
+            break outcome?;
+        }
+    };
+    let kind = if legs.leg.client.server().is_stateless() {
         rounds::kind_of(&result, &call.method, call.asked).map_err(|error| error.with_method(&call.method))?
     } else {
         ResultKind::Complete
@@ -124,7 +127,7 @@ async fn run<R: ResultType>(mut leg: Leg, mut call: Call, judge: Judge<R>) -> Re
     if kind == ResultKind::InputRequired {
         let asked = rounds::read(&result).map_err(|error| error.with_method(&call.method))?;
         return Ok(Outcome::InputRequired(InputRequired {
-            leg,
+            legs,
             call,
             requests: asked.input_requests,
             state: asked.request_state,
@@ -133,8 +136,8 @@ async fn run<R: ResultType>(mut leg: Leg, mut call: Call, judge: Judge<R>) -> Re
         }));
     }
     if let Some(created) = created(&call, &result)? {
-        return TaskHandle::created(leg, &mut call, &created).map(Outcome::Task);
+        return TaskHandle::created(legs.leg, &mut call, &created).map(Outcome::Task);
     }
     let result = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
-    judge(&leg.client, call.name.as_deref(), result).await.map(Outcome::Complete)
+    judge(&legs.leg.client, call.name.as_deref(), result).await.map(Outcome::Complete)
 }

@@ -2,7 +2,6 @@
 
 mod route;
 
-use std::fmt;
 use std::future::{IntoFuture, ready};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -25,6 +24,7 @@ use crate::outcome::ByHand;
 use crate::plane::Safety;
 use crate::tasks::TaskOptions;
 
+pub(crate) use self::route::Legs;
 pub use self::route::{Ended, Lease, Leg, Route};
 
 /// A request that is sent when it is awaited, with result type `K::Result`.
@@ -42,18 +42,10 @@ pub struct Request<K> {
 }
 
 /// Where a request gets its client.
+#[derive(Debug)]
 enum Via {
     Client(Client),
     Route(Box<dyn Route>),
-}
-
-impl fmt::Debug for Via {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Client(client) => client.fmt(f),
-            Self::Route(_) => f.write_str("Route"),
-        }
-    }
 }
 
 /// What a [`Request`] asks for. Implemented by the types of this module.

@@ -101,6 +101,12 @@ impl Leg {
     }
 }
 
+impl fmt::Debug for dyn Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Route")
+    }
+}
+
 impl fmt::Debug for Leg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Leg").field("client", &self.client).field("name", &self.name).finish_non_exhaustive()
@@ -120,15 +126,39 @@ fn safety_of(client: &Client, call: &Call) -> Safety {
 }
 
 impl<K: Kind> Request<K> {
-    /// The client and the call that this request is, with what a route keeps of it.
-    pub(crate) async fn open(self) -> Result<(Leg, Call), Error> {
+    /// The call that this request is, and the first leg that it goes over.
+    pub(crate) async fn open(self) -> Result<(Legs, Call), Error> {
         let Self { via, kind, mut options } = self;
-        let leg = match via {
-            Via::Client(client) => Leg::plain(client),
-            Via::Route(route) => open(&*route, &mut options).await?,
+        let (leg, route) = match via {
+            Via::Client(client) => (Leg::plain(client), None),
+            Via::Route(route) => (open(&*route, &mut options).await?, Some(route)),
         };
         let call = super::call_of(kind, options, &leg.client, leg.name.clone())?;
-        Ok((leg, call))
+        Ok((Legs { leg, route, count: 1 }, call))
+    }
+}
+
+/// The legs of a request that is sent step by step.
+#[derive(Debug)]
+pub(crate) struct Legs {
+    pub(crate) leg: Leg,
+    route: Option<Box<dyn Route>>,
+    count: u32,
+}
+
+impl Legs {
+    /// Tells the route how a step ended. `true` where the step is made again, over another leg that is now there.
+    ///
+    /// Dropping the future gives the request up.
+    pub(crate) async fn go_on(&mut self, call: &mut Call, outcome: Result<bool, &Error>, elapsed: Duration) -> bool {
+        let goes_on = self.leg.ended(call, outcome, elapsed);
+        let route = self.route.as_ref().filter(|_| goes_on && outcome.is_err() && self.count < MAX_LEGS);
+        let Some(route) = route else { return false };
+        // Where nobody else takes it, what happened to it tells more than that nobody does.
+        let Ok(leg) = Box::pin(open(&**route, &mut call.options)).await else { return false };
+        self.leg = leg;
+        self.count += 1;
+        true
     }
 }
 

@@ -11,7 +11,7 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::outcome::ByHand;
 use crate::output;
-use crate::request::{CallTool, Leg, Request};
+use crate::request::{CallTool, Legs, Request};
 use crate::tasks::asking::{created, runs_tools};
 use crate::tasks::handle::TaskHandle;
 
@@ -97,16 +97,19 @@ impl TaskCall {
     /// # Cancel safety
     /// Dropping the future has the task cancelled. Once there is a handle, its holder decides.
     pub async fn start(self) -> Result<Started, Error> {
-        let (mut leg, mut call) = self.prepared().await?;
-        let began = Instant::now();
-        let outcome = leg.client.run_round(&mut call).await;
-        leg.ended(&call, outcome.as_ref().map(|_| false), began.elapsed());
-        let result = outcome?;
+        let (mut legs, mut call) = self.prepared().await?;
+        let result = loop {
+            let began = Instant::now();
+            let outcome = legs.leg.client.run_round(&mut call).await;
+            if !legs.go_on(&mut call, outcome.as_ref().map(|_| false), began.elapsed()).await {
+                break outcome?;
+            }
+        };
         match created(&call, &result)? {
-            Some(created) => TaskHandle::created(leg, &mut call, &created).map(Started::Task),
+            Some(created) => TaskHandle::created(legs.leg, &mut call, &created).map(Started::Task),
             None => {
                 let result = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
-                output::judge(&leg.client, call.name.as_deref().unwrap_or_default(), result)
+                output::judge(&legs.leg.client, call.name.as_deref().unwrap_or_default(), result)
                     .await
                     .map(Started::Complete)
             }
@@ -118,13 +121,22 @@ impl TaskCall {
         self.0.by_hand()
     }
 
-    async fn prepared(self) -> Result<(Leg, Call), Error> {
-        let (leg, mut call) = self.0.open().await?;
-        let client = &leg.client;
-        if call.options.task.support.is_none() && call.method == method::TOOLS_CALL && runs_tools(&client.server()) {
-            call.options.task.support = client.task_support(call.name.as_deref().unwrap_or_default()).await?;
+    /// The call, with what is known of the tool.
+    async fn prepared(self) -> Result<(Legs, Call), Error> {
+        let (mut legs, mut call) = self.0.open().await?;
+        while call.options.task.support.is_none()
+            && call.method == method::TOOLS_CALL
+            && runs_tools(&legs.leg.client.server())
+        {
+            let began = Instant::now();
+            match legs.leg.client.task_support(call.name.as_deref().unwrap_or_default()).await {
+                Ok(None) => break,
+                Ok(support) => call.options.task.support = support,
+                Err(error) if legs.go_on(&mut call, Err(&error), began.elapsed()).await => {}
+                Err(error) => return Err(error),
+            }
         }
-        Ok((leg, call))
+        Ok((legs, call))
     }
 }
 
@@ -134,12 +146,16 @@ impl IntoFuture for TaskCall {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (mut leg, mut call) = self.prepared().await?;
-            let began = Instant::now();
-            let outcome: Result<CallToolResult, Error> = leg.client.run(&mut call).await;
-            leg.ended(&call, outcome.as_ref().map(CallToolResult::is_error), began.elapsed());
-            let result = outcome?;
-            output::judge(&leg.client, call.name.as_deref().unwrap_or_default(), result).await
+            let (mut legs, mut call) = self.prepared().await?;
+            let result = loop {
+                let began = Instant::now();
+                let outcome: Result<CallToolResult, Error> = legs.leg.client.run(&mut call).await;
+                let failed = outcome.as_ref().map(CallToolResult::is_error);
+                if !legs.go_on(&mut call, failed, began.elapsed()).await {
+                    break outcome?;
+                }
+            };
+            output::judge(&legs.leg.client, call.name.as_deref().unwrap_or_default(), result).await
         })
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bowline_client::{Attempt, Error, ErrorKind, Safety};
-use bowline_hub::{Pool, PoolSettings, Replica, Verdict};
+use bowline_client::{Attempt, Error, ErrorKind, Outcome, Safety, Started};
+use bowline_hub::{Hub, Member, Pool, PoolSettings, Replica, Verdict};
 use bowline_transport::{
     BoxFuture, Connect, Exchange, Sent, Transport, TransportError, TransportErrorKind, WireRequest, WrapConnect,
     WrapTransport,
@@ -175,4 +175,25 @@ async fn a_server_that_refuses_each_request_is_asked_once_a_call_while_it_is_the
     let error = call.await.unwrap_err();
     assert_eq!((error.kind(), error.sent()), (ErrorKind::Connect, Sent::No));
     assert_eq!(refused.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_by_hand_and_a_task_go_on_to_another_replica_where_they_never_left() {
+    let refused: Arc<AtomicU64> = Arc::default();
+    let (bad, good) = (Host::new("bad"), Host::new("good"));
+    // Which of the two it is that is drawn differs; the bad one stays in, so that it is.
+    let settings = PoolSettings::default().with_seed(7).with_ejection(None);
+    let way = EachRefused(bad.server.connector(), Arc::clone(&refused));
+    let member = Member::new("m", way).replica("good", good.server.connector(), 1).pool(settings).circuit(None);
+    let hub = Hub::builder().member(member).build().unwrap();
+    let call = || hub.call("m.work").arg("n", 1).arg("millis", 0);
+    for _ in 0..20 {
+        let Outcome::Complete(by_hand) = call().by_hand().await.unwrap() else { panic!("it asks nothing") };
+        assert_eq!(by_hand.joined_text(), "good");
+        let Started::Complete(started) = call().as_task().start().await.unwrap() else { panic!("it has no tasks") };
+        assert_eq!(started.joined_text(), "good");
+        assert_eq!(call().as_task().await.unwrap().joined_text(), "good");
+    }
+    assert!(refused.load(Ordering::SeqCst) > 0);
+    assert_eq!((bad.calls(), good.calls()), (0, 60));
 }
