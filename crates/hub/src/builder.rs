@@ -57,7 +57,7 @@ impl HubBuilder {
         self
     }
 
-    /// Sets which tools of any member may be seen and called, beyond what each [`Member::filter`] says. Default: all.
+    /// Sets which tools, prompts and resources of any member may be seen and used, beyond what each [`Member::filter`] says. Default: all.
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = filter;
         self

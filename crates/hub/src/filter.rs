@@ -1,28 +1,75 @@
-//! Which tools of a member may be used.
+//! Which tools, prompts and resources of a member may be used.
 
 use bowline_protocol::{ToolAnnotations, matches_wildcard};
 
-/// Which tools may be seen and called. The default lets all through.
+/// Which tools, prompts and resources may be seen and used. The default lets all through.
 ///
-/// Patterns are of the server's own names, and `*` stands for anything. What a filter leaves out is in no list, and a
-/// call of it fails with [`ErrorKind::Denied`](bowline_client::ErrorKind::Denied) and is not sent.
+/// Patterns are of the server's own names, or URIs, and `*` stands for anything. What a filter leaves out is in no list,
+/// and a use of it fails with [`ErrorKind::Denied`](bowline_client::ErrorKind::Denied) and is not sent. Requests that are
+/// put together by hand ([`Hub::request`](crate::Hub::request), [`Hub::client`](crate::Hub::client)) pass it by.
 ///
-/// What a server says of its tools (annotations) are hints: a server that lies passes a filter by annotation.
+/// What a server says of its tools (annotations) are hints: a server that lies passes a filter by annotation. And what a
+/// URI leads to is the server's to say, which may know one thing by several: who has to keep something out allows what
+/// may be read, rather than denies what may not.
 ///
 /// ```
 /// use bowline_hub::Filter;
 ///
-/// let filter = Filter::new().allow(["read_*", "list_*"]).deny(["read_secret"]).read_only();
+/// let filter = Filter::new()
+///     .allow(["read_*", "list_*"])
+///     .deny(["read_secret"])
+///     .read_only()
+///     .deny_prompts(["*"])
+///     .allow_resources(["file:///srv/public/*"]);
 /// # let _ = filter;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of each list one has to fit.
-    allow: Vec<Vec<String>>,
-    deny: Vec<String>,
+    tools: Patterns,
+    prompts: Patterns,
+    resources: Patterns,
     read_only: bool,
     not_destructive: bool,
     closed_world: bool,
+}
+
+/// What may be used of one kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Patterns {
+    /// Of each list one has to fit.
+    allow: Vec<Vec<String>>,
+    deny: Vec<String>,
+}
+
+impl Patterns {
+    fn allow<P: Into<String>>(&mut self, patterns: impl IntoIterator<Item = P>) {
+        let patterns = patterns.into_iter().map(Into::into);
+        match self.allow.last_mut() {
+            Some(allow) => allow.extend(patterns),
+            None => self.allow.push(patterns.collect()),
+        }
+    }
+
+    fn deny<P: Into<String>>(&mut self, patterns: impl IntoIterator<Item = P>) {
+        self.deny.extend(patterns.into_iter().map(Into::into));
+    }
+
+    fn and(&mut self, other: Self) {
+        self.allow.extend(other.allow);
+        self.deny.extend(other.deny);
+    }
+
+    /// Refuses what may not be used, and names the rule.
+    fn check(&self, name: &str) -> Result<(), &'static str> {
+        let any = |patterns: &[String]| patterns.iter().any(|pattern| matches_wildcard(pattern, name));
+        if any(&self.deny) {
+            return Err("a pattern of `deny` fits it");
+        }
+        if !self.allow.iter().all(|allow| any(allow)) {
+            return Err("no pattern of `allow` fits it");
+        }
+        Ok(())
+    }
 }
 
 impl Filter {
@@ -31,51 +78,77 @@ impl Filter {
         Self::default()
     }
 
-    /// Lets only these through; more calls add more.
+    /// Lets only these tools through; more calls add more.
     #[must_use]
     pub fn allow<P: Into<String>>(mut self, patterns: impl IntoIterator<Item = P>) -> Self {
-        let patterns = patterns.into_iter().map(Into::into);
-        match self.allow.last_mut() {
-            Some(allow) => allow.extend(patterns),
-            None => self.allow.push(patterns.collect()),
-        }
+        self.tools.allow(patterns);
         self
     }
 
     /// Lets through what another filter lets through as well, such as that of a policy.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
-        let Self { allow, deny, read_only, not_destructive, closed_world } = other;
-        self.allow.extend(allow);
-        self.deny.extend(deny);
+        let Self { tools, prompts, resources, read_only, not_destructive, closed_world } = other;
+        self.tools.and(tools);
+        self.prompts.and(prompts);
+        self.resources.and(resources);
         self.read_only |= read_only;
         self.not_destructive |= not_destructive;
         self.closed_world |= closed_world;
         self
     }
 
-    /// Leaves these out, whatever [`allow`](Self::allow) says; more calls add more.
+    /// Leaves these tools out, whatever [`allow`](Self::allow) says; more calls add more.
     #[must_use]
     pub fn deny<P: Into<String>>(mut self, patterns: impl IntoIterator<Item = P>) -> Self {
-        self.deny.extend(patterns.into_iter().map(Into::into));
+        self.tools.deny(patterns);
         self
     }
 
-    /// Leaves out what is not said to change nothing (`readOnlyHint`).
+    /// Lets only these prompts through; more calls add more.
+    #[must_use]
+    pub fn allow_prompts<P: Into<String>>(mut self, patterns: impl IntoIterator<Item = P>) -> Self {
+        self.prompts.allow(patterns);
+        self
+    }
+
+    /// Leaves these prompts out, whatever [`allow_prompts`](Self::allow_prompts) says; more calls add more.
+    #[must_use]
+    pub fn deny_prompts<P: Into<String>>(mut self, patterns: impl IntoIterator<Item = P>) -> Self {
+        self.prompts.deny(patterns);
+        self
+    }
+
+    /// Lets only resources of these URIs through, and only templates whose own text fits; more calls add more.
+    #[must_use]
+    pub fn allow_resources<P: Into<String>>(mut self, patterns: impl IntoIterator<Item = P>) -> Self {
+        self.resources.allow(patterns);
+        self
+    }
+
+    /// Leaves resources of these URIs out, and templates whose own text fits, whatever
+    /// [`allow_resources`](Self::allow_resources) says; more calls add more.
+    #[must_use]
+    pub fn deny_resources<P: Into<String>>(mut self, patterns: impl IntoIterator<Item = P>) -> Self {
+        self.resources.deny(patterns);
+        self
+    }
+
+    /// Leaves tools out that are not said to change nothing (`readOnlyHint`).
     #[must_use]
     pub const fn read_only(mut self) -> Self {
         self.read_only = true;
         self
     }
 
-    /// Leaves out what is not said to destroy nothing (`destructiveHint: false`, or `readOnlyHint`).
+    /// Leaves tools out that are not said to destroy nothing (`destructiveHint: false`, or `readOnlyHint`).
     #[must_use]
     pub const fn not_destructive(mut self) -> Self {
         self.not_destructive = true;
         self
     }
 
-    /// Leaves out what is not said to keep to the server's own things (`openWorldHint: false`).
+    /// Leaves tools out that are not said to keep to the server's own things (`openWorldHint: false`).
     #[must_use]
     pub const fn closed_world(mut self) -> Self {
         self.closed_world = true;
@@ -87,15 +160,9 @@ impl Filter {
         self.read_only || self.not_destructive || self.closed_world
     }
 
-    /// Refuses what may not be used, and names the rule.
+    /// Refuses a tool that may not be used, and names the rule.
     pub(crate) fn check(&self, tool: &str, annotations: Option<&ToolAnnotations>) -> Result<(), &'static str> {
-        let any = |patterns: &[String]| patterns.iter().any(|pattern| matches_wildcard(pattern, tool));
-        if any(&self.deny) {
-            return Err("a pattern of `deny` fits it");
-        }
-        if !self.allow.iter().all(|allow| any(allow)) {
-            return Err("no pattern of `allow` fits it");
-        }
+        self.tools.check(tool)?;
         let says = |hint: fn(&ToolAnnotations) -> Option<bool>| annotations.and_then(hint);
         // What is not said counts as the specification has it: it changes things, it destroys, it reaches out.
         let is_read_only = says(|a| a.read_only_hint) == Some(true);
@@ -109,6 +176,16 @@ impl Filter {
             return Err("the server does not say that it keeps to its own things");
         }
         Ok(())
+    }
+
+    /// Refuses a prompt that may not be used, and names the rule.
+    pub(crate) fn check_prompt(&self, prompt: &str) -> Result<(), &'static str> {
+        self.prompts.check(prompt)
+    }
+
+    /// Refuses a resource, or a template, that may not be used, and names the rule.
+    pub(crate) fn check_resource(&self, uri: &str) -> Result<(), &'static str> {
+        self.resources.check(uri)
     }
 }
 
@@ -130,6 +207,14 @@ mod tests {
             assert!(both.check(refused, None).is_err(), "{refused}");
         }
         assert!(filter.and(Filter::new().read_only()).check("read_file", None).is_err());
+
+        let prompts = Filter::new().allow_prompts(["plan_*"]).and(Filter::new().deny_prompts(["plan_b"]));
+        assert!(prompts.check_prompt("plan_a").is_ok() && prompts.check("x", None).is_ok());
+        assert!(prompts.check_prompt("plan_b").is_err() && prompts.check_prompt("x").is_err());
+        let resources =
+            Filter::new().allow_resources(["note://*"]).and(Filter::new().deny_resources(["note://secret/*"]));
+        assert!(resources.check_resource("note://1").is_ok() && resources.check_prompt("x").is_ok());
+        assert!(resources.check_resource("note://secret/1").is_err() && resources.check_resource("file:///1").is_err());
 
         let reads = ToolAnnotations::new().with_read_only_hint(true);
         let adds = ToolAnnotations::new().with_destructive_hint(false);

@@ -1,5 +1,6 @@
 //! What a name stands for: at once by what is known, or after those were asked who may have it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,9 @@ impl Shared {
             Sought::Prompt => self.by_name::<Prompt>(name),
             Sought::Resource => {
                 let owner = self.office.uris(|uris| uris.whose(name).cloned());
-                owner.and_then(|owner| self.seat(&owner).ok()).map(|seat| Target::Known { seat, own: None })
+                owner
+                    .and_then(|owner| self.seat(&owner).ok())
+                    .map(|seat| Target::Known { seat, own: Some(name.into()) })
             }
             Sought::Member => match self.seat(name) {
                 Ok(seat) => Some(Target::Known { seat, own: None }),
@@ -43,7 +46,7 @@ impl Shared {
         match what {
             Sought::Tool => self.ask_for::<Tool>(name).await,
             Sought::Prompt => self.ask_for::<Prompt>(name).await,
-            Sought::Resource | Sought::Member => self.ask_all(name).await.map(|seat| (seat, None)),
+            Sought::Resource | Sought::Member => self.ask_all(name).await.map(|seat| (seat, Some(name.into()))),
         }
     }
 
@@ -60,7 +63,7 @@ impl Shared {
             let own = Some(Arc::clone(offered.own_name()));
             return Some(Target::Known { seat, own });
         }
-        list.refused(name).map(|why| Target::Nothing(denied(&seat, name, why)))
+        list.refused(name).map(|why| Target::Nothing(denied(&seat, kind::<T>(), name, why)))
     }
 
     fn whose_name(&self, name: &str) -> Option<Arc<Seat>> {
@@ -100,23 +103,40 @@ impl Shared {
             return Ok((seat, Some(own)));
         }
         match list.refused(name) {
-            Some(why) => Err(denied(&seat, name, why)),
+            Some(why) => Err(denied(&seat, kind::<T>(), name, why)),
             None => Err(self.unknown::<T>(name, Some(&seat))),
         }
     }
 
-    /// Asks all members what resources they have, until one has it: so that one that is down delays nobody.
+    /// Asks all members at the same time what resources they have. Whose it is does not depend on who was fastest: it is
+    /// the first by name that lists it, or else that of the closest template. So nobody is waited for who could change
+    /// that no more; one that is down has said so, and one that hangs has its deadlines.
     async fn ask_all(&self, uri: &str) -> Result<Arc<Seat>, Error> {
-        let asking = stream::iter(self.seats()).map(|seat| async move {
-            let listed = seat.resources.get(&seat, false).await.is_ok();
-            listed | seat.templates.get(&seat, false).await.is_ok()
+        let seats = self.seats();
+        let mut unheard: BTreeSet<_> = seats.iter().map(|seat| Arc::clone(&seat.member.name)).collect();
+        let asking = stream::iter(seats).map(|seat| async move {
+            // What failed is not known, and has no say.
+            let _ = tokio::join!(seat.resources.get(&seat, false), seat.templates.get(&seat, false));
+            Arc::clone(&seat.member.name)
         });
         let mut asked = std::pin::pin!(asking.buffer_unordered(self.office.at_once));
-        while asked.next().await.is_some() {
-            let owner = self.office.uris(|uris| uris.whose(uri).cloned());
+        while let Some(heard) = asked.next().await {
+            unheard.remove(&heard);
+            let owner = self.office.uris(|uris| match uris.lists(uri) {
+                Some(first) if unheard.first().is_none_or(|next| first < next) => Some(Arc::clone(first)),
+                _ if unheard.is_empty() => uris.whose(uri).cloned(),
+                _ => None,
+            });
             if let Some(seat) = owner.and_then(|owner| self.seat(&owner).ok()) {
                 return Ok(seat);
             }
+        }
+        let refusing = self.seats().into_iter().find_map(|seat| {
+            let why = seat.resources.now(&seat)?.refused(uri)?;
+            Some(denied(&seat, "resource", uri, why))
+        });
+        if let Some(denied) = refusing {
+            return Err(denied);
         }
         let uri = excerpt(uri, 200);
         Err(Error::unknown_name(format!(
@@ -125,7 +145,7 @@ impl Shared {
     }
 
     fn unknown<T: Offer>(&self, name: &str, seat: Option<&Seat>) -> Error {
-        let (what, name) = (T::LIST.trim_end_matches('s'), excerpt(name, 80));
+        let (what, name) = (kind::<T>(), excerpt(name, 80));
         Error::unknown_name(match seat {
             Some(seat) => {
                 let member = excerpt(&seat.member.name, 80);
@@ -139,4 +159,9 @@ impl Shared {
             }
         })
     }
+}
+
+/// What one of a list is called.
+fn kind<T: Offer>() -> &'static str {
+    T::LIST.trim_end_matches('s')
 }

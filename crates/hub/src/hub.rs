@@ -140,7 +140,9 @@ impl Hub {
 
     /// A reading of a resource, by the member that lists it, or that has the template that it fits.
     ///
-    /// Where none is known to, all members are asked what they have, until one has it.
+    /// Where none is known to, all members are asked what they have at the same time. Then the first by name that lists
+    /// it is read from, or else the one whose template has the most text in common with it, whoever answered first; who
+    /// is down has no say.
     pub fn read(&self, uri: impl Into<String>) -> Request<ReadResource> {
         let uri = uri.into();
         let (route, _) = self.route(Sought::Resource, method::RESOURCES_READ, &uri);
@@ -149,7 +151,12 @@ impl Hub {
 
     /// A reading of a resource of one member.
     pub fn read_from(&self, member: &str, uri: impl Into<String>) -> Request<ReadResource> {
-        ReadResource::routed(self.route_to(member, method::RESOURCES_READ), uri)
+        let uri = uri.into();
+        let target = match self.shared.seat(member) {
+            Ok(seat) => Target::Known { seat, own: Some(uri.as_str().into()) },
+            Err(error) => Target::Nothing(error),
+        };
+        ReadResource::routed(self.route_with(Sought::Resource, method::RESOURCES_READ, target), uri)
     }
 
     /// A filling-in of a prompt, by a name as for [`call`](Self::call).

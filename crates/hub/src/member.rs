@@ -105,7 +105,7 @@ impl Member {
         self
     }
 
-    /// Sets which of its tools may be seen and called. Default: all.
+    /// Sets which of its tools, prompts and resources may be seen and used. Default: all.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = filter;

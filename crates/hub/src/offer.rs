@@ -140,6 +140,10 @@ impl sealed::Sealed for Prompt {
         client.prompts()
     }
 
+    fn refused(&self, seat: &Seat) -> Option<&'static str> {
+        seat.refused_prompt(&self.name)
+    }
+
     fn tells_changes(client: &Client) -> bool {
         client.server().capabilities.prompts.as_ref().is_some_and(|declared| declared.list_changed())
     }
@@ -157,6 +161,10 @@ impl sealed::Sealed for Resource {
 
     fn pages(client: &Client) -> Pages<Self> {
         client.resources()
+    }
+
+    fn refused(&self, seat: &Seat) -> Option<&'static str> {
+        seat.refused_resource(&self.uri)
     }
 
     fn tells_changes(client: &Client) -> bool {
@@ -182,6 +190,10 @@ impl sealed::Sealed for ResourceTemplate {
 
     fn pages(client: &Client) -> Pages<Self> {
         client.resource_templates()
+    }
+
+    fn refused(&self, seat: &Seat) -> Option<&'static str> {
+        seat.refused_resource(&self.uri_template)
     }
 
     fn tells_changes(client: &Client) -> bool {

@@ -15,7 +15,7 @@ use crate::stats::Outcome;
 /// What a request is for.
 #[derive(Debug, Clone)]
 pub(crate) enum Target {
-    /// A member, and what the server itself calls what is asked for, where that has a name.
+    /// A member, and what the server itself calls what is asked for, where that has a name or URI.
     Known { seat: Arc<Seat>, own: Option<Arc<str>> },
     /// Something whose member is not known yet.
     Named(Sought, Arc<str>),
@@ -67,7 +67,17 @@ impl HubRoute {
 
     /// Refuses what a filter leaves out.
     fn permit(&self, seat: &Seat, own: Option<&Arc<str>>) -> Option<Result<(), Error>> {
-        let Some(tool) = own.filter(|_| self.what == Sought::Tool) else { return Some(Ok(())) };
+        let Some(own) = own else { return Some(Ok(())) };
+        let (kind, why) = match self.what {
+            Sought::Member => return Some(Ok(())),
+            Sought::Tool => return self.permit_tool(seat, own),
+            Sought::Prompt => ("prompt", seat.refused_prompt(own)),
+            Sought::Resource => ("resource", seat.refused_resource(own)),
+        };
+        Some(why.map_or(Ok(()), |why| Err(denied(seat, kind, own, why))))
+    }
+
+    fn permit_tool(&self, seat: &Seat, tool: &str) -> Option<Result<(), Error>> {
         let list = seat.tools.now(seat);
         let listed = list.as_ref().and_then(|list| list.by_own_name(tool));
         let why = match (&list, listed) {
@@ -77,13 +87,14 @@ impl HubRoute {
             (None, None) if seat.reads_annotations() => return None,
             (_, None) => seat.refused(tool, None),
         };
-        Some(why.map_or(Ok(()), |why| Err(denied(seat, tool, why))))
+        Some(why.map_or(Ok(()), |why| Err(denied(seat, "tool", tool, why))))
     }
 }
 
-pub(crate) fn denied(seat: &Seat, tool: &str, why: &str) -> Error {
-    let (tool, member) = (bowline_protocol::excerpt(tool, 80), bowline_protocol::excerpt(&seat.member.name, 80));
-    Error::denied(format!("the filter leaves tool \"{tool}\" of server \"{member}\" out: {why}"))
+/// What a filter refuses: a tool, a prompt or a resource, by its name or URI.
+pub(crate) fn denied(seat: &Seat, kind: &str, name: &str, why: &str) -> Error {
+    let (name, member) = (bowline_protocol::excerpt(name, 80), bowline_protocol::excerpt(&seat.member.name, 80));
+    Error::denied(format!("the filter leaves {kind} \"{name}\" of server \"{member}\" out: {why}"))
 }
 
 impl Route for HubRoute {

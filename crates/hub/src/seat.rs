@@ -180,6 +180,18 @@ impl Seat {
         own.and_then(|()| self.office.filter.check(tool, annotations)).err()
     }
 
+    /// Why a prompt may not be used, where it may not.
+    pub(crate) fn refused_prompt(&self, prompt: &str) -> Option<&'static str> {
+        let own = self.member.filter.check_prompt(prompt);
+        own.and_then(|()| self.office.filter.check_prompt(prompt)).err()
+    }
+
+    /// Why a resource, or a template, may not be used, where it may not.
+    pub(crate) fn refused_resource(&self, uri: &str) -> Option<&'static str> {
+        let own = self.member.filter.check_resource(uri);
+        own.and_then(|()| self.office.filter.check_resource(uri)).err()
+    }
+
     /// Whether a filter asks what the server says of its tools.
     pub(crate) fn reads_annotations(&self) -> bool {
         self.member.filter.reads_annotations() || self.office.filter.reads_annotations()

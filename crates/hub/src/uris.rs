@@ -40,9 +40,15 @@ impl Uris {
     /// Whose it is: by a URI that is listed, or else by the template that has the most text in common with it. Of several
     /// members the first by name.
     pub(crate) fn whose(&self, uri: &str) -> Option<&Arc<str>> {
-        if let Some(owner) = self.of.get(uri).and_then(|owners| owners.first()) {
-            return Some(owner);
-        }
+        self.lists(uri).or_else(|| self.closest_template(uri))
+    }
+
+    /// Who lists it: of several members the first by name.
+    pub(crate) fn lists(&self, uri: &str) -> Option<&Arc<str>> {
+        self.of.get(uri)?.first()
+    }
+
+    fn closest_template(&self, uri: &str) -> Option<&Arc<str>> {
         let fitting = self.templates.iter().flat_map(|(member, patterns)| {
             patterns.iter().filter(|pattern| pattern.fits(uri)).map(move |pattern| (pattern.weight, member))
         });

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::changes::Change;
 use crate::pause::Pause;
 use crate::pool::Task;
+use crate::route::denied;
 use crate::seat::{Held, Seat};
 use crate::shared::Shared;
 
@@ -57,6 +58,9 @@ impl fmt::Debug for ResourceWatch {
 type Asked = (Subscription, Held);
 
 async fn ask(seat: &Arc<Seat>, uri: &str) -> Result<Asked, Error> {
+    if let Some(why) = seat.refused_resource(uri) {
+        return Err(denied(seat, "resource", uri, why));
+    }
     let mut held = seat.hold(None).await?;
     let asked = held.subscribe(uri).await;
     // Told now: what it holds of the circuit is that of the question, and not of all that comes after it.
@@ -97,8 +101,8 @@ async fn watch(shared: Weak<Shared>, member: Arc<str>, uri: Arc<str>, first: Ask
                 tell(&seat, uri.as_ref().to_owned());
                 asked = Some(again);
             }
-            Err(error) if error.kind() == ErrorKind::Unsupported => {
-                tracing::warn!(member = %seat.member.name, %error, "the server takes no subscription any more");
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Denied) => {
+                tracing::warn!(member = %seat.member.name, %error, "the resource can be subscribed to no longer");
                 return;
             }
             Err(error) => {

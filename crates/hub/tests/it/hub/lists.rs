@@ -117,6 +117,93 @@ async fn filters_hide_tools_and_refuse_their_calls() {
 }
 
 #[tokio::test]
+async fn filters_hide_prompts_and_resources_and_refuse_their_use() {
+    let prompt = |name: &str| (Prompt::new(name), [bowline_protocol::PromptMessage::user("x")]);
+    let server = ["plan", "plot"].into_iter().fold(MockServer::builder(), |builder, name| {
+        let (prompt, messages) = prompt(name);
+        builder.prompt(prompt, move |_| {
+            let messages = messages.to_vec();
+            async move { Ok(bowline_protocol::GetPromptResult::new(messages)) }
+        })
+    });
+    let server = server
+        .resource(Resource::new("note://open", "open"), ResourceContents::text("note://open", "read me"))
+        .resource(Resource::new("note://shut", "shut"), ResourceContents::text("note://shut", "secret"))
+        .template(ResourceTemplate::new("log://{day}", "log"), |read| async move {
+            Ok(ReadResourceResult::new([ResourceContents::text(&read.params.uri, "quiet")]))
+        })
+        .build();
+    let member = || Member::new("m", server.connector());
+    let filter =
+        || Filter::new().deny_prompts(["plot"]).allow_resources(["note://*", "log://{*"]).deny_resources(["*shut"]);
+    for hub in [hub([member().filter(filter())]), builder([member()]).filter(filter()).build().unwrap()] {
+        // Whether the lists are known or not.
+        for _ in 0..2 {
+            for (kind, denied) in [
+                ("prompt \"m__plot\"", hub.prompt("m__plot").await.unwrap_err()),
+                ("prompt \"plot\"", hub.prompt("m.plot").await.unwrap_err()),
+                ("resource \"note://shut\"", hub.read("note://shut").await.unwrap_err()),
+                ("resource \"note://shut\"", hub.read_from("m", "note://shut").await.unwrap_err()),
+                ("resource \"log://monday\"", hub.read("log://monday").await.unwrap_err()),
+                ("resource \"note://shut\"", hub.subscribe("note://shut").await.unwrap_err()),
+            ] {
+                assert_eq!(denied.kind(), ErrorKind::Denied, "{denied}");
+                assert!(denied.to_string().contains(kind), "{denied}");
+            }
+            assert_eq!(hub.prompts().await.items.iter().map(|one| &*one.name).collect::<Vec<_>>(), ["m__plan"]);
+            assert_eq!(hub.resources().await.items.iter().map(|one| &*one.name).collect::<Vec<_>>(), ["note://open"]);
+            assert_eq!(hub.resource_templates().await.items.len(), 1);
+        }
+        assert!(hub.prompt("m__plan").await.is_ok());
+        assert_eq!(hub.read("note://open").await.unwrap().contents.len(), 1);
+    }
+    let sent = server.received();
+    let used = |method: &str| sent.iter().filter(|line| line.method() == method).count();
+    assert_eq!((used("prompts/get"), used("resources/read"), used("resources/subscribe")), (2, 2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_an_unknown_uri_is_does_not_depend_on_who_is_fastest() {
+    let lists = |uri: &'static str, says: &'static str, delay: u64| {
+        MockServer::builder()
+            .resource(Resource::new(uri, "one"), ResourceContents::text(uri, says))
+            .misbehave(When::method("resources/list"), Misbehaviour::Delay(Duration::from_secs(delay)))
+            .build()
+    };
+    let fits = MockServer::builder()
+        .template(ResourceTemplate::new("note://{id}", "note"), |read| async move {
+            Ok(ReadResourceResult::new([ResourceContents::text(&read.params.uri, "by a template")]))
+        })
+        .build();
+    let (hanging, gate) = Gated::new(&server("x", ""));
+    gate.hangs.store(true, std::sync::atomic::Ordering::SeqCst);
+    let members = || {
+        [
+            Member::new("a", fits.connector()),
+            Member::new("b", lists("note://1", "the slower", 3).connector()),
+            Member::new("c", lists("note://1", "the faster", 0).connector()),
+            Member::new("d", lists("other://1", "else", 5).connector()),
+        ]
+    };
+    let text = |read: ReadResourceResult| match &read.contents[0] {
+        ResourceContents::Text(contents) => contents.text.clone(),
+        other => panic!("{other:?}"),
+    };
+    let first = hub(members());
+    let began = Instant::now();
+    assert_eq!(text(first.read("note://1").await.unwrap()), "the slower");
+    assert_eq!(began.elapsed().as_secs(), 3, "those behind it by name are not waited for");
+    // A template counts only where nobody lists it, which has to be known of all.
+    let second = hub(members());
+    assert_eq!(text(second.read("note://2").await.unwrap()), "by a template");
+    assert_eq!(began.elapsed().as_secs(), 8);
+    // One that hangs is waited for as long as it may take, and then has no say.
+    let third = hub([Member::new("0", hanging).connect_deadline(Duration::from_secs(10))].into_iter().chain(members()));
+    assert_eq!(text(third.read("note://1").await.unwrap()), "the slower");
+    assert_eq!(began.elapsed().as_secs(), 18);
+}
+
+#[tokio::test]
 async fn groups_and_names_choose_members() {
     let member = |name: &'static str| Member::new(name, server("x", name).connector());
     let hub = hub([member("a").group("left"), member("b").group("left").group("right"), member("c")]);
