@@ -1,6 +1,7 @@
 //! A store in one file, for all processes of one machine.
 
 mod file;
+mod looking;
 mod tables;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use crate::error::{StoreError, StoreErrorKind};
 use crate::key::{Key, Names};
 use crate::limits::Limits;
 use crate::store::{Entry, Store, Swapped, Value, Version};
+use crate::watch::Watch;
 
 /// How long an operation waits for other processes.
 const WAIT: Duration = Duration::from_secs(5);
@@ -34,7 +36,10 @@ const WAIT: Duration = Duration::from_secs(5);
 /// there, and so on to 100), which the log and [`set_aside`](Self::set_aside) tell, and a fresh one takes its place.
 /// One in the format of another version is left as it is, and each use is an error of kind
 /// [`Garbage`](StoreErrorKind::Garbage). Times to live go by the clock of
-/// the machine. The folder must lie on a file system that has locks. It cannot [watch](Store::watch).
+/// the machine. The folder must lie on a file system that has locks.
+///
+/// Who [watches](Store::watch) looks at the file ten times a second, and opens it where it looks as if it had changed. Up
+/// to 256 changes are kept for that; beyond them it is told that some were missed.
 ///
 /// ```
 /// use bowline_store::{EmbeddedStore, Key, Store, Value};
@@ -193,12 +198,23 @@ impl Store for EmbeddedStore {
 
     fn lease<'a>(&'a self, key: &'a Key, ttl: Duration) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
         let place = tables::lease(key);
-        Box::pin(self.write(move |tables, limits| {
-            if tables.version(&place)?.is_some() {
+        Box::pin(async move {
+            // Whoever waits for a lease asks often, and looking costs no write.
+            let held = self.read({
+                let place = place.clone();
+                move |file| tables::get(file, &place, now_ms())
+            });
+            if held.await?.flatten().is_some() {
                 return Ok(None);
             }
-            tables.set(&place, &[], Some(ttl), limits).map(Some)
-        }))
+            let taken = self.write(move |tables, limits| {
+                if tables.version(&place)?.is_some() {
+                    return Ok(None);
+                }
+                tables.set(&place, &[], Some(ttl), limits).map(Some)
+            });
+            taken.await
+        })
     }
 
     fn renew<'a>(&'a self, key: &'a Key, holder: Version, ttl: Duration) -> BoxFuture<'a, Result<bool, StoreError>> {
@@ -214,6 +230,10 @@ impl Store for EmbeddedStore {
             }
             tables.remove(&place)
         }))
+    }
+
+    fn watch<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Result<Option<Watch>, StoreError>> {
+        Box::pin(async move { looking::watch(self.clone(), namespace.to_owned()).await.map(Some) })
     }
 }
 

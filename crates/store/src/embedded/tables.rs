@@ -20,9 +20,13 @@ const ENTRIES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("entries"
 /// Where something ends by itself, in the order in which it does.
 const ENDS: TableDefinition<'_, (u64, &str), ()> = TableDefinition::new("ends");
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+/// The places of the last changes of values, in the order of the changes.
+const CHANGES: TableDefinition<'_, u64, &str> = TableDefinition::new("changes");
 
 const FORMAT: u64 = 1;
 const NEVER: u64 = u64::MAX;
+/// How many changes are kept for those who watch. Who looks too seldom for that is told that some were missed.
+const KEPT_CHANGES: u64 = 256;
 /// How many entries that have ended a change takes away.
 const SWEEP: usize = 64;
 
@@ -108,6 +112,38 @@ pub(super) fn get(file: &ReadTransaction, place: &str, now: u64) -> Result<Optio
     Ok(head.is_live(place, now).then(|| Entry::new(Bytes::copy_from_slice(bytes), head.version)))
 }
 
+/// What changed in a namespace since a change of this number.
+pub(super) struct Changed {
+    /// The number of the last change.
+    pub(super) last: u64,
+    pub(super) names: Vec<String>,
+    /// Whether there were more than are kept, or the file is another.
+    pub(super) missed: bool,
+}
+
+/// What changed in a namespace since then; nothing where that is not said.
+pub(super) fn changed(file: &ReadTransaction, namespace: &str, since: Option<u64>) -> Result<Changed, Failure> {
+    let last = match file.open_table(NUMBERS) {
+        Ok(numbers) => numbers.get("changes")?.map_or(0, |last| last.value()),
+        Err(TableError::TableDoesNotExist(_)) => 0,
+        Err(error) => return Err(error.into()),
+    };
+    let since = since.unwrap_or(last);
+    if since == last {
+        return Ok(Changed { last, names: Vec::new(), missed: false });
+    }
+    if since > last || last - since > KEPT_CHANGES {
+        return Ok(Changed { last, names: Vec::new(), missed: true });
+    }
+    let prefix = format!("={namespace}/");
+    let mut names = Vec::new();
+    for change in file.open_table(CHANGES)?.range(since + 1..=last)? {
+        let (_, place) = change?;
+        names.extend(place.value().strip_prefix(&prefix).map(str::to_owned));
+    }
+    Ok(Changed { last, names, missed: false })
+}
+
 /// A page of names.
 pub(super) fn names(file: &ReadTransaction, names: &Names, now: u64) -> Result<Vec<String>, Failure> {
     let entries = match file.open_table(ENTRIES) {
@@ -138,6 +174,7 @@ pub(super) struct Tables<'t> {
     entries: Table<'t, &'static str, &'static [u8]>,
     ends: Table<'t, (u64, &'static str), ()>,
     numbers: Table<'t, &'static str, u64>,
+    changes: Table<'t, u64, &'static str>,
     now: u64,
     changed: bool,
 }
@@ -154,7 +191,8 @@ impl<'t> Tables<'t> {
         }
         let entries = change.open_table(ENTRIES)?;
         let ends = change.open_table(ENDS)?;
-        let mut tables = Self { entries, ends, numbers, now: now_ms(), changed: false };
+        let changes = change.open_table(CHANGES)?;
+        let mut tables = Self { entries, ends, numbers, changes, now: now_ms(), changed: false };
         for _ in 0..SWEEP {
             let first = tables.ends.first()?.map(|(key, _)| (key.value().0, key.value().1.to_owned()));
             let Some((ends, place)) = first.filter(|(ends, _)| *ends <= tables.now) else { break };
@@ -208,12 +246,29 @@ impl<'t> Tables<'t> {
         self.make_room(weight(place, bytes.len()), limits)?;
         let version = self.next_version()?;
         self.write(place, Head { version, ends: self.end_of(place, ttl) }, bytes)?;
+        self.tell(place)?;
         Ok(version)
     }
 
     /// Takes away what is at a place; tells whether there was something that had not ended.
     pub(super) fn remove(&mut self, place: &str) -> Result<bool, Failure> {
-        Ok(self.take(place)?.is_some_and(|head| head.is_live(place, self.now)))
+        let was_there = self.take(place)?.is_some_and(|head| head.is_live(place, self.now));
+        if was_there {
+            self.tell(place)?;
+        }
+        Ok(was_there)
+    }
+
+    /// Notes for those who watch that a value was changed.
+    fn tell(&mut self, place: &str) -> Result<(), Failure> {
+        if is_lease(place) {
+            return Ok(());
+        }
+        let number = self.number("changes")?.unwrap_or(0).saturating_add(1);
+        self.numbers.insert("changes", number)?;
+        self.changes.insert(number, place)?;
+        self.changes.remove(number.saturating_sub(KEPT_CHANGES))?;
+        Ok(())
     }
 
     pub(super) fn renew(&mut self, place: &str, holder: Version, ttl: Duration) -> Result<bool, Failure> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_store::{
-    EmbeddedStore, Entry, Key, Limits, Names, Store, StoreError, StoreErrorKind, Swapped, Value, Version,
+    Change, EmbeddedStore, Entry, Key, Limits, Names, Store, StoreError, StoreErrorKind, Swapped, Value, Version, Watch,
 };
 use bowline_transport::BoxFuture;
 use redb::ReadableTable as _;
@@ -53,6 +53,9 @@ impl Store for Kept {
     }
     fn release<'a>(&'a self, key: &'a Key, by: Version) -> BoxFuture<'a, Result<bool, StoreError>> {
         self.store.release(key, by)
+    }
+    fn watch<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Result<Option<Watch>, StoreError>> {
+        self.store.watch(namespace)
     }
 }
 
@@ -107,6 +110,50 @@ async fn a_process_that_is_killed_in_the_middle_of_a_change_leaves_the_file_soun
         store.put(&key("kept"), Value::from("before")).await.unwrap();
     }
     assert_eq!(store.set_aside(), 0);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_lease_writes_nothing_while_it_is_held() {
+    let (_folder, store) = folder();
+    let ttl = Duration::from_secs(600);
+    let holder = store.lease(&key("a"), ttl).await.unwrap().unwrap();
+    let before = fs::read(store.path()).unwrap();
+    for _ in 0..20 {
+        assert_eq!(store.lease(&key("a"), ttl).await.unwrap(), None);
+    }
+    assert!(fs::read(store.path()).unwrap() == before, "the file is another");
+    assert!(store.release(&key("a"), holder).await.unwrap());
+    assert!(store.lease(&key("a"), ttl).await.unwrap().unwrap() > holder);
+}
+
+#[tokio::test]
+async fn who_watches_hears_what_others_change_and_that_more_changed_than_is_kept() {
+    let (_folder, store) = folder();
+    let other = EmbeddedStore::new(store.path());
+    // Before there is a file.
+    let mut watch = store.watch("test").await.unwrap().unwrap();
+    other.lease(&key("a"), Duration::from_secs(60)).await.unwrap().unwrap();
+    other.put(&key("b"), Value::from("b")).await.unwrap();
+    assert!(!other.delete(&key("nothing")).await.unwrap());
+    other.delete(&key("b")).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(watch.next().await, Some(Change::Entry("b".into())));
+    }
+    drop(watch);
+    let mut late = store.watch("test").await.unwrap().unwrap();
+    for _ in 0..270 {
+        other.put(&key("c"), Value::from("c")).await.unwrap();
+    }
+    // However often it looked meanwhile, it is told of each change or that there were more.
+    let mut told = 0;
+    while told < 270 {
+        match late.next().await.unwrap() {
+            Change::Entry(name) => assert_eq!(name, "c"),
+            Change::Missed => break,
+            other => panic!("{other:?}"),
+        }
+        told += 1;
+    }
 }
 
 fn aside(nth: u64) -> String {
