@@ -2,8 +2,10 @@
 
 mod layer;
 mod service;
+mod shared;
 mod store;
 
 pub use layer::{CacheBuilder, CacheLayer};
 pub use service::Cache;
+pub use shared::{Answer, Question, SharedAnswers};
 pub use store::CacheStats;

@@ -91,6 +91,7 @@ counters!(CacheStats {
     Counter hits = "bowline_cache_hits_total", "Calls that got a kept answer that was fresh.";
     Counter misses = "bowline_cache_misses_total", "Calls that found no such answer.";
     Counter shared = "bowline_cache_shared_total", "Calls that waited for the answer to another call like them.";
+    Counter from_others = "bowline_cache_from_others_total", "Calls that got an answer that another process had got.";
     Counter stale = "bowline_cache_stale_total", "Calls that got an answer that was no longer fresh.";
     Counter evictions = "bowline_cache_evictions_total", "Answers that made room for others.";
     Gauge entries = "bowline_cache_entries", "Answers that are kept.";

@@ -10,8 +10,8 @@ use serde::Deserialize;
 /// What tells one question from another: the method and the text of its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
-    method: Box<str>,
-    params: Bytes,
+    pub(crate) method: Box<str>,
+    pub(crate) params: Bytes,
 }
 
 impl Key {

@@ -24,7 +24,7 @@ pub use bowline_client::{Counter, CounterKind, Counters, Prometheus};
 pub use breaker::{
     Breaker, BreakerBuilder, BreakerEvent, BreakerEvents, BreakerFuture, BreakerLayer, BreakerState, BreakerStats,
 };
-pub use cache::{Cache, CacheBuilder, CacheLayer, CacheStats};
+pub use cache::{Answer, Cache, CacheBuilder, CacheLayer, CacheStats, Question, SharedAnswers};
 pub use deadline::{Deadline, DeadlineBuilder, DeadlineFuture, DeadlineLayer, DeadlineStats};
 pub use drain::{Drain, DrainLayer, DrainReport, DrainStats};
 pub use fallback::{Fallback, FallbackLayer, FallbackStats};

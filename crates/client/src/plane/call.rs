@@ -235,7 +235,7 @@ impl Call {
             && how.session.is_none()
             && !how.by_hand
             && !how.task_wanted
-            && how.task_support.is_none()
+            && how.task_support != Some(TaskSupport::Required)
     }
 
     /// Says what the method is applied to. Default: what the parameters say, for methods of the specification.

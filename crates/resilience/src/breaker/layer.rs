@@ -225,6 +225,20 @@ impl BreakerLayer {
         self.0.change_all(Machine::force_open);
     }
 
+    /// Opens the breaker of a tool, or that of the server, for this long, a day at most, as if it had found out itself
+    /// that too many calls fail: for what is known from elsewhere. One that is open for longer already stays so, and with
+    /// [`Scope::Server`] there is no breaker of a tool.
+    pub fn open_for(&self, tool: Option<&str>, time: Duration) {
+        self.0.open_for(tool.map(Arc::from), time.min(Duration::from_secs(86_400)));
+    }
+
+    /// For how long the breaker of a tool, or that of the server, lets nothing through; none where it does, and where it
+    /// stays open until it is [reset](Self::reset).
+    pub fn open_time(&self, tool: Option<&str>) -> Option<Duration> {
+        let until = self.0.machines().get(tool)?.open_until_when()?;
+        Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
+    }
+
     /// Closes all breakers and forgets how calls went.
     pub fn reset(&self) {
         self.0.change_all(Machine::reset);
@@ -316,6 +330,20 @@ impl Shared {
                 None => judge(error),
             },
         }
+    }
+
+    fn open_for(&self, tool: Option<Arc<str>>, time: Duration) {
+        if time.is_zero() || (tool.is_some() && self.scope == Scope::Server) {
+            return;
+        }
+        let now = Instant::now();
+        let mut machines = self.machines();
+        let machine = machines.entry(tool.as_ref(), || Machine::new(&self.rules, now));
+        let before = machine.state();
+        machine.open_until(now + time);
+        let after = machine.state();
+        drop(machines);
+        self.told(tool.as_ref(), before, after);
     }
 
     fn change_all(&self, change: impl Fn(&mut Machine)) {

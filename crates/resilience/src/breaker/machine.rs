@@ -141,6 +141,25 @@ impl Machine {
         }
     }
 
+    /// Lets nothing through until then, as if it had found out by itself; not where it does so for longer already.
+    pub(super) fn open_until(&mut self, then: Instant) {
+        if let State::Open { until } = self.state
+            && until.is_none_or(|until| until >= then)
+        {
+            return;
+        }
+        self.openings = self.openings.max(1);
+        self.enter(State::Open { until: Some(then) });
+    }
+
+    /// Until when it lets nothing through, where it does not and that has an end.
+    pub(super) const fn open_until_when(&self) -> Option<Instant> {
+        match self.state {
+            State::Open { until } => until,
+            _ => None,
+        }
+    }
+
     /// Lets nothing through until it is reset.
     pub(super) fn force_open(&mut self) {
         self.enter(State::Open { until: None });
@@ -216,6 +235,22 @@ mod tests {
         assert_eq!(machine.state(), BreakerState::Closed, "a success does not open it");
         run(&mut machine, End::Failed, now);
         assert_eq!(machine.state(), BreakerState::Open);
+    }
+
+    #[test]
+    fn what_others_found_out_opens_it_for_as_long_and_no_shorter_than_it_knows_itself() {
+        let now = Instant::now();
+        let second = Duration::from_secs(1);
+        let mut machine = Machine::new(&RULES, now);
+        machine.open_until(now + 3 * second);
+        machine.open_until(now + second);
+        assert_eq!(machine.open_until_when(), Some(now + 3 * second));
+        assert_eq!(machine.admit(&RULES, now), Admission::Refused(Some(3 * second)));
+        run(&mut machine, End::Failed, now + 3 * second);
+        assert_eq!(machine.open_until_when(), Some(now + 13 * second), "the second time is a longer one");
+        machine.force_open();
+        machine.open_until(now + 20 * second);
+        assert_eq!(machine.admit(&RULES, now + 20 * second), Admission::Refused(None));
     }
 
     #[test]

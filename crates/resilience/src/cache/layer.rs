@@ -6,7 +6,7 @@ use std::time::Duration;
 use tower_layer::Layer;
 
 use super::store::Store;
-use super::{Cache, CacheStats};
+use super::{Cache, CacheStats, SharedAnswers};
 use crate::settings::{InvalidSetting, check};
 
 /// Keeps the answers to calls that only read, and gives them to calls that ask the same.
@@ -18,7 +18,8 @@ use crate::settings::{InvalidSetting, check};
 /// server's questions, and whatever was asked with metadata of its own.
 ///
 /// Outside of everything else, since what is kept needs no deadline and no breaker. A layer is for one server and one
-/// user: its answers are given to whoever asks. A clone is a handle to the same answers.
+/// user: its answers are given to whoever asks. A clone is a handle to the same answers. With
+/// [`shared`](CacheBuilder::shared) other processes have them as well.
 ///
 /// [`ClientBuilder::cache`]: bowline_client::ClientBuilder::cache
 ///
@@ -36,17 +37,18 @@ use crate::settings::{InvalidSetting, check};
 pub struct CacheLayer(pub(super) Arc<Store>);
 
 /// Settings of a [`CacheLayer`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct CacheBuilder {
     ttl: Duration,
     stale_on_error: Duration,
     max_bytes: u64,
+    shared: Option<Arc<dyn SharedAnswers>>,
 }
 
 impl Default for CacheBuilder {
     fn default() -> Self {
-        Self { ttl: Duration::from_secs(60), stale_on_error: Duration::ZERO, max_bytes: 16 << 20 }
+        Self { ttl: Duration::from_secs(60), stale_on_error: Duration::ZERO, max_bytes: 16 << 20, shared: None }
     }
 }
 
@@ -67,6 +69,16 @@ impl CacheBuilder {
     /// Sets how many bytes the answers take together. Default: 16 MiB. Those that were not used for longest make room.
     pub const fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;
+        self
+    }
+
+    /// Shares the answers with other processes: what one has got, the others need not ask for. Default: they stay in this
+    /// one.
+    ///
+    /// An answer that is kept is put there before it is given, so this is for calls that take longer than that.
+    /// [`CacheLayer::clear`] drops nothing there, but from then on what came before is taken from there no more.
+    pub fn shared(mut self, answers: impl SharedAnswers) -> Self {
+        self.shared = Some(Arc::new(answers));
         self
     }
 
@@ -92,8 +104,8 @@ impl CacheLayer {
     }
 
     fn of(settings: CacheBuilder) -> Self {
-        let CacheBuilder { ttl, stale_on_error, max_bytes } = settings;
-        Self(Arc::new(Store::new(ttl, stale_on_error, max_bytes)))
+        let CacheBuilder { ttl, stale_on_error, max_bytes, shared } = settings;
+        Self(Arc::new(Store::new(ttl, stale_on_error, max_bytes, shared)))
     }
 
     /// What it did so far. What was evicted may be counted a little later: [`settle`](Self::settle) first where that

@@ -66,9 +66,13 @@ where
     let counters = &store.counters;
     counters.misses.fetch_add(1, Ordering::Relaxed);
     // Who makes the call gets the reply as it came, all others what may be shared of it.
-    let mut own: Option<Reply> = None;
+    let (mut own, mut found): (Option<Reply>, Option<Entry>) = (None, None);
     let flight = store.flights.try_get_with_by_ref(&key, async {
         let epoch = store.epoch();
+        if let Some(entry) = store.of_others(&key, epoch).await {
+            found = Some(entry.clone());
+            return Ok(Some(entry));
+        }
         let reply = ask(&mut inner, call.clone()).await?;
         let entry = match Kept::of(&reply) {
             Some(good) => Some(store.put(&key, good, reply.elapsed(), epoch).await),
@@ -78,6 +82,10 @@ where
         Ok::<Option<Entry>, Error>(entry)
     });
     let outcome = flight.await;
+    if let Some(entry) = found {
+        store.flights.invalidate(&key).await;
+        return Ok(Reply::new(entry.raw));
+    }
     match (own, outcome) {
         (Some(reply), _) => {
             store.flights.invalidate(&key).await;

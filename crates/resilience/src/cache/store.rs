@@ -1,8 +1,8 @@
 //! What is kept, for how long, and what is on its way.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use bowline_client::Error;
 use bowline_protocol::RawJson;
@@ -11,8 +11,10 @@ use moka::notification::RemovalCause;
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
+use super::shared::{Answer, Question, SharedAnswers, within};
 use crate::keep::{Kept, Key};
 
+const DAY: Duration = Duration::from_secs(86_400);
 /// How many questions may be on their way at once and be shared.
 const FLIGHTS: u64 = 4096;
 
@@ -26,6 +28,8 @@ pub struct CacheStats {
     pub misses: u64,
     /// How many of those waited for the answer to another call like them.
     pub shared: u64,
+    /// How many of those got an answer that another process had got.
+    pub from_others: u64,
     /// How many got an answer that was no longer fresh, since the server could not be had.
     pub stale: u64,
     /// How many answers made room for others.
@@ -59,8 +63,12 @@ pub(super) struct Store {
     entries: Cache<Key, Entry>,
     /// Questions that are on their way, and what comes of them where it may be shared.
     pub(super) flights: Cache<Key, Option<Entry>>,
+    /// Answers that other processes may have as well.
+    pub(super) others: Option<Arc<dyn SharedAnswers>>,
     /// Counts how often all was dropped.
     epoch: AtomicU64,
+    /// When that was last: what others got before is old.
+    cleared: Mutex<Option<SystemTime>>,
     pub(super) counters: Arc<Counters>,
 }
 
@@ -69,6 +77,7 @@ pub(super) struct Counters {
     pub(super) hits: AtomicU64,
     pub(super) misses: AtomicU64,
     pub(super) shared: AtomicU64,
+    from_others: AtomicU64,
     pub(super) stale: AtomicU64,
     evictions: AtomicU64,
     entries: AtomicU64,
@@ -77,7 +86,12 @@ pub(super) struct Counters {
 }
 
 impl Store {
-    pub(super) fn new(ttl: Duration, stale_on_error: Duration, max_bytes: u64) -> Self {
+    pub(super) fn new(
+        ttl: Duration,
+        stale_on_error: Duration,
+        max_bytes: u64,
+        others: Option<Arc<dyn SharedAnswers>>,
+    ) -> Self {
         let counters = Arc::new(Counters::default());
         let entries = Cache::builder()
             .max_capacity(max_bytes)
@@ -92,7 +106,8 @@ impl Store {
             })
             .build();
         let flights = Cache::builder().max_capacity(FLIGHTS).build();
-        Self { ttl, stale_on_error, entries, flights, epoch: AtomicU64::new(0), counters }
+        let (epoch, cleared) = (AtomicU64::new(0), Mutex::default());
+        Self { ttl, stale_on_error, entries, flights, others, epoch, cleared, counters }
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -104,17 +119,40 @@ impl Store {
         self.entries.get(key).await
     }
 
-    /// Keeps an answer to a question that was asked in `epoch`; gives it to whoever waits for it.
+    /// Keeps an answer to a question that was asked in `epoch`, here and for others; gives it to whoever waits for it.
     pub(super) async fn put(&self, key: &Key, kept: Kept, took: Duration, epoch: u64) -> Entry {
-        let ttl = kept.ttl.unwrap_or(self.ttl);
-        let fresh_until = Instant::now() + ttl.min(Duration::from_secs(86_400));
-        let entry = Entry { raw: kept.raw, fresh_until, took };
+        let ttl = kept.ttl.unwrap_or(self.ttl).min(DAY);
+        let entry = Entry { raw: kept.raw, fresh_until: Instant::now() + ttl, took };
         if !ttl.is_zero() && epoch == self.epoch() {
-            self.counters.entries.fetch_add(1, Ordering::Relaxed);
-            self.counters.bytes.fetch_add(weight(key, &entry), Ordering::Relaxed);
-            self.entries.insert(key.clone(), entry.clone()).await;
+            self.keep(key, &entry).await;
+            if let Some(others) = &self.others {
+                let now = SystemTime::now();
+                let answer = Answer::new(entry.raw.clone(), now, now + ttl);
+                let _ = within(others.put(&Question::from(key), answer)).await;
+            }
         }
         entry
+    }
+
+    async fn keep(&self, key: &Key, entry: &Entry) {
+        self.counters.entries.fetch_add(1, Ordering::Relaxed);
+        self.counters.bytes.fetch_add(weight(key, entry), Ordering::Relaxed);
+        self.entries.insert(key.clone(), entry.clone()).await;
+    }
+
+    /// A fresh answer that another process got to a question that is asked in `epoch`.
+    pub(super) async fn of_others(&self, key: &Key, epoch: u64) -> Option<Entry> {
+        let others = self.others.as_ref()?;
+        let answer = within(others.get(&Question::from(key))).await.flatten()?;
+        let left = answer.fresh_until.duration_since(SystemTime::now()).ok().filter(|left| !left.is_zero())?;
+        let cleared = *self.cleared.lock().unwrap_or_else(PoisonError::into_inner);
+        if epoch != self.epoch() || cleared.is_some_and(|cleared| answer.came <= cleared) {
+            return None;
+        }
+        let entry = Entry { raw: answer.result, fresh_until: Instant::now() + left.min(DAY), took: Duration::ZERO };
+        self.keep(key, &entry).await;
+        self.counters.from_others.fetch_add(1, Ordering::Relaxed);
+        Some(entry)
     }
 
     /// An answer that is no longer fresh, and may stand in for an error.
@@ -130,17 +168,21 @@ impl Store {
 
     /// Drops all, and with it what is on its way.
     pub(super) fn clear(&self) {
+        // Before the count: whoever sees that nothing was dropped since has seen no later time.
+        *self.cleared.lock().unwrap_or_else(PoisonError::into_inner) = Some(SystemTime::now());
         self.epoch.fetch_add(1, Ordering::AcqRel);
         self.entries.invalidate_all();
         self.flights.invalidate_all();
     }
 
     pub(super) fn stats(&self) -> CacheStats {
-        let Counters { hits, misses, shared, stale, evictions, entries, bytes, saved_micros } = &*self.counters;
+        let Counters { hits, misses, shared, from_others, stale, evictions, entries, bytes, saved_micros } =
+            &*self.counters;
         CacheStats {
             hits: hits.load(Ordering::Relaxed),
             misses: misses.load(Ordering::Relaxed),
             shared: shared.load(Ordering::Relaxed),
+            from_others: from_others.load(Ordering::Relaxed),
             stale: stale.load(Ordering::Relaxed),
             evictions: evictions.load(Ordering::Relaxed),
             entries: entries.load(Ordering::Relaxed),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bowline_client::{Client, ErrorKind, Safety};
-use bowline_protocol::{CallToolResult, Tool};
+use bowline_protocol::{CallToolResult, Revision, TaskSupport, Tool, ToolExecution};
 use bowline_resilience::CacheLayer;
 use bowline_testkit::{Misbehaviour, MockServer, ToolCall, When};
 use bowline_transport::Sent;
@@ -32,6 +32,30 @@ fn counting() -> (MockServer, Arc<AtomicU64>) {
         .tool(Tool::new("fails", schema), |_| async { Ok(CallToolResult::error("no")) })
         .build();
     (server, runs)
+}
+
+#[tokio::test]
+async fn what_a_listed_tool_answers_is_kept_unless_it_has_to_run_as_a_task() {
+    for (support, runs) in [(None, 1), (Some(TaskSupport::Optional), 1), (Some(TaskSupport::Required), 2)] {
+        let tool = Tool::new("count", json!({"type": "object"}));
+        let tool = match support {
+            Some(support) => tool.with_execution(ToolExecution::new().with_task_support(support)),
+            None => tool,
+        };
+        let ran: Arc<AtomicU64> = Arc::default();
+        let counted = Arc::clone(&ran);
+        let server = MockServer::builder().revisions([Revision::V2025_11_25]).tool(tool, move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { Ok(CallToolResult::text("")) }
+        });
+        let server = server.task_times(Some(Duration::from_secs(60)), Duration::from_millis(5)).build();
+        let client = Client::builder().layer(CacheLayer::default()).connect(server.connector()).await.unwrap();
+        client.tools().all().await.unwrap();
+        for _ in 0..2 {
+            client.call("count").safety(Safety::ReadOnly).await.unwrap();
+        }
+        assert_eq!(ran.load(Ordering::SeqCst), runs);
+    }
 }
 
 #[tokio::test(start_paused = true)]
