@@ -6,6 +6,8 @@ pub mod blocking;
 mod configured;
 mod connect;
 pub mod prelude;
+#[cfg(feature = "store")]
+mod stored;
 mod target;
 #[cfg(all(feature = "http", feature = "websocket"))]
 mod upgrade;
@@ -18,7 +20,7 @@ pub use bowline_auth as auth;
 pub use bowline_client::TraceContextProvider;
 pub use bowline_client::{
     Attempt, ByHand, Cache, CacheStats, Call, CallService, Change, Client, ClientBuilder, ConnectionEvent,
-    ConnectionEvents, ElicitationHandler, ElicitationSupport, Eras, Error, ErrorKind, Event, Events, Folders,
+    ConnectionEvents, ElicitationHandler, ElicitationSupport, EraStore, Eras, Error, ErrorKind, Event, Events, Folders,
     HandlerResult, InputRequired, KeepAlive, Listed, Outcome, Pages, ProgressSink, Reconnect, Reply, Request,
     RequestContext, RootsProvider, Safety, SamplingHandler, SamplingSupport, ServerInfo, Subscription, SubscriptionEnd,
     Supporting, Timeouts, form, refused, request,
@@ -65,6 +67,10 @@ pub use configured::{Members, pool_settings};
 pub use connect::connect;
 #[cfg(feature = "stdio")]
 pub use connect::stdio;
+#[cfg(feature = "store")]
+pub use stored::StoredEras;
+#[cfg(all(feature = "store", feature = "resilience"))]
+pub use stored::{SharedBreaker, StoredAnswers};
 pub use target::{Target, TargetOptions, TransportChoice};
 
 /// The examples of the book's chapter.

@@ -63,8 +63,11 @@ impl Dialer {
         let mut patience = Patience::new(self.settings.timeouts.connect);
         let wanted = match self.wanted {
             Wanted::Newest { known } => {
-                let implied = self.connector.era();
-                Wanted::Newest { known: implied.or_else(|| self.eras.get(&self.identity)).or(known) }
+                let kept = match self.connector.era() {
+                    None => Box::pin(self.eras.recall(&self.identity)).await,
+                    implied => implied,
+                };
+                Wanted::Newest { known: kept.or(known) }
             }
             this => this,
         };
@@ -82,7 +85,7 @@ impl Dialer {
             agreed => agreed?,
         };
         if matches!(self.wanted, Wanted::Newest { .. }) {
-            self.eras.set(&self.identity, server.revision.era());
+            Box::pin(self.eras.learn(&self.identity, server.revision.era())).await;
         }
         owner.keep_alive();
         Ok(Link { owner, server, epoch, since: Instant::now(), told: AtomicBool::new(false) })

@@ -57,7 +57,7 @@ pub use builder::ClientBuilder;
 pub use cache::{Cache, CacheStats};
 pub use client::{Client, WeakClient};
 pub use declared::{ElicitationSupport, SamplingSupport};
-pub use eras::Eras;
+pub use eras::{EraStore, Eras};
 pub use error::{Attempt, Error, ErrorKind};
 pub use events::{Event, Events};
 pub use export::{Counter, CounterKind, Counters, Prometheus};
