@@ -123,6 +123,56 @@ pub(crate) const SAMPLES: &[(Host, &str, &str)] = &[
          \x20 tickets:\n    type: remote\n    url: https://tickets.example.com/mcp\n    headers: [\"X-Key: ${env://KEY}\"]\n",
     ),
     (
+        Host::DevContainer,
+        "devcontainer.json",
+        r#"{"image":"debian","customizations":{"vscode":{"mcp":{
+            // both
+            "servers":{"tickets":{"type":"http","url":"https://tickets.example.com/mcp","headers":{"X-Key":"${env:KEY}"}},
+            "db":{"type":"stdio","command":"uvx","args":["example-db-mcp"],"env":{"DB_DSN":"${env:DB_DSN}"}}},}}}}"#,
+    ),
+    (
+        Host::Kilo,
+        "mcp.json",
+        r#"{"mcpServers":{"tickets":{"type":"streamable-http","url":"https://tickets.example.com/mcp","headers":{"X-Key":"${env:KEY}"},"timeout":90,"alwaysAllow":["list_tickets"]},
+            "db":{"command":"uvx","args":["example-db-mcp"],"env":{"DB_DSN":"${env:DB_DSN}"},"disabled":false}}}"#,
+    ),
+    (
+        Host::JetBrainsAi,
+        "pasted.json",
+        r#"{"mcpServers":{"tickets":{"url":"https://tickets.example.com/mcp","headers":{"X-Key":"key"}},
+            "db":{"command":"uvx","args":["example-db-mcp"],"env":{"DB_DSN":"dsn"}}}}"#,
+    ),
+    (
+        Host::AmazonQIde,
+        "default.json",
+        r#"{"mcpServers":{"tickets":{"type":"http","url":"https://tickets.example.com/mcp","headers":{"X-Key":"${env:KEY}"},"timeout":90000,"disabled":false},
+            "db":{"command":"uvx","args":["example-db-mcp"],"env":{"DB_DSN":"${env:DB_DSN}"}}}}"#,
+    ),
+    (
+        Host::Kiro,
+        "mcp.json",
+        r#"{"mcpServers":{"tickets":{"url":"https://tickets.example.com/mcp","headers":{"X-Key":"${KEY}"},"disabled":false,"autoApprove":["list_tickets"]},
+            "db":{"command":"uvx","args":["example-db-mcp"],"env":{"DB_DSN":"${DB_DSN}"}}}}"#,
+    ),
+    (
+        Host::FastMcp,
+        "fastmcp.json",
+        r#"{"mcpServers":{"tickets":{"url":"https://tickets.example.com/mcp","transport":"http","headers":{"X-Key":"key"}},
+            "db":{"command":"uvx","args":["example-db-mcp"],"env":{"DB_DSN":"dsn"}}}}"#,
+    ),
+    (
+        Host::Tabnine,
+        "settings.json",
+        r#"{"mcpServers":{"tickets":{"httpUrl":"https://tickets.example.com/mcp","headers":{"X-Key":"$KEY"},"timeout":90000},
+            "db":{"command":"uvx","args":["example-db-mcp"],"env":{"DB_DSN":"${DB_DSN}"}}}}"#,
+    ),
+    (
+        Host::Generic,
+        "mcp.json",
+        r#"{"servers":{"tickets":{"url":"https://tickets.example.com/mcp","headers":{"X-Key":"${KEY}"}},
+            "db":{"command":"uvx","args":["example-db-mcp"],"env":{"DB_DSN":"${env:DB_DSN}"}},}}"#,
+    ),
+    (
         Host::Bowline,
         "bowline.toml",
         "[servers.db]\ncommand = \"uvx\"\nargs = [\"example-db-mcp\"]\nenv = { DB_DSN = \"${DB_DSN}\" }\n\n\
@@ -146,6 +196,13 @@ pub(crate) fn meaning(server: &Server) -> String {
             format!("{} {}", remote.url, value.trim_start_matches("Bearer "))
         }
         other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn there_is_a_sample_of_every_host() {
+    for host in Host::ALL {
+        assert!(SAMPLES.iter().any(|(of, ..)| of == host), "{host}");
     }
 }
 
