@@ -57,7 +57,11 @@ impl Shared {
         if name.contains(['.', '/']) {
             return Some(self.by_path::<T>(name));
         }
-        let Some(seat) = self.whose_name(name) else { return Some(Target::Nothing(self.unknown::<T>(name, None))) };
+        let seat = match self.whose_name(name) {
+            Some((seat, false)) => seat,
+            Some((seat, true)) => return Some(Target::Nothing(moved::<T>(&seat, name))),
+            None => return Some(Target::Nothing(self.unknown::<T>(name, None))),
+        };
         let list = T::kept(&seat).now(&seat)?;
         if let Some(offered) = list.by_name(name) {
             let own = Some(Arc::clone(offered.own_name()));
@@ -66,7 +70,8 @@ impl Shared {
         list.refused(name).map(|why| Target::Nothing(denied(&seat, kind::<T>(), name, why)))
     }
 
-    fn whose_name(&self, name: &str) -> Option<Arc<Seat>> {
+    /// Whose name it is, and whether it was another's when names were given out last.
+    fn whose_name(&self, name: &str) -> Option<(Arc<Seat>, bool)> {
         let (part, _) = self.office.naming.split(name)?;
         self.seat_of_part(part)
     }
@@ -93,7 +98,11 @@ impl Shared {
 
     /// Asks the one member whose it may be.
     async fn ask_for<T: Offer>(&self, name: &str) -> Result<(Arc<Seat>, Option<Arc<str>>), Error> {
-        let Some(seat) = self.whose_name(name) else { return Err(self.unknown::<T>(name, None)) };
+        let seat = match self.whose_name(name) {
+            Some((seat, false)) => seat,
+            Some((seat, true)) => return Err(moved::<T>(&seat, name)),
+            None => return Err(self.unknown::<T>(name, None)),
+        };
         let kept = T::kept(&seat);
         // A server may have more by now than when it was listed, without having said so.
         let anew = kept.now(&seat).is_some_and(|list| list.read_at().elapsed() >= SURE);
@@ -159,6 +168,15 @@ impl Shared {
             }
         })
     }
+}
+
+/// A name that another member had when names were given out last: whoever uses it may mean that one.
+fn moved<T: Offer>(seat: &Seat, name: &str) -> Error {
+    let (name, member) = (excerpt(name, 80), excerpt(&seat.member.name, 80));
+    Error::unknown_name(format!(
+        "\"{name}\" was a {} of another server when names were listed last, and is one of \"{member}\" now; list them again",
+        kind::<T>()
+    ))
 }
 
 /// What one of a list is called.

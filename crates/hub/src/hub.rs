@@ -301,7 +301,8 @@ impl Hub {
     /// Names that are given out depend on which members there are, and not on who came first: where those of another
     /// member are others now, as its name is like the new one's, [`Change::Tools`](crate::Change::Tools) and
     /// [`Change::Prompts`](crate::Change::Prompts) tell so. A name that was given out before may then be one of the new
-    /// member's; whoever keeps names lists again when that is told, or keeps what [`resolve`](Self::resolve) says of them.
+    /// member's; it names nothing until somebody has listed again, so that no call meant for the one goes to the other.
+    /// Where several keep names, each lists again when that is told, or keeps what [`resolve`](Self::resolve) says of them.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](bowline_client::ErrorKind::Config): there is one of this name, or its settings make no sense.

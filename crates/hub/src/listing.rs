@@ -126,6 +126,9 @@ impl<T: Offer> Lists<T> {
     /// What is known at this moment, without asking anybody: of members that were listed before and are not down. Those
     /// that are down are among the failures.
     pub fn known(self) -> Listing<T> {
+        if T::RENAMED {
+            self.shared.gives_names_out();
+        }
         let (seats, mut all) = self.seats();
         for seat in seats {
             let state = seat.state();
@@ -141,6 +144,9 @@ impl<T: Offer> Lists<T> {
 
     /// The lists one member after the other, as they come: the fastest first.
     pub fn by_member(self) -> ByMember<T> {
+        if T::RENAMED {
+            self.shared.gives_names_out();
+        }
         let (deadline, anew) = (self.deadline, self.anew);
         let at_once = self.at_once.unwrap_or(self.shared.office.at_once).max(1);
         let (seats, unknown) = self.seats();

@@ -30,6 +30,8 @@ pub(crate) struct Shared {
 struct Members {
     seats: BTreeMap<Arc<str>, Arc<Seat>>,
     parts: Parts,
+    /// Parts of names that another member had when names were given out last: whoever uses one may mean that one.
+    moved: HashSet<Arc<str>>,
 }
 
 impl Shared {
@@ -44,7 +46,7 @@ impl Shared {
             let name = Arc::clone(&member.name);
             seats.insert(name, Seat::new(member, part, &office, &handlers, set_up.as_ref())?);
         }
-        let members = RwLock::new(Members { seats, parts });
+        let members = RwLock::new(Members { seats, parts, moved: HashSet::new() });
         Ok(Self { office, members, handlers, set_up, closed: AtomicBool::new(false) })
     }
 
@@ -72,10 +74,18 @@ impl Shared {
         (!is_closed).then(|| self.seat(name).ok()).flatten()
     }
 
-    /// The member whose part of a name this is.
-    pub(crate) fn seat_of_part(&self, part: &str) -> Option<Arc<Seat>> {
+    /// The member whose part of a name this is, and whether it was another's when names were given out last.
+    pub(crate) fn seat_of_part(&self, part: &str) -> Option<(Arc<Seat>, bool)> {
         let members = self.read();
-        members.seats.get(members.parts.whose(part)?).cloned()
+        let seat = members.seats.get(members.parts.whose(part)?).cloned()?;
+        Some((seat, !members.moved.is_empty() && members.moved.contains(part)))
+    }
+
+    /// Takes note that names are given out as they are from now on.
+    pub(crate) fn gives_names_out(&self) {
+        if !self.read().moved.is_empty() {
+            self.write().moved.clear();
+        }
     }
 
     /// Takes no members any more.
@@ -113,10 +123,15 @@ impl Shared {
 
     /// Gives all members their parts of names, since some are others now, and tells whose tools and prompts have other
     /// names with them.
-    fn name_all(&self, members: &Members) {
-        for (name, seat) in &members.seats {
-            if let Some(part) = members.parts.of(name).filter(|part| **part != seat.part()) {
+    fn name_all(&self, members: &mut Members) {
+        let Members { seats, parts, moved } = members;
+        for (name, seat) in seats {
+            let before = seat.part();
+            if let Some(part) = parts.of(name).filter(|part| **part != before) {
                 seat.set_part(part);
+                if parts.whose(&before).is_some() {
+                    moved.insert(before);
+                }
                 self.office.feed.tell(|| Change::Tools { member: Arc::clone(name) });
                 self.office.feed.tell(|| Change::Prompts { member: Arc::clone(name) });
             }
@@ -128,8 +143,11 @@ impl Shared {
         let mut members = self.write();
         let seat = members.seats.remove(name)?;
         if members.parts.remove(name) {
-            self.name_all(&members);
+            self.name_all(&mut members);
         }
+        members.moved.insert(seat.part());
+        let Members { parts, moved, .. } = &mut *members;
+        moved.retain(|part| parts.whose(part).is_some());
         drop(members);
         self.office.forget_uris(&seat);
         self.office.stats.forget(name);

@@ -229,7 +229,7 @@ impl BreakerLayer {
     /// that too many calls fail: for what is known from elsewhere. One that is open for longer already stays so, and with
     /// [`Scope::Server`] there is no breaker of a tool.
     pub fn open_for(&self, tool: Option<&str>, time: Duration) {
-        self.0.open_for(tool.map(Arc::from), time.min(Duration::from_secs(86_400)));
+        self.0.open_for(tool.map(Arc::from).as_ref(), time.min(Duration::from_secs(86_400)));
     }
 
     /// For how long the breaker of a tool, or that of the server, lets nothing through; none where it does, and where it
@@ -332,18 +332,18 @@ impl Shared {
         }
     }
 
-    fn open_for(&self, tool: Option<Arc<str>>, time: Duration) {
+    fn open_for(&self, tool: Option<&Arc<str>>, time: Duration) {
         if time.is_zero() || (tool.is_some() && self.scope == Scope::Server) {
             return;
         }
         let now = Instant::now();
         let mut machines = self.machines();
-        let machine = machines.entry(tool.as_ref(), || Machine::new(&self.rules, now));
+        let machine = machines.entry(tool, || Machine::new(&self.rules, now));
         let before = machine.state();
         machine.open_until(now + time);
         let after = machine.state();
         drop(machines);
-        self.told(tool.as_ref(), before, after);
+        self.told(tool, before, after);
     }
 
     fn change_all(&self, change: impl Fn(&mut Machine)) {

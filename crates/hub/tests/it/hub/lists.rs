@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::support::{Gated, builder, hub, names, server, tool, with_tool};
+use super::support::{Gated, builder, hub, known, names, server, tool, with_tool};
 
 #[tokio::test]
 async fn case_tools_019_a_tool_that_is_listed_twice_is_given_out_once_and_told() {
@@ -259,6 +259,29 @@ async fn lists_are_the_same_in_whatever_order_members_came() {
     assert_eq!(both.len(), 2);
     assert!(both.contains(&"my_server__a_b".to_owned()));
     assert_eq!(hub.resolve("my_server__a_b").unwrap().0.as_ref(), "my_server");
+}
+
+#[tokio::test]
+async fn a_name_that_is_another_members_now_names_nothing_until_somebody_lists_again() {
+    let member = |name: &str, says: &'static str| Member::new(name, server("x", says).connector());
+    let hub = hub([member("my.server", "the first"), member("z", "")]);
+    assert_eq!(names(&hub).await, ["my_server__x", "z__x"]);
+    let call = || hub.call("my_server__x");
+    assert_eq!(call().await.unwrap().joined_text(), "the first");
+    hub.add(member("my_server", "the second")).unwrap();
+    let error = call().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnknownName);
+    assert!(error.to_string().contains("another server") && error.to_string().contains("list them again"), "{error}");
+    // By its member a tool is called all the same, and others by their names.
+    assert_eq!(hub.call("my.server.x").await.unwrap().joined_text(), "the first");
+    assert!(hub.call("z__x").await.is_ok());
+    assert_eq!(names(&hub).await.len(), 3);
+    assert_eq!(call().await.unwrap().joined_text(), "the second");
+    // The same the other way round.
+    hub.remove("my_server").await.unwrap();
+    assert_eq!(call().await.unwrap_err().kind(), ErrorKind::UnknownName);
+    assert_eq!(known(&hub), ["my_server__x", "z__x"]);
+    assert_eq!(call().await.unwrap().joined_text(), "the first");
 }
 
 #[tokio::test]
