@@ -118,6 +118,7 @@ fn what_is_kept_of_servers_and_is_damaged_is_said_and_made_anew() {
     let person = Person::new().with(OWN, FLEET).with("state/state.redb", "garbage");
     let ran = person.keeping(&["search", "secret", "--group", "desk"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "notes.secret_t\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("state.redb was damaged, and is set aside"), "{}", ran.stderr);
     let ran = person.keeping(&["search", "secret", "--group", "desk"]);
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("notes.secret_t\n", ""));
     assert!(fs::read_dir(person.path("state")).unwrap().count() > 1, "the damaged one is set aside");

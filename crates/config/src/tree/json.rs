@@ -47,10 +47,39 @@ fn syntax(source: &Source<'_>, error: &ParseError) -> Problem {
             let text = other.to_string();
             let mut letters = text.chars();
             let first = letters.next().map(char::to_lowercase).into_iter().flatten();
-            format!("no valid json: {}", first.chain(letters).collect::<String>())
+            let mut message = format!("no valid json: {}", first.chain(letters).collect::<String>());
+            if let Some(expected) = expected(other) {
+                message.push_str("; expected ");
+                message.push_str(expected);
+            }
+            message
         }
     };
     Problem::error(source.place(error.range().start), message)
+}
+
+/// What should be there, where the library says only what is.
+const fn expected(kind: &ParseErrorKind) -> Option<&'static str> {
+    match kind {
+        ParseErrorKind::UnexpectedTokenInObject => Some("a key in double quotes, or `}`"),
+        ParseErrorKind::UnexpectedCloseBrace
+        | ParseErrorKind::UnexpectedCloseBracket
+        | ParseErrorKind::UnexpectedColon
+        | ParseErrorKind::UnexpectedComma
+        | ParseErrorKind::UnexpectedToken
+        | ParseErrorKind::UnexpectedWord
+        | ParseErrorKind::ExpectedObjectValue => {
+            Some("a value: `{`, `[`, a text in double quotes, a number, true, false or null")
+        }
+        ParseErrorKind::SingleQuotedStringsNotAllowed | ParseErrorKind::ExpectedStringObjectProperty => {
+            Some("double quotes")
+        }
+        ParseErrorKind::UnterminatedArray => Some("`,` or `]`"),
+        ParseErrorKind::UnterminatedObject => Some("`,` or `}`"),
+        ParseErrorKind::UnterminatedCommentBlock => Some("`*/`"),
+        ParseErrorKind::MultipleRootJsonValues => Some("nothing behind the first value"),
+        _ => None,
+    }
 }
 
 fn node(source: &Source<'_>, ast: Ast<'_>, depth: usize) -> Result<Node, Problem> {
