@@ -1,6 +1,6 @@
 //! Integration tests of the facade.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 #[cfg(all(feature = "store", feature = "resilience"))]
 mod stored;

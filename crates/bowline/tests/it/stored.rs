@@ -228,7 +228,7 @@ async fn until(breaker: &BreakerLayer, state: BreakerState) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), seen).await.unwrap_or_else(|_| panic!("it never was {state:?}"));
+    assert!(tokio::time::timeout(Duration::from_secs(60), seen).await.is_ok(), "it never was {state:?}");
 }
 
 fn breaker() -> BreakerLayer {
