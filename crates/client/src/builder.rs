@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bowline_protocol::{Era, Extra, Implementation, Revision, TASKS_EXTENSION, excerpt};
 use bowline_transport::{BoxFuture, Connect};
@@ -185,6 +186,12 @@ impl ClientBuilder {
     /// Sets the deadlines.
     pub const fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
+        self
+    }
+
+    /// Sets how long connecting and the handshake may take, and leaves the other deadlines as they are.
+    pub const fn connect_deadline(mut self, limit: Duration) -> Self {
+        self.timeouts.connect = limit;
         self
     }
 

@@ -40,7 +40,7 @@ pub struct Member {
     pub(crate) set_up: Option<SetUp>,
     pub(crate) groups: Vec<Arc<str>>,
     pub(crate) filter: Filter,
-    pub(crate) connect_deadline: Duration,
+    pub(crate) connect_deadline: Option<Duration>,
     pub(crate) list_deadline: Duration,
     pub(crate) list_life: Duration,
     pub(crate) max_items: usize,
@@ -68,7 +68,7 @@ impl Member {
             set_up: None,
             groups: Vec::new(),
             filter: Filter::default(),
-            connect_deadline: Duration::from_secs(30),
+            connect_deadline: None,
             list_deadline: Duration::from_secs(30),
             list_life: Duration::from_secs(300),
             max_items: 10_000,
@@ -112,10 +112,11 @@ impl Member {
         self
     }
 
-    /// Sets how long connecting and the handshake may take. Default 30 s.
+    /// Sets how long connecting and the handshake may take, whatever [`client`](Self::client) sets. Default: what that
+    /// sets, or 30 s.
     #[must_use]
     pub const fn connect_deadline(mut self, limit: Duration) -> Self {
-        self.connect_deadline = limit;
+        self.connect_deadline = Some(limit);
         self
     }
 

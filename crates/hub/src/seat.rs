@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use bowline_client::{Client, ClientBuilder, Error, ErrorKind, Safety, Timeouts};
+use bowline_client::{Client, ClientBuilder, Error, ErrorKind, Safety};
 use bowline_protocol::{Prompt, Resource, ResourceTemplate, Tool, ToolAnnotations};
 use tokio::time::Instant;
 
@@ -326,9 +326,13 @@ impl Seat {
 
 /// The settings of a client of a member: the hub's, and then the member's own.
 fn builder(member: &Member, handlers: &Handlers, set_up: Option<&SetUp>) -> ClientBuilder {
-    let builder = Client::builder().timeouts(Timeouts::default().with_connect(member.connect_deadline));
-    let builder = handlers.install(builder, &member.name);
-    [set_up, member.set_up.as_ref()].into_iter().flatten().fold(builder, |builder, set_up| set_up(builder))
+    let builder = handlers.install(Client::builder(), &member.name);
+    let builder =
+        [set_up, member.set_up.as_ref()].into_iter().flatten().fold(builder, |builder, set_up| set_up(builder));
+    match member.connect_deadline {
+        Some(limit) => builder.connect_deadline(limit),
+        None => builder,
+    }
 }
 
 impl fmt::Debug for Seat {

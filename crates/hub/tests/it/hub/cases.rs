@@ -43,7 +43,10 @@ async fn case_hub_004_one_dead_server_does_not_delay_the_others() {
     let hub = hub([
         Member::new("failing", failing),
         Member::new("fast", server("echo", "hi").connector()),
-        Member::new("unreachable", hanging).connect_deadline(limit),
+        // Holds although the client's own deadline is another.
+        Member::new("unreachable", hanging)
+            .connect_deadline(limit)
+            .client(move |builder| builder.timeouts(Timeouts::default().with_connect(limit * 10))),
     ]);
     let began = Instant::now();
     let listing = tokio::spawn({
