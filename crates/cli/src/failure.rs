@@ -15,6 +15,7 @@ impl From<Error> for CliError {
         let code = match error.kind() {
             ErrorKind::NotFound | ErrorKind::Connect | ErrorKind::Closed | ErrorKind::Unavailable => Code::Connect,
             ErrorKind::Denied => Code::Denied,
+            ErrorKind::DefinitionChanged => Code::Changed,
             ErrorKind::Auth => Code::Authorization,
             ErrorKind::Timeout => Code::Timeout,
             ErrorKind::Config | ErrorKind::UnknownName => Code::Usage,
