@@ -142,8 +142,7 @@ impl Pins {
         server: &str,
         definitions: impl IntoIterator<Item = Definition>,
     ) -> Result<(), PinsError> {
-        let put = |definition| Edit::Put { key: server.to_owned(), pinned: pinned(definition) };
-        self.keep(definitions.into_iter().map(put).collect()).await
+        self.keep(definitions.into_iter().map(|definition| Self::put(server, definition)).collect()).await
     }
 
     /// Forgets the pins of a server, or one of them: the next use is a first one.
@@ -184,6 +183,11 @@ impl Pins {
     /// Pins what is seen for the first time, unless another process did so meanwhile.
     pub(crate) fn first(server: &str, definition: Definition) -> Edit {
         Edit::First { key: server.to_owned(), pinned: pinned(definition) }
+    }
+
+    /// Pins what is let through though it is another one.
+    pub(crate) fn put(server: &str, definition: Definition) -> Edit {
+        Edit::Put { key: server.to_owned(), pinned: pinned(definition) }
     }
 
     /// Makes changes, here and in the file. Here they are made before it waits.

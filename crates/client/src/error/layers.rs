@@ -130,6 +130,17 @@ impl Error {
         self
     }
 
+    /// The same answer of a server in other words, for a layer that takes something out of them; nothing where no server
+    /// answered.
+    #[must_use]
+    pub fn with_server_message(mut self, message: impl Into<String>) -> Self {
+        if let Some(object) = &mut self.0.server {
+            object.message = message.into();
+            self.0.message = format!("the server answered {object}");
+        }
+        self
+    }
+
     /// A call by a name that nobody has: [`ErrorKind::UnknownName`]. `what` says which, and what to do.
     pub fn unknown_name(what: impl Into<String>) -> Self {
         Self::new(ErrorKind::UnknownName, what)

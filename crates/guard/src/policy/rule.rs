@@ -125,7 +125,7 @@ impl Rule {
             }
         }
         if self.hours.is_some() || self.days.is_some() {
-            let now = subject.at.to_zoned_datetime(zone.0.clone());
+            let now = zone.at(subject.at);
             if let Some(hours) = &self.hours
                 && !hours.hold(now.time())
             {

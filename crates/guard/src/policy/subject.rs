@@ -1,10 +1,10 @@
 //! What a policy judges.
 
 use std::cell::OnceCell;
+use std::time::SystemTime;
 
 use bowline_client::Safety;
 use bowline_protocol::{RawJson, ToolAnnotations, method};
-use jiff::Timestamp;
 use serde_json::Value;
 
 /// A call that a policy judges.
@@ -29,7 +29,7 @@ pub struct Subject<'a> {
     /// Whether it is believed.
     pub is_trusted: bool,
     /// When.
-    pub at: Timestamp,
+    pub at: SystemTime,
 }
 
 impl<'a> Subject<'a> {
@@ -48,7 +48,7 @@ impl<'a> Subject<'a> {
             params: None,
             annotations: None,
             is_trusted: false,
-            at: Timestamp::now(),
+            at: SystemTime::now(),
         }
     }
 
@@ -76,7 +76,7 @@ impl<'a> Subject<'a> {
 
     /// Sets the time.
     #[must_use]
-    pub const fn with_time(mut self, at: Timestamp) -> Self {
+    pub const fn with_time(mut self, at: SystemTime) -> Self {
         self.at = at;
         self
     }

@@ -1,15 +1,24 @@
 //! Times of the day and days of the week.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ZonedDateTime};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 /// The time zone that hours and days are of.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Zone(pub(super) TimeZone);
+
+impl Zone {
+    /// A moment as clocks and calendars of the zone have it. One that no calendar has is its last.
+    pub(super) fn at(&self, time: SystemTime) -> ZonedDateTime {
+        Timestamp::try_from(time).unwrap_or(Timestamp::MAX).to_zoned_datetime(self.0.clone())
+    }
+}
 
 impl Default for Zone {
     /// That of the system.
