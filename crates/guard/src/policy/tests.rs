@@ -124,8 +124,11 @@ fn hours_and_days_are_those_of_the_zone() {
     let policy = policy(
         "default = 'deny'\nzone = 'UTC'\n[[rule]]\naction = 'allow'\nhours = '22:00-06:00'\n[[rule]]\naction = 'ask'\ndays = ['thu']",
     );
-    let judge =
-        |at: &str| policy.judge(&Subject::tool("s", "t").with_time(at.parse::<Timestamp>().unwrap().into())).action;
+    let judge = |at: &str| {
+        let seconds = at.parse::<Timestamp>().unwrap().as_second();
+        let at = std::time::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap());
+        policy.judge(&Subject::tool("s", "t").with_time(at)).action
+    };
     assert_eq!(judge("2026-11-26T23:00:00Z"), Action::Allow);
     assert_eq!(judge("2026-11-27T05:59:59Z"), Action::Allow);
     assert_eq!(judge("2026-11-26T06:00:00Z"), Action::Ask);
