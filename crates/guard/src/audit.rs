@@ -86,7 +86,8 @@ impl Audit {
         self
     }
 
-    /// Waits until all records so far are kept.
+    /// Waits until all records so far are kept: for the end of a program, since records that still wait are lost with the
+    /// runtime.
     ///
     /// # Errors
     /// The first failure since the last time that this was asked.
@@ -95,6 +96,11 @@ impl Audit {
     /// Nothing is lost.
     pub async fn flush(&self) -> Result<(), AuditError> {
         self.writer.flush().await
+    }
+
+    /// Calls `f` where records are lost that nobody waits for.
+    pub(crate) fn listen(&self, f: impl Fn(&AuditError) + Send + Sync + 'static) {
+        self.writer.listen(f);
     }
 
     pub(crate) const fn is_required(&self) -> bool {

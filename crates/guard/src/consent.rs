@@ -10,6 +10,7 @@ use std::future::Future;
 use bowline_transport::BoxFuture;
 
 pub use self::deferred::{Deferred, Pending, Questions};
+pub(crate) use self::question::About;
 pub use self::question::{Answer, Question};
 pub use self::remembered::{Kept, Remembered};
 

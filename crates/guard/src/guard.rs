@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bowline_client::{ClientBuilder, ElicitationHandler, SamplingHandler};
 
-use crate::audit::Audit;
+use crate::audit::{Audit, AuditError};
 use crate::consent::{Anybody, Approver, Remembered};
 use crate::event::GuardEvent;
 use crate::handlers::Guarded;
@@ -31,7 +31,7 @@ const LIFE: Duration = Duration::from_secs(300);
 /// use bowline_client::Client;
 /// use bowline_guard::{Guard, Pins, Policy};
 ///
-/// let policy: Policy = "default = 'deny'\n[[rule]]\ntool = 'read_*'\naction = 'allow'".parse()?;
+/// let policy: Policy = "default = 'deny'\n[[rule]]\ntool = 'read_*'\naction = 'allow'\n# end".parse()?;
 /// let guard = Guard::builder().pins(Pins::in_memory()).policy(policy).build();
 /// let builder = guard.around(Client::builder(), "files");
 /// # Ok::<(), bowline_guard::PolicyError>(())
@@ -117,7 +117,8 @@ impl Guard {
         GuardLayer::new(Arc::clone(&self.core), server.into(), self.caller.clone())
     }
 
-    /// A client's settings with the layer for a server, inside of the layers that it has already.
+    /// A client's settings with the layer for a server, inside of the layers that it has already: so this comes before
+    /// those that repeat, cache or hedge. In a hub the settings of all members come before those of one.
     pub fn around(&self, builder: ClientBuilder, server: impl Into<Arc<str>>) -> ClientBuilder {
         builder.layer(self.layer(server))
     }
@@ -146,6 +147,20 @@ impl Guard {
     /// The audit, where it has one.
     pub fn audit(&self) -> Option<&Audit> {
         self.core.audit.as_ref()
+    }
+
+    /// Waits until what is owed to the audit is kept: for the end of a program.
+    ///
+    /// # Errors
+    /// Those of [`Audit::flush`].
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn flush(&self) -> Result<(), AuditError> {
+        match &self.core.audit {
+            Some(audit) => audit.flush().await,
+            None => Ok(()),
+        }
     }
 
     /// What it did so far.
@@ -229,6 +244,15 @@ impl GuardBuilder {
         if self.core.policy.as_ref().is_some_and(Policy::requires_audit) {
             self.core.audit = self.core.audit.map(|audit| audit.required(true));
         }
-        Guard { core: Arc::new(self.core), caller: None }
+        let core = Arc::new(self.core);
+        if let Some(audit) = &core.audit {
+            let core = Arc::downgrade(&core);
+            audit.listen(move |error| {
+                if let Some(core) = core.upgrade() {
+                    core.tell(GuardEvent::AuditFailed { why: error.to_string() });
+                }
+            });
+        }
+        Guard { core, caller: None }
     }
 }

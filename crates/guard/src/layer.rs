@@ -34,13 +34,14 @@ pub(crate) struct SeatSettings {
     pub(crate) server: Arc<str>,
     pub(crate) identity: Option<String>,
     pub(crate) is_trusted: bool,
+    pub(crate) is_pinned: bool,
     pub(crate) caller: Option<Arc<str>>,
 }
 
 impl GuardLayer {
     pub(crate) fn new(core: Arc<Core>, server: Arc<str>, caller: Option<Arc<str>>) -> Self {
         let is_trusted = core.policy.as_ref().is_some_and(|policy| policy.trusts(&server));
-        Self { core, seat: SeatSettings { server, identity: None, is_trusted, caller } }
+        Self { core, seat: SeatSettings { server, identity: None, is_trusted, is_pinned: true, caller } }
     }
 
     /// Sets what names the way to the server, without secrets: its address, or its command line
@@ -48,6 +49,14 @@ impl GuardLayer {
     #[must_use]
     pub fn identity(mut self, identity: impl Into<String>) -> Self {
         self.seat.identity = Some(identity.into());
+        self
+    }
+
+    /// Sets whether definitions are pinned, where the guard has pins. Default: yes. Say no for a server whose name is not its
+    /// own for long.
+    #[must_use]
+    pub const fn pin(mut self, is_pinned: bool) -> Self {
+        self.seat.is_pinned = is_pinned;
         self
     }
 

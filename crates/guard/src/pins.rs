@@ -22,6 +22,9 @@ pub use self::definition::{Definition, PinKind};
 use self::table::Pinned;
 pub(crate) use self::table::{Edit, Judged, Table};
 
+/// How many changes that could not be written are kept in mind.
+const MAX_UNWRITTEN: usize = 50_000;
+
 /// What servers said of their tools, prompts and resource templates when they were first used. A clone is a handle to
 /// the same pins.
 ///
@@ -51,6 +54,8 @@ pub struct Pins(Arc<Inner>);
 struct Inner {
     path: Option<PathBuf>,
     table: Mutex<Table>,
+    /// What could not be written: it counts in this process all the same.
+    unwritten: Mutex<Vec<Edit>>,
     /// Whose turn it is to write the file, of this process, so that what is read last is what is known here.
     turn: Mutex<()>,
 }
@@ -104,7 +109,12 @@ pub struct PinnedServer {
 impl Pins {
     /// Pins of this process alone.
     pub fn in_memory() -> Self {
-        Self(Arc::new(Inner { path: None, table: Mutex::default(), turn: Mutex::default() }))
+        Self(Arc::new(Inner {
+            path: None,
+            table: Mutex::default(),
+            unwritten: Mutex::default(),
+            turn: Mutex::default(),
+        }))
     }
 
     /// The pins of a lock file; none yet where there is no such file. It waits for the disk.
@@ -114,7 +124,12 @@ impl Pins {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, PinsError> {
         let path = path.into();
         let table = file::load(&path)?;
-        Ok(Self(Arc::new(Inner { path: Some(path), table: Mutex::new(table), turn: Mutex::default() })))
+        Ok(Self(Arc::new(Inner {
+            path: Some(path),
+            table: Mutex::new(table),
+            unwritten: Mutex::default(),
+            turn: Mutex::default(),
+        })))
     }
 
     /// The lock file, where there is one.
@@ -143,6 +158,18 @@ impl Pins {
         definitions: impl IntoIterator<Item = Definition>,
     ) -> Result<(), PinsError> {
         self.keep(definitions.into_iter().map(|definition| Self::put(server, definition)).collect()).await
+    }
+
+    /// Pins the way to a server, whatever was pinned before.
+    ///
+    /// # Errors
+    /// As for [`accept`](Self::accept).
+    ///
+    /// # Cancel safety
+    /// As [`accept`](Self::accept).
+    pub async fn accept_way(&self, server: &str, identity: impl Into<String>) -> Result<(), PinsError> {
+        let identity = Some(identity.into());
+        self.keep(vec![Edit::Server { key: server.to_owned(), identity, name: None, version: None }]).await
     }
 
     /// Forgets the pins of a server, or one of them: the next use is a first one.
@@ -205,7 +232,18 @@ impl Pins {
         let pins = self.clone();
         let written = tokio::task::spawn_blocking(move || {
             let _turn = pins.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
-            let table = file::change(&path, edits)?;
+            let mut unwritten = pins.0.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut table = match file::change(&path, edits.clone()) {
+                Ok(table) => table,
+                Err(error) => {
+                    let room = MAX_UNWRITTEN.saturating_sub(unwritten.len());
+                    unwritten.extend(edits.into_iter().take(room));
+                    return Err(error);
+                }
+            };
+            for edit in &*unwritten {
+                table.apply(edit.clone());
+            }
             *pins.table() = table;
             Ok(())
         });

@@ -32,6 +32,7 @@ default = 'ask'
 name = 'read-only'
 action = 'allow'
 read_only = true
+# end
 ";
 
 /// What becomes of a call.
@@ -68,7 +69,8 @@ impl fmt::Display for Action {
 ///
 /// Rules are tried in their order, and the first that fits decides; where none does, `default` does (`deny` unless the
 /// file says otherwise). All conditions of a rule have to hold. What is written is checked when it is read: a key or
-/// value that is not known refuses the policy as a whole, with line and column.
+/// value that is not known refuses the policy as a whole, with line and column, and so does a last line that is not
+/// `# end`, since a policy that was cut would read like a shorter one.
 ///
 /// ```
 /// use bowline_guard::{Action, Policy, Subject};
@@ -84,6 +86,7 @@ impl fmt::Display for Action {
 /// tool = ["read_*", "list_*"]
 /// action = "allow"
 /// argument = [{ pointer = "/path", glob = "/home/*" }, { pointer = "/path", regex = '(^|/)\.\.(/|$)', not = true }]
+/// # end
 /// "#.parse()?;
 ///
 /// let params: RawJson = r#"{"name":"read_file","arguments":{"path":"/etc/shadow"}}"#.parse()?;

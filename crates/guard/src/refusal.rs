@@ -1,9 +1,10 @@
 //! Why a call does not go.
 
-use bowline_client::Error;
-use bowline_protocol::excerpt;
+use bowline_client::{Call, Error};
+use bowline_protocol::{excerpt, method};
 use thiserror::Error as ThisError;
 
+use crate::guard::Core;
 use crate::pins::Change;
 
 /// Why a guard does not let a call go: the source of its error.
@@ -81,14 +82,64 @@ impl Refusal {
     }
 }
 
-/// What a call is, as errors name it: `tool "read" of server "files"`.
-pub(crate) fn what(server: &str, method: &str, name: Option<&str>) -> String {
+/// What a call is, as errors name it: `tool "read" of server "files"`. The name is as it may be shown.
+pub(crate) fn what(server: &str, method: &str, shown: Option<&str>) -> String {
     let server = excerpt(server, 100);
     let kind = match method {
-        "tools/call" => "tool",
-        "prompts/get" => "prompt",
-        "resources/read" => "resource",
+        method::TOOLS_CALL => "tool",
+        method::PROMPTS_GET => "prompt",
+        method::RESOURCES_READ => "resource",
         other => return format!("{} of server \"{server}\"", excerpt(other, 100)),
     };
-    format!("{kind} \"{}\" of server \"{server}\"", excerpt(name.unwrap_or_default(), 100))
+    format!("{kind} \"{}\" of server \"{server}\"", excerpt(shown.unwrap_or_default(), 100))
+}
+
+/// The name of what a call is applied to, as it may be shown: a URI without a password and without the values of its
+/// query, and nothing that whoever looks for secrets takes out.
+pub(crate) fn shown_name(core: &Core, call: &Call) -> Option<String> {
+    let name = call.name()?;
+    let bare = match call.method() {
+        method::TOOLS_CALL | method::PROMPTS_GET => name.to_owned(),
+        _ => bare_uri(name),
+    };
+    Some(core.outgoing.as_ref().and_then(|outgoing| outgoing.redact(&bare)).unwrap_or(bare))
+}
+
+/// A URI without a password and without the values of its query and fragment.
+fn bare_uri(uri: &str) -> String {
+    let (before, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let before = before.split_once('#').map_or(before, |(before, _)| before);
+    let bare = match before.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+            match authority.rsplit_once('@') {
+                Some((_, host)) => format!("{scheme}://…@{host}{path}"),
+                None => before.to_owned(),
+            }
+        }
+        None => before.to_owned(),
+    };
+    if query.is_empty() {
+        return bare;
+    }
+    let names = query.split('&').map(|pair| format!("{}=…", pair.split_once('=').map_or("…", |(name, _)| name)));
+    format!("{bare}?{}", names.collect::<Vec<_>>().join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bare_uri;
+
+    #[test]
+    fn a_uri_is_shown_without_what_may_be_secret() {
+        for (uri, shown) in [
+            ("postgres://u:pw@h:5/db", "postgres://…@h:5/db"),
+            ("https://h/a?token=x&b=c#d", "https://h/a?token=…&b=…"),
+            ("https://h/a?secret", "https://h/a?…=…"),
+            ("file:///a/b", "file:///a/b"),
+            ("demo:x#key", "demo:x"),
+        ] {
+            assert_eq!(bare_uri(uri), shown);
+        }
+    }
 }

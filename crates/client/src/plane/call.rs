@@ -284,10 +284,13 @@ impl Call {
         self
     }
 
-    /// The same call with other parameters of the same form, and the same name: for a layer that takes something out of
-    /// them.
+    /// The same call with other parameters of the same form: for a layer that takes something out of them. The name is
+    /// what they say, where they say one.
     #[must_use]
     pub fn replacing_params(mut self, params: RawJson) -> Self {
+        if let Some(name) = name_in(&self.method, &params) {
+            self.name = Some(Arc::from(name));
+        }
         self.params = Some(params);
         self
     }

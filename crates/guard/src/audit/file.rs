@@ -14,9 +14,9 @@ use super::record::Record;
 use super::{AuditError, AuditSink};
 
 /// How long a line waits for other processes.
-const WAIT: Duration = Duration::from_secs(5);
+pub(super) const WAIT: Duration = Duration::from_secs(5);
 /// How often it looks whether they are done.
-const LOOK: Duration = Duration::from_millis(2);
+pub(super) const LOOK: Duration = Duration::from_millis(2);
 /// The largest file by default, in bytes, and how many that were put aside are kept.
 const MAX_BYTES: u64 = 64 << 20;
 const MAX_FILES: usize = 16;
@@ -223,7 +223,7 @@ pub(super) struct Stand {
     pub(super) head: Head,
     pub(super) length: u64,
     /// The number of the first line of the last file.
-    first: u64,
+    pub(super) first: u64,
 }
 
 /// What the note says; none where there is none, or it cannot be understood.

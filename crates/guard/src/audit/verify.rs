@@ -1,16 +1,18 @@
 //! Holding an audit against itself.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
 
 use bowline_protocol::excerpt;
 use serde::Serialize;
 
 use super::AuditError;
 use super::chain::{self, Head};
-use super::file::{Lines, Next, head_path, put_aside, read_head};
+use super::file::{LOOK, Lines, Next, WAIT, head_path, put_aside, read_head};
 
 /// What [`verify`] found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,6 +24,8 @@ pub struct AuditReport {
     pub first: u64,
     /// The files that were read, the oldest first.
     pub files: Vec<PathBuf>,
+    /// Whether the note of where the chain stands was there. Without it a cut at the end is not seen.
+    pub is_anchored: bool,
     /// What is wrong; none where all is right.
     pub broken: Option<Broken>,
 }
@@ -61,7 +65,7 @@ pub fn verify(path: impl AsRef<Path>) -> Result<AuditReport, AuditError> {
     let noted = match File::open(&head_file) {
         Ok(mut file) => {
             // Whoever is writing is waited for, so that no half line is taken for a cut.
-            file.lock_shared().map_err(|error| failed(&head_file, &error))?;
+            wait_for_writer(&file).map_err(|error| failed(&head_file, &error))?;
             let noted = read_head(&mut file).map_err(|error| failed(&head_file, &error))?;
             noted.map(|noted| (noted, file))
         }
@@ -72,17 +76,22 @@ pub fn verify(path: impl AsRef<Path>) -> Result<AuditReport, AuditError> {
         io::ErrorKind::NotFound => Ok(Vec::new()),
         _ => Err(failed(path, &error)),
     })?;
+    // The number that the first line of each has: by their names, and by the note.
+    let mut firsts: Vec<u64> = aside.iter().map(|(first, _)| *first).collect();
     let mut files: Vec<PathBuf> = aside.into_iter().map(|(_, file)| file).collect();
-    // Where nothing was ever written there is nothing wrong; where something was, its last file has to be there.
-    if path.exists() || (noted.is_none() && !files.is_empty()) {
+    if path.exists() {
+        firsts.push(noted.as_ref().map_or(if files.is_empty() { 1 } else { 0 }, |(noted, _)| noted.first));
         files.push(path.to_owned());
     }
-    let mut report = AuditReport { lines: 0, first: 1, files, broken: None };
+    let is_anchored = noted.is_some();
+    let mut report = AuditReport { lines: 0, first: 1, files, is_anchored, broken: None };
     let mut head: Option<Head> = None;
     let mut last = (path.to_owned(), 0);
-    for file in report.files.clone() {
+    for (file, first) in report.files.clone().into_iter().zip(firsts) {
         let opened = File::open(&file).map_err(|error| failed(&file, &error))?;
-        if let Some(broken) = read(&file, opened, &mut head, &mut report, &mut last).map_err(|e| failed(&file, &e))? {
+        if let Some(broken) =
+            read(&file, first, opened, &mut head, &mut report, &mut last).map_err(|e| failed(&file, &e))?
+        {
             report.broken = Some(broken);
             return Ok(report);
         }
@@ -101,8 +110,22 @@ pub fn verify(path: impl AsRef<Path>) -> Result<AuditReport, AuditError> {
     Ok(report)
 }
 
+/// Whoever writes is done in a moment, and one that hangs is not waited for without end.
+fn wait_for_writer(file: &File) -> io::Result<()> {
+    let until = Instant::now() + WAIT;
+    loop {
+        match file.try_lock_shared() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOOK),
+            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::TimedOut.into()),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
 fn read(
     path: &Path,
+    first: u64,
     file: File,
     head: &mut Option<Head>,
     report: &mut AuditReport,
@@ -121,6 +144,10 @@ fn read(
                 Err(why) => return Ok(broken(why.to_owned(), false)),
             },
         };
+        if line == 0 && first != 0 && link.head.number != first {
+            let why = format!("it has number {}, and {first} comes here: the beginning is cut", link.head.number);
+            return Ok(broken(why, true));
+        }
         match head {
             None => {
                 // The oldest file may begin anywhere, once older ones are gone. Line 1 follows nothing.

@@ -1,6 +1,6 @@
 //! The task that writes records, one batch after the other.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -24,6 +24,18 @@ enum Item {
 pub(super) struct Writer {
     sink: Mutex<Option<Box<dyn AuditSink>>>,
     running: Mutex<Option<Running>>,
+    listener: Listener,
+}
+
+/// Who hears of records that are lost, and that nobody waits for.
+type Listener = Arc<OnceLock<OnLost>>;
+
+struct OnLost(Box<dyn Fn(&AuditError) + Send + Sync>);
+
+impl std::fmt::Debug for OnLost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnLost")
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -45,8 +57,13 @@ fn ended() -> AuditError {
 }
 
 impl Writer {
-    pub(super) const fn new(sink: Box<dyn AuditSink>) -> Self {
-        Self { sink: Mutex::new(Some(sink)), running: Mutex::new(None) }
+    pub(super) fn new(sink: Box<dyn AuditSink>) -> Self {
+        Self { sink: Mutex::new(Some(sink)), running: Mutex::new(None), listener: Listener::default() }
+    }
+
+    /// Calls `f` where records are lost that nobody waits for. The first listener stays.
+    pub(super) fn listen(&self, f: impl Fn(&AuditError) + Send + Sync + 'static) {
+        let _ = self.listener.set(OnLost(Box::new(f)));
     }
 
     /// The way to the task, which is begun if need be.
@@ -59,7 +76,7 @@ impl Writer {
         // Taken once: there is no second way here without the first having been kept.
         if let Some(sink) = self.sink.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // It ends when the last sender is gone, once all that was sent is written.
-            let _: JoinHandle<()> = tokio::spawn(write(sink, receive));
+            let _: JoinHandle<()> = tokio::spawn(write(sink, receive, Arc::clone(&self.listener)));
         }
         *running = Some(Running { send: send.clone() });
         send
@@ -91,7 +108,7 @@ impl Writer {
     }
 }
 
-async fn write(sink: Box<dyn AuditSink>, mut receive: mpsc::Receiver<Item>) {
+async fn write(sink: Box<dyn AuditSink>, mut receive: mpsc::Receiver<Item>, listener: Listener) {
     let mut batch = Vec::with_capacity(BATCH);
     // The first failure that nobody was told of.
     let mut untold = Ok(());
@@ -107,11 +124,17 @@ async fn write(sink: Box<dyn AuditSink>, mut receive: mpsc::Receiver<Item>) {
                 Item::Flush(tell) => flushes.push(tell),
             }
         }
+        let count = records.len();
         let outcome = if records.is_empty() { Ok(()) } else { sink.write(records).await };
         if let Err(error) = &outcome {
             tracing::error!(%error, "records of the audit are lost");
-            if waiting.is_empty() && untold.is_ok() {
-                untold = outcome.clone();
+            if waiting.len() < count {
+                if untold.is_ok() {
+                    untold = outcome.clone();
+                }
+                if let Some(OnLost(tell)) = listener.get() {
+                    tell(error);
+                }
             }
         }
         for tell in waiting {

@@ -212,9 +212,18 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::consent::About;
 
     fn question() -> Question {
-        Question::of("files", "tools/call", Some("write"))
+        let about = About {
+            server: "files",
+            method: "tools/call",
+            name: Some("write"),
+            caller: None,
+            rule: None,
+            definition: None,
+        };
+        Question::about(&about, Some("write".to_owned()))
     }
 
     async fn until_asked(questions: &Questions) -> Pending {

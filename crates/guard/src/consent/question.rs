@@ -2,6 +2,9 @@
 
 use bowline_protocol::excerpt;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::hex;
 
 /// How much of a call's arguments is shown, in bytes.
 const MAX_ARGUMENTS: usize = 4096;
@@ -29,22 +32,33 @@ pub struct Question {
     pub why: String,
     /// How the definition differs from the one that was pinned, where it does, as text of some lines.
     pub change: Option<String>,
+    /// What the server says of it, where it is new here; at most some 1 KiB.
+    pub description: Option<String>,
     /// The hash of the definition that the answer is about; none where the server lists none.
     pub definition: Option<String>,
+    /// Whether it is asked because a definition is new or another one than was pinned.
+    pub about_definition: bool,
+    /// The hash of server, method, name, caller, rule and definition as they are, uncut: what an answer for calls to come
+    /// is about.
+    pub about: String,
 }
 
 impl Question {
-    pub(crate) fn of(server: &str, method: &str, name: Option<&str>) -> Self {
+    /// About this, by the names as they are; `shown` is the name as it may be shown.
+    pub(crate) fn about(subject: &About<'_>, shown: Option<String>) -> Self {
         Self {
-            server: excerpt(server, 200),
-            method: excerpt(method, 100),
-            name: name.map(|name| excerpt(name, 300)),
-            caller: None,
+            server: excerpt(subject.server, 200),
+            method: excerpt(subject.method, 100),
+            name: shown.map(|name| excerpt(&name, 300)),
+            caller: subject.caller.map(|caller| excerpt(caller, 200)),
             arguments: None,
-            rule: None,
+            rule: subject.rule.map(|rule| excerpt(rule, 100)),
             why: String::new(),
             change: None,
-            definition: None,
+            description: None,
+            definition: subject.definition.map(str::to_owned),
+            about_definition: false,
+            about: subject.hash(),
         }
     }
 
@@ -68,6 +82,31 @@ impl Question {
     }
 }
 
+/// What an answer is about.
+pub(crate) struct About<'a> {
+    pub(crate) server: &'a str,
+    pub(crate) method: &'a str,
+    pub(crate) name: Option<&'a str>,
+    pub(crate) caller: Option<&'a str>,
+    pub(crate) rule: Option<&'a str>,
+    pub(crate) definition: Option<&'a str>,
+}
+
+impl About<'_> {
+    /// The lengths keep one part from reading like two.
+    fn hash(&self) -> String {
+        let Self { server, method, name, caller, rule, definition } = *self;
+        let mut hasher = Sha256::new();
+        for part in [Some(server), Some(method), name, caller, rule, definition] {
+            match part {
+                Some(part) => hasher.update(format!("{}:{part}", part.len())),
+                None => hasher.update("-"),
+            }
+        }
+        hex(&hasher.finalize())
+    }
+}
+
 /// What somebody says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -75,12 +114,13 @@ impl Question {
 pub enum Answer {
     /// It goes, this once.
     Allow,
-    /// It goes, and so does each call of the same tool of the same server while its definition is the same. The guard
-    /// keeps it in mind where it has somewhere to ([`GuardBuilder::remember`](crate::GuardBuilder::remember)).
+    /// It goes, and so does each call of the same tool of the same server by the same caller and rule, while its
+    /// definition is the same. The guard keeps it in mind where it has somewhere to
+    /// ([`GuardBuilder::remember`](crate::GuardBuilder::remember)).
     Always,
     /// It does not go.
     Deny,
-    /// It does not go, nor does any other call of the same tool of the same server while its definition is the same.
+    /// It does not go, nor does any other call that [`Always`](Self::Always) would let go.
     Never,
     /// Nobody is there to be asked.
     Absent,

@@ -3,20 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::excerpt;
 use bowline_store::{Key, MemoryStore, Names, Store, StoreError, Value};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::question::{Answer, Question};
-use crate::hex;
 
 /// Where answers lie in a store.
 const NAMESPACE: &str = "guard-answers";
 /// How many are told of.
 const MAX_TOLD: usize = 10_000;
 
-/// Answers that are good for calls to come: for one tool of one server, as long as its definition is the same.
+/// Answers that are good for calls to come: for one tool of one server, one caller and one rule, as long as the tool's
+/// definition is the same.
 ///
 /// They are kept in a store, and end after a time of their own where one is set. A clone uses the same store.
 #[derive(Debug, Clone)]
@@ -35,6 +33,10 @@ pub struct Kept {
     pub method: String,
     /// The tool, prompt or URI.
     pub name: Option<String>,
+    /// Who called.
+    pub caller: Option<String>,
+    /// The rule because of which was asked.
+    pub rule: Option<String>,
     /// The hash of the definition that it is about.
     pub definition: Option<String>,
     /// What was said.
@@ -85,6 +87,8 @@ impl Remembered {
             server: question.server.clone(),
             method: question.method.clone(),
             name: question.name.clone(),
+            caller: question.caller.clone(),
+            rule: question.rule.clone(),
             definition: question.definition.clone(),
             answer,
         };
@@ -152,13 +156,7 @@ pub(super) async fn keys(store: &dyn Store, namespace: &str) -> Result<Vec<Key>,
     }
 }
 
-/// The place of the answer to a question. Names may be of any length, so they are hashed.
+/// The place of the answer to a question.
 fn key(question: &Question) -> Result<Key, StoreError> {
-    let parts = [Some(&question.server), Some(&question.method), question.name.as_ref()];
-    let mut hasher = Sha256::new();
-    for part in parts.into_iter().flatten() {
-        hasher.update(format!("{}:{part}", part.len()));
-    }
-    let start = excerpt(&question.server, 60);
-    Key::new(NAMESPACE, &format!("{start} {}", hex(&hasher.finalize())))
+    Key::new(NAMESPACE, &question.about)
 }

@@ -9,14 +9,14 @@ use tokio::time::timeout;
 use tower_service::Service;
 
 use super::definitions;
-use super::lists::{Held, Item, Lookup, Seat};
-use crate::consent::{Answer, Question};
+use super::lists::{Held, Item, Seat};
+use crate::consent::{About, Answer, Question};
 use crate::event::GuardEvent;
 use crate::guard::Core;
 use crate::hex;
-use crate::pins::{PinKind, canonical};
-use crate::policy::{Action, Subject, Verdict};
-use crate::refusal::{Refusal, what};
+use crate::pins::{Change, PinKind, canonical};
+use crate::policy::{Action, OnChange, OnNew, Policy, Subject, Verdict};
+use crate::refusal::{Refusal, shown_name, what};
 
 /// A call that goes.
 pub(super) struct LetGo {
@@ -37,13 +37,11 @@ pub(super) fn is_free(method: &str) -> bool {
             | method::PROMPTS_LIST
             | method::RESOURCES_LIST
             | method::RESOURCES_TEMPLATES_LIST
-            | method::RESOURCES_SUBSCRIBE
             | method::RESOURCES_UNSUBSCRIBE
             | method::SUBSCRIPTIONS_LISTEN
             | method::TASKS_LIST
             | method::TASKS_GET
             | method::TASKS_RESULT
-            | method::TASKS_CANCEL
     )
 }
 
@@ -58,22 +56,27 @@ where
         method::PROMPTS_GET => Some(PinKind::Prompt),
         _ => None,
     };
-    let needs_lists = core.pins.is_some() || (seat.settings.is_trusted && core.policy.is_some());
-    let item = match kind.filter(|_| needs_lists) {
-        Some(kind) => match definitions::look_up(core, seat, &call, kind, inner).await? {
-            Lookup::Listed(item) => Some(item),
-            Lookup::Unlisted | Lookup::Unknown => None,
-        },
+    let kind = kind.filter(|_| seat.needs_lists(core));
+    let item = match kind {
+        Some(kind) => definitions::look_up(core, seat, &call, kind, inner).await?,
         None => None,
     };
     let item = item.as_deref();
     let verdict = judge(core, seat, &call, item);
     if verdict.action == Action::Deny {
-        return Err(denied(seat, &call, &verdict));
+        return Err(denied(core, seat, &call, &verdict));
     }
-    let held = item.and_then(|item| item.held.as_ref());
-    if let Some(held) = held.filter(|held| !held.may_ask) {
-        return Err(held_back(seat, &call, held, "look at the change, then accept it or leave the server alone"));
+    if let Some(moved) = seat.moved() {
+        let why = format!("{}: {moved}; accept the server anew if that is right", named(core, seat, &call));
+        return Err(Refusal::new(why).changed());
+    }
+    let doubt = match (item, kind) {
+        (Some(item), _) => item.held.as_ref().map(Doubt::Held),
+        (None, Some(kind)) => unlisted(core, seat, &call, kind),
+        (None, None) => None,
+    };
+    if let Some(doubt) = doubt.as_ref().filter(|doubt| !doubt.may_ask()) {
+        return Err(doubt.refusal(core, seat, &call, "look at it, then accept it or leave the server alone"));
     }
     let mut findings = Vec::new();
     if let Some(outgoing) = &core.outgoing
@@ -84,15 +87,81 @@ where
         let changed = seen.changed;
         found(core, seat, &call, seen.findings, seen.blocked.clone());
         if let Some(why) = seen.blocked {
-            return Err(Refusal::new(format!("{}: {why}", named(seat, &call))).denied());
+            return Err(Refusal::new(format!("{}: {why}", named(core, seat, &call))).denied());
         }
         if let Some(changed) = changed {
             call = call.replacing_params(changed);
         }
     }
-    let asks = verdict.action == Action::Ask || held.is_some();
-    let said = if asks { ask(core, seat, &call, item, held, &verdict).await? } else { Cow::Borrowed("allow") };
+    if verdict.action != Action::Ask && doubt.is_none() {
+        return Ok(LetGo { call, rule: verdict.rule, verdict: Cow::Borrowed("allow"), findings });
+    }
+    let asking = Asking { core, seat, call: &call, item, doubt: doubt.as_ref(), verdict: &verdict };
+    let (said, was_asked) = asking.ask().await?;
+    // Somebody may have thought about it for minutes, in which the server may have made something else of it.
+    if let (true, Some(kind)) = (was_asked, kind) {
+        let now = definitions::read_anew(core, seat, &call, kind, inner).await?;
+        if now.as_ref().and_then(|now| now.hash.as_ref()) != item.and_then(|item| item.hash.as_ref()) {
+            let why =
+                format!("{} was changed while somebody was asked about it; call it again", named(core, seat, &call));
+            return Err(Refusal::new(why).changed());
+        }
+    }
     Ok(LetGo { call, rule: verdict.rule, verdict: said, findings })
+}
+
+/// What stands against a call, whatever the policy says.
+enum Doubt<'a> {
+    /// Its definition is held back.
+    Held(&'a Held),
+    /// It is pinned, and the server does not list it.
+    Gone { may_ask: bool },
+    /// It is not pinned, the server does not list it, and nothing new is let through.
+    Hidden { may_ask: bool },
+}
+
+/// What stands against a name that the server does not list.
+fn unlisted(core: &Core, seat: &Seat, call: &Call, kind: PinKind) -> Option<Doubt<'static>> {
+    let pins = seat.pins(core)?;
+    let policy = core.policy.as_ref();
+    let is_pinned = pins.table().pinned(&seat.settings.server, kind, call.name().unwrap_or_default()).is_some();
+    if is_pinned {
+        let on_change = policy.map(Policy::on_change).unwrap_or_default();
+        return (on_change != OnChange::Note).then_some(Doubt::Gone { may_ask: on_change == OnChange::Ask });
+    }
+    let on_new = policy.map(Policy::on_new).unwrap_or_default();
+    (on_new != OnNew::Pin).then_some(Doubt::Hidden { may_ask: on_new == OnNew::Ask })
+}
+
+impl Doubt<'_> {
+    const fn may_ask(&self) -> bool {
+        match self {
+            Self::Held(held) => held.may_ask,
+            Self::Gone { may_ask } | Self::Hidden { may_ask } => *may_ask,
+        }
+    }
+
+    /// What it is, behind the name.
+    const fn what(&self) -> &'static str {
+        match self {
+            Self::Held(Held { change: Some(_), .. }) => "is described otherwise than when it was pinned",
+            Self::Held(_) => "is new at a server that is pinned",
+            Self::Gone { .. } => "is pinned, and the server does not list it any more",
+            Self::Hidden { .. } => "is not listed by the server, and nothing new is let through",
+        }
+    }
+
+    fn change(&self) -> Option<&Change> {
+        match self {
+            Self::Held(held) => held.change.as_ref(),
+            _ => None,
+        }
+    }
+
+    fn refusal(&self, core: &Core, seat: &Seat, call: &Call, next: &str) -> Error {
+        let why = format!("{} {}; {next}", named(core, seat, call), self.what());
+        Refusal::new(why).about(self.change().cloned()).changed()
+    }
 }
 
 fn judge(core: &Core, seat: &Seat, call: &Call, item: Option<&Item>) -> Verdict {
@@ -108,8 +177,8 @@ fn judge(core: &Core, seat: &Seat, call: &Call, item: Option<&Item>) -> Verdict 
     policy.judge(&subject)
 }
 
-fn named(seat: &Seat, call: &Call) -> String {
-    what(&seat.settings.server, call.method(), call.name())
+pub(super) fn named(core: &Core, seat: &Seat, call: &Call) -> String {
+    what(&seat.settings.server, call.method(), shown_name(core, call).as_deref())
 }
 
 fn rule_named(rule: Option<&str>) -> String {
@@ -119,8 +188,8 @@ fn rule_named(rule: Option<&str>) -> String {
     }
 }
 
-fn denied(seat: &Seat, call: &Call, verdict: &Verdict) -> Error {
-    let mut why = format!("{} is denied by {}", named(seat, call), rule_named(verdict.rule.as_deref()));
+fn denied(core: &Core, seat: &Seat, call: &Call, verdict: &Verdict) -> Error {
+    let mut why = format!("{} is denied by {}", named(core, seat, call), rule_named(verdict.rule.as_deref()));
     if let Some(reason) = &verdict.reason {
         why.push_str(&format!(": {}", bowline_protocol::excerpt(reason, 300)));
     }
@@ -129,17 +198,6 @@ fn denied(seat: &Seat, call: &Call, verdict: &Verdict) -> Error {
         None => why.push_str("; change the policy if it should go"),
     }
     Refusal::new(why).by(verdict.rule.clone()).denied()
-}
-
-fn held_back(seat: &Seat, call: &Call, held: &Held, next: &str) -> Error {
-    let named = named(seat, call);
-    match &held.change {
-        Some(change) => {
-            let why = format!("{named} is described otherwise than when it was pinned; {next}");
-            Refusal::new(why).about(Some(change.clone())).changed()
-        }
-        None => Refusal::new(format!("{named} is new at a server that is pinned; {next}")).changed(),
-    }
 }
 
 /// Tells what is odd about what passes.
@@ -151,76 +209,137 @@ pub(super) fn found(core: &Core, seat: &Seat, call: &Call, findings: Vec<crate::
     core.tell(GuardEvent::Found {
         server: std::sync::Arc::clone(&seat.settings.server),
         method: call.method().to_owned(),
-        name: call.name().map(str::to_owned),
+        name: shown_name(core, call),
         findings,
         blocked,
     });
 }
 
-/// Asks somebody, or remembers what they said. Gives what was said, for the record.
-async fn ask(
-    core: &Core,
-    seat: &Seat,
-    call: &Call,
-    item: Option<&Item>,
-    held: Option<&Held>,
-    verdict: &Verdict,
-) -> Result<Cow<'static, str>, Error> {
-    let question = question(core, seat, call, item, held, verdict);
-    // What was said of a definition is not said of another one.
-    if held.is_none()
-        && let Some(remembered) = &core.remembered
-    {
-        match remembered.answer(&question).await {
-            Ok(Some(answer)) => {
-                core.counts.remembered.add(1);
-                return answered(core, seat, call, held, verdict, &question, answer, true).await;
-            }
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "what was answered before cannot be read; somebody is asked again"),
-        }
-    }
-    let Some(approver) = &core.approver else {
-        return answered(core, seat, call, held, verdict, &question, Answer::Absent, false).await;
-    };
-    core.counts.asked.add(1);
-    let answer = timeout(core.patience, approver.0.ask(question.clone())).await.unwrap_or(Answer::Absent);
-    if answer.is_lasting()
-        && let Some(remembered) = &core.remembered
-        && let Err(error) = remembered.keep(&question, answer).await
-    {
-        tracing::warn!(%error, "an answer cannot be kept; somebody is asked again next time");
-    }
-    answered(core, seat, call, held, verdict, &question, answer, false).await
+/// A call that somebody has to be asked about.
+struct Asking<'a> {
+    core: &'a Core,
+    seat: &'a Seat,
+    call: &'a Call,
+    item: Option<&'a Item>,
+    doubt: Option<&'a Doubt<'a>>,
+    verdict: &'a Verdict,
 }
 
-fn question(
-    core: &Core,
-    seat: &Seat,
-    call: &Call,
-    item: Option<&Item>,
-    held: Option<&Held>,
-    verdict: &Verdict,
-) -> Question {
-    let arguments = call.params().and_then(|params| arguments_of(call.method(), params));
-    let redacted = match (&core.outgoing, arguments) {
-        (Some(outgoing), Some(text)) => Some(outgoing.redact(&text).unwrap_or(text)),
-        (None, arguments) => arguments,
-        (Some(_), None) => None,
-    };
-    let mut question =
-        Question::of(&seat.settings.server, call.method(), call.name()).with_arguments(redacted.as_deref());
-    question.caller = seat.settings.caller.as_deref().map(|caller| bowline_protocol::excerpt(caller, 200));
-    question.rule = verdict.rule.as_deref().map(|rule| bowline_protocol::excerpt(rule, 100));
-    question.why = match (held, &verdict.reason) {
-        (Some(Held { change: Some(_), .. }), _) => "it is described otherwise than when it was pinned".to_owned(),
-        (Some(_), _) => "it is new at a server that is pinned".to_owned(),
-        (None, Some(reason)) => bowline_protocol::excerpt(reason, 300),
-        (None, None) => format!("{} asks", rule_named(verdict.rule.as_deref())),
-    };
-    question.change = held.and_then(|held| held.change.as_ref()).map(ToString::to_string);
-    question.definition = item.and_then(|item| item.hash.clone());
-    question
+impl Asking<'_> {
+    /// Asks somebody, or remembers what they said. Gives what was said, for the record, and whether it was said now.
+    async fn ask(&self) -> Result<(Cow<'static, str>, bool), Error> {
+        let core = self.core;
+        let question = self.question();
+        // What was said of a definition is not said of another one; nor is anything said of what has none.
+        let remembered = core.remembered.as_ref().filter(|_| self.doubt.is_none() && self.is_defined());
+        if let Some(remembered) = remembered {
+            match remembered.answer(&question).await {
+                Ok(Some(answer)) => {
+                    core.counts.remembered.add(1);
+                    return Ok((self.answered(&question, answer, true).await?, false));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "what was answered before cannot be read; somebody is asked again")
+                }
+            }
+        }
+        let Some(approver) = &core.approver else {
+            return Ok((self.answered(&question, Answer::Absent, false).await?, false));
+        };
+        core.counts.asked.add(1);
+        let answer = timeout(core.patience, approver.0.ask(question.clone())).await.unwrap_or(Answer::Absent);
+        if let Some(remembered) = remembered.filter(|_| answer.is_lasting())
+            && let Err(error) = remembered.keep(&question, answer).await
+        {
+            tracing::warn!(%error, "an answer cannot be kept; somebody is asked again next time");
+        }
+        Ok((self.answered(&question, answer, false).await?, true))
+    }
+
+    /// Whether what is called has a definition that is known; resources and other methods have none.
+    fn is_defined(&self) -> bool {
+        !matches!(self.call.method(), method::TOOLS_CALL | method::PROMPTS_GET) || self.item.is_some()
+    }
+
+    fn question(&self) -> Question {
+        let Self { core, seat, call, item, doubt, verdict } = *self;
+        let arguments = call.params().and_then(|params| arguments_of(call.method(), params));
+        let redacted = match (&core.outgoing, arguments) {
+            (Some(outgoing), Some(text)) => Some(outgoing.redact(&text).unwrap_or(text)),
+            (_, arguments) => arguments,
+        };
+        let about = About {
+            server: &seat.settings.server,
+            method: call.method(),
+            name: call.name(),
+            caller: seat.settings.caller.as_deref(),
+            rule: verdict.rule.as_deref(),
+            definition: item.and_then(|item| item.hash.as_deref()),
+        };
+        let mut question = Question::about(&about, shown_name(core, call)).with_arguments(redacted.as_deref());
+        question.why = match (doubt, &verdict.reason) {
+            (Some(doubt), _) => format!("it {}", doubt.what()),
+            (None, Some(reason)) => bowline_protocol::excerpt(reason, 300),
+            (None, None) => format!("{} asks", rule_named(verdict.rule.as_deref())),
+        };
+        question.change = doubt.and_then(Doubt::change).map(ToString::to_string);
+        question.about_definition = doubt.is_some();
+        if let Some(Doubt::Held(Held { definition, change: None, .. })) = doubt {
+            question.description =
+                definition.fields().get("description").map(|text| bowline_protocol::excerpt(text, 1024));
+        }
+        question
+    }
+
+    async fn answered(
+        &self,
+        question: &Question,
+        answer: Answer,
+        remembered: bool,
+    ) -> Result<Cow<'static, str>, Error> {
+        let Self { core, seat, call, doubt, verdict, .. } = *self;
+        if answer != Answer::Absent {
+            core.tell(GuardEvent::Answered { title: question.title(), answer, remembered });
+        }
+        if answer.lets_go() {
+            if let Some(Doubt::Held(held)) = doubt {
+                accept(core, seat, held).await;
+            }
+            return Ok(Cow::Owned(format!(
+                "allow ({}{})",
+                answer.name(),
+                if remembered { ", remembered" } else { "" }
+            )));
+        }
+        let named = named(core, seat, call);
+        if answer == Answer::Absent {
+            if let Some(doubt) = doubt {
+                let next = "somebody has to accept that, and nobody was there to be asked";
+                return Err(doubt.refusal(core, seat, call, next));
+            }
+            let why = format!(
+                "{named} needs somebody's approval by {}, and nobody was there to be asked; approve it, or write a rule \
+                 that allows it",
+                rule_named(verdict.rule.as_deref())
+            );
+            return Err(Refusal::new(why).by(verdict.rule.clone()).wanting_approval().denied());
+        }
+        let before =
+            if remembered { "was refused before, which is remembered" } else { "was refused by who was asked" };
+        Err(Refusal::new(format!("{named} {before}")).by(verdict.rule.clone()).denied())
+    }
+}
+
+/// Pins a definition that somebody let through.
+async fn accept(core: &Core, seat: &Seat, held: &Held) {
+    let Some(pins) = seat.pins(core) else { return };
+    let definition = held.definition.clone();
+    let (kind, name, hash) = (definition.kind(), definition.name().to_owned(), definition.hash().to_owned());
+    if let Err(error) = pins.accept(&seat.settings.server, [definition]).await {
+        core.tell(GuardEvent::PinsFailed { why: error.to_string() });
+    }
+    seat.accept(kind, &name, Some(&hash));
 }
 
 /// The arguments of a tool or prompt, or the parameters of another method, as JSON text.
@@ -238,53 +357,6 @@ fn arguments_of(method: &str, params: &RawJson) -> Option<String> {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "one place for the ends of a question, whoever answered it")]
-async fn answered(
-    core: &Core,
-    seat: &Seat,
-    call: &Call,
-    held: Option<&Held>,
-    verdict: &Verdict,
-    question: &Question,
-    answer: Answer,
-    remembered: bool,
-) -> Result<Cow<'static, str>, Error> {
-    if answer != Answer::Absent {
-        core.tell(GuardEvent::Answered { title: question.title(), answer, remembered });
-    }
-    if answer.lets_go() {
-        if let Some(held) = held {
-            accept(core, seat, held, question).await;
-        }
-        return Ok(Cow::Owned(format!("allow ({}{})", answer.name(), if remembered { ", remembered" } else { "" })));
-    }
-    if answer == Answer::Absent {
-        if let Some(held) = held {
-            return Err(held_back(seat, call, held, "somebody has to accept that, and nobody was there to be asked"));
-        }
-        let why = format!(
-            "{} needs somebody's approval by {}, and nobody was there to be asked; approve it, or write a rule that \
-             allows it",
-            named(seat, call),
-            rule_named(verdict.rule.as_deref())
-        );
-        return Err(Refusal::new(why).by(verdict.rule.clone()).wanting_approval().denied());
-    }
-    let before = if remembered { "was refused before, which is remembered" } else { "was refused by who was asked" };
-    Err(Refusal::new(format!("{} {before}", named(seat, call))).by(verdict.rule.clone()).denied())
-}
-
-/// Pins a definition that somebody let through.
-async fn accept(core: &Core, seat: &Seat, held: &Held, question: &Question) {
-    let Some(pins) = &core.pins else { return };
-    let definition = held.definition.clone();
-    let (kind, name) = (definition.kind(), definition.name().to_owned());
-    if let Err(error) = pins.accept(&seat.settings.server, [definition]).await {
-        core.tell(GuardEvent::PinsFailed { why: error.to_string() });
-    }
-    seat.accept(kind, &name, question.definition.as_deref());
-}
-
 /// The hash of a call's arguments, and what may be kept of them as text.
 pub(super) fn arguments_for_record(core: &Core, call: &Call, shows: bool) -> Option<crate::audit::Arguments> {
     /// How much text of arguments is kept, in bytes.
@@ -299,7 +371,9 @@ pub(super) fn arguments_for_record(core: &Core, call: &Call, shows: bool) -> Opt
         }
         // Without somebody who takes secrets out there is the hash alone.
         _ => {
-            let text = canonical(params).unwrap_or_else(|| params.as_str().to_owned());
+            let arguments = arguments_of(call.method(), params).and_then(|text| text.parse().ok());
+            let arguments = arguments.as_ref().unwrap_or(params);
+            let text = canonical(arguments).unwrap_or_else(|| arguments.as_str().to_owned());
             Some(crate::audit::Arguments::Sha256(hex(&Sha256::digest(text))))
         }
     }

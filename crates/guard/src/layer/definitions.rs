@@ -1,18 +1,18 @@
 //! Lists that pass: held against the pins, with what is held back taken out.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use bowline_client::{Call, Error, ErrorKind, ListsVersion, Reply};
 use bowline_protocol::{
     ErrorCode, ListPromptsResult, ListResourceTemplatesResult, ListToolsResult, PaginatedRequestParams, RawJson,
-    ToolAnnotations, method,
+    ToolAnnotations, excerpt, method,
 };
 use tower_service::Service;
 
 use super::lists::{Held, Item, Lookup, Seat};
 use crate::event::GuardEvent;
 use crate::guard::Core;
-use crate::pins::{Definition, Edit, Judged, PinKind, Pins};
+use crate::pins::{Definition, Edit, Judged as Standing, PinKind, Pins};
 use crate::policy::{OnChange, OnNew, Policy};
 
 /// How many pages a list may have.
@@ -86,47 +86,72 @@ without! {
     ListResourceTemplatesResult.resource_templates by uri_template;
 }
 
-/// Takes note of a page that came, and gives what of it may go on.
+/// What a page says, once it was held against the pins.
+pub(super) struct Judged {
+    /// The page, without what is held back.
+    pub(super) reply: Reply,
+    /// What is on it.
+    pub(super) items: Vec<(String, Arc<Item>)>,
+    /// Where the list goes on.
+    pub(super) next: Option<String>,
+}
+
+/// Takes note of a page that came for a caller, and gives what of it may go on.
 pub(super) async fn listed(
     core: &Core,
     seat: &Seat,
     kind: PinKind,
     asked: &Asked,
     reply: Reply,
-) -> Result<(Reply, Option<String>), Error> {
+) -> Result<Reply, Error> {
+    let Judged { reply, items, next } = judged(core, seat, kind, asked, reply).await?;
+    seat.note(kind, asked.version, items, (asked.is_first, next.is_none()));
+    Ok(reply)
+}
+
+/// Holds a page against the pins, and pins what is new.
+async fn judged(core: &Core, seat: &Seat, kind: PinKind, asked: &Asked, reply: Reply) -> Result<Judged, Error> {
     let (page, mut whole) = read(kind, &reply)?;
     let mut held_back = Vec::new();
     let mut items = Vec::with_capacity(page.definitions.len());
     let mut edits = Vec::new();
-    if let Some(pins) = &core.pins {
-        edits.extend(introduce(core, seat, pins, asked));
-    }
     let mut first_use = 0;
-    for (definition, annotations) in page.definitions {
-        let name = definition.name().to_owned();
-        let hash = Some(definition.hash().to_owned());
-        let held = core.pins.as_ref().and_then(|pins| judge(core, seat, pins, definition, &mut edits, &mut first_use));
-        if held.is_some() {
-            held_back.push(name.clone());
+    if let Some(pins) = seat.pins(core) {
+        // Asked before the server is introduced, and once for all pages.
+        let is_first = seat.is_first_use(kind, || !pins.table().has_kind(&seat.settings.server, kind));
+        edits.extend(introduce(core, seat, pins, asked));
+        for (definition, annotations) in page.definitions {
+            let name = definition.name().to_owned();
+            let hash = Some(definition.hash().to_owned());
+            let held = judge(core, seat, pins, definition, is_first, &mut edits, &mut first_use);
+            if held.is_some() {
+                held_back.push(name.clone());
+            }
+            items.push((name, Arc::new(Item { hash, annotations, held })));
         }
-        items.push((name, Item { hash, annotations, held }));
-    }
-    let is_last = page.next.is_none();
-    seat.note(kind, asked.version, items, (asked.is_first, is_last));
-    if let Some(pins) = &core.pins {
+        if page.next.is_none() {
+            seat.ends_first_use(kind);
+        }
         if let Err(error) = pins.keep(edits).await {
             core.tell(GuardEvent::PinsFailed { why: error.to_string() });
         }
         if first_use > 0 {
             core.tell(GuardEvent::FirstUse { server: Arc::clone(&seat.settings.server), kind, count: first_use });
         }
+    } else {
+        let unpinned = page.definitions.into_iter().map(|(definition, annotations)| {
+            let hash = Some(definition.hash().to_owned());
+            (definition.name().to_owned(), Arc::new(Item { hash, annotations, held: None }))
+        });
+        items.extend(unpinned);
     }
+    let next = page.next;
     if held_back.is_empty() {
-        return Ok((reply, page.next));
+        return Ok(Judged { reply, items, next });
     }
     let rest = whole.without(&held_back);
     let rest = rest.map_err(|error| Error::refused_by_layer(format!("the list cannot be written again: {error}")))?;
-    Ok((reply.with_payload(rest), page.next))
+    Ok(Judged { reply: reply.with_payload(rest), items, next })
 }
 
 /// How a list was asked for.
@@ -152,12 +177,16 @@ impl Asked {
 /// Tells where a server says to be another than was pinned; what has to be pinned of it.
 fn introduce(core: &Core, seat: &Seat, pins: &Pins, asked: &Asked) -> Option<Edit> {
     let server = &seat.settings.server;
-    let (is_new, differences) = {
+    let on_change = core.policy.as_ref().map(Policy::on_change).unwrap_or_default();
+    let (is_new, differences, moved) = {
         let table = pins.table();
         let known = table.servers().get(&**server);
         let mut differences = Vec::new();
+        let (was, is) = (known.and_then(|known| known.identity.as_ref()), seat.settings.identity.as_ref());
+        let moved = was.zip(is).filter(|(was, is)| was != is).map(|(was, is)| {
+            format!("the way to it is \"{}\", and was \"{}\" when it was pinned", excerpt(is, 200), excerpt(was, 200))
+        });
         for (what, old, new) in [
-            ("the way to it is", known.and_then(|known| known.identity.as_ref()), seat.settings.identity.as_ref()),
             ("its name is", known.and_then(|known| known.name.as_ref()), asked.name.as_ref()),
             ("its version is", known.and_then(|known| known.version.as_ref()), asked.server_version.as_ref()),
         ] {
@@ -167,15 +196,18 @@ fn introduce(core: &Core, seat: &Seat, pins: &Pins, asked: &Asked) -> Option<Edi
                 differences.push(format!("{what} \"{new}\", and was \"{old}\" when it was pinned"));
             }
         }
-        (known.is_none(), differences)
+        (known.is_none(), differences, moved)
     };
-    let tells = !differences.is_empty();
-    for what in differences {
+    // Another program or address under a known name is what pins are for; name and version are the server's own words.
+    let holds = moved.is_some() && on_change != OnChange::Note;
+    *seat.moved.lock().unwrap_or_else(PoisonError::into_inner) = moved.clone().filter(|_| holds);
+    let tells = !differences.is_empty() || (moved.is_some() && !holds);
+    for what in differences.into_iter().chain(moved) {
         core.tell(GuardEvent::ServerChanged { server: Arc::clone(server), what });
     }
     (is_new || tells).then(|| Edit::Server {
         key: server.to_string(),
-        identity: seat.settings.identity.clone(),
+        identity: seat.settings.identity.clone().filter(|_| !holds),
         name: asked.name.clone(),
         version: asked.server_version.clone(),
     })
@@ -187,31 +219,30 @@ fn judge(
     seat: &Seat,
     pins: &Pins,
     definition: Definition,
+    is_first: bool,
     edits: &mut Vec<Edit>,
     first_use: &mut usize,
 ) -> Option<Held> {
     let server = &seat.settings.server;
     let (kind, name) = (definition.kind(), definition.name().to_owned());
-    let (judged, is_known, others) = {
+    let (judged, others) = {
         let table = pins.table();
         let judged = table.judge(server, &definition);
-        let is_known =
-            table.servers().get(&**server).is_some_and(|known| known.pins.keys().any(|(its, _)| *its == kind));
-        let is_new_tool = kind == PinKind::Tool && judged == Judged::New;
+        let is_new_tool = kind == PinKind::Tool && judged == Standing::New;
         let others = if is_new_tool { table.others_with(server, kind, &name) } else { Vec::new() };
-        (judged, is_known, others)
+        (judged, others)
     };
     if !others.is_empty() {
         core.tell(GuardEvent::Shadowed { server: Arc::clone(server), tool: name.clone(), by: others });
     }
     match judged {
-        Judged::Same => None,
-        Judged::New if !is_known => {
+        Standing::Same => None,
+        Standing::New if is_first => {
             *first_use += 1;
             edits.push(Pins::first(server, definition));
             None
         }
-        Judged::New => {
+        Standing::New => {
             let on_new = core.policy.as_ref().map(Policy::on_new).unwrap_or_default();
             let held = on_new != OnNew::Pin;
             core.tell(GuardEvent::New { server: Arc::clone(server), kind, name, held });
@@ -221,7 +252,7 @@ fn judge(
             }
             Some(Held { definition, change: None, may_ask: on_new == OnNew::Ask })
         }
-        Judged::Changed(change) => {
+        Standing::Changed(change) => {
             core.counts.changed.add(1);
             let on_change = core.policy.as_ref().map(Policy::on_change).unwrap_or_default();
             let held = on_change != OnChange::Note;
@@ -236,39 +267,55 @@ fn judge(
     }
 }
 
-/// What the server's lists say of a name; asks for them where they have to be read.
-pub(super) async fn look_up<S>(core: &Core, seat: &Seat, call: &Call, kind: PinKind, inner: &S) -> Result<Lookup, Error>
+/// What the server's lists say of a name; asks for them where they have to be read. None where it is not listed.
+pub(super) async fn look_up<S>(
+    core: &Core,
+    seat: &Seat,
+    call: &Call,
+    kind: PinKind,
+    inner: &S,
+) -> Result<Option<Arc<Item>>, Error>
 where
     S: Service<Call, Response = Reply, Error = Error> + Clone + Send,
     S::Future: Send,
 {
     let name = call.name().unwrap_or_default();
-    let known = || seat.look_up(kind, name, call.lists_version(), core.life);
-    let looked = known();
-    if !matches!(looked, Lookup::Unknown) {
-        return Ok(looked);
-    }
-    // It is never closed.
-    let Ok(_turn) = seat.turn.acquire().await else { return Ok(Lookup::Unlisted) };
-    let looked = known();
-    if !matches!(looked, Lookup::Unknown) {
-        return Ok(looked);
-    }
-    read_lists(core, seat, call, kind, inner).await?;
-    Ok(match known() {
-        // It changed while it was read, which the next call finds.
-        Lookup::Unknown => Lookup::Unlisted,
+    let known = || match seat.look_up(kind, name, call.lists_version(), core.life) {
+        // What is there at a first use is pinned whole, also where somebody stopped listing in the middle.
+        _ if seat.is_in_first_use(kind) => Lookup::Unknown,
         looked => looked,
-    })
+    };
+    match known() {
+        Lookup::Listed(item) => return Ok(Some(item)),
+        Lookup::Unlisted => return Ok(None),
+        Lookup::Unknown => {}
+    }
+    // It is never closed, and where it were nothing would go.
+    let _turn = seat.turn.acquire().await.map_err(|_| Error::refused_by_layer("the guard has ended; connect again"))?;
+    match known() {
+        Lookup::Listed(item) => Ok(Some(item)),
+        Lookup::Unlisted => Ok(None),
+        Lookup::Unknown => read_anew(core, seat, call, kind, inner).await,
+    }
 }
 
-async fn read_lists<S>(core: &Core, seat: &Seat, call: &Call, kind: PinKind, inner: &S) -> Result<(), Error>
+/// Reads the lists of a kind to their end, whatever is known, and gives what they say of the call's name. What is decided
+/// is decided by the pages that were read here, whoever lists meanwhile.
+pub(super) async fn read_anew<S>(
+    core: &Core,
+    seat: &Seat,
+    call: &Call,
+    kind: PinKind,
+    inner: &S,
+) -> Result<Option<Arc<Item>>, Error>
 where
     S: Service<Call, Response = Reply, Error = Error> + Clone + Send,
     S::Future: Send,
 {
+    let name = call.name().unwrap_or_default();
     let mut asked = Asked::by(call);
-    asked.is_first = true;
+    let mut all = Vec::new();
+    let mut found = None;
     let mut cursor: Option<String> = None;
     for _ in 0..MAX_PAGES {
         let mut list = Call::new(listing(kind));
@@ -282,21 +329,27 @@ where
         }
         let mut service = inner.clone();
         std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
-        let reply = match service.call(list).await {
-            Ok(reply) => reply,
+        asked.is_first = cursor.is_none();
+        let next = match service.call(list).await {
+            Ok(reply) => {
+                let Judged { items, next, .. } = judged(core, seat, kind, &asked, reply).await?;
+                found = items.iter().find(|(its, _)| its == name).map(|(_, item)| Arc::clone(item)).or(found);
+                all.extend(items);
+                next
+            }
             // It has none: then nothing is listed.
             Err(error)
                 if error.kind() == ErrorKind::Unsupported || error.code() == Some(ErrorCode::METHOD_NOT_FOUND) =>
             {
-                seat.note(kind, asked.version, Vec::new(), (true, true));
-                return Ok(());
+                None
             }
             Err(error) => return Err(error),
         };
-        let (_, next) = listed(core, seat, kind, &asked, reply).await?;
-        asked.is_first = false;
         match next {
-            None => return Ok(()),
+            None => {
+                seat.note(kind, asked.version, all, (true, true));
+                return Ok(found);
+            }
             Some(next) if cursor.as_ref() == Some(&next) => break,
             next => cursor = next,
         }
@@ -304,6 +357,6 @@ where
     Err(Error::refused_by_layer(format!(
         "{} of server \"{}\" does not end, so what is pinned cannot be checked; report it to whoever runs the server",
         listing(kind),
-        bowline_protocol::excerpt(&seat.settings.server, 100)
+        excerpt(&seat.settings.server, 100)
     )))
 }

@@ -11,6 +11,7 @@ use super::lists::Seat;
 use crate::audit::{AuditError, Outcome, Record, Stage};
 use crate::event::GuardEvent;
 use crate::guard::Core;
+use crate::refusal::shown_name;
 
 /// A call that went, and whose end is owed to the record.
 pub(super) struct Ending {
@@ -50,6 +51,11 @@ impl Ending {
         }
     }
 
+    /// There is nothing to put on record.
+    pub(super) fn forget(mut self) {
+        self.record = None;
+    }
+
     fn told(&self, kept: Result<(), AuditError>) {
         if let Err(error) = kept {
             self.core.tell(GuardEvent::AuditFailed { why: error.to_string() });
@@ -70,7 +76,7 @@ impl Drop for Ending {
 }
 
 /// The record of a call that is about to go, or does not.
-pub(super) fn record(seat: &Seat, call: &bowline_client::Call, stage: Stage, id: String) -> Record {
+pub(super) fn record(core: &Core, seat: &Seat, call: &bowline_client::Call, stage: Stage, id: String) -> Record {
     Record {
         time: now(),
         stage,
@@ -78,7 +84,7 @@ pub(super) fn record(seat: &Seat, call: &bowline_client::Call, stage: Stage, id:
         server: bowline_protocol::excerpt(&seat.settings.server, 200),
         caller: seat.settings.caller.as_deref().map(|caller| bowline_protocol::excerpt(caller, 200)),
         method: bowline_protocol::excerpt(call.method(), 100),
-        name: call.name().map(|name| bowline_protocol::excerpt(name, 1_000)),
+        name: shown_name(core, call).map(|name| bowline_protocol::excerpt(&name, 1_000)),
         arguments: None,
         verdict: Some(Cow::Borrowed(if stage == Stage::Refused { "deny" } else { "allow" })),
         rule: None,

@@ -10,7 +10,8 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::SeatSettings;
-use crate::pins::{Change, Definition, PinKind};
+use crate::guard::Core;
+use crate::pins::{Change, Definition, PinKind, Pins};
 
 /// Of how many definitions of a kind is known how they stand.
 const MAX_KNOWN: usize = 50_000;
@@ -22,6 +23,10 @@ pub(super) struct Seat {
     /// The right to ask the server for its lists: one at a time, so that many calls at once make one list.
     pub(super) turn: Semaphore,
     known: Mutex<HashMap<PinKind, Known>>,
+    /// Of which kinds this is the first use: from the first page of a list until one was read to its end.
+    first_use: Mutex<HashMap<PinKind, bool>>,
+    /// How the way to the server differs from the one that was pinned, where that keeps calls from going.
+    pub(super) moved: Mutex<Option<String>>,
 }
 
 /// What is known of the definitions of a kind.
@@ -64,7 +69,13 @@ pub(super) enum Lookup {
 
 impl Seat {
     pub(super) fn new(settings: SeatSettings) -> Self {
-        Self { settings, turn: Semaphore::new(1), known: Mutex::default() }
+        Self {
+            settings,
+            turn: Semaphore::new(1),
+            known: Mutex::default(),
+            first_use: Mutex::default(),
+            moved: Mutex::default(),
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<PinKind, Known>> {
@@ -86,12 +97,28 @@ impl Seat {
         }
     }
 
+    /// Whether what is listed now is a first use; `begins` says so where no list was begun yet.
+    pub(super) fn is_first_use(&self, kind: PinKind, begins: impl FnOnce() -> bool) -> bool {
+        let mut all = self.first_use.lock().unwrap_or_else(PoisonError::into_inner);
+        *all.entry(kind).or_insert_with(begins)
+    }
+
+    /// Whether a first use has begun, and no list was read to its end yet.
+    pub(super) fn is_in_first_use(&self, kind: PinKind) -> bool {
+        self.first_use.lock().unwrap_or_else(PoisonError::into_inner).get(&kind) == Some(&true)
+    }
+
+    /// A list was read to its end.
+    pub(super) fn ends_first_use(&self, kind: PinKind) {
+        self.first_use.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, false);
+    }
+
     /// Takes note of a page. One that is the first begins anew.
     pub(super) fn note(
         &self,
         kind: PinKind,
         version: Option<ListsVersion>,
-        page: Vec<(String, Item)>,
+        page: Vec<(String, Arc<Item>)>,
         (is_first, is_last): (bool, bool),
     ) {
         let mut known = self.known();
@@ -106,11 +133,27 @@ impl Seat {
         known.is_whole = is_last && known.begun.is_some();
         for (name, item) in page {
             if known.of.len() < MAX_KNOWN || known.of.contains_key(&name) {
-                known.of.insert(name, Arc::new(item));
+                known.of.insert(name, item);
             } else {
                 known.is_whole = false;
             }
         }
+    }
+
+    /// The pins that its definitions are held against.
+    pub(super) fn pins<'c>(&self, core: &'c Core) -> Option<&'c Pins> {
+        core.pins.as_ref().filter(|_| self.settings.is_pinned)
+    }
+
+    /// Whether it matters what the server lists: for pins, for answers that are about a definition, and for what is
+    /// believed of annotations.
+    pub(super) fn needs_lists(&self, core: &Core) -> bool {
+        self.pins(core).is_some() || core.remembered.is_some() || (self.settings.is_trusted && core.policy.is_some())
+    }
+
+    /// How the way to the server differs from the one that was pinned, where that keeps calls from going.
+    pub(super) fn moved(&self) -> Option<String> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes note that the definition of this hash is held back no more.

@@ -13,10 +13,10 @@ use super::decide::{self, LetGo, found};
 use super::definitions::{self, Asked};
 use super::ending::{Ending, record};
 use super::lists::Seat;
-use crate::audit::{Record, Stage};
+use crate::audit::{Outcome, Record, Stage};
 use crate::event::GuardEvent;
 use crate::guard::Core;
-use crate::refusal::{Refusal, what};
+use crate::refusal::{Refusal, shown_name};
 
 /// The calls of a client behind a guard; made by a [`GuardLayer`](crate::GuardLayer).
 #[derive(Clone)]
@@ -71,16 +71,16 @@ async fn free<S>(core: &Core, seat: &Seat, call: Call, mut inner: S) -> Result<R
 where
     S: Service<Call, Response = Reply, Error = Error>,
 {
-    let needs_lists = core.pins.is_some() || (seat.settings.is_trusted && core.policy.is_some());
-    let list = definitions::kind_listed(call.method()).filter(|_| needs_lists).map(|kind| (kind, Asked::by(&call)));
+    let list =
+        definitions::kind_listed(call.method()).filter(|_| seat.needs_lists(core)).map(|kind| (kind, Asked::by(&call)));
     let about = core.incoming.is_some().then(|| call.clone());
-    let mut reply = inner.call(call).await?;
-    if let Some((kind, asked)) = list {
-        reply = definitions::listed(core, seat, kind, &asked, reply).await?.0;
-    }
+    let outcome = match (inner.call(call).await, list) {
+        (Ok(reply), Some((kind, asked))) => definitions::listed(core, seat, kind, &asked, reply).await,
+        (outcome, _) => outcome,
+    };
     match about {
-        Some(call) => seen(core, seat, &call, Ok(reply), &mut Vec::new()),
-        None => Ok(reply),
+        Some(call) => seen(core, seat, &call, outcome, &mut Vec::new()),
+        None => outcome,
     }
 }
 
@@ -98,13 +98,17 @@ where
     let ending = match &core.audit {
         None => None,
         Some(audit) => {
-            let mut begin = record(seat, &call, Stage::Begin, next_id());
+            let mut begin = record(&core, seat, &call, Stage::Begin, next_id());
             begin.arguments = decide::arguments_for_record(&core, &call, audit.has_arguments());
             begin.verdict = Some(verdict);
             begin.rule = rule;
             begin.findings.clone_from(&findings);
             let ending = Ending::of(Arc::clone(&core), &begin);
-            put(&core, seat, &call, begin).await?;
+            if let Err(error) = put(&core, seat, &call, begin).await {
+                // What did not begin has no end.
+                ending.forget();
+                return Err(error);
+            }
             Some(ending)
         }
     };
@@ -131,23 +135,27 @@ async fn put(core: &Core, seat: &Seat, call: &Call, begin: Record) -> Result<(),
         return Ok(());
     }
     core.counts.refused.add(1);
-    let what = what(&seat.settings.server, call.method(), call.name());
+    let what = decide::named(core, seat, call);
     Err(Refusal::new(format!("{what} does not go, as it cannot be put on record: {error}")).denied())
 }
 
-/// Counts, tells and puts on record that a call does not go. Errors of the lists that had to be read are none of it.
+/// Counts, tells and puts on record that a call does not go: because of a refusal, or of lists that could not be read.
 async fn refused(core: &Core, seat: &Seat, call: &Call, error: Error) -> Error {
-    let Some(refusal) = Refusal::of(&error) else { return error };
-    core.counts.refused.add(1);
-    let (rule, why) = (refusal.rule().map(str::to_owned), refusal.why().to_owned());
-    core.tell(GuardEvent::Refused {
-        server: Arc::clone(&seat.settings.server),
-        method: call.method().to_owned(),
-        name: call.name().map(str::to_owned),
-        why,
-    });
+    let refusal = Refusal::of(&error);
+    let rule = refusal.and_then(Refusal::rule).map(str::to_owned);
+    let outcome = refusal.is_none().then(|| Outcome::Error(error.kind().name().to_owned()));
+    if let Some(refusal) = refusal {
+        core.counts.refused.add(1);
+        core.tell(GuardEvent::Refused {
+            server: Arc::clone(&seat.settings.server),
+            method: call.method().to_owned(),
+            name: shown_name(core, call),
+            why: refusal.why().to_owned(),
+        });
+    }
     if let Some(audit) = &core.audit {
-        let mut record = record(seat, call, Stage::Refused, next_id());
+        let mut record = record(core, seat, call, Stage::Refused, next_id());
+        record.outcome = outcome;
         record.arguments = decide::arguments_for_record(core, call, audit.has_arguments());
         record.rule = rule;
         if let Err(error) = audit.put(record).await {
@@ -167,12 +175,9 @@ fn seen(
 ) -> Result<Reply, Error> {
     let Some(incoming) = &core.incoming else { return outcome };
     let held = |why: &str| {
-        Refusal::new(format!(
-            "what came for {} is held back: {why}",
-            what(&seat.settings.server, call.method(), call.name())
-        ))
-        .denied()
-        .with_sent(bowline_transport::Sent::Yes)
+        Refusal::new(format!("what came for {} is held back: {why}", decide::named(core, seat, call)))
+            .denied()
+            .with_sent(bowline_transport::Sent::Yes)
     };
     match outcome {
         Ok(reply) => {

@@ -121,6 +121,19 @@ impl Definition {
         &self.fields
     }
 
+    /// How much is kept of it, in bytes.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.name.len() + self.fields.iter().map(|(name, json)| name.len() + json.len()).sum::<usize>()
+    }
+
+    /// The same with hashes in place of its longer texts.
+    pub(crate) fn without_text(mut self) -> Self {
+        for json in self.fields.values_mut().filter(|json| json.len() > 80) {
+            *json = serde_json::Value::from(format!("sha256:{}", hex(&Sha256::digest(&*json)))).to_string();
+        }
+        self
+    }
+
     /// One out of a lock file.
     pub(crate) const fn kept(kind: PinKind, name: String, hash: String, fields: Fields) -> Self {
         Self { kind, name, hash, fields }

@@ -17,6 +17,9 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// Reads the file; an empty table where there is none.
 pub(crate) fn load(path: &Path) -> Result<Table, PinsError> {
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return Err(PinsError::io(path, "read", &io::Error::other("it is no file")));
+    }
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Table::default()),
@@ -53,12 +56,15 @@ pub(crate) fn change(path: &Path, edits: Vec<Edit>) -> Result<Table, PinsError> 
     if text == before && path.exists() {
         return Ok(table);
     }
-    let fresh = beside(path, ".new");
+    if text.len() as u64 > MAX_BYTES {
+        return Err(PinsError::io(path, "written", &io::Error::other("it would be larger than 64 MiB")));
+    }
     let written = (|| {
-        let mut file = File::create(&fresh)?;
+        // A name that nobody knows before: the folder may come from somebody else, with links in it.
+        let mut file = tempfile::NamedTempFile::new_in(&folder)?;
         file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
         // Not every system lets a folder be opened.
         if let Ok(folder) = File::open(&folder) {
             let _ = folder.sync_all();
@@ -72,7 +78,12 @@ pub(crate) fn change(path: &Path, edits: Vec<Edit>) -> Result<Table, PinsError> 
 /// A lock that all processes respect. It is on a file of its own, since the other one is replaced.
 fn lock(path: &Path) -> Result<File, PinsError> {
     let failed = |error: &io::Error| PinsError::io(path, "locked", error);
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(beside(path, ".lock"));
+    let beside = beside(path, ".lock");
+    // A link would lead elsewhere, and a pipe is waited for without end.
+    if fs::symlink_metadata(&beside).is_ok_and(|there| !there.is_file()) {
+        return Err(failed(&io::Error::other(format!("{} is no file; remove it", beside.display()))));
+    }
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&beside);
     let file = file.map_err(|error| failed(&error))?;
     let until = Instant::now() + WAIT;
     loop {

@@ -143,7 +143,7 @@ pub(crate) fn read(text: &str) -> Result<Table, Refused> {
             Line::Lock(_) => return Err(Refused::new(number, "two files were put together; restore one of them")),
             Line::Server(line) => {
                 let ServerLine { key, identity, name, version } = line;
-                table.put_server(key, PinnedServer { identity, name, version, ..PinnedServer::default() });
+                table.put_server(key, PinnedServer::new(identity, name, version));
             }
             Line::Pin(pin) => {
                 let PinLine { server, kind, name, hash, since, fields } = *pin;
@@ -200,7 +200,7 @@ mod tests {
         let mut table = Table::default();
         for key in ["files", "mail"] {
             let identity = Some(format!("stdio:{key}"));
-            let server = PinnedServer { identity, version: Some("1.0".to_owned()), ..PinnedServer::default() };
+            let server = PinnedServer::new(identity, None, Some("1.0".to_owned()));
             table.put_server(key.to_owned(), server);
             for name in ["read", "write"] {
                 let tool = Tool::new(name, json!({"type": "object"})).with_description(format!("{key}\n\u{202e}"));

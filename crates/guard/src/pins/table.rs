@@ -1,7 +1,6 @@
 //! Which definitions are pinned, and what comes of those that a server lists.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use super::change::Change;
 use super::definition::{Definition, PinKind};
@@ -26,6 +25,36 @@ pub(crate) struct PinnedServer {
     pub(crate) version: Option<String>,
     /// What it has.
     pub(crate) pins: BTreeMap<(PinKind, String), Pinned>,
+    /// How much text is kept of it, in bytes.
+    bytes: usize,
+}
+
+/// How much text is kept of a server's definitions, in bytes. Of those beyond it there are hashes alone, so that no server
+/// makes the file too large for all.
+const MAX_TEXT: usize = 4 << 20;
+
+impl PinnedServer {
+    /// One without pins.
+    pub(crate) fn new(identity: Option<String>, name: Option<String>, version: Option<String>) -> Self {
+        Self { identity, name, version, ..Self::default() }
+    }
+
+    /// Keeps a pin; false where there are too many.
+    fn keep(&mut self, mut pinned: Pinned) -> bool {
+        let name = (pinned.definition.kind(), pinned.definition.name().to_owned());
+        if let Some(old) = self.pins.remove(&name) {
+            self.bytes -= old.definition.kept_bytes().min(self.bytes);
+        }
+        if self.pins.len() >= MAX_PINS {
+            return false;
+        }
+        if self.bytes + pinned.definition.kept_bytes() > MAX_TEXT {
+            pinned.definition = pinned.definition.without_text();
+        }
+        self.bytes += pinned.definition.kept_bytes();
+        self.pins.insert(name, pinned);
+        true
+    }
 }
 
 /// A pin.
@@ -71,13 +100,7 @@ impl Table {
 
     /// Pins; false where there is no such server, or it has too many.
     pub(crate) fn put(&mut self, key: &str, pinned: Pinned) -> bool {
-        let Some(server) = self.servers.get_mut(key) else { return false };
-        let name = (pinned.definition.kind(), pinned.definition.name().to_owned());
-        let fits = server.pins.len() < MAX_PINS || server.pins.contains_key(&name);
-        if fits {
-            server.pins.insert(name, pinned);
-        }
-        fits
+        self.servers.get_mut(key).is_some_and(|server| server.keep(pinned))
     }
 
     /// The pin of a definition's name.
@@ -91,6 +114,11 @@ impl Table {
             Some(pinned) if pinned.definition.hash() == definition.hash() => Judged::Same,
             Some(pinned) => Judged::Changed(Box::new(Change::between(&pinned.definition, definition))),
         }
+    }
+
+    /// Whether anything of this kind is pinned of a server.
+    pub(crate) fn has_kind(&self, key: &str, kind: PinKind) -> bool {
+        self.servers.get(key).is_some_and(|server| server.pins.keys().any(|(its, _)| *its == kind))
     }
 
     /// The other servers that have a pin of this kind and name.
@@ -111,20 +139,18 @@ impl Table {
             Edit::First { key, pinned } => {
                 let name = (pinned.definition.kind(), pinned.definition.name().to_owned());
                 let server = self.servers.entry(key).or_default();
-                let has_room = server.pins.len() < MAX_PINS;
-                if let Entry::Vacant(place) = server.pins.entry(name)
-                    && has_room
-                {
-                    place.insert(pinned);
+                if !server.pins.contains_key(&name) {
+                    server.keep(pinned);
                 }
             }
             Edit::Put { key, pinned } => {
-                self.servers.entry(key.clone()).or_default();
-                self.put(&key, pinned);
+                self.servers.entry(key).or_default().keep(pinned);
             }
             Edit::Remove { key, of: Some(name) } => {
-                if let Some(server) = self.servers.get_mut(&key) {
-                    server.pins.remove(&name);
+                if let Some(server) = self.servers.get_mut(&key)
+                    && let Some(old) = server.pins.remove(&name)
+                {
+                    server.bytes -= old.definition.kept_bytes().min(server.bytes);
                 }
             }
             Edit::Remove { key, of: None } => {

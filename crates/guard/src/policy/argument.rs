@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::file::{ArgumentFile, BoundedRegex, Patterns};
+use super::Action;
+use super::file::{ArgumentFile, BoundedRegex, Patterns, UncheckedArgument};
 
 /// A condition on the value at a place of the arguments. All of its tests have to hold.
 #[derive(Debug)]
@@ -19,14 +20,25 @@ pub(super) struct Argument {
 
 impl From<ArgumentFile> for Argument {
     fn from(file: ArgumentFile) -> Self {
-        let ArgumentFile { pointer, equals, glob, regex, min, max, present, not } = file;
+        let ArgumentFile(UncheckedArgument { pointer, equals, glob, regex, min, max, present, not }) = file;
         Self { pointer: pointer.0, equals, glob, regex, min, max, present, not }
     }
 }
 
+/// What a test says of a value.
+enum Tested {
+    Holds,
+    Fails(&'static str),
+    /// The value is of a kind that the test is not for: a list where a text is looked at.
+    IsNotFor(&'static str),
+}
+
 impl Argument {
     /// Why the condition does not hold; none where it does. The value is not told: it may be secret.
-    pub(super) fn fails(&self, arguments: &Value) -> Option<String> {
+    ///
+    /// A value that a test is not for is let through by no rule that allows, and past none that does not: whoever calls
+    /// chooses its kind.
+    pub(super) fn fails(&self, arguments: &Value, action: Action) -> Option<String> {
         let place = if self.pointer.is_empty() { "the arguments" } else { &self.pointer };
         let value = arguments.pointer(&self.pointer);
         if let Some(present) = self.present
@@ -37,48 +49,53 @@ impl Argument {
         let Some(value) = value else {
             return (self.present != Some(false)).then(|| format!("{place} is not there"));
         };
-        let failed = self.first_failed(value);
-        match (self.not, failed) {
-            (false, Some(test)) => Some(format!("{place} {test}")),
-            (true, None) if self.has_tests() => Some(format!("{place} is what it must not be")),
-            _ => None,
+        match self.test(value) {
+            Tested::IsNotFor(why) => (action == Action::Allow).then(|| format!("{place} {why}")),
+            Tested::Fails(why) => (!self.not).then(|| format!("{place} {why}")),
+            Tested::Holds => self.not.then(|| format!("{place} is what it must not be")),
         }
     }
 
-    const fn has_tests(&self) -> bool {
-        self.equals.is_some() || self.glob.is_some() || self.regex.is_some() || self.min.is_some() || self.max.is_some()
-    }
-
-    fn first_failed(&self, value: &Value) -> Option<&'static str> {
-        if self.equals.as_ref().is_some_and(|wanted| !is_equal(wanted, value)) {
-            return Some("is another value");
-        }
+    /// All tests together: one that the value is not for decides, then one that fails.
+    fn test(&self, value: &Value) -> Tested {
         // Numbers and truth values are matched as they are written.
-        let text = || match value {
+        let text = match value {
             Value::String(text) => Some(text.clone()),
             Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
             _ => None,
         };
-        if let Some(glob) = &self.glob
-            && !text().is_some_and(|text| glob.fit(&text))
-        {
-            return Some("does not fit the glob");
+        let mut failed = None;
+        if let Some(wanted) = &self.equals {
+            if std::mem::discriminant(wanted) != std::mem::discriminant(value) {
+                return Tested::IsNotFor("is of another kind");
+            }
+            if !is_equal(wanted, value) {
+                failed = failed.or(Some("is another value"));
+            }
         }
-        if let Some(regex) = &self.regex
-            && !text().is_some_and(|text| regex.0.is_match(&text))
-        {
-            return Some("does not fit the regex");
+        if let Some(glob) = &self.glob {
+            let Some(text) = &text else { return Tested::IsNotFor("is no text") };
+            if !glob.fit(text) {
+                failed = failed.or(Some("does not fit the glob"));
+            }
+        }
+        if let Some(regex) = &self.regex {
+            let Some(text) = &text else { return Tested::IsNotFor("is no text") };
+            if !regex.0.is_match(text) {
+                failed = failed.or(Some("does not fit the regex"));
+            }
         }
         if self.min.is_some() || self.max.is_some() {
-            let Some(number) = value.as_f64() else { return Some("is no number") };
+            let Some(number) = value.as_f64() else { return Tested::IsNotFor("is no number") };
             if self.min.is_some_and(|min| number < min) {
-                return Some("is below min");
+                failed = failed.or(Some("is below min"));
             }
             if self.max.is_some_and(|max| number > max) {
-                return Some("is above max");
+                failed = failed.or(Some("is above max"));
             }
         }
-        None
+        // A condition that is of presence alone has no test, and cannot be turned round.
+        failed.map_or(Tested::Holds, Tested::Fails)
     }
 }
 

@@ -29,9 +29,6 @@ const REGEX_DEPTH: u32 = 50;
 pub(super) struct PolicyFile {
     #[serde(default, rename = "version")]
     _version: i64,
-    /// How many rules there are, so that a file that was cut is known.
-    #[serde(default)]
-    rules: Option<usize>,
     #[serde(default)]
     pub(super) default: Option<Action>,
     #[serde(default)]
@@ -106,6 +103,10 @@ pub(super) struct RuleFile {
     #[serde(default)]
     pub(super) tool: Option<Patterns>,
     #[serde(default)]
+    pub(super) prompt: Option<Patterns>,
+    #[serde(default)]
+    pub(super) resource: Option<Patterns>,
+    #[serde(default)]
     pub(super) method: Option<Patterns>,
     #[serde(default)]
     pub(super) caller: Option<Patterns>,
@@ -129,8 +130,33 @@ pub(super) struct RuleFile {
 
 /// A condition on an argument.
 #[derive(Debug, Deserialize)]
+#[serde(try_from = "UncheckedArgument")]
+pub(super) struct ArgumentFile(pub(super) UncheckedArgument);
+
+impl TryFrom<UncheckedArgument> for ArgumentFile {
+    type Error = &'static str;
+
+    fn try_from(file: UncheckedArgument) -> Result<Self, Self::Error> {
+        let has_test = file.equals.is_some()
+            || file.glob.is_some()
+            || file.regex.is_some()
+            || file.min.is_some()
+            || file.max.is_some();
+        if [file.min, file.max].into_iter().flatten().any(|number| !number.is_finite()) {
+            return Err("min and max are numbers that there are; nan and inf compare with nothing");
+        }
+        match (has_test, file.not, file.present) {
+            (false, true, _) => Err("`not` turns a test round, and there is none; add equals, glob, regex, min or max"),
+            (false, false, None) => Err("a condition needs a test: equals, glob, regex, min, max or present"),
+            _ => Ok(Self(file)),
+        }
+    }
+}
+
+/// The same as it is written.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ArgumentFile {
+pub(super) struct UncheckedArgument {
     pub(super) pointer: Pointer,
     #[serde(default)]
     pub(super) equals: Option<Value>,
@@ -251,6 +277,9 @@ impl<'de> Deserialize<'de> for BoundedRegex {
     }
 }
 
+/// The last line of each policy, without which nobody could tell one that was cut from a shorter one.
+const END: &str = "# end";
+
 /// Reads a policy, whole or not at all.
 pub(super) fn read(text: &str) -> Result<PolicyFile, PolicyError> {
     if text.len() > MAX_BYTES {
@@ -273,18 +302,15 @@ pub(super) fn read(text: &str) -> Result<PolicyFile, PolicyError> {
             _ => return Err(failed("no version that there ever was; write version = 1", at)),
         }
     }
-    let rules_at = document.get("rules").and_then(toml_edit::Item::span);
+    let whole = text.trim_end();
+    if whole.lines().next_back().map(str::trim) != Some(END) {
+        let at = whole.rfind('\n').map_or(0, |at| at + 1);
+        let message = format!("the policy was cut behind this line, or its last line is missing, which is: {END}");
+        return Err(PolicyError::at(text, at, message));
+    }
     let file = PolicyFile::deserialize(toml_edit::de::Deserializer::from(document));
     let file = file.map_err(|error| failed(error.message(), error.span()))?;
-    let found = file.rule.len();
-    if let Some(stated) = file.rules
-        && stated != found
-    {
-        let message =
-            format!("the policy says that it has {stated} rules, and {found} are there; it was cut or added to");
-        return Err(failed(&message, rules_at));
-    }
-    if found > MAX_RULES {
+    if file.rule.len() > MAX_RULES {
         return Err(failed("the policy has more than 10,000 rules", None));
     }
     Ok(file)

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use bowline_protocol::method;
 use governor::clock::Clock as _;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
@@ -25,6 +26,8 @@ pub(super) struct Rule {
     pub(super) reason: Option<String>,
     server: Option<Patterns>,
     tool: Option<Patterns>,
+    prompt: Option<Patterns>,
+    resource: Option<Patterns>,
     method: Option<Patterns>,
     caller: Option<Patterns>,
     hints: Hints,
@@ -55,7 +58,9 @@ impl Limit {
     fn new(file: LimitFile) -> Option<Self> {
         let per = Duration::from_secs(file.per.seconds());
         let clock = RuntimeClock::new();
-        let quota = Quota::with_period(per / file.calls.get())?.allow_burst(file.calls);
+        // More than one in a nanosecond is no limit that a clock could keep.
+        let each = (per / file.calls.get()).max(Duration::from_nanos(1));
+        let quota = Quota::with_period(each)?.allow_burst(file.calls);
         Some(Self { rate: Rate::direct_with_clock(quota, clock.clone()), clock, calls: file.calls, per })
     }
 }
@@ -69,6 +74,8 @@ impl Rule {
             reason: file.reason,
             server: file.server,
             tool: file.tool,
+            prompt: file.prompt,
+            resource: file.resource,
             method: file.method,
             caller: file.caller,
             hints: Hints {
@@ -104,7 +111,9 @@ impl Rule {
         for (what, patterns, value) in [
             ("server", &self.server, Some(subject.server)),
             ("method", &self.method, Some(subject.method)),
-            ("tool", &self.tool, subject.name),
+            ("tool", &self.tool, subject.name.filter(|_| subject.method == method::TOOLS_CALL)),
+            ("prompt", &self.prompt, subject.name.filter(|_| subject.method == method::PROMPTS_GET)),
+            ("resource", &self.resource, subject.name.filter(|_| is_of_resources(subject.method))),
             ("caller", &self.caller, subject.caller),
         ] {
             if let Some(patterns) = patterns
@@ -140,7 +149,7 @@ impl Rule {
         for argument in &self.arguments {
             match arguments.get() {
                 Some(arguments) => {
-                    if let Some(why) = argument.fails(arguments) {
+                    if let Some(why) = argument.fails(arguments, self.action) {
                         fail!("{why}");
                     }
                 }
@@ -160,6 +169,11 @@ impl Rule {
         let wait = limit.rate.check().err()?.wait_time_from(limit.clock.now());
         Some(Exceeded { calls: limit.calls.get(), per: limit.per, wait })
     }
+}
+
+/// Whether a method is applied to a resource.
+fn is_of_resources(method: &str) -> bool {
+    matches!(method, method::RESOURCES_READ | method::RESOURCES_SUBSCRIBE | method::RESOURCES_UNSUBSCRIBE)
 }
 
 /// A limit that is reached.

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use super::*;
 
 fn policy(text: &str) -> Policy {
-    text.parse().unwrap()
+    format!("{text}\n# end\n").parse().unwrap()
 }
 
 fn refused(text: &str) -> PolicyError {
-    text.parse::<Policy>().unwrap_err()
+    format!("{text}\n# end").parse::<Policy>().unwrap_err()
 }
 
 fn params(arguments: &str) -> RawJson {
@@ -34,7 +34,6 @@ fn a_policy_that_is_cut_edited_or_newer_is_refused_with_line_and_column() {
     for (text, line, column, says) in [
         ("version = 2\nshiny = true", 1, 11, "version 2"),
         ("version = 0", 1, 11, "no version"),
-        ("version = 1\nrules = 2\n[[rule]]\naction = 'allow'", 2, 9, "cut"),
         ("version = 1\n[[rule]]\naction = 'al", 3, 13, ""),
         ("[[rule]]\naction = 'allow'\ntools = 'x'", 3, 1, "unknown field `tools`"),
         ("[[rule]]\naction = 'perhaps'", 2, 10, "perhaps"),
@@ -45,6 +44,9 @@ fn a_policy_that_is_cut_edited_or_newer_is_refused_with_line_and_column() {
         ("zone = 'Mars/Base'", 1, 8, "time zone"),
         ("[[rule]]\naction = 'deny'\nargument = [{ pointer = 'path' }]", 3, 25, "slash"),
         ("[[rule]]\naction = 'deny'\nargument = [{ pointer = '/p', regex = '(' }]", 3, 39, "regular expression"),
+        ("[[rule]]\naction = 'deny'\nargument = [{ pointer = '/p', max = nan }]", 3, 12, "nan"),
+        ("[[rule]]\naction = 'deny'\nargument = [{ pointer = '/p', not = true }]", 3, 12, "there is none"),
+        ("[[rule]]\naction = 'deny'\nargument = [{ pointer = '/p' }]", 3, 12, "needs a test"),
         ("[[rule]]\naction = 'deny'\nargument = [{ pointer = '/p', regex = '(\\w{500}){500}' }]", 3, 39, "regular"),
         ("[[rule]]\naction = 'allow'\nlimit = { calls = 0, per = 'minute' }", 3, 19, "nonzero"),
         ("[pins]\nchange = 'shrug'", 2, 10, "shrug"),
@@ -54,6 +56,57 @@ fn a_policy_that_is_cut_edited_or_newer_is_refused_with_line_and_column() {
         assert!(error.to_string().contains(says), "{text}: {error}");
     }
     assert!(Policy::open("/no/such/policy").unwrap_err().to_string().contains("/no/such/policy"));
+}
+
+#[test]
+fn a_policy_that_is_cut_anywhere_is_refused_with_the_line() {
+    let text = "version = 1\ndefault = 'allow'\n[[rule]]\naction = 'allow'\nserver = 'ours'\n[[rule]]\naction = 'deny'\n# end\n";
+    policy(text);
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for keep in 0..lines.len() - 1 {
+        let error = lines[..keep].concat().parse::<Policy>().unwrap_err();
+        assert_eq!((error.line(), error.to_string().contains("was cut")), (keep.max(1), true), "{error}");
+    }
+}
+
+#[test]
+fn a_value_of_another_kind_is_let_through_by_no_rule_and_past_none() {
+    let of = |action: &str, condition: &str, arguments: &str| {
+        let default = if action == "allow" { "deny" } else { "allow" };
+        let text = format!("default = '{default}'\n[[rule]]\naction = '{action}'\nargument = [{condition}]");
+        let params = params(arguments);
+        policy(&text).judge(&Subject::tool("s", "t").with_params(&params)).action
+    };
+    for (condition, arguments) in [
+        ("{ pointer = '/cmd', regex = 'rm' }", r#"{"cmd":["rm","-rf","/"]}"#),
+        ("{ pointer = '/cmd', glob = 'rm*' }", r#"{"cmd":{"0":"rm"}}"#),
+        ("{ pointer = '/cmd', equals = 'rm' }", r#"{"cmd":["rm"]}"#),
+        ("{ pointer = '/cmd', min = 1000 }", r#"{"cmd":"5000"}"#),
+        ("{ pointer = '/cmd', regex = '\\.\\.', not = true }", r#"{"cmd":["../x"]}"#),
+    ] {
+        assert_eq!(of("deny", condition, arguments), Action::Deny, "{condition}");
+        assert_eq!(of("ask", condition, arguments), Action::Ask, "{condition}");
+        assert_eq!(of("allow", condition, arguments), Action::Deny, "{condition}");
+    }
+}
+
+#[test]
+fn patterns_of_tools_prompts_and_resources_are_for_their_own() {
+    let policy = policy(
+        "default = 'deny'\n[[rule]]\ntool = '*'\naction = 'allow'\n[[rule]]\nprompt = 'p'\naction = 'allow'\n\
+         [[rule]]\nresource = 'file:///home/*'\naction = 'allow'",
+    );
+    for (method, name, goes) in [
+        ("tools/call", "f", true),
+        ("prompts/get", "f", false),
+        ("prompts/get", "p", true),
+        ("resources/read", "file:///etc/shadow", false),
+        ("resources/read", "file:///home/me", true),
+        ("com.example/f", "f", false),
+    ] {
+        let action = policy.judge(&Subject::of("s", method, Some(name))).action;
+        assert_eq!(action == Action::Allow, goes, "{method} {name}");
+    }
 }
 
 #[test]

@@ -33,7 +33,7 @@ async fn each_call_is_on_record_with_verdict_and_outcome_and_without_its_argumen
     let path = folder.path().join("logs/audit.jsonl");
     let audit = Audit::new(AuditFile::new(&path));
     let policy: Policy =
-        "default = 'allow'\n[[rule]]\nname = 'no-loss'\ntool = 'erase'\naction = 'deny'".parse().unwrap();
+        "default = 'allow'\n[[rule]]\nname = 'no-loss'\ntool = 'erase'\naction = 'deny'\n# end".parse().unwrap();
     let guard = Guard::builder().audit(audit.clone()).policy(policy).build().for_caller("ann");
     let (read, erase, fail) = (tool("read", ""), tool("erase", ""), tool("fail", ""));
     let server = MockServer::builder()
@@ -98,6 +98,9 @@ async fn a_changed_byte_a_missing_line_and_a_cut_end_are_found_where_they_are() 
     assert_eq!((line, why.contains("taken out")), (3, true));
     let (line, _, _) = broken([&lines[..2], &[lines[3], lines[2]], &lines[4..]].concat().concat());
     assert_eq!(line, 3);
+    // Cut at the beginning.
+    let (line, is_cut, why) = broken(lines[2..].concat());
+    assert_eq!((line, is_cut, why.contains("the beginning is cut")), (1, true, true), "{why}");
     // Cut in a line, and between two, which the note of the last line tells.
     let (line, is_cut, why) = broken(whole[..whole.len() - 9].to_owned());
     assert_eq!((line, is_cut, why.contains("cut")), (6, true, true));
@@ -150,8 +153,10 @@ async fn a_process_that_died_in_a_line_leaves_a_chain_that_goes_on() {
     calls(&path, Audit::new, 1).await;
     let report = verify(&path).unwrap();
     assert_eq!((report.lines, report.broken), (4, None));
-    // Where the note is lost the file says where the chain stands.
+    assert!(report.is_anchored);
+    // Where the note is lost the file says where the chain stands; that it is lost is told.
     fs::remove_file(folder.path().join("audit.jsonl.head")).unwrap();
+    assert!(!verify(&path).unwrap().is_anchored);
     calls(&path, Audit::new, 1).await;
     let report = verify(&path).unwrap();
     assert_eq!((report.lines, report.broken), (6, None));
@@ -178,6 +183,42 @@ async fn a_call_that_is_given_up_has_an_end_as_well() {
     assert_eq!(lines(&path)[1]["outcome"], "dropped");
 }
 
+#[tokio::test]
+async fn a_uri_is_on_record_without_what_may_be_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let told = Told::default();
+    let policy: Policy = "default = 'deny'\n[[rule]]\naction = 'allow'\nresource = 'https*'\n# end".parse().unwrap();
+    let guard = told.hear(Guard::builder().audit(Audit::new(AuditFile::new(&path))).policy(policy)).build();
+    let client = connect(&guard, "files", &server([tool("read", "")])).await;
+    for uri in ["postgres://ann:hunter2@h/db", "https://h/a?token=hunter2"] {
+        let error = client.read(uri).await.unwrap_err();
+        let error = format!("{:?}", bowline_guard::Refusal::of(&error));
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    guard.flush().await.unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(
+        text.contains("postgres://…@h/db") && text.contains("https://h/a?token=…") && !text.contains("hunter2"),
+        "{text}"
+    );
+    assert!(!told.take().concat().contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_call_whose_lists_cannot_be_read_is_on_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let audit = Audit::new(AuditFile::new(&path));
+    let guard = Guard::builder().audit(audit).pins(bowline_guard::Pins::in_memory()).build();
+    let client = connect(&guard, "files", &server([tool("read", "")])).await;
+    client.close().await.unwrap();
+    client.call("read").await.unwrap_err();
+    guard.flush().await.unwrap();
+    let lines = lines(&path);
+    assert_eq!((&lines[0]["stage"], &lines[0]["outcome"]["error"]), (&Value::from("refused"), &Value::from("closed")));
+}
+
 #[derive(Debug)]
 struct Full;
 
@@ -190,7 +231,7 @@ impl AuditSink for Full {
 #[tokio::test]
 async fn an_audit_that_cannot_be_written_stops_the_call_where_that_is_required() {
     let server = server([tool("read", "")]);
-    let demands: Policy = "default = 'allow'\naudit = { required = true }".parse().unwrap();
+    let demands: Policy = "default = 'allow'\naudit = { required = true }\n# end".parse().unwrap();
     for (policy, required, goes) in [(None, false, true), (None, true, false), (Some(demands), false, false)] {
         let told = Told::default();
         let builder = Guard::builder().audit(Audit::new(Full).required(required));
@@ -203,7 +244,8 @@ async fn an_audit_that_cannot_be_written_stops_the_call_where_that_is_required()
             assert!(error.to_string().contains("cannot be put on record: the disk is full"), "{error}");
             assert!(told.take()[0].starts_with("not on record: the disk is full"));
         } else {
-            assert!(guard.audit().unwrap().flush().await.is_err());
+            assert!(guard.flush().await.is_err());
+            assert!(told.take()[0].starts_with("not on record: the disk is full"));
         }
     }
     assert_eq!(count(&server, "tools/call"), 1);

@@ -114,3 +114,40 @@ async fn another_process_approves_through_the_store() {
     assert!(questions.answer(&pending.id, Answer::Allow).await.unwrap());
     assert_eq!(call.await.unwrap().unwrap().joined_text(), "write");
 }
+
+#[tokio::test]
+async fn what_is_remembered_is_about_the_whole_name_the_caller_and_the_rule() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let times = Arc::clone(&asked);
+    let policy = "default = 'ask'\n[[rule]]\nname = 'etc'\naction = 'ask'\nargument = [{ pointer = '/q', glob = '/etc/*' }]\n# end";
+    let guard = Guard::builder()
+        .policy(policy.parse().unwrap())
+        .remember(Remembered::in_memory())
+        .approver(move |_: Question| {
+            times.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(Answer::Always)
+        })
+        .build();
+    let server = server([tool("write", "")]);
+    let client = connect(&guard.for_caller("ann"), "files", &server).await;
+    let long = |end: &str| format!("file:///{}{end}", "x".repeat(400));
+    let mut before = 0;
+    let mut is_asked = || std::mem::replace(&mut before, asked.load(Ordering::Relaxed)) < asked.load(Ordering::Relaxed);
+    // The server has no resources: what counts is who is asked.
+    for (uri, asks) in [("a", true), ("a", false), ("b", true)] {
+        let _ = client.read(long(uri)).await;
+        assert_eq!(is_asked(), asks, "{uri}");
+    }
+    for (path, asks) in [("/tmp/a", true), ("/tmp/b", false), ("/etc/passwd", true), ("/etc/shadow", false)] {
+        client.call("write").arg("q", path).await.unwrap();
+        assert_eq!(is_asked(), asks, "{path}");
+    }
+    connect(&guard.for_caller("bob"), "files", &server).await.call("write").await.unwrap();
+    assert!(is_asked());
+    // Without pins a definition that changed is another one all the same.
+    let other = tool("write", "Writes all");
+    server.add_tool(other.clone(), crate::support::says(&other)).await;
+    client.ping().await.unwrap();
+    client.call("write").arg("q", "/tmp/a").await.unwrap();
+    assert!(is_asked());
+}

@@ -8,7 +8,7 @@ use bowline_testkit::MockServer;
 use crate::support::{connect, count, says, server, tool};
 
 fn guard(policy: &str) -> Guard {
-    Guard::builder().policy(policy.parse().unwrap()).build()
+    Guard::builder().policy(format!("{policy}\n# end").parse().unwrap()).build()
 }
 
 #[tokio::test]
@@ -75,7 +75,9 @@ async fn reading_goes_by_the_method_and_what_is_of_the_protocol_goes_at_all() {
     client.ping().await.unwrap();
     assert_eq!(client.resources().all().await.unwrap().len(), 1);
     assert_eq!(client.read("file:///a").await.unwrap_err().kind(), ErrorKind::Denied);
-    assert_eq!(client.request("com.example/do").await.unwrap_err().kind(), ErrorKind::Denied);
+    for method in ["com.example/do", "resources/subscribe", "tasks/cancel"] {
+        assert_eq!(client.request(method).await.unwrap_err().kind(), ErrorKind::Denied, "{method}");
+    }
 }
 
 #[tokio::test]
@@ -99,4 +101,12 @@ async fn a_limit_says_when_the_next_call_goes() {
         error.to_string().ends_with("its limit of 1 calls in 60s is reached; the next one goes in 60 s"),
         "{error}"
     );
+}
+
+#[test]
+fn the_policy_of_the_book_is_one() {
+    let chapter = include_str!("../../../../docs/src/guard.md");
+    let (_, behind) = chapter.split_once("```toml\n").unwrap();
+    let policy: Policy = behind.split_once("```").unwrap().0.parse().unwrap();
+    assert!(policy.trusts("ours-1") && policy.requires_audit());
 }
