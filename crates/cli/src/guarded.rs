@@ -22,7 +22,8 @@ mod terminal;
 
 pub(crate) use self::terminal::Terminal;
 
-/// The lock file of a project, and the one for all else in the folder for what this command keeps.
+/// The lock file in the folder for what this command keeps. One that lies in a project counts where it is named: it comes
+/// from whoever wrote the project.
 const LOCK: &str = "bowline.lock";
 /// The record of calls, in the same folder.
 const AUDIT: &str = "audit.jsonl";
@@ -69,7 +70,8 @@ impl Guarding {
         if let Some(audit) = audit_file(global, policy.requires_audit())? {
             builder = builder.audit(Audit::new(AuditFile::new(audit)));
         }
-        if let Some(store) = store() {
+        // With --yes nobody is asked, now or before.
+        if let Some(store) = store().filter(|_| !global.yes) {
             builder = builder.remember(Remembered::in_store(store));
         }
         let approver = ByRules { approved: Arc::clone(&self.0.approved), yes: global.yes, then: terminal };
@@ -97,7 +99,7 @@ impl Guarding {
         if let Some(rules) = server.rules() {
             lock(&self.0.approved).insert(name.clone(), rules.clone());
         }
-        let layer = guard.layer(name.as_str());
+        let layer = guard.layer(name.as_str()).identity(server.identity()).pin(server.is_pinned(global));
         Ok(if global.trust { layer.trust(true) } else { layer })
     }
 
@@ -140,30 +142,45 @@ impl<'s> Named<'s> {
         }
     }
 
+    /// Whether its definitions are pinned. A server that is given by hand has no name that lasts: another one may be at its
+    /// address tomorrow. So it is where a lock file is named for it.
+    const fn is_pinned(&self, global: &Global) -> bool {
+        matches!(self, Self::Configured(_)) || global.lock.is_some()
+    }
+
+    /// What names the way to it.
+    pub(crate) fn identity(&self) -> String {
+        match self {
+            Self::Configured(server) => bowline::identity(server),
+            Self::ByHand(server) => by_hand(server),
+        }
+    }
+
     /// The name. In a lock file of a project it is the server's own; elsewhere that of a project's server goes with its
     /// file, since other projects may have another server of the name.
     pub(crate) fn key(&self, global: &Global) -> String {
         match self {
-            Self::Configured(server) if server.scope == Scope::Project && project_lock(global).is_none() => {
+            Self::Configured(server) if server.scope == Scope::Project && global.lock.is_none() => {
                 format!("{} ({})", server.name, server.place.file.display())
             }
             Self::Configured(server) => server.name.clone(),
-            Self::ByHand(server) => match (&server.url, server.command.first()) {
-                (Some(url), _) => url.parse().map_or_else(|_| sanitize::line(url), |url| bowline::http::shown(&url)),
-                (None, Some(program)) => program.to_string_lossy().into_owned(),
-                (None, None) => "--stdio".to_owned(),
-            },
+            Self::ByHand(server) => by_hand(server),
         }
     }
 }
 
-/// Where pins are: the file that is named, that of the folder, or the one of this command.
-fn lock_file(global: &Global) -> Option<PathBuf> {
-    project_lock(global).or_else(|| state::folder().map(|folder| folder.join(LOCK)))
+/// A server that is given by hand: its address, or its program without arguments, which may be secret.
+fn by_hand(server: &Server) -> String {
+    match (&server.url, server.command.first()) {
+        (Some(url), _) => url.parse().map_or_else(|_| "URL".to_owned(), |url| bowline::http::shown(&url)),
+        (None, Some(program)) => program.to_string_lossy().into_owned(),
+        (None, None) => "--stdio".to_owned(),
+    }
 }
 
-fn project_lock(global: &Global) -> Option<PathBuf> {
-    global.lock.clone().or_else(|| Path::new(LOCK).is_file().then(|| PathBuf::from(LOCK)))
+/// Where pins are: the file that is named, or the one of this command.
+fn lock_file(global: &Global) -> Option<PathBuf> {
+    global.lock.clone().or_else(|| state::folder().map(|folder| folder.join(LOCK)))
 }
 
 /// Where calls are put on record; nowhere unless that is wanted.

@@ -32,6 +32,11 @@ pub(crate) fn run(options: AuditOptions, run: &Run, out: &mut Output) -> Result<
             let hint = format!("{} lines before it are right", report.lines);
             Err(CliError::new(Code::Unexpected, broken.to_string()).hint(hint).into())
         }
+        None if !report.is_anchored => {
+            let message =
+                "the note of where the record ends is missing, so lines that are cut off its end are not missed";
+            Err(CliError::new(Code::Unexpected, message).hint(summary(&report)).into())
+        }
         None if out.format() == Format::Json => Ok(()),
         None => out.text(&Styled::new().plain(summary(&report)).line()),
     }

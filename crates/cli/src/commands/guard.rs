@@ -117,7 +117,8 @@ async fn definitions(client: &Client) -> Result<Vec<Definition>, Error> {
 
 async fn accept(options: Accept, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let pins = the_pins(run)?.clone();
-    let key = Named::of(&options.of).key(&run.global);
+    let named = Named::of(&options.of);
+    let (key, identity) = (named.key(&run.global), named.identity());
     let builder = run.builder(Logs::Console)?;
     let names = options.names;
     run.with_server_unguarded(&options.of, builder, async |client| {
@@ -131,7 +132,9 @@ async fn accept(options: Accept, run: &Run, out: &mut Output) -> Result<(), Stop
         }
         let changes: Vec<_> = all.iter().filter_map(|definition| pins.change(&key, definition)).collect();
         let count = all.len();
-        pins.accept(&key, all).await.map_err(|error| CliError::new(Code::Unexpected, error.to_string()))?;
+        let failed = |error: bowline::guard::PinsError| CliError::new(Code::Unexpected, error.to_string());
+        pins.accept_way(&key, identity).await.map_err(failed)?;
+        pins.accept(&key, all).await.map_err(failed)?;
         if out.format() == Format::Json {
             return out.json(&json!({"server": key, "pinned": count, "changes": changes}));
         }

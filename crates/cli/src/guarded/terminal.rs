@@ -18,13 +18,14 @@ const MAX_KEPT: usize = 1_000;
 
 /// What can be said, in the order in which it is shown.
 const CHOICES: [(&str, Answer); 4] = [
-    ("yes, in this run", Answer::Allow),
+    ("yes, with these arguments", Answer::Allow),
     ("always, while it is described as now", Answer::Always),
     ("no", Answer::Deny),
     ("never, while it is described as now", Answer::Never),
 ];
 
-/// The person at the terminal. One question at a time is on it; what was said is good for the run.
+/// The person at the terminal. One question at a time is on it; what was said is good for the same call, with the same
+/// arguments, in the same run, so that a benchmark asks once.
 pub(crate) struct Terminal {
     console: Console,
     interrupted: Arc<Notify>,
@@ -55,7 +56,7 @@ impl Terminal {
         if !is_interactive() {
             return Answer::Absent;
         }
-        let what = format!("{} {}", question.title(), question.definition.as_deref().unwrap_or_default());
+        let what = format!("{} {}", question.about, question.arguments.as_deref().unwrap_or_default());
         let _turn = self.turn.lock().await;
         if let Some(said) = self.said(&what) {
             return said;
@@ -85,6 +86,9 @@ fn ask(console: &Console, question: &Question) -> Result<Answer, InquireError> {
         console.show(Styled::new().plain(format!("  {arguments}")));
     }
     console.show(Styled::new().dim(format!("  {}", question.why)));
+    if let Some(description) = &question.description {
+        console.show(Styled::new().plain(format!("  it says: {description}")));
+    }
     for line in question.change.iter().flat_map(|change| change.lines()) {
         console.show(Styled::new().plain(format!("  {line}")));
     }
