@@ -67,6 +67,7 @@ pub use handlers::{
 };
 pub use keep_alive::KeepAlive;
 pub use known::KnownTools;
+pub use kept::ListsVersion;
 pub use outcome::{ByHand, InputRequired, Outcome};
 #[cfg(feature = "schema")]
 pub use output::{OutputSchema, OutputSchemas};

@@ -1,0 +1,1 @@
+//! All configured servers, looked over.

@@ -1,0 +1,1 @@
+//! What goes out to servers: credentials in arguments and logs.
