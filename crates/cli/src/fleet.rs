@@ -32,6 +32,11 @@ impl Fleet {
         Self { run: run.for_many(), config }
     }
 
+    /// The configuration.
+    pub(crate) const fn config(&self) -> &Configuration {
+        &self.config
+    }
+
     /// What tells one state of a server's entry, and of its policy, from another; none for an entry that is broken.
     pub(crate) fn fingerprint(&self, server: &str) -> Option<String> {
         let server = self.config.server(server).ok()?;

@@ -106,9 +106,16 @@ pub(crate) struct Secret {
 }
 
 impl Secret {
-    /// Whether it is one without a doubt.
-    pub(crate) fn is_certain(&self) -> bool {
+    /// Whether its form alone tells.
+    #[cfg(feature = "scan")]
+    pub(crate) fn is_of_known_shape(&self) -> bool {
         self.class == Class::Known
+    }
+
+    /// Whether it is random, and nothing else speaks for it.
+    #[cfg(feature = "scan")]
+    pub(crate) fn is_a_guess(&self) -> bool {
+        self.class == Class::Random
     }
 }
 
