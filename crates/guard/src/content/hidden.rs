@@ -50,7 +50,7 @@ pub(super) fn is_suspicious(text: &str) -> bool {
     let mut at = 0;
     while let Some(found) = next_candidate(text.as_bytes(), at) {
         let c = char_at(text, found);
-        if Hidden::of(c).is_some() || is_selector(c) {
+        if may_be_odd(c) {
             return true;
         }
         at = found + c.len_utf8();
@@ -67,6 +67,9 @@ pub(super) fn strip(text: &str) -> Option<String> {
     while let Some(found) = next_candidate(text.as_bytes(), at) {
         let c = char_at(text, found);
         at = found + c.len_utf8();
+        if !may_be_odd(c) {
+            continue;
+        }
         let rest = text.get(at..).unwrap_or_default();
         // What stands before it once this text is clean: joiners look at their neighbours.
         let before =
@@ -117,6 +120,9 @@ impl Iterator for Odd<'_> {
         while let Some(found) = next_candidate(self.text.as_bytes(), self.at) {
             let c = char_at(self.text, found);
             self.at = found + c.len_utf8();
+            if !may_be_odd(c) {
+                continue;
+            }
             let rest = self.text.get(self.at..).unwrap_or_default();
             let before = self.text.get(..found).and_then(|before| before.chars().next_back());
             let sequence = sequence_len(c, rest);
@@ -264,6 +270,11 @@ const fn is_late_selector(c: char) -> bool {
 
 const fn is_ideograph(c: char) -> bool {
     matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+/// Whether a character is odd, wherever it stands or in some places.
+const fn may_be_odd(c: char) -> bool {
+    Hidden::of(c).is_some() || is_selector(c)
 }
 
 fn char_at(text: &str, at: usize) -> char {

@@ -164,7 +164,7 @@ pub(super) fn scan(text: &str, role: Role, sink: Sink<'_>) {
     let anchors = Anchors::of(role);
     // Behind the ends of a comment and of a `data:` URL that were looked at as a whole.
     let (mut comment_end, mut data_end) = (0, 0);
-    for found in anchors.automaton.find_overlapping_iter(text) {
+    for found in anchors.automaton.find_iter(text) {
         let Some(test) = anchors.tests.get(found.pattern().as_usize()) else { continue };
         let at = found.start();
         match test {
@@ -188,7 +188,7 @@ pub(super) fn has_instructions(text: &str) -> bool {
     let anchors = Anchors::of(Role::Definition);
     let mut is_found = false;
     let mut sink = |hit: Hit| is_found |= hit.kind == Kind::Instructions;
-    for found in anchors.automaton.find_overlapping_iter(text) {
+    for found in anchors.automaton.find_iter(text) {
         match anchors.tests.get(found.pattern().as_usize()) {
             Some(test @ (Test::Override | Test::Secrecy | Test::Conversation)) => {
                 judge(*test, text, found.start(), Role::Definition, &mut sink);
