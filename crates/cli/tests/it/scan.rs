@@ -66,6 +66,8 @@ fn clean_servers_have_no_finding() {
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     let document = ran.json();
     assert_eq!((&document["findings"], &document["failures"]), (&json!([]), &json!([])));
+    let ran = scan("clean.json", &[]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
     assert!(ran.stderr.contains("scanned 3 servers, asked 3 of them what they have: nothing found"), "{}", ran.stderr);
 }
 

@@ -301,7 +301,12 @@ mod tests {
         );
         assert_eq!(
             rules(&check(&[mail, bad])),
-            [("BOW014", Severity::High, "mail"), ("BOW015", Severity::Low, "bad"), ("BOW015", Severity::High, "bad")]
+            [
+                ("BOW014", Severity::High, "bad"),
+                ("BOW014", Severity::High, "mail"),
+                ("BOW015", Severity::Low, "bad"),
+                ("BOW015", Severity::High, "bad")
+            ]
         );
     }
 
