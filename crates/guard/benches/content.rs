@@ -64,7 +64,7 @@ fn colours_of_a_terminal(bencher: Bencher<'_, '_>, bytes: usize) {
 }
 
 /// The beginnings of what is looked for, again and again.
-#[divan::bench(args = SIZES)]
+#[divan::bench(args = SIZES, sample_count = 10)]
 fn nothing_but_anchors(bencher: Bencher<'_, '_>, bytes: usize) {
     look(bencher, &repeated("ignore not tell conversation <a ](data:<!-- ", bytes));
 }

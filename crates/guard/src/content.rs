@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod dropped;
 mod hidden;
 mod hit;
 mod kind;
@@ -33,6 +34,7 @@ mod surface;
 mod text;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bowline_protocol::{Payload, RawJson};
@@ -71,10 +73,18 @@ impl Content {
 
     /// Checks JSON as it came, and says what goes on in its place.
     ///
-    /// Names and addresses are what calls refer to: what is odd about one is noted, or blocks, and never changes it.
+    /// Names and addresses of definitions are what calls refer to, and are never changed. Where one would have to be, the
+    /// definition is left out of its list, and what is no list is blocked.
     pub fn check(&self, surface: Surface, json: &RawJson) -> Inspected<RawJson> {
         let mut notes = Notes::default();
-        let changed = strings::rewrite(json, |spot, literal| self.string(surface, spot, literal, &mut notes));
+        let mut changed = strings::rewrite(json, |spot, literal| self.string(surface, spot, literal, &mut notes));
+        if !notes.dropped.is_empty() {
+            let without = dropped::without(changed.as_ref().unwrap_or(json), &notes.dropped);
+            match without {
+                Some(without) => changed = Some(without),
+                None => notes.block("an item of a list cannot be left out".to_owned()),
+            }
+        }
         notes.finish(changed)
     }
 
@@ -83,6 +93,14 @@ impl Content {
         let mut notes = Notes::default();
         let changed = self.text(surface.role(), text, &String::new, &mut notes);
         notes.finish(changed)
+    }
+
+    /// What is odd about a name.
+    #[cfg(feature = "scan")]
+    pub(crate) fn inspect_name(&self, name: &str) -> Vec<Finding> {
+        let mut notes = Notes::default();
+        self.text(Role::Name, name, &String::new, &mut notes);
+        notes.findings
     }
 
     /// What is odd about a value, such as a tool or the result of a call. Places are JSON pointers into it as it is
@@ -99,30 +117,39 @@ impl Content {
 
     /// Checks one string of JSON. What it returns goes on in its place.
     fn string(&self, surface: Surface, spot: &Spot<'_>, literal: &str, notes: &mut Notes) -> Option<String> {
-        let (role, place) = (surface.part(spot, literal), || spot.pointer());
-        let role = match role {
+        let place = || spot.pointer();
+        let role = match surface.part(spot, literal) {
             Part::Text(role) => role,
             Part::Icon => {
-                let text = strings::decoded(literal).unwrap_or_default();
-                return self.whole(media::icon(&text), "https:", &place, notes);
+                return self.whole(media::icon(&strings::decoded(literal).0), "https:", &place, notes);
             }
             Part::Binary => {
-                let odd = spot.object().and_then(|object| media::image(object, literal, &self.rules));
-                return self.whole(odd, "", &place, notes);
+                return self.whole(media::image(spot.mime(literal), literal, &self.rules), "", &place, notes);
             }
         };
         let has_escapes = memchr::memchr(b'\\', literal.as_bytes()).is_some();
         if has_escapes && self.is_small(role, literal) && !text::is_suspicious(literal, role) {
             return None;
         }
-        match strings::decoded(literal) {
-            Some(text) => self.text(role, &text, &place, notes),
-            None => {
-                let what = "text with half a character in it, which each reader takes differently";
-                let hit = Hit { kind: Kind::ControlCharacters, severity: Severity::Low, span: 0..0, what };
-                notes.add(&hit, 1, "", &place, Action::Note);
+        let (text, has_halves) = strings::decoded(literal);
+        let refers = surface != Surface::Result && matches!(role, Role::Name | Role::Plain);
+        let mut halves = None;
+        if has_halves {
+            let what = "text with half a character in it, which each reader takes differently";
+            let hit = Hit { kind: Kind::ControlCharacters, severity: Severity::Low, span: 0..0, what };
+            notes.add(&hit, 1, "", &place, self.rules.action(&hit));
+            halves = (self.rules.action(&hit) >= Action::Strip).then(|| text.clone().into_owned());
+        }
+        let changed = self.text(role, &text, &place, notes).or(halves);
+        // A name is not marked. One of a definition that would have to be stripped goes with what it belongs to.
+        let is_marked = changed.as_ref().is_some_and(|changed| changed.ends_with(&*text));
+        match changed {
+            Some(_) if (refers || spot.is_key) && is_marked => None,
+            Some(_) if refers => {
+                notes.drop_item(spot);
                 None
             }
+            changed => changed,
         }
     }
 
@@ -138,7 +165,8 @@ impl Content {
         let hit = Hit { kind, severity, span: 0..0, what };
         let action = self.rules.action(&hit);
         notes.add(&hit, 1, "", place, action);
-        (action == Action::Strip).then(|| empty.to_owned())
+        // There is no text to mark.
+        matches!(action, Action::Mark | Action::Strip).then(|| empty.to_owned())
     }
 
     /// Whether a string is within the limits, escapes included.
@@ -176,7 +204,7 @@ impl Content {
                 marks.push(hit.kind.id());
             }
         }
-        if strongest == Action::Note || strongest == Action::Block || matches!(role, Role::Name | Role::Plain) {
+        if strongest == Action::Note || strongest == Action::Block {
             return None;
         }
         let is_cut = |(hit, _): &(Hit, u32)| hit.kind == Kind::Oversized && self.rules.action(hit) == Action::Strip;
@@ -234,6 +262,8 @@ struct Notes {
     /// How many findings there was no room for.
     more: usize,
     blocked: Option<String>,
+    /// Items of lists that are left out.
+    dropped: BTreeSet<(String, usize)>,
 }
 
 impl Notes {
@@ -258,6 +288,21 @@ impl Notes {
             ));
         }
         if is_full { self.more += 1 } else { self.findings.push(finding) }
+    }
+
+    fn block(&mut self, why: String) {
+        self.blocked.get_or_insert(why);
+    }
+
+    /// Leaves out the definition that a string is part of.
+    fn drop_item(&mut self, spot: &Spot<'_>) {
+        match spot.item() {
+            Some((list, index, _)) => drop(self.dropped.insert((list.into_owned(), index))),
+            None => self.block(format!(
+                "what the server sent is held back: a name or an address at {} has something hidden in it; look at it with `bowline scan`",
+                spot.pointer()
+            )),
+        }
     }
 
     fn finish<T>(mut self, changed: Option<T>) -> Inspected<T> {

@@ -33,7 +33,7 @@ pub use self::rules::{RULES, Rule};
 pub use self::servers::Observed;
 
 use self::rules::{LOOKALIKE, PLAIN_SECRET};
-use crate::content::lookalikes;
+use crate::content::{Content, Rules, lookalikes};
 use crate::finding::Severity;
 
 /// A scan of a configuration.
@@ -79,6 +79,12 @@ impl<'c> Scan<'c> {
         issues.extend(open);
         let places: BTreeMap<&str, &Place> =
             self.servers.iter().map(|server| (server.name.as_str(), &server.place)).collect();
+        let content = Content::new(Rules::noting());
+        for name in places.keys() {
+            for finding in content.inspect_name(name) {
+                issues.push(Issue::new(&LOOKALIKE, finding.severity, finding.message).of(name));
+            }
+        }
         for (first, second) in lookalikes(places.keys().copied()) {
             let message = format!("its name looks like that of `{}`", entries::shown(first));
             issues.push(Issue::new(&LOOKALIKE, Severity::High, message).of(second));

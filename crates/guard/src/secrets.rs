@@ -119,7 +119,7 @@ impl Secret {
     }
 }
 
-/// The credentials of a text, in order and apart from one another: of two that overlap, the surer one.
+/// The credentials of a text, in order and apart from one another: two that overlap are one, of the surer sort.
 pub(crate) fn find(text: &str) -> Vec<Secret> {
     let mut all: Vec<Secret> = Vec::new();
     shapes::scan(text, &mut |rule, span| all.push(Secret { class: Class::Known, rule, span }));
@@ -130,8 +130,9 @@ pub(crate) fn find(text: &str) -> Vec<Secret> {
     for secret in all {
         match apart.last_mut() {
             Some(last) if secret.span.start < last.span.end => {
+                last.span.end = last.span.end.max(secret.span.end);
                 if secret.class < last.class {
-                    *last = secret;
+                    (last.class, last.rule) = (secret.class, secret.rule);
                 }
             }
             _ => apart.push(secret),
@@ -163,13 +164,16 @@ impl Secrets {
     pub fn check(&self, json: &RawJson) -> Inspected<RawJson> {
         let (mut findings, mut blocked) = (Vec::new(), None);
         let changed = strings::rewrite(json, |spot, literal| {
-            if spot.is_key || spot.keys().any(|key| self.allows(key)) {
+            if spot.is_key || (!self.rules.allow.is_empty() && spot.keys().any(|key| self.allows(&key))) {
                 return None;
             }
-            let text = strings::decoded(literal)?;
+            let (text, _) = strings::decoded(literal);
             let mut secrets = find(&text);
-            if secrets.is_empty() && names_secret(spot.key()) && is_secret_value(&text) {
-                secrets.push(Secret { class: Class::Named, rule: "password", span: 0..text.len() });
+            if names_secret(&spot.key()) && is_secret_value(&text) {
+                // The whole of it, whatever is in it.
+                let known = secrets.iter().find(|secret| secret.class == Class::Known);
+                let (class, rule) = known.map_or((Class::Named, "password"), |known| (known.class, known.rule));
+                secrets = vec![Secret { class, rule, span: 0..text.len() }];
             }
             if secrets.is_empty() {
                 return None;
@@ -200,9 +204,20 @@ impl Secrets {
 
     /// A text without the credentials in it, whatever the rules say, for logs and audits; none where it has none.
     pub fn redact_text(&self, text: &str) -> Option<String> {
+        // In JSON the names of members tell more.
+        if text.trim_start().starts_with(['{', '['])
+            && let Ok(json) = text.parse::<RawJson>()
+        {
+            return self.redact_json(&json).map(|json| json.as_str().to_owned());
+        }
         let secrets = find(text);
         let certain: Vec<Secret> = secrets.into_iter().filter(|secret| secret.class != Class::Random).collect();
         replaced(text, &certain)
+    }
+
+    /// JSON without the credentials in it, whatever the rules say, for logs and audits; none where it has none.
+    pub fn redact_json(&self, json: &RawJson) -> Option<RawJson> {
+        Self::new(Rules::default()).check(json).changed
     }
 
     fn allows(&self, key: &str) -> bool {

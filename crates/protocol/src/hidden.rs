@@ -39,8 +39,10 @@ impl Hidden {
             '\u{61c}' | '\u{200e}' | '\u{200f}' => Some(Self::Direction),
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => Some(Self::Override),
             '\u{2028}' | '\u{2029}' => Some(Self::Separator),
-            // Soft hyphen, combining grapheme joiner, fillers of Hangul, Khmer's inherent vowels, vowel separator.
-            '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{3164}'
+            // Soft hyphen, combining grapheme joiner, fillers of Hangul, Khmer's inherent vowels, what is Mongolian, an empty
+            // cell of Braille, controls of shorthand.
+            '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{3164}'
             | '\u{ffa0}'
             // Without width; invisible operators and what once switched forms; byte order mark; interlinear annotations.
             | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{feff}'
@@ -54,13 +56,19 @@ impl Hidden {
     }
 
     /// As [`of`](Self::of), but nothing for a joiner that stands where scripts and emoji need it, between two
-    /// characters that are seen and no ASCII: taking it out would break the text.
+    /// characters of scripts that have joiners, or two symbols: taking it out would break the text.
     pub fn between(before: Option<char>, c: char, after: Option<char>) -> Option<Self> {
-        let is_joined = |c: char| !c.is_ascii() && Self::of(c).is_none();
+        let is_joined = |c: char| joins(c) && Self::of(c).is_none();
         let joins =
             matches!(c, '\u{200c}' | '\u{200d}') && before.is_some_and(is_joined) && after.is_some_and(is_joined);
         if joins { None } else { Self::of(c) }
     }
+}
+
+/// Whether a character is of a script that has joiners (Arabic, those of India and their kin), or a symbol.
+const fn joins(c: char) -> bool {
+    matches!(c, '\u{600}'..='\u{1cff}' | '\u{2190}'..='\u{2bff}' | '\u{a800}'..='\u{abff}' | '\u{fb50}'..='\u{feff}'
+        | '\u{10a00}'..='\u{11fff}' | '\u{1f000}'..='\u{1faff}')
 }
 
 #[cfg(test)]
@@ -86,6 +94,8 @@ mod tests {
         assert_eq!(Hidden::between(Some('👨'), '\u{200d}', Some('👩')), None);
         assert_eq!(Hidden::between(Some('ی'), '\u{200c}', Some('خ')), None);
         assert_eq!(Hidden::between(Some('a'), '\u{200d}', Some('b')), Some(Hidden::Invisible));
+        assert_eq!(Hidden::between(Some('é'), '\u{200d}', Some('é')), Some(Hidden::Invisible));
+        assert_eq!(Hidden::between(Some('日'), '\u{200c}', Some('本')), Some(Hidden::Invisible));
         assert_eq!(Hidden::between(Some('👨'), '\u{200b}', Some('👩')), Some(Hidden::Invisible));
     }
 }

@@ -77,7 +77,7 @@ pub(super) fn strip(text: &str) -> Option<String> {
         let gone = match c {
             '\r' => 1,
             c if sequence_len(c, rest) > 0 => c.len_utf8() + sequence_len(c, rest),
-            c if is_selector(c) && before.is_some_and(is_selector) => c.len_utf8(),
+            c if is_selector(c) && !selects(before, c) => c.len_utf8(),
             c if Hidden::between(before, c, rest.chars().next()).is_some() => c.len_utf8(),
             _ => continue,
         };
@@ -155,9 +155,8 @@ impl Odd<'_> {
         let after = rest.chars().next();
         let is_name = self.role == Role::Name;
         if is_selector(c) {
-            let in_row = before.is_some_and(is_selector) || after.is_some_and(is_selector);
-            let what = "a row of variation selectors, which can carry a message";
-            return in_row.then_some((Kind::VariationSelectors, Severity::High, what));
+            let what = "a variation selector where there is nothing to select, which can carry a message";
+            return (!selects(before, c)).then_some((Kind::VariationSelectors, Severity::High, what));
         }
         let (kind, severity, what) = match Hidden::between(before, c, after)? {
             Hidden::Control if c == '\r' => {
@@ -264,6 +263,24 @@ const fn is_selector(c: char) -> bool {
     matches!(c, '\u{fe00}'..='\u{fe0f}')
 }
 
+/// Whether a selector is of use behind a character: the last two choose between text and emoji, the others forms of
+/// symbols and of some scripts.
+fn selects(before: Option<char>, c: char) -> bool {
+    let Some(before) = before else { return false };
+    match c {
+        '\u{fe0e}' | '\u{fe0f}' => {
+            matches!(before, '#' | '*' | '0'..='9' | '©' | '®' | '\u{2000}'..='\u{3299}' | '\u{1f000}'..='\u{1faff}')
+        }
+        _ => {
+            let is_symbol =
+                matches!(before, '\u{2200}'..='\u{22ff}' | '\u{2a00}'..='\u{2aff}' | '\u{ff00}'..='\u{ff60}');
+            let is_letter =
+                matches!(before, '\u{1000}'..='\u{109f}' | '\u{a840}'..='\u{a87f}' | '\u{aa60}'..='\u{aa7f}');
+            is_symbol || is_letter || matches!(before, '\u{3001}' | '\u{3002}') || is_ideograph(before)
+        }
+    }
+}
+
 const fn is_late_selector(c: char) -> bool {
     matches!(c, '\u{e0080}'..='\u{e0fff}')
 }
@@ -362,6 +379,8 @@ mod tests {
             ("pass\u{200b}word", (InvisibleCharacters, Medium)),
             ("a\u{e0041}\u{e0042}b", (TagCharacters, High)),
             ("😀\u{fe01}\u{fe02}", (Kind::VariationSelectors, High)),
+            ("a\u{fe0f}", (Kind::VariationSelectors, High)),
+            ("😀\u{fe03}", (Kind::VariationSelectors, High)),
             ("x\u{e0121}\u{e0122}", (Kind::VariationSelectors, High)),
             ("\u{200b}\u{200c}\u{200b}\u{200c}\u{200b}\u{200c}\u{200b}\u{200c}", (InvisibleCharacters, High)),
         ] {

@@ -48,6 +48,29 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All kinds.
+    pub const ALL: &[Self] = &[
+        Self::BidirectionalOverride,
+        Self::ControlCharacters,
+        Self::CredentialFile,
+        Self::DataUrl,
+        Self::EncodedBlob,
+        Self::EscapeSequence,
+        Self::HtmlComment,
+        Self::IconSource,
+        Self::Instructions,
+        Self::InvisibleCharacters,
+        Self::LinkMismatch,
+        Self::Lookalike,
+        Self::Media,
+        Self::OtherTools,
+        Self::Oversized,
+        Self::PromptMarkup,
+        Self::TagCharacters,
+        Self::VariationSelectors,
+        Self::Whitespace,
+    ];
+
     /// The word for it, as it is written in rules and as [`Finding::rule`](crate::Finding::rule).
     pub const fn id(self) -> &'static str {
         match self {
@@ -93,8 +116,8 @@ mod tests {
 
     #[test]
     fn the_word_is_the_one_of_rules() {
-        for kind in [Kind::BidirectionalOverride, Kind::CredentialFile, Kind::Media, Kind::Whitespace] {
-            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{}\"", kind.id()));
+        for kind in Kind::ALL {
+            assert_eq!(serde_json::to_string(kind).unwrap(), format!("\"{}\"", kind.id()));
         }
     }
 }

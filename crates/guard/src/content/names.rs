@@ -1,6 +1,6 @@
 //! Names and words whose letters look like others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use unicode_security::MixedScript as _;
@@ -120,9 +120,10 @@ fn shape(name: &str) -> String {
 pub fn lookalikes<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<(&'n str, &'n str)> {
     let mut first: BTreeMap<String, &str> = BTreeMap::new();
     let mut pairs = Vec::new();
+    let mut seen = BTreeSet::new();
     for name in names.into_iter().filter(|name| name.len() <= MAX_NAME) {
         let known = *first.entry(shape(name)).or_insert(name);
-        if known != name && !pairs.contains(&(known, name)) {
+        if known != name && seen.insert(name) {
             pairs.push((known, name));
         }
     }

@@ -46,7 +46,8 @@ pub struct Rules {
     /// For findings of high severity. Default: strip.
     pub high: Action,
     /// For kinds of findings, whatever their severity. By default, characters that nobody sees are stripped but for those
-    /// of low severity without width, which some scripts need, and all else goes by severity.
+    /// of low severity without width, which some scripts need; what is too large is cut, and images and icons that are not
+    /// allowed are emptied; all else goes by severity.
     pub kinds: BTreeMap<Kind, Action>,
     /// The longest text of a definition, in bytes. Default: 65,536.
     pub definition_bytes: usize,
@@ -83,9 +84,7 @@ impl Default for Rules {
 impl Rules {
     /// Tells everything, and changes nothing.
     pub fn noting() -> Self {
-        let all_kinds = [Kind::BidirectionalOverride, Kind::ControlCharacters, Kind::EscapeSequence];
-        let more_kinds = [Kind::InvisibleCharacters, Kind::TagCharacters, Kind::VariationSelectors];
-        let kinds = all_kinds.into_iter().chain(more_kinds).map(|kind| (kind, Action::Note)).collect();
+        let kinds = Kind::ALL.iter().map(|kind| (*kind, Action::Note)).collect();
         Self { low: Action::Note, medium: Action::Note, high: Action::Note, kinds, ..Self::default() }
     }
 
@@ -109,7 +108,8 @@ impl Rules {
             return *action;
         }
         let may_be_needed = hit.kind == Kind::InvisibleCharacters && hit.severity <= Severity::Low;
-        if hit.kind.is_of_characters() && !may_be_needed {
+        let is_limit = matches!(hit.kind, Kind::IconSource | Kind::Media | Kind::Oversized);
+        if (hit.kind.is_of_characters() && !may_be_needed) || is_limit {
             return Action::Strip;
         }
         match hit.severity {

@@ -59,22 +59,37 @@ impl Surface {
     pub(super) fn part(self, spot: &Spot<'_>, literal: &str) -> Part {
         let key = spot.key();
         if spot.is_key {
-            let names_argument = self != Self::Result && spot.keys().nth(1) == Some("properties");
-            return Part::Text(if names_argument { Role::Name } else { Role::Plain });
+            let names_argument =
+                self != Self::Result && spot.keys().nth(1).is_some_and(|parent| parent == "properties");
+            return Part::Text(if names_argument { Role::Name } else { self.word(literal) });
         }
-        match (self, key) {
-            (Self::Definition | Self::Asked, "src") if spot.keys().nth(1) == Some("icons") => Part::Icon,
-            (Self::Result, "data" | "blob") if media::is_base64(literal) => Part::Binary,
-            (_, "type" | "mimeType" | "uri") => Part::Text(Role::Plain),
+        let in_icons = || spot.keys().nth(1).is_some_and(|parent| parent == "icons");
+        match (self, &*key) {
+            (Self::Definition | Self::Asked, "src") if in_icons() => Part::Icon,
+            // Where content blocks and contents of resources are; elsewhere it is what models read.
+            (Self::Result, "data" | "blob")
+                if matches!(&*spot.outermost(), "content" | "contents" | "messages") && media::is_base64(literal) =>
+            {
+                Part::Binary
+            }
+            (_, "type" | "mimeType" | "uri") => Part::Text(self.word(literal)),
             (Self::Result, _) => Part::Text(Role::Data),
-            // Formats and the like of schemas; what only programs read.
             (_, "$ref" | "$schema" | "$id" | "format" | "pattern" | "required" | "version" | "nextCursor")
             | (_, "protocolVersion" | "supportedVersions" | "uriTemplate" | "websiteUrl" | "url") => {
+                Part::Text(self.word(literal))
+            }
+            // What programs read, and models do not: that of the whole, or of an item of a list.
+            _ if spot.outermost() == "_meta" || spot.item().is_some_and(|(_, _, key)| key == "_meta") => {
                 Part::Text(Role::Plain)
             }
-            _ if spot.keys().any(|key| key == "_meta") => Part::Text(Role::Plain),
             (Self::Definition, "name") => Part::Text(Role::Name),
             _ => Part::Text(self.role()),
         }
+    }
+
+    /// What a string is that should be one word: an address, a media type. What is more is read as text.
+    fn word(self, literal: &str) -> Role {
+        let is_word = literal.len() <= 512 && !literal.contains([' ', '\\']);
+        if is_word { Role::Plain } else { self.role() }
     }
 }

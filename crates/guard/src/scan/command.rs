@@ -19,19 +19,34 @@ pub(super) fn base_name(program: &str) -> String {
 }
 
 /// The program and its arguments behind what only starts others: `env A=b`, `sudo`, `cmd /c`.
-pub(super) fn unwrapped<'a>(words: &'a [&'a str]) -> &'a [&'a str] {
+pub(super) fn unwrapped<'s, 'a>(words: &'s [&'a str]) -> &'s [&'a str] {
     let mut words = words;
     // Each step takes a word away.
     while let Some((program, rest)) = words.split_first() {
         let skipped = match base_name(program).as_str() {
-            "env" => rest.iter().take_while(|word| word.starts_with('-') || word.contains('=')).count(),
-            "sudo" | "nohup" | "time" | "exec" | "nice" => rest.iter().take_while(|word| word.starts_with('-')).count(),
+            "env" => {
+                let flags = flags(rest, &["-u", "--unset", "-C", "--chdir"]);
+                flags + rest.iter().skip(flags).take_while(|word| word.contains('=')).count()
+            }
+            "sudo" => flags(rest, &["-u", "-g", "-h", "-p", "-C", "--user", "--group"]),
+            "nice" => flags(rest, &["-n", "--adjustment"]),
+            "timeout" => flags(rest, &["-s", "-k", "--signal", "--kill-after"]) + 1,
+            "nohup" | "time" | "exec" => flags(rest, &[]),
             "cmd" if rest.first().is_some_and(|word| word.eq_ignore_ascii_case("/c")) => 1,
             _ => break,
         };
         words = rest.get(skipped..).unwrap_or_default();
     }
     words
+}
+
+/// How many words are flags, those with a value of their own included.
+fn flags(words: &[&str], valued: &[&str]) -> usize {
+    let mut at = 0;
+    while let Some(word) = words.get(at).filter(|word| word.starts_with('-')) {
+        at += if valued.contains(word) { 2 } else { 1 };
+    }
+    at.min(words.len())
 }
 
 /// What a command starts, where it takes it from elsewhere. `words` are the program and its arguments.
@@ -46,8 +61,19 @@ pub(super) fn started<'a>(words: &[&'a str]) -> Vec<Started<'a>> {
         ("uvx", _) | ("pipx", "run") => python(if program == "uvx" { args } else { behind(1) }),
         ("uv", "tool") if args.get(1) == Some(&"run") => python(behind(2)),
         ("uv", "run") => with(behind(1)),
-        ("docker" | "podman" | "nerdctl", "run") => image(behind(1)).into_iter().collect(),
-        ("docker" | "podman", "container") if args.get(1) == Some(&"run") => image(behind(2)).into_iter().collect(),
+        ("docker" | "podman" | "nerdctl", _) => {
+            let own = flags(args, &["--context", "-c", "-H", "--host", "--config", "-l", "--log-level"]);
+            let run = args.iter().skip(own).take(2).position(|word| *word == "run");
+            run.and_then(|run| image(behind(own + run + 1))).into_iter().collect()
+        }
+        // The words of a script, as far as they are those of one command.
+        ("sh" | "bash" | "zsh" | "dash", _) => {
+            let script = args.iter().skip_while(|word| !word.starts_with('-') || !word.contains('c')).nth(1);
+            let words: Vec<&str> = script.into_iter().flat_map(|script| script.split_whitespace()).collect();
+            let is_nested =
+                words.first().is_some_and(|word| matches!(base_name(word).as_str(), "sh" | "bash" | "zsh" | "dash"));
+            if is_nested { Vec::new() } else { started(unwrapped(&words)) }
+        }
         ("go", "run") => go(behind(1)).into_iter().collect(),
         ("deno", "run") => deno(behind(1)).into_iter().collect(),
         _ => Vec::new(),
@@ -104,7 +130,11 @@ fn npm_package(spec: &str) -> Option<Started<'_>> {
     }
     let at = spec.get(1..)?.find('@').map(|at| at + 1);
     let (name, version) = at.map_or((spec, None), |at| (spec.get(..at).unwrap_or(spec), spec.get(at + 1..)));
-    Some(Started::Package { name, version: version.filter(|version| is_version(version)) })
+    // With fewer than three numbers it is a range.
+    let is_exact = |version: &&str| {
+        is_version(version) && version.split(['-', '+']).next().unwrap_or_default().matches('.').count() >= 2
+    };
+    Some(Started::Package { name, version: version.filter(is_exact) })
 }
 
 /// Runners of packages of PyPI: flags, then the package or a program of the one that `--from` names.
@@ -234,8 +264,12 @@ fn image_name(name: &str) -> Option<Started<'_>> {
     }
     let last = name.rsplit('/').next().unwrap_or(name);
     let tag = last.split_once(':').map(|(_, tag)| tag);
-    let is_pinned =
-        name.contains("@sha256:") || tag.is_some_and(|tag| !matches!(tag, "" | "latest" | "main" | "edge" | "nightly"));
+    let is_pinned = name.contains("@sha256:")
+        || tag.is_some_and(|tag| {
+            // One number alone, and a word, move.
+            let has_digit = tag.contains(|c: char| c.is_ascii_digit());
+            has_digit && tag.contains('.') || is_commit(tag)
+        });
     Some(Started::Image { name, is_pinned })
 }
 
@@ -325,6 +359,11 @@ mod tests {
             ("docker run -i --rm --mount type=bind,src=/a,dst=/b mcp/server:1.2", "mcp/server:1.2 ok"),
             ("docker run -it --name=x host:5000/mcp/server:latest a:b", "host:5000/mcp/server:latest !"),
             ("podman run --rm s@sha256:00", "s@sha256:00 ok"),
+            ("docker --context c run s:1", "s:1 !"),
+            ("docker container run s:stable", "s:stable !"),
+            ("sudo -u bob npx s@1.2", "s !"),
+            ("timeout 30 nice -n 5 npx s@1.2.3", "s 1.2.3"),
+            ("env -u A B=c npx s", "s !"),
             ("go run example.com/srv@latest", "example.com/srv !"),
             ("go run example.com/srv@v1.2.3", "example.com/srv 1.2.3"),
             ("deno run -A npm:server@1.2.3", "server 1.2.3"),
@@ -349,6 +388,12 @@ mod tests {
         ] {
             assert_eq!(short(line), Vec::<String>::new(), "{line}");
         }
+    }
+
+    #[test]
+    fn scripts_of_a_shell_are_read() {
+        let started = started(&["sh", "-c", "exec npx -y s"]);
+        assert_eq!(started, [Started::Package { name: "s", version: None }]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, MatchKind};
 use bowline_protocol::{Prompt, Resource, ResourceTemplate, Tool};
 use regex::Regex;
 use serde::Serialize;
@@ -172,7 +172,8 @@ fn shadow(servers: &[Observed], issues: &mut Vec<Issue>) {
     }
     let names: Vec<&str> = owners.keys().copied().filter(|name| is_distinctive(name)).take(MAX_NAMES).collect();
     // Names that make no automaton are too many and too long to be meant.
-    let Ok(automaton) = AhoCorasick::new(&names) else { return };
+    let longest = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&names);
+    let Ok(automaton) = longest else { return };
     for (index, server) in servers.iter().enumerate() {
         let mut told: Vec<&str> = Vec::new();
         for (item, text) in texts(server) {

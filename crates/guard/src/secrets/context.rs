@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 use regex::Regex;
 
 /// How long a credential without a known shape may be, in bytes.
@@ -14,32 +15,56 @@ const MIN_RANDOM: usize = 24;
 /// cases and digits some 4.5 where there are 32 of them.
 const MIN_ENTROPY: f64 = 3.8;
 
-static ASSIGNED: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
-        r#"(?i)(?:^|[^a-z0-9])(?:[a-z0-9]+[_-]){0,4}(?:password|passwd|pwd|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key|auth[_-]?token|access[_-]?token|refresh[_-]?token|client[_-]?secret|secret[_-]?key|token)["']?\s{0,4}(?::=|=>|=|:)\s{0,4}(?:"([^"\r\n]{6,512})"|'([^'\r\n]{6,512})'|([^\s"'`,;&<>(){}\[\]$]{6,512}))"#,
-    )
+/// Names after which a credential may be set.
+const NAMES: &[&str] = &[
+    "password",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "secret",
+    "api_key",
+    "api-key",
+    "apikey",
+    "access_key",
+    "access-key",
+    "accesskey",
+    "private_key",
+    "private-key",
+    "privatekey",
+    "secret_key",
+    "secret-key",
+    "secretkey",
+    "token",
+    "authorization",
+    "cookie",
+];
+
+static ASSIGNED: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "the patterns are those above, and a test builds the automaton")]
+    AhoCorasickBuilder::new()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .match_kind(MatchKind::LeftmostLongest)
+        .build(NAMES)
+        .expect("an automaton of some hundred states")
 });
 
-static BEARER: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)\b(?:bearer|basic)\s{1,4}([a-z0-9._~+/=-]{16,2048})"));
+static BEARER: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)\b(?:bearer|basic)\s{1,4}([a-z0-9._~+/=-]{16,})"));
 
 /// User and password in an address.
 static ADDRESS: LazyLock<Regex> =
-    LazyLock::new(|| regex(r#"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/@:"']{0,128}:([^\s/@"']{3,256})@"#));
+    LazyLock::new(|| regex(r#"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/@:"']*:([^\s/@"']{3,})@"#));
 
 #[expect(clippy::expect_used, reason = "the expressions are those above, and a test builds each")]
 fn regex(pattern: &str) -> Regex {
-    regex::RegexBuilder::new(pattern).size_limit(4 << 20).build().expect("a valid expression")
+    regex::RegexBuilder::new(pattern).size_limit(1 << 20).build().expect("a valid expression")
 }
 
 /// Tells values that words before them say are credentials.
 pub(super) fn scan(text: &str, found: &mut dyn FnMut(&'static str, Range<usize>)) {
-    if memchr::memchr2(b'=', b':', text.as_bytes()).is_some() {
-        for assigned in ASSIGNED.captures_iter(text) {
-            if let Some(value) =
-                assigned.iter().skip(1).flatten().next().filter(|value| is_secret_value(value.as_str()))
-            {
-                found("password", value.range());
-            }
+    for name in ASSIGNED.find_iter(text) {
+        if let Some(value) = assigned(text, name.end()) {
+            found("password", value);
         }
     }
     if memchr::memchr(b' ', text.as_bytes()).is_some() {
@@ -56,6 +81,37 @@ pub(super) fn scan(text: &str, found: &mut dyn FnMut(&'static str, Range<usize>)
             }
         }
     }
+}
+
+/// The value that is set to the name that ends at `at`: `name=value`, `name: 'value'`, `"name": "value"`.
+fn assigned(text: &str, at: usize) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let spaces = |at: usize| bytes.iter().skip(at).take(4).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let mut at = at + usize::from(matches!(bytes.get(at), Some(b'"' | b'\'')));
+    at += spaces(at);
+    at += match (bytes.get(at)?, bytes.get(at + 1)) {
+        (b'=', Some(b'=')) => return None,
+        (b':', Some(b'=')) | (b'=', Some(b'>')) => 2,
+        (b'=' | b':', _) => 1,
+        _ => return None,
+    };
+    at += spaces(at);
+    let quote = *bytes.get(at)?;
+    let rest = |at: usize| bytes.get(at..bytes.len().min(at + MAX_SECRET));
+    if matches!(quote, b'"' | b'\'' | b'`') {
+        let len = memchr::memchr3(quote, b'\n', b'\r', rest(at + 1)?)?;
+        let value = at + 1..at + 1 + len;
+        return (bytes.get(value.end) == Some(&quote) && is_secret_value(text.get(value.clone())?)).then_some(value);
+    }
+    let ends = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`,;&<>(){}[]$".contains(byte);
+    let len = rest(at)?.iter().position(ends).unwrap_or(rest(at)?.len());
+    // In code, a call or an index gives the value.
+    if matches!(bytes.get(at + len), Some(b'(' | b'[')) {
+        return None;
+    }
+    let value = text.get(at..at + len)?;
+    // Without quotes, what has no digit is a name or a word.
+    (value.contains(|c: char| c.is_ascii_digit()) && is_secret_value(value)).then(|| at..at + len)
 }
 
 /// Tells words that are too random for anything but a key. Hashes, identifiers and paths are none.
@@ -105,7 +161,7 @@ pub(crate) fn names_secret(name: &str) -> bool {
     let last_two = || words.iter().zip(words.iter().skip(1));
     // The last word is what it is: `token_count` and `secret_name` are none.
     words.last().is_some_and(|last| WORDS.contains(&last.as_str()))
-        || last_two().last().is_some_and(|(a, b)| PAIRS.iter().any(|(x, y)| a == x && b == y))
+        || last_two().next_back().is_some_and(|(a, b)| PAIRS.iter().any(|(x, y)| a == x && b == y))
 }
 
 /// The words of a name in snake, kebab or camel case, in lower case.
@@ -241,6 +297,10 @@ mod tests {
             "tokens: 4096000",
             "max_tokens=4096000",
             "https://example.com:8443/path",
+            "self.password = config.password;",
+            "let token = tokens.next1();",
+            "if token == other1token",
+            "token: Option<String>",
             "Bearer authentication",
             "git@github.com:org/repo1.git",
         ] {

@@ -76,6 +76,32 @@ fn text_for_logs_has_no_secret_whatever_the_rules_say() {
 }
 
 #[test]
+fn json_for_the_record_has_no_secret_that_a_name_tells() {
+    let secrets = Secrets::new(Rules::default().with_action(Action::Note).with_allowed("*"));
+    let text = json!({"dbPassword": "ab\"cdefgh9", "api_key": "wJalrXUtnFEMI7K7MDENGbPxRfiCYzzKQ3k9", "x": [{"sessionCookie": "c00kie-value"}]});
+    let redacted = secrets.redact_text(&text.to_string()).unwrap();
+    for secret in ["cdefgh", "wJalr", "c00kie"] {
+        assert!(!redacted.contains(secret), "{redacted}");
+    }
+    assert!(serde_json::from_str::<serde_json::Value>(&redacted).is_ok());
+}
+
+#[test]
+fn a_named_value_goes_as_a_whole() {
+    let key = "wJalrXUtnFEMI7K7MDENGbPxRfiCYzzKQ3k9";
+    let params = raw(&json!({"arguments": {"api_key": key, "secret": format!("my ghp_{KEY} and more")}}));
+    let changed = Secrets::default().check(&params).changed.unwrap().to_value();
+    assert_eq!(changed["arguments"], json!({"api_key": "[redacted password]", "secret": "[redacted github token]"}));
+}
+
+#[test]
+fn half_a_character_hides_nothing() {
+    let params: RawJson = format!(r#"{{"a":"\\ud800 ghp_{KEY}"}}"#).replace("\\\\", "\\").parse().unwrap();
+    let inspected = Secrets::default().check(&params);
+    assert_eq!(inspected.findings.len(), 1);
+}
+
+#[test]
 fn rules_with_an_unknown_word_are_refused() {
     assert!(serde_json::from_str::<Rules>(r#"{"knwon":"block"}"#).is_err());
     let rules: Rules = serde_json::from_str(r#"{"known":"block","allow":["x*"]}"#).unwrap();
