@@ -83,6 +83,20 @@ impl Target {
     }
 }
 
+/// What names the way to a server, for pins: its command line or address as the entry has it, without secrets, and with
+/// variables as their names.
+#[cfg(feature = "guard")]
+pub fn identity(server: &bowline_config::Server) -> String {
+    match &server.transport {
+        bowline_config::Transport::Stdio(program) => {
+            let words = std::iter::once(program.command.shown()).chain(program.shown_args());
+            words.collect::<Vec<_>>().join(" ")
+        }
+        bowline_config::Transport::Remote(remote) => remote.shown_url(),
+        _ => server.name.clone(),
+    }
+}
+
 /// A program of a configuration, with the settings of [`stdio`](fn@crate::stdio) beside its own.
 #[cfg(feature = "stdio")]
 pub fn program_of(program: &bowline_config::Program) -> bowline_stdio::StdioConnect {

@@ -56,6 +56,8 @@ pub use bowline_transport as transport;
 pub use bowline_websocket as websocket;
 #[cfg(all(feature = "config", feature = "resilience"))]
 pub use configured::ConfiguredLayers;
+#[cfg(all(feature = "config", feature = "guard"))]
+pub use configured::identity;
 #[cfg(all(feature = "config", feature = "stdio"))]
 pub use configured::program_of;
 #[cfg(feature = "watch")]

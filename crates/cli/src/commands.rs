@@ -1,11 +1,13 @@
 //! One module a command.
 
+mod audit;
 mod auth;
 mod bench;
 mod call;
 mod complete;
 mod config;
 mod demo;
+mod guard;
 mod info;
 mod inspect;
 mod list;
@@ -54,6 +56,8 @@ pub(crate) async fn run(command: Command, run: &Run, out: &mut Output) -> Result
         Command::Add(options) => config::change::add(&options, run, out),
         Command::Remove(options) => config::change::remove(&options, run, out),
         Command::Config(options) => config::run(options.command, run, out),
+        Command::Guard(options) => Box::pin(guard::run(options, run, out)).await,
+        Command::Audit(options) => audit::run(options, run, out),
     }
 }
 

@@ -33,6 +33,11 @@ impl Deref for Configured {
 }
 
 impl Configured {
+    /// The server itself.
+    pub(crate) const fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// Whether it matters for its rules what the server says of a tool.
     pub(crate) fn reads_annotations(&self) -> bool {
         self.policy.as_ref().is_some_and(|policy| policy.read_only)

@@ -18,10 +18,12 @@ pub(crate) enum Code {
     Connect = 4,
     /// The tool ran and failed, or there is no such tool.
     Tool = 5,
-    /// The configuration does not let it be done.
+    /// The configuration, the policy or the person does not let it be done.
     Denied = 6,
     /// An answer did not come in time.
     Timeout = 7,
+    /// A tool or prompt is described otherwise than when it was pinned.
+    Changed = 8,
     /// The server answered with an error, or with something that is no MCP.
     Protocol = 9,
     /// Ctrl-C or a signal; the server was told.
@@ -39,6 +41,7 @@ impl Code {
             Self::Tool => "tool",
             Self::Denied => "denied",
             Self::Timeout => "timeout",
+            Self::Changed => "changed",
             Self::Protocol => "protocol",
             Self::Interrupted => "interrupted",
         }

@@ -1,6 +1,7 @@
 //! Errors of the client as errors of the command.
 
 use bowline::auth::AuthError;
+use bowline::guard::Refusal;
 use bowline::{Error, ErrorKind};
 
 use crate::credentials;
@@ -15,6 +16,7 @@ impl From<Error> for CliError {
         let code = match error.kind() {
             ErrorKind::NotFound | ErrorKind::Connect | ErrorKind::Closed | ErrorKind::Unavailable => Code::Connect,
             ErrorKind::Denied => Code::Denied,
+            ErrorKind::DefinitionChanged => Code::Changed,
             ErrorKind::Auth => Code::Authorization,
             ErrorKind::Timeout => Code::Timeout,
             ErrorKind::Config | ErrorKind::UnknownName => Code::Usage,
@@ -29,6 +31,7 @@ impl From<Error> for CliError {
             ErrorKind::TaskCancelled | ErrorKind::InputRefused => Code::Tool,
             _ => Code::Unexpected,
         };
+        let refusal = Refusal::of(&error).cloned();
         // The messages say what to do about the failure itself; this is what the command can do.
         let hint = match error.kind() {
             _ if matches!(error.status(), Some(404 | 405)) => {
@@ -43,13 +46,18 @@ impl From<Error> for CliError {
             ErrorKind::UnsupportedVersion => Some("ask for another revision with --revision"),
             ErrorKind::Unsupported => Some("`bowline info` shows what the server has"),
             ErrorKind::Protocol => Some("add -vv to see more of what happened"),
+            _ if refusal.as_ref().is_some_and(Refusal::needs_approval) => {
+                Some("run it again with --yes, answer on a terminal, or write a rule that allows it into a policy")
+            }
+            ErrorKind::DefinitionChanged => Some("`bowline guard accept SERVER TOOL` pins it as it is now"),
             _ => None,
         };
         // The message ends with the last lines; the whole of them is worth showing when there is more.
         let stderr = error.stderr().filter(|text| text.lines().filter(|line| !line.trim().is_empty()).count() > 3);
         let stderr = stderr.map(str::to_owned);
         let hint = visits(&error).or_else(|| hint.map(str::to_owned));
-        let mut this = Self::new(code, error.to_string()).hint_if(hint).detail(stderr);
+        let change = refusal.as_ref().and_then(Refusal::change).map(ToString::to_string);
+        let mut this = Self::new(code, error.to_string()).hint_if(hint).detail(stderr.or(change));
         this.wants_login = AuthError::in_chain(&error).is_some_and(|error| credentials::wants_login(error.kind()));
         this.http_status = error.status();
         this.server_error = error.server_error().and_then(|object| serde_json::to_value(object).ok()).map(Box::new);

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::configured;
 use crate::exit::{CliError, Stop};
+use crate::guarded;
 use crate::sanitize;
 use crate::server;
 use crate::session::{Run, Signals, interrupted};
@@ -117,6 +118,7 @@ impl Fleet {
         }
         let (ways, clients) = (self.run.clone(), self.run.clone());
         let settings = self.run.settings()?;
+        self.run.guard()?;
         let members = Members::new(configured::resolver(global)?)
             .with_way(move |server, endpoint| {
                 let run = ways.clone();
@@ -126,7 +128,12 @@ impl Fleet {
                 }
             })
             .with_client(move |server, builder: ClientBuilder| {
-                settings.apply(builder).timeouts(clients.timeouts(&server.timeouts))
+                let builder = settings.apply(builder).timeouts(clients.timeouts(&server.timeouts));
+                match clients.guard_layer(&guarded::Named::Configured(server)) {
+                    Ok(layer) => builder.layer(layer),
+                    // It was made before the first member is.
+                    Err(_) => builder,
+                }
             });
         let list_limit = global.max_time.or(global.timeout);
         let members = members.of(&self.config).into_iter().filter(|member| selected.contains(member.name()));

@@ -12,6 +12,7 @@ mod exit;
 mod failure;
 mod fleet;
 mod form;
+mod guarded;
 mod json;
 mod kept;
 #[cfg(feature = "keyring")]

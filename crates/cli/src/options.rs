@@ -3,6 +3,7 @@
 mod auth;
 mod config;
 mod global;
+mod guard;
 mod kit;
 mod scan;
 mod search;
@@ -19,6 +20,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 pub(crate) use self::auth::{Auth, AuthCommand, Login};
 pub(crate) use self::config::{Add, Config, ConfigCommand, Export, Import, Remove, ScopeChoice, Trust};
 pub(crate) use self::global::{Format, Global, InheritEnv, TransportChoice};
+pub(crate) use self::guard::{Accept, Answers, AuditCommand, AuditOptions, Decide, Explain, Guard, GuardCommand};
 pub(crate) use self::kit::{Bench, DirectionChoice, Inspect, Record, Replay, Secrets};
 pub(crate) use self::scan::Scan;
 pub(crate) use self::search::{Among, Grep, Search};
@@ -39,8 +41,8 @@ program that speaks MCP on its standard input and output, behind -- or with --st
   bowline search \"open an issue\"
 
 Exit codes: 0 fine, 1 unexpected, 2 usage, 3 authorization needed, 4 cannot connect,
-5 the tool failed or is unknown, 6 denied by the configuration or found by a scan, 7 timeout,
-9 protocol error, 130 interrupted.";
+5 the tool failed or is unknown, 6 denied by policy or configuration or found by a scan, 7 timeout,
+8 a pinned definition changed, 9 protocol error, 130 interrupted.";
 
 /// Lists, calls, reads and watches servers of the Model Context Protocol.
 #[derive(Debug, Parser)]
@@ -148,6 +150,10 @@ pub(crate) enum Command {
     Remove(Remove),
     /// The servers of configuration files, where they come from, and what is wrong with them
     Config(Config),
+    /// What servers may do: the policy, pins, and calls that wait for approval
+    Guard(Guard),
+    /// The record of calls
+    Audit(AuditOptions),
 }
 
 /// Options of `demo`.

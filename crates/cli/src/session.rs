@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bowline::auth::OAuth;
+use bowline::guard::{Deferred, Guard, GuardLayer};
 use bowline::hub::{Pool, Replica};
 use bowline::protocol::{LoggingLevel, LoggingMessageNotificationParams, Revision};
 use bowline::transport::Connect;
@@ -15,6 +16,7 @@ use crate::configured::{self, Configured};
 use crate::console::Console;
 use crate::elicit;
 use crate::exit::{CliError, Code, Stop};
+use crate::guarded::{self, Guarding};
 use crate::login;
 use crate::options::{Global, Server};
 use crate::render;
@@ -43,6 +45,8 @@ pub(crate) struct Run {
     pub(crate) interrupted: Arc<Notify>,
     /// What answers for servers.
     authorizations: Arc<Mutex<Vec<OAuth>>>,
+    /// What decides which calls go.
+    pub(crate) guarding: Guarding,
     /// Whether many servers are asked at once, so that a person cannot tell which one wants something.
     is_for_many: bool,
 }
@@ -59,8 +63,8 @@ pub(crate) enum Logs {
 impl Run {
     pub(crate) fn new(global: Global) -> Self {
         let console = Console::new(&global);
-        let (interrupted, authorizations) = Default::default();
-        Self { global: Arc::new(global), console, interrupted, authorizations, is_for_many: false }
+        let (interrupted, authorizations, guarding) = Default::default();
+        Self { global: Arc::new(global), console, interrupted, authorizations, guarding, is_for_many: false }
     }
 
     /// The same run, for many servers at once: nobody is asked to log in.
@@ -84,6 +88,30 @@ impl Run {
         for oauth in all {
             oauth.settle(SETTLE_WITHIN).await;
         }
+        self.guarding.settle(&self.console).await;
+    }
+
+    /// The guard of this run.
+    ///
+    /// # Errors
+    /// Where a policy or a lock file is refused.
+    pub(crate) fn guard(&self) -> Result<&Guard, CliError> {
+        self.guarding.guard(&self.global, || self.terminal())
+    }
+
+    /// The guard's layer for a server.
+    ///
+    /// # Errors
+    /// Those of [`guard`](Self::guard).
+    pub(crate) fn guard_layer(&self, server: &guarded::Named<'_>) -> Result<GuardLayer, CliError> {
+        self.guarding.layer(&self.global, server, || self.terminal())
+    }
+
+    /// Who is asked.
+    fn terminal(&self) -> guarded::Terminal {
+        let elsewhere = self.global.defer.zip(guarded::store());
+        let elsewhere = elsewhere.map(|(wait, store)| Deferred::new(store).with_expiry(wait));
+        guarded::Terminal::new(self.console.clone(), Arc::clone(&self.interrupted), elsewhere)
     }
 
     /// Connects to the server that the options name, runs `body`, and closes: also after an error, a closed pipe or
@@ -99,6 +127,18 @@ impl Run {
 
     /// As [`with_server`](Self::with_server), with a client of the command's own making.
     pub(crate) async fn with_server_as(
+        &self,
+        server: &Server,
+        builder: ClientBuilder,
+        body: impl AsyncFnOnce(&Client) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        // Outside of all others, so that what is tried again is one call.
+        let builder = builder.layer(self.guard_layer(&guarded::Named::of(server))?);
+        self.with_server_unguarded(server, builder, body).await
+    }
+
+    /// As [`with_server_as`](Self::with_server_as), for what a person looks at before it is pinned.
+    pub(crate) async fn with_server_unguarded(
         &self,
         server: &Server,
         builder: ClientBuilder,

@@ -1,5 +1,7 @@
 //! What a client keeps of what its server told, beyond the connection over which it came.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bowline_protocol::frame::Notification;
 use bowline_protocol::{ListToolsResult, method};
 
@@ -20,6 +22,15 @@ pub(crate) struct Kept {
     pub(crate) trusted: Option<Trusted>,
     /// Kept results; none unless the caller wants them.
     pub(crate) cache: Option<Store>,
+    /// How often a server said that a list changed.
+    list_changes: AtomicU64,
+}
+
+/// A state of a server's lists: see [`Call::lists_version`](crate::Call::lists_version).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ListsVersion {
+    connection: u64,
+    changes: u64,
 }
 
 impl Kept {
@@ -30,6 +41,7 @@ impl Kept {
             supports: Supports::default(),
             trusted: is_trusted.then(Trusted::default),
             cache: cache.map(Store::new),
+            list_changes: AtomicU64::new(0),
         }
     }
 
@@ -53,12 +65,25 @@ impl Kept {
         if let Some(cache) = &self.cache {
             cache.heard(notification);
         }
+        if matches!(
+            &*notification.method,
+            method::NOTIFICATIONS_TOOLS_LIST_CHANGED
+                | method::NOTIFICATIONS_PROMPTS_LIST_CHANGED
+                | method::NOTIFICATIONS_RESOURCES_LIST_CHANGED
+        ) {
+            self.list_changes.fetch_add(1, Ordering::Release);
+        }
         if notification.method == method::NOTIFICATIONS_TOOLS_LIST_CHANGED {
             self.outputs.forget();
             if let Some(trusted) = &self.trusted {
                 trusted.forget();
             }
         }
+    }
+
+    /// The state of the lists over a connection.
+    pub(crate) fn lists_version(&self, connection: u64) -> ListsVersion {
+        ListsVersion { connection, changes: self.list_changes.load(Ordering::Acquire) }
     }
 
     /// Whether a call may be repeated, as far as its method and a trusted server say.

@@ -65,6 +65,7 @@ pub use handlers::{
     ElicitationHandler, HandlerResult, RequestContext, RootsProvider, SamplingHandler, Supporting, refused,
 };
 pub use keep_alive::KeepAlive;
+pub use kept::ListsVersion;
 pub use outcome::{ByHand, InputRequired, Outcome};
 #[cfg(feature = "schema")]
 pub use output::{OutputSchema, OutputSchemas};

@@ -61,7 +61,8 @@ async fn through(
         None => supervisor.kept().safety_of(&call.method, call.name.as_deref()),
     };
     let sink = call.options.on_progress.take().map(ProgressSink::from);
-    let intent = Call::of(call, safety, sink.clone(), session, visits).started_at(started).with_total(total);
+    let intent =
+        Call::of(call, safety, sink.clone(), session, visits).through(supervisor).started_at(started).with_total(total);
     // The innermost service keeps the limit by itself, and knows what was sent. This one is for layers that wait.
     let outcome = match timeout_at(started + total.min(NEVER), layers.run.run(intent)).await {
         Ok(outcome) => outcome,

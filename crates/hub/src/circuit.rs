@@ -166,6 +166,7 @@ fn says_nothing(error: &Error) -> bool {
         last_kind(error),
         ErrorKind::Unavailable
             | ErrorKind::Denied
+            | ErrorKind::DefinitionChanged
             | ErrorKind::UnknownName
             | ErrorKind::Config
             | ErrorKind::Unsupported

@@ -37,6 +37,8 @@ pub struct Members {
     resolver: Arc<Resolver>,
     make_way: Arc<MakeWay>,
     set_up: Option<Arc<SetUp>>,
+    #[cfg(feature = "guard")]
+    guard: Option<bowline_guard::Guard>,
 }
 
 impl Members {
@@ -45,7 +47,13 @@ impl Members {
     pub fn new(resolver: Resolver) -> Self {
         let make_way: Arc<MakeWay> =
             Arc::new(|_, endpoint| Box::pin(std::future::ready(boxed(Target::configured(&endpoint)))));
-        Self { resolver: Arc::new(resolver), make_way, set_up: None }
+        Self {
+            resolver: Arc::new(resolver),
+            make_way,
+            set_up: None,
+            #[cfg(feature = "guard")]
+            guard: None,
+        }
     }
 
     /// Has servers on the web authorized by OAuth, where they have no credentials of their own and their entry does not
@@ -95,6 +103,15 @@ impl Members {
         self
     }
 
+    /// Guards the calls to all members, each under its own name, outside of all other layers. The way to a server is pinned
+    /// as its entry has it, without secrets.
+    #[cfg(feature = "guard")]
+    #[must_use]
+    pub fn with_guard(mut self, guard: bowline_guard::Guard) -> Self {
+        self.guard = Some(guard);
+        self
+    }
+
     /// The members of a configuration: all servers that are switched on, and those whose entries are broken.
     pub fn of(&self, config: &Configuration) -> Vec<Member> {
         let servers = config.servers().iter().filter(|server| server.enabled);
@@ -127,6 +144,9 @@ impl Members {
         };
         #[cfg(feature = "resilience")]
         let layers = super::ConfiguredLayers::new(&server.layers)?;
+        #[cfg(feature = "guard")]
+        let guard =
+            self.guard.as_ref().map(|guard| guard.layer(server.name.as_str()).identity(super::identity(server)));
         let set_up = self.set_up.clone();
         let its = Arc::clone(&shared);
         let mut member = Member::new(server.name.as_str(), way(None))
@@ -134,6 +154,11 @@ impl Members {
             .fingerprint((server.fingerprint(), format!("{policy:?}"), groups(config, &server.name)))
             .client(move |builder| {
                 let builder = builder.timeouts(timeouts(&its));
+                #[cfg(feature = "guard")]
+                let builder = match &guard {
+                    Some(guard) => builder.layer(guard.clone()),
+                    None => builder,
+                };
                 let builder = match &set_up {
                     Some(set_up) => set_up(&its, builder),
                     None => builder,

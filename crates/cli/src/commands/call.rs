@@ -29,7 +29,11 @@ pub(crate) async fn run(options: Call, run: &Run, out: &mut Output) -> Result<()
     let wants_listed = wants_schema || configured.is_some_and(Configured::reads_annotations);
     run.with_server_as(&options.server, builder, async |client| {
         // Whoever writes JSON says exactly what to send: no schema is needed, and the tool need not be listed.
-        let tool = if given.is_json_alone() && !wants_listed { None } else { Some(listed_tool(client, name).await?) };
+        let tool = match listed_tool_if(client, name, !given.is_json_alone() || wants_listed).await {
+            // What is held back is in no list: then the guard says why, or asks.
+            Err(_) if run.guarding.holds(name) => None,
+            tool => tool?,
+        };
         if let (Some(configured), Some(tool)) = (configured, &tool) {
             configured.permit(tool)?;
         }
@@ -56,6 +60,10 @@ pub(crate) async fn run(options: Call, run: &Run, out: &mut Output) -> Result<()
         finish(name, &result, &options.save, run, out)
     })
     .await
+}
+
+async fn listed_tool_if(client: &Client, name: &str, is_wanted: bool) -> Result<Option<Tool>, Stop> {
+    if is_wanted { listed_tool(client, name).await.map(Some) } else { Ok(None) }
 }
 
 pub(super) async fn listed_tool(client: &Client, name: &str) -> Result<Tool, Stop> {

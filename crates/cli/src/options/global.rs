@@ -98,6 +98,30 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "DIR", env = "BOWLINE_ROOTS", help_heading = "Server")]
     pub(crate) roots: Vec<PathBuf>,
 
+    /// Lets calls go that the policy would ask about; a definition that changed is not among them
+    #[arg(short, long, global = true, env = "BOWLINE_YES", value_parser = FalseyValueParser::new(), help_heading = "Guard")]
+    pub(crate) yes: bool,
+
+    /// Believes what the server says of its tools, such as that one only reads
+    #[arg(long, global = true, env = "BOWLINE_TRUST", value_parser = FalseyValueParser::new(), help_heading = "Guard")]
+    pub(crate) trust: bool,
+
+    /// The policy [default: policy.toml beside your bowline.toml; without one, what only reads goes, and the rest asks]
+    #[arg(long, global = true, value_name = "FILE", env = "BOWLINE_POLICY", help_heading = "Guard")]
+    pub(crate) policy: Option<PathBuf>,
+
+    /// Where definitions are pinned [default: bowline.lock of this folder, if there is one, or the command's own]
+    #[arg(long, global = true, value_name = "FILE", env = "BOWLINE_LOCK", help_heading = "Guard")]
+    pub(crate) lock: Option<PathBuf>,
+
+    /// Puts calls on record in this file
+    #[arg(long, global = true, value_name = "FILE", env = "BOWLINE_AUDIT", help_heading = "Guard")]
+    pub(crate) audit: Option<PathBuf>,
+
+    /// Leaves questions to `bowline guard approve`, and waits for the answer so long
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse, env = "BOWLINE_DEFER", help_heading = "Guard")]
+    pub(crate) defer: Option<Duration>,
+
     /// The longest silence of a request; progress starts it anew [default: 60s]
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse, env = "BOWLINE_TIMEOUT", help_heading = "Time")]
     pub(crate) timeout: Option<Duration>,
@@ -223,6 +247,12 @@ impl Global {
             inherit_env: InheritEnv::Safe,
             cwd: None,
             roots: Vec::new(),
+            yes: false,
+            trust: false,
+            policy: None,
+            lock: None,
+            audit: None,
+            defer: None,
             timeout: None,
             max_time: None,
             connect_timeout: None,

@@ -2,7 +2,7 @@
 
 use bowline::Target;
 
-use super::{Command, Global, Server};
+use super::{Command, Global, GuardCommand, Server};
 use crate::configured::{self, Catalog};
 use crate::exit::CliError;
 use crate::sanitize;
@@ -26,7 +26,22 @@ impl Command {
             | Self::Config(_)
             | Self::Scan(_)
             | Self::Search(_)
-            | Self::Grep(_) => {}
+            | Self::Grep(_)
+            | Self::Audit(_) => {}
+            Self::Guard(guard) => {
+                let (GuardCommand::Accept(options) | GuardCommand::Forget(options)) = &mut guard.command else {
+                    return Ok(());
+                };
+                let program = has_program(&options.of);
+                match options.target.take() {
+                    // Behind a program all words are names.
+                    Some(word) if program => options.names.insert(0, word),
+                    Some(word) if Target::is_url(&word) => options.of.url = Some(word),
+                    Some(word) => options.of.configured = Some(catalog.server(&word)?),
+                    None if program => {}
+                    None => return Err(too_few("guard accept SERVER")),
+                }
+            }
             Self::Auth(super::Auth { command }) => {
                 let word = command.url_mut();
                 if !Target::is_url(word) {

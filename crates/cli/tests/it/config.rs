@@ -51,7 +51,9 @@ impl Person {
 
     pub(crate) fn run_with(&self, words: &[&str], env: &[(&str, &str)]) -> Ran {
         let mut command = command(words);
-        command.env("HOME", self.path("home")).current_dir(self.path("project")).envs(env.iter().copied());
+        command.env("HOME", self.path("home")).current_dir(self.path("project"));
+        // Pins are by name, and others have servers of the same.
+        command.env("BOWLINE_STATE_DIR", self.path("state")).envs(env.iter().copied());
         command.output().unwrap().into()
     }
 

@@ -12,6 +12,8 @@ mod demo;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod guard;
+#[cfg(test)]
 mod interop;
 #[cfg(test)]
 mod logins;

@@ -40,6 +40,8 @@ pub(crate) fn command(words: &[&str]) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BOWLINE_")) {
         command.env_remove(name);
     }
+    // What is called here is meant, and nobody is there to be asked.
+    command.env("BOWLINE_YES", "1");
     // Logins of whoever runs the tests are not theirs to use.
     command.env("BOWLINE_STATE_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/no-state"));
     // Whoever runs the tests has servers of their own.

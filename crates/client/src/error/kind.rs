@@ -50,6 +50,9 @@ pub enum ErrorKind {
     Unavailable,
     /// What was asked for may not be used here: a filter leaves it out. Nothing was sent.
     Denied,
+    /// What was asked for is described otherwise than when it was pinned, so it may be something else by now. Nothing
+    /// was sent.
+    DefinitionChanged,
     /// No server, tool, prompt or resource is known by this name. Nothing was sent.
     UnknownName,
     /// A layer failed with an error of its own, which is the source.
@@ -88,6 +91,7 @@ impl ErrorKind {
             Self::Layer => "layer",
             Self::Unavailable => "unavailable",
             Self::Denied => "denied",
+            Self::DefinitionChanged => "definition_changed",
             Self::UnknownName => "unknown_name",
         }
     }

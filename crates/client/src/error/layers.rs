@@ -116,6 +116,31 @@ impl Error {
         Self::new(ErrorKind::Denied, what)
     }
 
+    /// A call of what is described otherwise than it was when it was pinned: [`ErrorKind::DefinitionChanged`]. `what` says
+    /// what it is, and what to do.
+    pub fn definition_changed(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::DefinitionChanged, what)
+    }
+
+    /// Adds what is behind the error, for whoever looks for it ([`source`](StdError::source)). It takes the place of what
+    /// was there.
+    #[must_use]
+    pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    /// The same answer of a server in other words, for a layer that takes something out of them; nothing where no server
+    /// answered.
+    #[must_use]
+    pub fn with_server_message(mut self, message: impl Into<String>) -> Self {
+        if let Some(object) = &mut self.0.server {
+            object.message = message.into();
+            self.0.message = format!("the server answered {object}");
+        }
+        self
+    }
+
     /// A call by a name that nobody has: [`ErrorKind::UnknownName`]. `what` says which, and what to do.
     pub fn unknown_name(what: impl Into<String>) -> Self {
         Self::new(ErrorKind::UnknownName, what)

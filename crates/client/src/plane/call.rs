@@ -10,7 +10,10 @@ use tokio::time::Instant;
 
 use super::{ProgressSink, Safety};
 use crate::call::{Behind, Call as Running, CallOptions, OnProgress};
+use crate::kept::ListsVersion;
 use crate::request::name_in;
+use crate::server_info::ServerInfo;
+use crate::supervisor::Supervisor;
 use crate::tasks::TaskOptions;
 use crate::timeouts::NEVER;
 
@@ -62,6 +65,8 @@ pub(crate) struct How {
     round: Option<RawJson>,
     /// The one session in which it may go out.
     pub(crate) session: Option<u64>,
+    /// What is known of the server, for layers alone.
+    known: Option<(Arc<ServerInfo>, ListsVersion)>,
 }
 
 impl Call {
@@ -105,6 +110,7 @@ impl Call {
             task_support: options.task.support.clone(),
             round: run.round.clone(),
             session,
+            known: None,
         };
         Self {
             method: run.method.clone(),
@@ -154,6 +160,14 @@ impl Call {
             options,
             ..Running::default()
         }
+    }
+
+    /// Tells layers which server it goes to.
+    pub(crate) fn through(mut self, supervisor: &Supervisor) -> Self {
+        let link = supervisor.current();
+        let version = supervisor.kept().lists_version(link.epoch);
+        self.how.known = Some((Arc::clone(&link.server), version));
+        self
     }
 
     pub(crate) const fn started_at(mut self, now: Instant) -> Self {
@@ -209,6 +223,21 @@ impl Call {
         self.safety
     }
 
+    /// What the server of the newest connection said of itself; none where the call did not come through a client.
+    ///
+    /// It is for records: never decide by it who a server is.
+    pub fn server(&self) -> Option<&Arc<ServerInfo>> {
+        self.how.known.as_ref().map(|(server, _)| server)
+    }
+
+    /// Which state of the server's lists the call is made under; none where it did not come through a client.
+    ///
+    /// It is another one after each connection, and after each word of the server that a list changed. So what a layer
+    /// has learned from a list is good for calls of the same version, but for servers that do not tell of changes.
+    pub fn lists_version(&self) -> Option<ListsVersion> {
+        self.how.known.as_ref().map(|(_, version)| *version)
+    }
+
     /// Where progress goes.
     pub const fn progress(&self) -> Option<&ProgressSink> {
         self.progress.as_ref()
@@ -250,6 +279,17 @@ impl Call {
     pub fn with_params(mut self, params: RawJson) -> Self {
         if self.name.is_none() {
             self.name = name_in(&self.method, &params).map(Arc::from);
+        }
+        self.params = Some(params);
+        self
+    }
+
+    /// The same call with other parameters of the same form: for a layer that takes something out of them. The name is
+    /// what they say, where they say one.
+    #[must_use]
+    pub fn replacing_params(mut self, params: RawJson) -> Self {
+        if let Some(name) = name_in(&self.method, &params) {
+            self.name = Some(Arc::from(name));
         }
         self.params = Some(params);
         self

@@ -60,6 +60,24 @@ impl Reply {
         &self.payload
     }
 
+    /// The reply with another result, for a layer that takes something out of it or marks it. What is known of how it
+    /// came stays.
+    ///
+    /// ```
+    /// use bowline_client::Reply;
+    /// use bowline_protocol::{CallToolResult, RawJson};
+    ///
+    /// let reply = Reply::new(RawJson::from_serialize(&CallToolResult::text("the key is 1234"))?);
+    /// let reply = reply.with_payload(RawJson::from_serialize(&CallToolResult::text("the key is [redacted]"))?);
+    /// assert_eq!(reply.decode::<CallToolResult>()?.joined_text(), "the key is [redacted]");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_payload(mut self, result: impl Into<Payload>) -> Self {
+        self.payload = result.into();
+        self
+    }
+
     /// The result as raw JSON.
     ///
     /// # Errors

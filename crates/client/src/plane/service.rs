@@ -54,6 +54,10 @@ impl Service<Call> for CallService {
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
+        let call = match &self.alive {
+            Some(supervisor) => call.through(supervisor),
+            None => call,
+        };
         self.run.run(call.begun())
     }
 }

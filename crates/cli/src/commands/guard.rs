@@ -1,0 +1,235 @@
+//! `bowline guard`: what servers may do.
+
+use bowline::guard::{Answer, Definition, PinKind, Pins, Questions, Remembered, Subject};
+use bowline::protocol::{RawJson, ToolAnnotations};
+use bowline::{Client, Error, ErrorKind};
+use serde_json::{Value, json};
+
+use super::given;
+use crate::exit::{CliError, Code, Stop};
+use crate::guarded::{self, Named};
+use crate::options::{Accept, Answers, Decide, Explain, Format, Guard, GuardCommand};
+use crate::output::Output;
+use crate::sanitize;
+use crate::schema::Schema;
+use crate::session::{Logs, Run};
+use crate::styled::Styled;
+
+pub(crate) async fn run(options: Guard, run: &Run, out: &mut Output) -> Result<(), Stop> {
+    match options.command {
+        GuardCommand::Explain(options) => explain(options, run, out),
+        GuardCommand::Pins(options) => pins(options.server.as_deref(), run, out),
+        GuardCommand::Accept(options) => Box::pin(accept(options, run, out)).await,
+        GuardCommand::Forget(options) => forget(&options, run, out).await,
+        GuardCommand::Pending => pending(out).await,
+        GuardCommand::Approve(options) => {
+            let answer = if options.always { Answer::Always } else { Answer::Allow };
+            decide(&options, answer, out).await
+        }
+        GuardCommand::Deny(options) => {
+            let answer = if options.always { Answer::Never } else { Answer::Deny };
+            decide(&options, answer, out).await
+        }
+        GuardCommand::Answers(options) => answers(&options, out).await,
+    }
+}
+
+fn explain(options: Explain, run: &Run, out: &mut Output) -> Result<(), Stop> {
+    let policy = guarded::policy(&run.global)?;
+    let built = given(&options.given)?.build(&options.tool, Schema::new(&Value::Null))?;
+    let arguments = serde_json::to_value(&built.members).unwrap_or_default();
+    let params = match options.method.as_str() {
+        "tools/call" | "prompts/get" => json!({"name": options.tool, "arguments": arguments}),
+        _ => arguments,
+    };
+    let params = RawJson::from(params);
+    let annotations = options.read_only.then(|| ToolAnnotations::new().with_read_only_hint(true));
+    let subject = Subject::of(&options.server, &options.method, Some(&options.tool))
+        .with_params(&params)
+        .with_caller(options.caller.as_deref())
+        .with_annotations(
+            annotations.as_ref(),
+            options.read_only || run.global.trust || policy.trusts(&options.server),
+        );
+    let explained = policy.explain(&subject);
+    if out.format() == Format::Json {
+        return out.json(&explained);
+    }
+    let mut text = Styled::new();
+    for line in explained.to_string().lines() {
+        text = text.plain(line).line();
+    }
+    out.text(&text)
+}
+
+fn the_pins<'r>(run: &'r Run) -> Result<&'r Pins, CliError> {
+    run.guard()?
+        .pins()
+        .ok_or_else(|| CliError::usage("there is no folder for pins").hint("name a file with --lock FILE"))
+}
+
+fn pins(server: Option<&str>, run: &Run, out: &mut Output) -> Result<(), Stop> {
+    let servers = the_pins(run)?.servers();
+    let servers: Vec<_> = servers.into_iter().filter(|found| server.is_none_or(|wanted| found.key == wanted)).collect();
+    if out.format() == Format::Json {
+        let all = servers.iter().map(|server| {
+            let pins = server
+                .pins
+                .iter()
+                .map(|(kind, name, hash, since)| json!({"kind": kind, "name": name, "hash": hash, "since": since}));
+            json!({
+                "server": server.key, "identity": server.identity, "name": server.name, "version": server.version,
+                "pins": pins.collect::<Vec<_>>(),
+            })
+        });
+        return out.json(&all.collect::<Vec<_>>());
+    }
+    let mut text = Styled::new();
+    for server in &servers {
+        let version = server.version.as_deref().map(|version| format!(" {}", sanitize::excerpt(version, 40)));
+        let name = server
+            .name
+            .as_deref()
+            .map(|name| format!("  {}{}", sanitize::excerpt(name, 80), version.unwrap_or_default()));
+        text = text.bold(sanitize::line(&server.key)).dim(name.unwrap_or_default()).line();
+        for (kind, name, hash, since) in &server.pins {
+            let hash = hash.get(..12).unwrap_or(hash);
+            text =
+                text.plain(format!("  {kind} {}", sanitize::line(name))).dim(format!("  {hash} since {since}")).line();
+        }
+    }
+    out.long_text(&text)
+}
+
+/// What a server has, as it would be pinned. What it has no capability for it has none of.
+async fn definitions(client: &Client) -> Result<Vec<Definition>, Error> {
+    fn there<T>(listed: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
+        match listed {
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Vec::new()),
+            listed => listed,
+        }
+    }
+    let mut all: Vec<_> = there(client.tools().all().await)?.iter().map(Definition::of_tool).collect();
+    all.extend(there(client.prompts().all().await)?.iter().map(Definition::of_prompt));
+    all.extend(there(client.resource_templates().all().await)?.iter().map(Definition::of_template));
+    Ok(all)
+}
+
+async fn accept(options: Accept, run: &Run, out: &mut Output) -> Result<(), Stop> {
+    let pins = the_pins(run)?.clone();
+    let named = Named::of(&options.of);
+    let (key, identity) = (named.key(&run.global), named.identity());
+    let builder = run.builder(Logs::Console)?;
+    let names = options.names;
+    run.with_server_unguarded(&options.of, builder, async |client| {
+        let mut all = definitions(client).await?;
+        if !names.is_empty() {
+            all.retain(|definition| names.iter().any(|name| name == definition.name()));
+            if let Some(missing) = names.iter().find(|name| !all.iter().any(|definition| definition.name() == *name)) {
+                let message = format!("the server has nothing called `{}`", sanitize::line(missing));
+                return Err(CliError::new(Code::Tool, message).hint("`bowline list --all` shows what it has").into());
+            }
+        }
+        let changes: Vec<_> = all.iter().filter_map(|definition| pins.change(&key, definition)).collect();
+        let count = all.len();
+        let failed = |error: bowline::guard::PinsError| CliError::new(Code::Unexpected, error.to_string());
+        pins.accept_way(&key, identity).await.map_err(failed)?;
+        pins.accept(&key, all).await.map_err(failed)?;
+        if out.format() == Format::Json {
+            return out.json(&json!({"server": key, "pinned": count, "changes": changes}));
+        }
+        let mut text = Styled::new();
+        for line in changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n").lines() {
+            text = text.plain(line).line();
+        }
+        out.text(
+            &text
+                .plain(format!("{count} of {} pinned, {} of them changed", sanitize::line(&key), changes.len()))
+                .line(),
+        )
+    })
+    .await
+}
+
+async fn forget(options: &Accept, run: &Run, out: &mut Output) -> Result<(), Stop> {
+    let pins = the_pins(run)?;
+    let key = Named::of(&options.of).key(&run.global);
+    let failed = |error: bowline::guard::PinsError| CliError::new(Code::Unexpected, error.to_string());
+    let before: usize = pins.servers().iter().filter(|server| server.key == key).map(|server| server.pins.len()).sum();
+    if options.names.is_empty() {
+        pins.forget(&key, None).await.map_err(failed)?;
+    }
+    for name in &options.names {
+        for kind in [PinKind::Tool, PinKind::Prompt, PinKind::Template] {
+            pins.forget(&key, Some((kind, name))).await.map_err(failed)?;
+        }
+    }
+    let after: usize = pins.servers().iter().filter(|server| server.key == key).map(|server| server.pins.len()).sum();
+    let forgotten = before.saturating_sub(after);
+    if out.format() == Format::Json {
+        return out.json(&json!({"server": key, "forgotten": forgotten}));
+    }
+    out.text(&Styled::new().plain(format!("{forgotten} pins of {} forgotten", sanitize::line(&key))).line())
+}
+
+fn store() -> Result<bowline::store::EmbeddedStore, CliError> {
+    guarded::store().ok_or_else(|| CliError::usage("there is no folder for answers").hint("set BOWLINE_STATE_DIR"))
+}
+
+fn failed(error: bowline::store::StoreError) -> CliError {
+    CliError::new(Code::Unexpected, error.to_string())
+}
+
+async fn pending(out: &mut Output) -> Result<(), Stop> {
+    let pending = Questions::new(store()?).pending().await.map_err(failed)?;
+    if out.format() == Format::Json {
+        return out.json(&pending);
+    }
+    let mut text = Styled::new();
+    for one in &pending {
+        let question = &one.question;
+        text = text.bold(sanitize::line(&one.id)).plain(format!("  {}", sanitize::line(&question.title()))).line();
+        for line in question.arguments.iter().chain([&question.why]) {
+            text = text.dim(format!("  {}", sanitize::line(line))).line();
+        }
+        for line in question.change.iter().flat_map(|change| change.lines()) {
+            text = text.plain(format!("  {}", sanitize::line(line))).line();
+        }
+    }
+    out.text(&text)
+}
+
+async fn decide(options: &Decide, answer: Answer, out: &mut Output) -> Result<(), Stop> {
+    let questions = Questions::new(store()?);
+    if !questions.answer(&options.id, answer).await.map_err(failed)? {
+        return Err(CliError::usage(format!("no call waits under `{}`", sanitize::line(&options.id)))
+            .hint("`bowline guard pending` shows those that do")
+            .into());
+    }
+    if out.format() == Format::Json {
+        return out.json(&json!({"id": options.id, "answer": answer}));
+    }
+    out.text(&Styled::new().plain(format!("{}: {}", sanitize::line(&options.id), answer.name())).line())
+}
+
+async fn answers(options: &Answers, out: &mut Output) -> Result<(), Stop> {
+    let remembered = Remembered::in_store(store()?);
+    if options.forget {
+        let forgotten = remembered.forget(options.server.as_deref()).await.map_err(failed)?;
+        if out.format() == Format::Json {
+            return out.json(&json!({"forgotten": forgotten}));
+        }
+        return out.text(&Styled::new().plain(format!("{forgotten} answers forgotten")).line());
+    }
+    let mut all = remembered.all().await.map_err(failed)?;
+    all.retain(|kept| options.server.as_ref().is_none_or(|server| kept.server == *server));
+    if out.format() == Format::Json {
+        return out.json(&all);
+    }
+    let mut text = Styled::new();
+    for kept in &all {
+        let name = kept.name.as_deref().map(|name| format!(".{}", sanitize::line(name))).unwrap_or_default();
+        text = text.plain(format!("{} {}{name}", kept.answer.name(), sanitize::line(&kept.server))).line();
+    }
+    out.text(&text)
+}

@@ -1,0 +1,276 @@
+//! The guard around what this command asks of servers: its policy, its pins, its questions and its record.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bowline::config::{Host, Scope, Surroundings, ToolRules, locations};
+use bowline::guard::{
+    Answer, Approver, Audit, AuditFile, Guard, GuardEvent, GuardLayer, Pins, Policy, Question, Remembered,
+};
+use bowline::store::EmbeddedStore;
+use bowline::transport::BoxFuture;
+
+use crate::configured::Configured;
+use crate::console::Console;
+use crate::exit::CliError;
+use crate::options::{Global, Server};
+use crate::sanitize;
+use crate::state;
+
+mod terminal;
+
+pub(crate) use self::terminal::Terminal;
+
+/// The lock file in the folder for what this command keeps. One that lies in a project counts where it is named: it comes
+/// from whoever wrote the project.
+const LOCK: &str = "bowline.lock";
+/// The record of calls, in the same folder.
+const AUDIT: &str = "audit.jsonl";
+/// The policy of a person, beside their `bowline.toml`.
+const POLICY: &str = "policy.toml";
+
+/// The guard of a run, made when it is first needed. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Guarding(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    made: OnceLock<Result<Guard, (String, Option<String>)>>,
+    /// What is held back, by server and name.
+    held: Arc<Mutex<HashSet<(String, String)>>>,
+    /// What the configuration lets servers do without asking.
+    approved: Arc<Mutex<HashMap<String, ToolRules>>>,
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Guarding {
+    /// The guard as the options and files want it.
+    ///
+    /// # Errors
+    /// Where a policy or a lock file is refused: then nothing is asked of any server.
+    pub(crate) fn guard(&self, global: &Global, terminal: impl FnOnce() -> Terminal) -> Result<&Guard, CliError> {
+        let made =
+            self.0.made.get_or_init(|| self.make(global, terminal()).map_err(|error| (error.message, error.hint)));
+        made.as_ref().map_err(|(message, hint)| CliError::usage(message.as_str()).hint_if(hint.clone()))
+    }
+
+    fn make(&self, global: &Global, terminal: Terminal) -> Result<Guard, CliError> {
+        let policy = policy(global)?;
+        let mut builder = Guard::builder();
+        if let Some(path) = lock_file(global) {
+            let pins = Pins::open(path).map_err(|error| {
+                CliError::usage(error.to_string()).hint("without the file everything is pinned anew, as at a first use")
+            })?;
+            builder = builder.pins(pins);
+        }
+        if let Some(audit) = audit_file(global, policy.requires_audit())? {
+            builder = builder.audit(Audit::new(AuditFile::new(audit)));
+        }
+        // With --yes nobody is asked, now or before.
+        if let Some(store) = store().filter(|_| !global.yes) {
+            builder = builder.remember(Remembered::in_store(store));
+        }
+        let approver = ByRules { approved: Arc::clone(&self.0.approved), yes: global.yes, then: terminal };
+        let (console, held) = (self.console(&approver), Arc::clone(&self.0.held));
+        let builder = builder.policy(policy).approver(approver).on_event(move |event| hear(event, &console, &held));
+        Ok(builder.build())
+    }
+
+    fn console(&self, approver: &ByRules) -> Console {
+        approver.then.console().clone()
+    }
+
+    /// The layer for a server, by the name that pins and rules have for it.
+    ///
+    /// # Errors
+    /// Those of [`guard`](Self::guard).
+    pub(crate) fn layer(
+        &self,
+        global: &Global,
+        server: &Named<'_>,
+        terminal: impl FnOnce() -> Terminal,
+    ) -> Result<GuardLayer, CliError> {
+        let guard = self.guard(global, terminal)?;
+        let name = server.key(global);
+        if let Some(rules) = server.rules() {
+            lock(&self.0.approved).insert(name.clone(), rules.clone());
+        }
+        let layer = guard.layer(name.as_str()).identity(server.identity()).pin(server.is_pinned(global));
+        Ok(if global.trust { layer.trust(true) } else { layer })
+    }
+
+    /// Whether something of this name is held back, of whichever server.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        lock(&self.0.held).iter().any(|(_, held)| held == name)
+    }
+
+    /// Waits until the record of all calls is kept.
+    pub(crate) async fn settle(&self, console: &Console) {
+        let Some(Ok(guard)) = self.0.made.get() else { return };
+        if let Some(audit) = guard.audit()
+            && let Err(error) = audit.flush().await
+        {
+            console.warn(format!("calls are not on record: {error}"));
+        }
+    }
+}
+
+/// A server as pins and rules know it.
+pub(crate) enum Named<'s> {
+    /// Of a configuration.
+    Configured(&'s bowline::config::Server),
+    /// Given by hand: without a name that lasts.
+    ByHand(&'s Server),
+}
+
+impl<'s> Named<'s> {
+    pub(crate) fn of(server: &'s Server) -> Self {
+        match server.configured.as_deref() {
+            Some(configured) => Self::Configured(Configured::server(configured)),
+            None => Self::ByHand(server),
+        }
+    }
+
+    const fn rules(&self) -> Option<&ToolRules> {
+        match self {
+            Self::Configured(server) => Some(&server.tools),
+            Self::ByHand(_) => None,
+        }
+    }
+
+    /// Whether its definitions are pinned. A server that is given by hand has no name that lasts: another one may be at its
+    /// address tomorrow. So it is where a lock file is named for it.
+    const fn is_pinned(&self, global: &Global) -> bool {
+        matches!(self, Self::Configured(_)) || global.lock.is_some()
+    }
+
+    /// What names the way to it.
+    pub(crate) fn identity(&self) -> String {
+        match self {
+            Self::Configured(server) => bowline::identity(server),
+            Self::ByHand(server) => by_hand(server),
+        }
+    }
+
+    /// The name. In a lock file of a project it is the server's own; elsewhere that of a project's server goes with its
+    /// file, since other projects may have another server of the name.
+    pub(crate) fn key(&self, global: &Global) -> String {
+        match self {
+            Self::Configured(server) if server.scope == Scope::Project && global.lock.is_none() => {
+                format!("{} ({})", server.name, server.place.file.display())
+            }
+            Self::Configured(server) => server.name.clone(),
+            Self::ByHand(server) => by_hand(server),
+        }
+    }
+}
+
+/// A server that is given by hand: its address, or its program without arguments, which may be secret.
+fn by_hand(server: &Server) -> String {
+    match (&server.url, server.command.first()) {
+        (Some(url), _) => url.parse().map_or_else(|_| "URL".to_owned(), |url| bowline::http::shown(&url)),
+        (None, Some(program)) => program.to_string_lossy().into_owned(),
+        (None, None) => "--stdio".to_owned(),
+    }
+}
+
+/// Where pins are: the file that is named, or the one of this command.
+fn lock_file(global: &Global) -> Option<PathBuf> {
+    global.lock.clone().or_else(|| state::folder().map(|folder| folder.join(LOCK)))
+}
+
+/// Where calls are put on record; nowhere unless that is wanted.
+fn audit_file(global: &Global, is_required: bool) -> Result<Option<PathBuf>, CliError> {
+    match (&global.audit, default_audit()) {
+        (Some(path), _) => Ok(Some(path.clone())),
+        (None, Some(path)) if is_required => Ok(Some(path)),
+        (None, None) if is_required => {
+            Err(CliError::usage("the policy wants calls on record, and there is no folder for that")
+                .hint("name a file with --audit FILE"))
+        }
+        (None, _) => Ok(None),
+    }
+}
+
+/// The record that is there where no other is named.
+pub(crate) fn default_audit() -> Option<PathBuf> {
+    state::folder().map(|folder| folder.join(AUDIT))
+}
+
+/// The policy that is named, that of the person, or that of this command.
+pub(crate) fn policy(global: &Global) -> Result<Policy, CliError> {
+    let own = || {
+        let places = locations(Host::Bowline, &Surroundings::of_process());
+        let own = places.into_iter().find(|place| place.scope == Scope::User)?;
+        Some(Path::new(&own.path).with_file_name(POLICY)).filter(|path| path.is_file())
+    };
+    let Some(path) = global.policy.clone().or_else(own) else { return Ok(Policy::read_only()) };
+    Policy::open(&path).map_err(|error| {
+        let name = sanitize::line(&path.display().to_string());
+        let message = match error.line() {
+            0 => error.to_string(),
+            _ => format!("{name}: {error}"),
+        };
+        CliError::usage(message).hint("nothing of the policy holds until it is mended, so nothing is called")
+    })
+}
+
+/// Where answers and questions are kept.
+pub(crate) fn store() -> Option<EmbeddedStore> {
+    state::folder().map(|folder| EmbeddedStore::new(folder.join("state.redb")))
+}
+
+/// Tells what the guard noticed, where a person should know.
+fn hear(event: &GuardEvent, console: &Console, held: &Mutex<HashSet<(String, String)>>) {
+    let hold = |server: &str, name: &str| {
+        lock(held).insert((server.to_owned(), name.to_owned()));
+    };
+    match event {
+        GuardEvent::FirstUse { .. } => console.note(event.to_string()),
+        GuardEvent::Changed { server, change, held: is_held, .. } => {
+            if *is_held {
+                hold(server, &change.name);
+            }
+            console.warn(event.to_string());
+        }
+        GuardEvent::New { server, name, held: is_held, .. } => {
+            if *is_held {
+                hold(server, name);
+            }
+            console.note(event.to_string());
+        }
+        GuardEvent::Refused { .. } => {}
+        GuardEvent::Answered { remembered, .. } => {
+            if *remembered {
+                console.detail(event.to_string());
+            }
+        }
+        _ => console.warn(event.to_string()),
+    }
+}
+
+/// Answers what the command line or the configuration answers already, and hands on the rest.
+struct ByRules {
+    approved: Arc<Mutex<HashMap<String, ToolRules>>>,
+    yes: bool,
+    then: Terminal,
+}
+
+impl Approver for ByRules {
+    fn ask(&self, question: Question) -> BoxFuture<'_, Answer> {
+        let approves = || {
+            let approved = lock(&self.approved);
+            let rules = approved.get(&question.server);
+            rules.zip(question.name.as_deref()).is_some_and(|(rules, tool)| rules.approves(tool))
+        };
+        // That a definition changed was known to nobody who said yes before.
+        if !question.about_definition && (self.yes || (question.method == "tools/call" && approves())) {
+            return Box::pin(std::future::ready(Answer::Allow));
+        }
+        self.then.ask(question)
+    }
+}

@@ -1,0 +1,205 @@
+//! What the command lets go, asks about and refuses.
+
+use std::fs;
+use std::process::Command;
+
+use crate::config::{OWN, Person};
+use crate::run::{Ran, Server, command};
+
+const OK: &str = r#"{"content":[{"type":"text","text":"done"}]}"#;
+
+/// A server with one tool that says this of itself.
+fn server(described: &str) -> Server {
+    let list = format!(r#"{{"tools":[{{"name":"t","inputSchema":{{"type":"object"}}{described}}}]}}"#);
+    Server::new().answer("tools/list", &list).answer("tools/call", OK)
+}
+
+/// Without the word that everything is meant, and with a folder of its own.
+fn unsure(mut command: Command, folder: &Server) -> Command {
+    command.env_remove("BOWLINE_YES").env("BOWLINE_STATE_DIR", folder.folder().join("state"));
+    command
+}
+
+fn ran(mut command: Command) -> Ran {
+    command.output().unwrap().into()
+}
+
+#[test]
+fn what_may_change_something_is_refused_without_a_terminal_and_goes_with_yes() {
+    let server = server("");
+    let words = ["call", "t", "--args-json", "{}"];
+    let refused = ran(unsure(server.command(&words), &server));
+    assert_eq!(refused.code, Some(6), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("needs somebody's approval") && refused.stderr.contains("--yes"),
+        "{}",
+        refused.stderr
+    );
+    assert!(server.params("tools/call").is_none());
+    let json = ran(unsure(server.command(&["call", "t", "--json"]), &server));
+    assert_eq!((&json.json()["error"]["code"], &json.json()["error"]["kind"]), (&6.into(), &"denied".into()));
+    for word in ["--yes", "-y"] {
+        let went = ran(unsure(server.command(&["call", "t", word]), &server));
+        assert_eq!((went.code, &*went.stdout), (Some(0), "done\n"), "{}", went.stderr);
+        fs::remove_file(server.folder().join("received")).unwrap();
+    }
+}
+
+#[test]
+fn a_tool_that_only_reads_goes_where_the_server_is_believed() {
+    let server = server(r#","annotations":{"readOnlyHint":true}"#);
+    assert_eq!(ran(unsure(server.command(&["call", "t"]), &server)).code, Some(6));
+    assert_eq!(ran(unsure(server.command(&["call", "t", "--trust"]), &server)).code, Some(0));
+}
+
+#[test]
+fn a_policy_decides_and_one_that_is_cut_lets_nothing_go() {
+    let server = server("");
+    let policy = server.folder().join("p.toml");
+    let file = policy.to_str().unwrap().to_owned();
+    let call = |words: &[&str]| {
+        let words = [&["call", "t", "--policy", &file], words].concat();
+        ran(unsure(server.command(&words), &server))
+    };
+    let text = "default = 'allow'\n[[rule]]\nname = 'not-there'\ntool = 't'\nargument = [{ pointer = '/p', glob = '/etc/*' }]\n\
+                action = 'deny'\n# end\n";
+    fs::write(&policy, text).unwrap();
+    assert_eq!(call(&["p=/tmp/a"]).code, Some(0));
+    let denied = call(&["p=/etc/passwd", "--yes"]);
+    assert_eq!(denied.code, Some(6));
+    assert!(denied.stderr.contains("denied by rule \"not-there\""), "{}", denied.stderr);
+    let explained = ran(unsure(command(&["guard", "explain", "s", "t", "p=/tmp/a", "--policy", &file]), &server));
+    assert_eq!(
+        explained.stdout,
+        "allow: no rule fits, and this is the default\n  rule not-there (deny) would fit, but /p does not fit the glob\n",
+        "{}",
+        explained.stderr
+    );
+    fs::write(&policy, text.replace("# end\n", "")).unwrap();
+    let cut = call(&["p=/tmp/a", "--yes"]);
+    assert_eq!(cut.code, Some(2));
+    assert!(cut.stderr.contains("p.toml: line 6, column 1: the policy was cut"), "{}", cut.stderr);
+}
+
+#[test]
+fn a_definition_that_changed_ends_with_8_and_its_diff_until_it_is_accepted() {
+    let folder = Server::new();
+    let lock = folder.folder().join("bowline.lock");
+    let lock = lock.to_str().unwrap();
+    let run = |server: &Server, words: &[&str]| {
+        let words = [words, &["--lock", lock, "--yes"]].concat();
+        ran(unsure(server.command(&words), &folder))
+    };
+    let (before, after) = (server(r#","description":"Reads""#), server(r#","description":"Reads, and sends""#));
+    let first = run(&before, &["call", "t"]);
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    assert!(first.stderr.contains("sh: used for the first time; 1 tool pinned"), "{}", first.stderr);
+    assert!(!run(&before, &["call", "t"]).stderr.contains("first time"));
+
+    let changed = run(&after, &["call", "t"]);
+    assert_eq!(changed.code, Some(8), "{}", changed.stderr);
+    for line in ["tool t", "- Reads", "+ Reads, and sends", "guard accept"] {
+        assert!(changed.stderr.contains(line), "{line}: {}", changed.stderr);
+    }
+    assert!(after.params("tools/call").is_none());
+    assert_eq!(run(&after, &["list"]).stdout, "");
+
+    let accepted = ran(unsure(after.command(&["guard", "accept", "t", "--lock", lock]), &folder));
+    assert_eq!(accepted.code, Some(0), "{}", accepted.stderr);
+    assert!(
+        accepted.stdout.contains("+ Reads, and sends") && accepted.stdout.contains("1 of sh pinned"),
+        "{}",
+        accepted.stdout
+    );
+    assert_eq!(run(&after, &["call", "t"]).code, Some(0));
+    let pins = ran(unsure(command(&["guard", "pins", "--json", "--lock", lock]), &folder)).json();
+    assert_eq!(pins[0]["pins"][0]["name"], "t");
+
+    let text = fs::read_to_string(lock).unwrap();
+    fs::write(lock, text.replace("sends", "takes")).unwrap();
+    let edited = run(&after, &["call", "t"]);
+    assert_eq!(edited.code, Some(2));
+    assert!(edited.stderr.contains("bowline.lock:3: the line was edited"), "{}", edited.stderr);
+}
+
+#[test]
+fn servers_of_the_configuration_are_pinned_and_those_by_hand_are_not() {
+    let person = Person::new().with(OWN, "[servers.notes]\ncommand = 'sh'\nargs = ['SCRIPT']\n");
+    let ran = person.run(&["notes.t"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("notes: used for the first time"), "{}", ran.stderr);
+    assert!(person.path("state/bowline.lock").is_file());
+    // A lock file in the folder says nothing unless it is named.
+    fs::write(person.path("project/bowline.lock"), "poisoned").unwrap();
+    assert_eq!(person.run(&["notes.t"]).code, Some(0));
+    // Another program under the name.
+    let person = person.with(OWN, "[servers.notes]\ncommand = '/bin/sh'\nargs = ['SCRIPT']\n");
+    let ran = person.run(&["notes.t"]);
+    assert_eq!(ran.code, Some(8), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the way to it is"), "{}", ran.stderr);
+    assert_eq!(person.run(&["guard", "accept", "notes"]).code, Some(0));
+    assert_eq!(person.run(&["notes.t"]).code, Some(0));
+
+    let server = server("");
+    let ran = ran_by_hand(&server);
+    assert!(!ran.stderr.contains("first time"), "{}", ran.stderr);
+    assert!(!server.folder().join("state/bowline.lock").exists());
+}
+
+fn ran_by_hand(server: &Server) -> Ran {
+    ran(unsure(server.command(&["call", "t", "--yes"]), server))
+}
+
+#[test]
+fn tools_that_the_configuration_approves_are_not_asked_about() {
+    let entry = |approve: &str| {
+        format!("[servers.notes]\ncommand = 'sh'\nargs = ['SCRIPT']\ntools = {{ approve = [{approve}] }}\n")
+    };
+    for (approve, code) in [("'t'", 0), ("'other'", 6)] {
+        let person = Person::new().with(OWN, &entry(approve));
+        let ran = person.run_with(&["notes.t"], &[("BOWLINE_YES", "")]);
+        assert_eq!(ran.code, Some(code), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn calls_are_on_record_and_a_changed_byte_is_named() {
+    let server = server("");
+    let file = server.folder().join("audit.jsonl");
+    let name = file.to_str().unwrap();
+    assert_eq!(server.run(&["call", "t", "--audit", name]).code, Some(0));
+    let verify = || ran(command(&["audit", "verify", name]));
+    assert_eq!((verify().code, &*verify().stdout), (Some(0), "2 lines are right\n"));
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replacen("tools/call", "tools/cull", 1)).unwrap();
+    let broken = verify();
+    assert_eq!(broken.code, Some(1));
+    assert!(broken.stderr.contains("audit.jsonl:1: it was changed"), "{}", broken.stderr);
+    fs::write(&file, text.lines().next().unwrap().to_owned() + "\n").unwrap();
+    assert!(verify().stderr.contains("audit.jsonl:2: the end is cut"), "{}", verify().stderr);
+    fs::write(&file, &text).unwrap();
+    fs::remove_file(server.folder().join("audit.jsonl.head")).unwrap();
+    assert_eq!(verify().code, Some(1));
+    assert_eq!(ran(command(&["audit", "verify", "/no/such/file"])).code, Some(2));
+}
+
+#[test]
+fn a_call_waits_for_the_approval_of_another_process() {
+    for (verb, code) in [("approve", 0), ("deny", 6)] {
+        let server = server("");
+        let mut calling = unsure(server.command(&["call", "t", "--defer", "60s"]), &server).spawn().unwrap();
+        let id = loop {
+            let pending = ran(unsure(command(&["guard", "pending", "--json"]), &server));
+            if let Some(id) = pending.json()[0]["id"].as_str() {
+                break id.to_owned();
+            }
+            assert!(calling.try_wait().unwrap().is_none(), "it did not wait");
+        };
+        let decided = ran(unsure(command(&["guard", verb, &id]), &server));
+        assert_eq!(decided.code, Some(0), "{}", decided.stderr);
+        let called: Ran = calling.wait_with_output().unwrap().into();
+        assert_eq!(called.code, Some(code), "{}", called.stderr);
+        // It waits no more.
+        assert_eq!(ran(unsure(command(&["guard", verb, &id]), &server)).code, Some(2));
+    }
+}

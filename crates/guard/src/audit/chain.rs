@@ -1,0 +1,77 @@
+//! Lines that vouch for the ones before.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+
+use super::record::Record;
+use crate::hex;
+
+/// What stands before the hash at the end of a line.
+const TAIL: &str = ",\"hash\":\"";
+/// How long a hash is as text.
+const HASH: usize = 64;
+/// The longest line that is read, in bytes.
+pub(super) const MAX_LINE: usize = 256 * 1024;
+
+/// Where a chain stands: the number and hash of its last line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) number: u64,
+    pub(super) hash: String,
+}
+
+impl Head {
+    /// Before the first line.
+    pub(super) fn start() -> Self {
+        Self { number: 0, hash: "0".repeat(HASH) }
+    }
+
+    /// The next line, with its end, and where the chain stands then.
+    pub(super) fn link(&self, record: &Record) -> (String, Self) {
+        let number = self.number + 1;
+        // Texts and numbers are JSON.
+        let rest = serde_json::to_string(record).unwrap_or_default();
+        let rest = rest.strip_prefix('{').unwrap_or_default();
+        let rest = rest.strip_suffix('}').unwrap_or_default();
+        let mut line = format!("{{\"seq\":{number},\"prev\":\"{}\",{rest}", self.hash);
+        let hash = hex(&Sha256::digest(&line));
+        line.push_str(TAIL);
+        line.push_str(&hash);
+        line.push_str("\"}\n");
+        (line, Self { number, hash })
+    }
+}
+
+/// What a line says of itself, once its hash was found to be right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Link {
+    pub(super) prev: String,
+    pub(super) head: Head,
+}
+
+#[derive(Deserialize)]
+struct Stated<'l> {
+    seq: u64,
+    prev: &'l str,
+    #[serde(borrow)]
+    time: Option<&'l RawValue>,
+}
+
+/// Reads a line without its end.
+pub(super) fn read(line: &[u8]) -> Result<Link, &'static str> {
+    let line = std::str::from_utf8(line).map_err(|_| "it is no text")?;
+    let no_link = "it is no line of an audit";
+    let body = line.strip_suffix("\"}").ok_or(no_link)?;
+    let at = body.len().checked_sub(HASH + TAIL.len()).ok_or(no_link)?;
+    let (signed, tail) = body.split_at_checked(at).ok_or(no_link)?;
+    let stated_hash = tail.strip_prefix(TAIL).ok_or(no_link)?;
+    if hex(&Sha256::digest(signed)) != stated_hash {
+        return Err("it was changed: its hash is not that of what it says");
+    }
+    let stated: Stated<'_> = serde_json::from_str(line).map_err(|_| no_link)?;
+    if stated.time.is_none() {
+        return Err(no_link);
+    }
+    Ok(Link { prev: stated.prev.to_owned(), head: Head { number: stated.seq, hash: stated_hash.to_owned() } })
+}

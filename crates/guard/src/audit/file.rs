@@ -1,0 +1,329 @@
+//! An audit in files: appended to under a lock, chained, and put aside when it is large.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bowline_protocol::excerpt;
+use bowline_transport::BoxFuture;
+
+use super::chain::{self, Head, MAX_LINE};
+use super::record::Record;
+use super::{AuditError, AuditSink};
+
+/// How long a line waits for other processes.
+pub(super) const WAIT: Duration = Duration::from_secs(5);
+/// How often it looks whether they are done.
+pub(super) const LOOK: Duration = Duration::from_millis(2);
+/// The largest file by default, in bytes, and how many that were put aside are kept.
+const MAX_BYTES: u64 = 64 << 20;
+const MAX_FILES: usize = 16;
+
+/// An audit in a file of JSON lines, each with the hash of the one before: what is changed, taken out or put in between
+/// is found by [`verify`](super::verify). A clone writes to the same file.
+///
+/// Many processes may write to one file. They take turns by a lock on a file beside it (`audit.jsonl.head`), which says
+/// where the chain stands, so that lines that are cut off the end are missed as well. Whoever can write both files can
+/// forge both: keep the head, or copies, where the writer cannot reach.
+///
+/// A file that has grown to its limit is put aside under the number of its first line (`audit.jsonl.00000001`), and the
+/// chain goes on in a new one. On Unix files are made with mode 0600.
+#[derive(Debug, Clone)]
+pub struct AuditFile {
+    path: PathBuf,
+    max_bytes: u64,
+    max_files: usize,
+    sync: bool,
+}
+
+impl AuditFile {
+    /// An audit in this file, which is made, with its folder, by the first line.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), max_bytes: MAX_BYTES, max_files: MAX_FILES, sync: true }
+    }
+
+    /// Sets at what size a file is put aside, in bytes. Default 64 MiB.
+    #[must_use]
+    pub const fn with_max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Sets how many files that were put aside are kept; the oldest ones go. Default 16.
+    #[must_use]
+    pub const fn with_max_files(mut self, files: usize) -> Self {
+        self.max_files = files;
+        self
+    }
+
+    /// Sets whether lines are on the disk before they count as written, and outlive a loss of power. Default: yes.
+    #[must_use]
+    pub const fn with_sync(mut self, sync: bool) -> Self {
+        self.sync = sync;
+        self
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn error(&self, what: &str, error: &io::Error) -> AuditError {
+        let name = excerpt(&self.path.display().to_string(), 200);
+        AuditError::new(format!("the audit {name} cannot be {what}: {error}; make room, or mend its rights"))
+    }
+
+    fn append(&self, records: &[Record]) -> Result<(), AuditError> {
+        if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::create_dir_all(folder).map_err(|error| self.error("written", &error))?;
+        }
+        let mut head_file = self.lock()?;
+        let mut stand = self.stand(&mut head_file)?;
+        let mut file = self.open()?;
+        let mut text = String::new();
+        for record in records {
+            let (line, head) = stand.head.link(record);
+            let size = stand.length + text.len() as u64;
+            if size > 0 && size + line.len() as u64 > self.max_bytes {
+                self.write(&mut file, &text)?;
+                text.clear();
+                self.put_aside(stand.first)?;
+                file = self.open()?;
+                stand = Stand { head: stand.head, length: 0, first: head.number };
+            }
+            text.push_str(&line);
+            stand.head = head;
+        }
+        self.write(&mut file, &text)?;
+        stand.length += text.len() as u64;
+        self.note(&mut head_file, &stand)
+    }
+
+    fn open(&self) -> Result<File, AuditError> {
+        private(OpenOptions::new().create(true).append(true))
+            .open(&self.path)
+            .map_err(|error| self.error("opened", &error))
+    }
+
+    fn write(&self, file: &mut File, text: &str) -> Result<(), AuditError> {
+        let done = file.write_all(text.as_bytes()).and_then(|()| if self.sync { file.sync_data() } else { Ok(()) });
+        done.map_err(|error| self.error("written", &error))
+    }
+
+    /// The lock, which is the file that says where the chain stands.
+    fn lock(&self) -> Result<File, AuditError> {
+        let mut options = OpenOptions::new();
+        let options = private(options.create(true).truncate(false).read(true).write(true));
+        let file = options.open(head_path(&self.path)).map_err(|error| self.error("locked", &error))?;
+        let until = Instant::now() + WAIT;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOOK),
+                Err(TryLockError::WouldBlock) => return Err(self.error("locked", &io::ErrorKind::TimedOut.into())),
+                Err(TryLockError::Error(error)) => return Err(self.error("locked", &error)),
+            }
+        }
+    }
+
+    /// Where the chain stands. A process that died between a line and the note of it left the line, which counts, or a
+    /// part of it, which does not: nobody was told that it is written.
+    fn stand(&self, head_file: &mut File) -> Result<Stand, AuditError> {
+        let noted = read_head(head_file).map_err(|error| self.error("read", &error))?;
+        let length = length_of(&self.path);
+        let mut stand = match noted {
+            Some(noted) if noted.length <= length => noted,
+            // It may have died after it put the file aside.
+            Some(noted) if length_of(&aside_path(&self.path, noted.first)) >= noted.length => {
+                let mut stand = noted;
+                self.catch_up(&aside_path(&self.path, stand.first), &mut stand)?;
+                Stand { length: 0, first: stand.head.number + 1, ..stand }
+            }
+            Some(noted) => {
+                let name = excerpt(&self.path.display().to_string(), 200);
+                return Err(AuditError::new(format!(
+                    "the audit {name} has {length} bytes and had {}: it was cut; verify it, and move it away",
+                    noted.length
+                )));
+            }
+            // Nobody knows of a chain yet, or the note was taken away: then the file itself says where it stands.
+            None => Stand { head: Head::start(), length: 0, first: 1 },
+        };
+        if stand.length < length {
+            self.catch_up(&self.path, &mut stand)?;
+        }
+        Ok(stand)
+    }
+
+    /// Takes what stands in a file behind what was noted.
+    fn catch_up(&self, path: &Path, stand: &mut Stand) -> Result<(), AuditError> {
+        let failed = |error: &io::Error| self.error("read", error);
+        let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| failed(&error))?;
+        file.seek(SeekFrom::Start(stand.length)).map_err(|error| failed(&error))?;
+        let mut lines = Lines::new(&file);
+        loop {
+            match lines.next().map_err(|error| failed(&error))? {
+                Next::End => return Ok(()),
+                Next::Part | Next::TooLong => {
+                    // What stands behind the last whole line was never told to be written.
+                    return file.set_len(stand.length).map_err(|error| failed(&error));
+                }
+                Next::Line { bytes, length } => {
+                    let link = chain::read(&bytes).map_err(|why| {
+                        let (name, after) = (excerpt(&path.display().to_string(), 200), stand.head.number);
+                        AuditError::new(format!("the audit {name} is broken after line {after}: {why}; move it away"))
+                    })?;
+                    if stand.length == 0 {
+                        stand.first = link.head.number;
+                    }
+                    stand.head = link.head;
+                    stand.length += length;
+                }
+            }
+        }
+    }
+
+    fn note(&self, head_file: &mut File, stand: &Stand) -> Result<(), AuditError> {
+        let Stand { head, length, first } = stand;
+        let text = format!("{} {} {length} {first}\n", head.number, head.hash);
+        let done = head_file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| head_file.write_all(text.as_bytes()))
+            .and_then(|()| head_file.set_len(text.len() as u64))
+            .and_then(|()| if self.sync { head_file.sync_data() } else { Ok(()) });
+        done.map_err(|error| self.error("noted", &error))
+    }
+
+    fn put_aside(&self, first: u64) -> Result<(), AuditError> {
+        let aside = aside_path(&self.path, first);
+        fs::rename(&self.path, aside).map_err(|error| self.error("put aside", &error))?;
+        let kept = put_aside(&self.path).map_err(|error| self.error("put aside", &error))?;
+        for (_, old) in kept.iter().take(kept.len().saturating_sub(self.max_files)) {
+            fs::remove_file(old).map_err(|error| self.error("put aside", &error))?;
+        }
+        Ok(())
+    }
+}
+
+impl AuditSink for AuditFile {
+    fn write(&self, records: Vec<Record>) -> BoxFuture<'_, Result<(), AuditError>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let done = tokio::task::spawn_blocking(move || this.append(&records));
+            done.await.unwrap_or_else(|_| Err(AuditError::new("the audit ends, as the runtime does")))
+        })
+    }
+}
+
+/// Where a chain stands, and how long its last file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stand {
+    pub(super) head: Head,
+    pub(super) length: u64,
+    /// The number of the first line of the last file.
+    pub(super) first: u64,
+}
+
+/// What the note says; none where there is none, or it cannot be understood.
+pub(super) fn read_head(file: &mut File) -> io::Result<Option<Stand>> {
+    let mut text = String::new();
+    file.seek(SeekFrom::Start(0))?;
+    if file.take(1024).read_to_string(&mut text).is_err() {
+        return Ok(None);
+    }
+    let mut words = text.split_whitespace();
+    let mut next = || words.next();
+    let stand = (|| {
+        let number = next()?.parse().ok()?;
+        let hash = next()?.to_owned();
+        Some(Stand { head: Head { number, hash }, length: next()?.parse().ok()?, first: next()?.parse().ok()? })
+    })();
+    Ok(stand)
+}
+
+/// How long a file is; one that is not there, or cannot be looked at, is empty, and opening it says more.
+fn length_of(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+/// The file that says where the chain stands.
+pub(super) fn head_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".head");
+    name.into()
+}
+
+fn aside_path(path: &Path, first: u64) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{first:08}"));
+    name.into()
+}
+
+/// The files that were put aside, by the number of their first line.
+pub(super) fn put_aside(path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let file_name = entry.file_name();
+        let number = file_name.to_str().and_then(|file| file.strip_prefix(name)?.strip_prefix('.'));
+        if let Some(number) = number.filter(|number| number.len() >= 8).and_then(|number| number.parse().ok()) {
+            found.push((number, entry.path()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.mode(0o600)
+}
+
+#[cfg(not(unix))]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+/// Lines of a file, each bounded.
+pub(super) struct Lines<R> {
+    reader: io::BufReader<R>,
+}
+
+/// What comes next in a file.
+pub(super) enum Next {
+    /// A line without its end, and its length with it.
+    Line { bytes: Vec<u8>, length: u64 },
+    /// The beginning of a line, at the end of the file.
+    Part,
+    /// A line that nobody wrote here.
+    TooLong,
+    /// Nothing.
+    End,
+}
+
+impl<R: io::Read> Lines<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Self { reader: io::BufReader::new(reader) }
+    }
+
+    pub(super) fn next(&mut self) -> io::Result<Next> {
+        use std::io::BufRead as _;
+
+        let mut bytes = Vec::new();
+        let read = (&mut self.reader).take(MAX_LINE as u64 + 1).read_until(b'\n', &mut bytes)?;
+        Ok(match bytes.pop() {
+            None => Next::End,
+            Some(b'\n') => Next::Line { bytes, length: read as u64 },
+            Some(_) if read > MAX_LINE => Next::TooLong,
+            Some(_) => Next::Part,
+        })
+    }
+}

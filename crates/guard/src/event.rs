@@ -1,0 +1,154 @@
+//! What a guard tells of.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bowline_protocol::excerpt;
+
+use crate::consent::Answer;
+use crate::finding::Finding;
+use crate::pins::{Change, PinKind};
+
+/// Something that a guard noticed or did. Its text is one line, made harmless.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum GuardEvent {
+    /// A server was used for the first time, and so much of it is pinned from now on.
+    FirstUse {
+        /// The server.
+        server: Arc<str>,
+        /// What is pinned.
+        kind: PinKind,
+        /// How many.
+        count: usize,
+    },
+    /// A server that has pins has something that it had not.
+    New {
+        /// The server.
+        server: Arc<str>,
+        /// What it is.
+        kind: PinKind,
+        /// Its name.
+        name: String,
+        /// Whether it is held back.
+        held: bool,
+    },
+    /// Something is described otherwise than when it was pinned.
+    Changed {
+        /// The server.
+        server: Arc<str>,
+        /// How.
+        change: Arc<Change>,
+        /// Whether it is held back.
+        held: bool,
+    },
+    /// A server has a tool of a name that another one's tool has, too.
+    Shadowed {
+        /// The server.
+        server: Arc<str>,
+        /// The tool.
+        tool: String,
+        /// The others.
+        by: Vec<String>,
+    },
+    /// A server says that it is another one, or is reached another way, than when it was pinned.
+    ServerChanged {
+        /// The server.
+        server: Arc<str>,
+        /// What is different, and how.
+        what: String,
+    },
+    /// Pins could not be kept.
+    PinsFailed {
+        /// Why.
+        why: String,
+    },
+    /// A call does not go.
+    Refused {
+        /// The server.
+        server: Arc<str>,
+        /// The method.
+        method: String,
+        /// The tool, prompt or URI.
+        name: Option<String>,
+        /// Why.
+        why: String,
+    },
+    /// Somebody was asked about a call, or had been before.
+    Answered {
+        /// What it was about.
+        title: String,
+        /// What was said.
+        answer: Answer,
+        /// Whether it was said before, and remembered.
+        remembered: bool,
+    },
+    /// Something is odd about what passed.
+    Found {
+        /// The server.
+        server: Arc<str>,
+        /// The method.
+        method: String,
+        /// The tool, prompt or URI.
+        name: Option<String>,
+        /// What.
+        findings: Vec<Finding>,
+        /// Why it was held back, where it was.
+        blocked: Option<String>,
+    },
+    /// A call could not be put on record.
+    AuditFailed {
+        /// Why.
+        why: String,
+    },
+}
+
+impl fmt::Display for GuardEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |name: &str| excerpt(name, 100);
+        match self {
+            Self::FirstUse { server, kind, count } => {
+                let s = if *count == 1 { "" } else { "s" };
+                write!(f, "{}: used for the first time; {count} {kind}{s} pinned", of(server))
+            }
+            Self::New { server, kind, name, held } => {
+                let then = if *held { "held back" } else { "pinned" };
+                write!(f, "{}: the {kind} {} is new; {then}", of(server), of(name))
+            }
+            Self::Changed { server, change, held } => {
+                let then = if *held { "held back" } else { "pinned as it is now" };
+                let (kind, name) = (change.kind, of(&change.name));
+                write!(f, "{}: the {kind} {name} is not what was pinned; {then}", of(server))
+            }
+            Self::Shadowed { server, tool, by } => {
+                let others = by.iter().take(5).map(|other| of(other)).collect::<Vec<_>>().join(", ");
+                write!(f, "{}: the tool {} has the name of one of {others}", of(server), of(tool))
+            }
+            Self::ServerChanged { server, what } => write!(f, "{}: {}", of(server), excerpt(what, 400)),
+            Self::PinsFailed { why } => write!(f, "pins are not kept: {}", excerpt(why, 400)),
+            Self::Refused { server, method, name, why } => {
+                write!(f, "{}: {}{} does not go: {}", of(server), of(method), named(name.as_deref()), excerpt(why, 400))
+            }
+            Self::Answered { title, answer, remembered } => {
+                let before = if *remembered { " (remembered)" } else { "" };
+                write!(f, "{}: {}{before}", excerpt(title, 300), answer.name())
+            }
+            Self::Found { server, method, name, findings, blocked } => {
+                let name = named(name.as_deref());
+                write!(f, "{}: {}{name}: {} findings", of(server), of(method), findings.len())?;
+                if let Some(first) = findings.first() {
+                    write!(f, ", first {}", excerpt(&first.to_string(), 300))?;
+                }
+                match blocked {
+                    Some(why) => write!(f, "; held back: {}", excerpt(why, 300)),
+                    None => Ok(()),
+                }
+            }
+            Self::AuditFailed { why } => write!(f, "not on record: {}", excerpt(why, 400)),
+        }
+    }
+}
+
+fn named(name: Option<&str>) -> String {
+    name.map(|name| format!(" {}", excerpt(name, 100))).unwrap_or_default()
+}

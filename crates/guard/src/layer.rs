@@ -1,0 +1,83 @@
+//! The guard around the calls of one client.
+
+mod decide;
+mod definitions;
+mod ending;
+mod lists;
+mod service;
+
+use std::fmt;
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use self::lists::Seat;
+pub use self::service::GuardService;
+use crate::guard::Core;
+
+/// The guard around the calls to one server; made by [`Guard::layer`](crate::Guard::layer). It belongs outside of all
+/// other layers: what is repeated, cached or hedged inside of it is one call to it.
+///
+/// Lists that pass it are held against the pins, and what is held back is taken out of them. Before a call of a tool or
+/// prompt its definition is known: where no list has passed since the connection was made, since the server said that a
+/// list changed, or for [a while](crate::GuardBuilder::definitions_for), it asks for one. What is of the protocol
+/// itself (lists, pings, looks at tasks, subscriptions) goes without a verdict.
+#[derive(Clone)]
+pub struct GuardLayer {
+    core: Arc<Core>,
+    seat: SeatSettings,
+}
+
+/// What a layer knows of the server that it is for.
+#[derive(Debug, Clone)]
+pub(crate) struct SeatSettings {
+    pub(crate) server: Arc<str>,
+    pub(crate) identity: Option<String>,
+    pub(crate) is_trusted: bool,
+    pub(crate) is_pinned: bool,
+    pub(crate) caller: Option<Arc<str>>,
+}
+
+impl GuardLayer {
+    pub(crate) fn new(core: Arc<Core>, server: Arc<str>, caller: Option<Arc<str>>) -> Self {
+        let is_trusted = core.policy.as_ref().is_some_and(|policy| policy.trusts(&server));
+        Self { core, seat: SeatSettings { server, identity: None, is_trusted, is_pinned: true, caller } }
+    }
+
+    /// Sets what names the way to the server, without secrets: its address, or its command line
+    /// ([`Connect::identity`](bowline_transport::Connect::identity)). It is pinned with the server. Default: nothing.
+    #[must_use]
+    pub fn identity(mut self, identity: impl Into<String>) -> Self {
+        self.seat.identity = Some(identity.into());
+        self
+    }
+
+    /// Sets whether definitions are pinned, where the guard has pins. Default: yes. Say no for a server whose name is not its
+    /// own for long.
+    #[must_use]
+    pub const fn pin(mut self, is_pinned: bool) -> Self {
+        self.seat.is_pinned = is_pinned;
+        self
+    }
+
+    /// Sets whether what the server says of its tools (annotations) is believed. Default: what the policy says.
+    #[must_use]
+    pub const fn trust(mut self, is_trusted: bool) -> Self {
+        self.seat.is_trusted = is_trusted;
+        self
+    }
+}
+
+impl<S> Layer<S> for GuardLayer {
+    type Service = GuardService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        GuardService::new(Arc::clone(&self.core), Arc::new(Seat::new(self.seat.clone())), inner)
+    }
+}
+
+impl fmt::Debug for GuardLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardLayer").field("seat", &self.seat).finish_non_exhaustive()
+    }
+}

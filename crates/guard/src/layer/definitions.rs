@@ -1,0 +1,362 @@
+//! Lists that pass: held against the pins, with what is held back taken out.
+
+use std::sync::{Arc, PoisonError};
+
+use bowline_client::{Call, Error, ErrorKind, ListsVersion, Reply};
+use bowline_protocol::{
+    ErrorCode, ListPromptsResult, ListResourceTemplatesResult, ListToolsResult, PaginatedRequestParams, RawJson,
+    ToolAnnotations, excerpt, method,
+};
+use tower_service::Service;
+
+use super::lists::{Held, Item, Lookup, Seat};
+use crate::event::GuardEvent;
+use crate::guard::Core;
+use crate::pins::{Definition, Edit, Judged as Standing, PinKind, Pins};
+use crate::policy::{OnChange, OnNew, Policy};
+
+/// How many pages a list may have.
+const MAX_PAGES: usize = 1_000;
+
+/// The kind of what a method lists.
+pub(super) fn kind_listed(method: &str) -> Option<PinKind> {
+    match method {
+        method::TOOLS_LIST => Some(PinKind::Tool),
+        method::PROMPTS_LIST => Some(PinKind::Prompt),
+        method::RESOURCES_TEMPLATES_LIST => Some(PinKind::Template),
+        _ => None,
+    }
+}
+
+const fn listing(kind: PinKind) -> &'static str {
+    match kind {
+        PinKind::Tool => method::TOOLS_LIST,
+        PinKind::Prompt => method::PROMPTS_LIST,
+        PinKind::Template => method::RESOURCES_TEMPLATES_LIST,
+    }
+}
+
+/// A page of a list: what is on it, and where it goes on.
+struct Page {
+    definitions: Vec<(Definition, Option<ToolAnnotations>)>,
+    next: Option<String>,
+}
+
+/// Reads a page; with it the page without those that are held back.
+fn read(kind: PinKind, reply: &Reply) -> Result<(Page, Box<dyn Without>), Error> {
+    Ok(match kind {
+        PinKind::Tool => {
+            let page: ListToolsResult = reply.decode()?;
+            let definitions = page.tools.iter().map(|tool| (Definition::of_tool(tool), tool.annotations.clone()));
+            (Page { definitions: definitions.collect(), next: page.next_cursor.clone() }, Box::new(page))
+        }
+        PinKind::Prompt => {
+            let page: ListPromptsResult = reply.decode()?;
+            let definitions = page.prompts.iter().map(|prompt| (Definition::of_prompt(prompt), None));
+            (Page { definitions: definitions.collect(), next: page.next_cursor.clone() }, Box::new(page))
+        }
+        PinKind::Template => {
+            let page: ListResourceTemplatesResult = reply.decode()?;
+            let definitions = page.resource_templates.iter().map(|it| (Definition::of_template(it), None));
+            (Page { definitions: definitions.collect(), next: page.next_cursor.clone() }, Box::new(page))
+        }
+    })
+}
+
+/// A page that things can be taken out of.
+trait Without: Send {
+    /// The page without these, as JSON.
+    fn without(&mut self, names: &[String]) -> Result<RawJson, serde_json::Error>;
+}
+
+macro_rules! without {
+    ($($page:ident.$items:ident by $name:ident;)+) => {$(
+        impl Without for $page {
+            fn without(&mut self, names: &[String]) -> Result<RawJson, serde_json::Error> {
+                self.$items.retain(|item| !names.contains(&item.$name));
+                RawJson::from_serialize(self)
+            }
+        }
+    )+};
+}
+
+without! {
+    ListToolsResult.tools by name;
+    ListPromptsResult.prompts by name;
+    ListResourceTemplatesResult.resource_templates by uri_template;
+}
+
+/// What a page says, once it was held against the pins.
+pub(super) struct Judged {
+    /// The page, without what is held back.
+    pub(super) reply: Reply,
+    /// What is on it.
+    pub(super) items: Vec<(String, Arc<Item>)>,
+    /// Where the list goes on.
+    pub(super) next: Option<String>,
+}
+
+/// Takes note of a page that came for a caller, and gives what of it may go on.
+pub(super) async fn listed(
+    core: &Core,
+    seat: &Seat,
+    kind: PinKind,
+    asked: &Asked,
+    reply: Reply,
+) -> Result<Reply, Error> {
+    let Judged { reply, items, next } = judged(core, seat, kind, asked, reply).await?;
+    seat.note(kind, asked.version, items, (asked.is_first, next.is_none()));
+    Ok(reply)
+}
+
+/// Holds a page against the pins, and pins what is new.
+async fn judged(core: &Core, seat: &Seat, kind: PinKind, asked: &Asked, reply: Reply) -> Result<Judged, Error> {
+    let (page, mut whole) = read(kind, &reply)?;
+    let mut held_back = Vec::new();
+    let mut items = Vec::with_capacity(page.definitions.len());
+    let mut edits = Vec::new();
+    let mut first_use = 0;
+    if let Some(pins) = seat.pins(core) {
+        // Asked before the server is introduced, and once for all pages.
+        let is_first = seat.is_first_use(kind, || !pins.table().has_kind(&seat.settings.server, kind));
+        edits.extend(introduce(core, seat, pins, asked));
+        for (definition, annotations) in page.definitions {
+            let name = definition.name().to_owned();
+            let hash = Some(definition.hash().to_owned());
+            let held = judge(core, seat, pins, definition, is_first, &mut edits, &mut first_use);
+            if held.is_some() {
+                held_back.push(name.clone());
+            }
+            items.push((name, Arc::new(Item { hash, annotations, held })));
+        }
+        if page.next.is_none() {
+            seat.ends_first_use(kind);
+        }
+        if let Err(error) = pins.keep(edits).await {
+            core.tell(GuardEvent::PinsFailed { why: error.to_string() });
+        }
+        if first_use > 0 {
+            core.tell(GuardEvent::FirstUse { server: Arc::clone(&seat.settings.server), kind, count: first_use });
+        }
+    } else {
+        let unpinned = page.definitions.into_iter().map(|(definition, annotations)| {
+            let hash = Some(definition.hash().to_owned());
+            (definition.name().to_owned(), Arc::new(Item { hash, annotations, held: None }))
+        });
+        items.extend(unpinned);
+    }
+    let next = page.next;
+    if held_back.is_empty() {
+        return Ok(Judged { reply, items, next });
+    }
+    let rest = whole.without(&held_back);
+    let rest = rest.map_err(|error| Error::refused_by_layer(format!("the list cannot be written again: {error}")))?;
+    Ok(Judged { reply: reply.with_payload(rest), items, next })
+}
+
+/// How a list was asked for.
+pub(super) struct Asked {
+    pub(super) version: Option<ListsVersion>,
+    pub(super) is_first: bool,
+    name: Option<String>,
+    server_version: Option<String>,
+}
+
+impl Asked {
+    pub(super) fn by(call: &Call) -> Self {
+        let server = call.server();
+        Self {
+            version: call.lists_version(),
+            is_first: call.params().is_none(),
+            name: server.map(|server| server.info.name.clone()),
+            server_version: server.map(|server| server.info.version.clone()),
+        }
+    }
+}
+
+/// Tells where a server says to be another than was pinned; what has to be pinned of it.
+fn introduce(core: &Core, seat: &Seat, pins: &Pins, asked: &Asked) -> Option<Edit> {
+    let server = &seat.settings.server;
+    let on_change = core.policy.as_ref().map(Policy::on_change).unwrap_or_default();
+    let (is_new, differences, moved) = {
+        let table = pins.table();
+        let known = table.servers().get(&**server);
+        let mut differences = Vec::new();
+        let (was, is) = (known.and_then(|known| known.identity.as_ref()), seat.settings.identity.as_ref());
+        let moved = was.zip(is).filter(|(was, is)| was != is).map(|(was, is)| {
+            format!("the way to it is \"{}\", and was \"{}\" when it was pinned", excerpt(is, 200), excerpt(was, 200))
+        });
+        for (what, old, new) in [
+            ("its name is", known.and_then(|known| known.name.as_ref()), asked.name.as_ref()),
+            ("its version is", known.and_then(|known| known.version.as_ref()), asked.server_version.as_ref()),
+        ] {
+            if let (Some(old), Some(new)) = (old, new)
+                && old != new
+            {
+                differences.push(format!("{what} \"{new}\", and was \"{old}\" when it was pinned"));
+            }
+        }
+        (known.is_none(), differences, moved)
+    };
+    // Another program or address under a known name is what pins are for; name and version are the server's own words.
+    let holds = moved.is_some() && on_change != OnChange::Note;
+    *seat.moved.lock().unwrap_or_else(PoisonError::into_inner) = moved.clone().filter(|_| holds);
+    let tells = !differences.is_empty() || (moved.is_some() && !holds);
+    for what in differences.into_iter().chain(moved) {
+        core.tell(GuardEvent::ServerChanged { server: Arc::clone(server), what });
+    }
+    (is_new || tells).then(|| Edit::Server {
+        key: server.to_string(),
+        identity: seat.settings.identity.clone().filter(|_| !holds),
+        name: asked.name.clone(),
+        version: asked.server_version.clone(),
+    })
+}
+
+/// What becomes of a definition: held back or not, and what has to be pinned.
+fn judge(
+    core: &Core,
+    seat: &Seat,
+    pins: &Pins,
+    definition: Definition,
+    is_first: bool,
+    edits: &mut Vec<Edit>,
+    first_use: &mut usize,
+) -> Option<Held> {
+    let server = &seat.settings.server;
+    let (kind, name) = (definition.kind(), definition.name().to_owned());
+    let (judged, others) = {
+        let table = pins.table();
+        let judged = table.judge(server, &definition);
+        let is_new_tool = kind == PinKind::Tool && judged == Standing::New;
+        let others = if is_new_tool { table.others_with(server, kind, &name) } else { Vec::new() };
+        (judged, others)
+    };
+    if !others.is_empty() {
+        core.tell(GuardEvent::Shadowed { server: Arc::clone(server), tool: name.clone(), by: others });
+    }
+    match judged {
+        Standing::Same => None,
+        Standing::New if is_first => {
+            *first_use += 1;
+            edits.push(Pins::first(server, definition));
+            None
+        }
+        Standing::New => {
+            let on_new = core.policy.as_ref().map(Policy::on_new).unwrap_or_default();
+            let held = on_new != OnNew::Pin;
+            core.tell(GuardEvent::New { server: Arc::clone(server), kind, name, held });
+            if !held {
+                edits.push(Pins::first(server, definition));
+                return None;
+            }
+            Some(Held { definition, change: None, may_ask: on_new == OnNew::Ask })
+        }
+        Standing::Changed(change) => {
+            core.counts.changed.add(1);
+            let on_change = core.policy.as_ref().map(Policy::on_change).unwrap_or_default();
+            let held = on_change != OnChange::Note;
+            let told = Arc::new((*change).clone());
+            core.tell(GuardEvent::Changed { server: Arc::clone(server), change: told, held });
+            if !held {
+                edits.push(Pins::put(server, definition));
+                return None;
+            }
+            Some(Held { definition, change: Some(*change), may_ask: on_change == OnChange::Ask })
+        }
+    }
+}
+
+/// What the server's lists say of a name; asks for them where they have to be read. None where it is not listed.
+pub(super) async fn look_up<S>(
+    core: &Core,
+    seat: &Seat,
+    call: &Call,
+    kind: PinKind,
+    inner: &S,
+) -> Result<Option<Arc<Item>>, Error>
+where
+    S: Service<Call, Response = Reply, Error = Error> + Clone + Send,
+    S::Future: Send,
+{
+    let name = call.name().unwrap_or_default();
+    let known = || match seat.look_up(kind, name, call.lists_version(), core.life) {
+        // What is there at a first use is pinned whole, also where somebody stopped listing in the middle.
+        _ if seat.is_in_first_use(kind) => Lookup::Unknown,
+        looked => looked,
+    };
+    match known() {
+        Lookup::Listed(item) => return Ok(Some(item)),
+        Lookup::Unlisted => return Ok(None),
+        Lookup::Unknown => {}
+    }
+    // It is never closed, and where it were nothing would go.
+    let _turn = seat.turn.acquire().await.map_err(|_| Error::refused_by_layer("the guard has ended; connect again"))?;
+    match known() {
+        Lookup::Listed(item) => Ok(Some(item)),
+        Lookup::Unlisted => Ok(None),
+        Lookup::Unknown => read_anew(core, seat, call, kind, inner).await,
+    }
+}
+
+/// Reads the lists of a kind to their end, whatever is known, and gives what they say of the call's name. What is decided
+/// is decided by the pages that were read here, whoever lists meanwhile.
+pub(super) async fn read_anew<S>(
+    core: &Core,
+    seat: &Seat,
+    call: &Call,
+    kind: PinKind,
+    inner: &S,
+) -> Result<Option<Arc<Item>>, Error>
+where
+    S: Service<Call, Response = Reply, Error = Error> + Clone + Send,
+    S::Future: Send,
+{
+    let name = call.name().unwrap_or_default();
+    let mut asked = Asked::by(call);
+    let mut all = Vec::new();
+    let mut found = None;
+    let mut cursor: Option<String> = None;
+    for _ in 0..MAX_PAGES {
+        let mut list = Call::new(listing(kind));
+        if let Some(cursor) = &cursor {
+            let params = RawJson::from_serialize(&PaginatedRequestParams::new().with_cursor(cursor.as_str()));
+            list =
+                list.with_params(params.map_err(|error| Error::config(format!("the cursor cannot be json: {error}")))?);
+        }
+        if let Some(deadline) = call.deadline() {
+            list = list.with_total(deadline.saturating_duration_since(tokio::time::Instant::now()));
+        }
+        let mut service = inner.clone();
+        std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
+        asked.is_first = cursor.is_none();
+        let next = match service.call(list).await {
+            Ok(reply) => {
+                let Judged { items, next, .. } = judged(core, seat, kind, &asked, reply).await?;
+                found = items.iter().find(|(its, _)| its == name).map(|(_, item)| Arc::clone(item)).or(found);
+                all.extend(items);
+                next
+            }
+            // It has none: then nothing is listed.
+            Err(error)
+                if error.kind() == ErrorKind::Unsupported || error.code() == Some(ErrorCode::METHOD_NOT_FOUND) =>
+            {
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        match next {
+            None => {
+                seat.note(kind, asked.version, all, (true, true));
+                return Ok(found);
+            }
+            Some(next) if cursor.as_ref() == Some(&next) => break,
+            next => cursor = next,
+        }
+    }
+    Err(Error::refused_by_layer(format!(
+        "{} of server \"{}\" does not end, so what is pinned cannot be checked; report it to whoever runs the server",
+        listing(kind),
+        excerpt(&seat.settings.server, 100)
+    )))
+}

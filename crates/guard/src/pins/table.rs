@@ -1,0 +1,161 @@
+//! Which definitions are pinned, and what comes of those that a server lists.
+
+use std::collections::BTreeMap;
+
+use super::change::Change;
+use super::definition::{Definition, PinKind};
+
+/// How many pins a server may have.
+const MAX_PINS: usize = 50_000;
+
+/// The pins of all servers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Table {
+    servers: BTreeMap<String, PinnedServer>,
+}
+
+/// A server, as it was when it was pinned, and its pins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PinnedServer {
+    /// What names the way to it.
+    pub(crate) identity: Option<String>,
+    /// What it called itself.
+    pub(crate) name: Option<String>,
+    /// Which version it said to be.
+    pub(crate) version: Option<String>,
+    /// What it has.
+    pub(crate) pins: BTreeMap<(PinKind, String), Pinned>,
+    /// How much text is kept of it, in bytes.
+    bytes: usize,
+}
+
+/// How much text is kept of a server's definitions, in bytes. Of those beyond it there are hashes alone, so that no server
+/// makes the file too large for all.
+const MAX_TEXT: usize = 4 << 20;
+
+impl PinnedServer {
+    /// One without pins.
+    pub(crate) fn new(identity: Option<String>, name: Option<String>, version: Option<String>) -> Self {
+        Self { identity, name, version, ..Self::default() }
+    }
+
+    /// Keeps a pin; false where there are too many.
+    fn keep(&mut self, mut pinned: Pinned) -> bool {
+        let name = (pinned.definition.kind(), pinned.definition.name().to_owned());
+        if let Some(old) = self.pins.remove(&name) {
+            self.bytes -= old.definition.kept_bytes().min(self.bytes);
+        }
+        if self.pins.len() >= MAX_PINS {
+            return false;
+        }
+        if self.bytes + pinned.definition.kept_bytes() > MAX_TEXT {
+            pinned.definition = pinned.definition.without_text();
+        }
+        self.bytes += pinned.definition.kept_bytes();
+        self.pins.insert(name, pinned);
+        true
+    }
+}
+
+/// A pin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pinned {
+    pub(crate) definition: Definition,
+    /// Since when, as RFC 3339 has times.
+    pub(crate) since: String,
+}
+
+/// What comes of a definition that a server lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Judged {
+    /// It is as it was pinned.
+    Same,
+    /// Nothing of this name was pinned.
+    New,
+    /// It is another than was pinned.
+    Changed(Box<Change>),
+}
+
+/// A change of the table that has to reach the file.
+#[derive(Debug, Clone)]
+pub(crate) enum Edit {
+    /// What a server is.
+    Server { key: String, identity: Option<String>, name: Option<String>, version: Option<String> },
+    /// A pin, unless there is one already: somebody else may have pinned it first, and then that one counts.
+    First { key: String, pinned: Pinned },
+    /// A pin, whatever there was.
+    Put { key: String, pinned: Pinned },
+    /// No pin, or no pin of any name.
+    Remove { key: String, of: Option<(PinKind, String)> },
+}
+
+impl Table {
+    pub(crate) const fn servers(&self) -> &BTreeMap<String, PinnedServer> {
+        &self.servers
+    }
+
+    pub(crate) fn put_server(&mut self, key: String, server: PinnedServer) {
+        self.servers.insert(key, server);
+    }
+
+    /// Pins; false where there is no such server, or it has too many.
+    pub(crate) fn put(&mut self, key: &str, pinned: Pinned) -> bool {
+        self.servers.get_mut(key).is_some_and(|server| server.keep(pinned))
+    }
+
+    /// The pin of a definition's name.
+    pub(crate) fn pinned(&self, key: &str, kind: PinKind, name: &str) -> Option<&Pinned> {
+        self.servers.get(key)?.pins.get(&(kind, name.to_owned()))
+    }
+
+    pub(crate) fn judge(&self, key: &str, definition: &Definition) -> Judged {
+        match self.pinned(key, definition.kind(), definition.name()) {
+            None => Judged::New,
+            Some(pinned) if pinned.definition.hash() == definition.hash() => Judged::Same,
+            Some(pinned) => Judged::Changed(Box::new(Change::between(&pinned.definition, definition))),
+        }
+    }
+
+    /// Whether anything of this kind is pinned of a server.
+    pub(crate) fn has_kind(&self, key: &str, kind: PinKind) -> bool {
+        self.servers.get(key).is_some_and(|server| server.pins.keys().any(|(its, _)| *its == kind))
+    }
+
+    /// The other servers that have a pin of this kind and name.
+    pub(crate) fn others_with(&self, key: &str, kind: PinKind, name: &str) -> Vec<String> {
+        let name = (kind, name.to_owned());
+        let others = self.servers.iter().filter(|(other, server)| *other != key && server.pins.contains_key(&name));
+        others.map(|(other, _)| other.clone()).collect()
+    }
+
+    pub(crate) fn apply(&mut self, edit: Edit) {
+        match edit {
+            Edit::Server { key, identity, name, version } => {
+                let server = self.servers.entry(key).or_default();
+                server.identity = identity.or_else(|| server.identity.take());
+                server.name = name.or_else(|| server.name.take());
+                server.version = version.or_else(|| server.version.take());
+            }
+            Edit::First { key, pinned } => {
+                let name = (pinned.definition.kind(), pinned.definition.name().to_owned());
+                let server = self.servers.entry(key).or_default();
+                if !server.pins.contains_key(&name) {
+                    server.keep(pinned);
+                }
+            }
+            Edit::Put { key, pinned } => {
+                self.servers.entry(key).or_default().keep(pinned);
+            }
+            Edit::Remove { key, of: Some(name) } => {
+                if let Some(server) = self.servers.get_mut(&key)
+                    && let Some(old) = server.pins.remove(&name)
+                {
+                    server.bytes -= old.definition.kept_bytes().min(server.bytes);
+                }
+            }
+            Edit::Remove { key, of: None } => {
+                self.servers.remove(&key);
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Calls that somebody is asked about.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bowline_client::ErrorKind;
+use bowline_guard::{Action, Answer, Deferred, Guard, Pins, Policy, Question, Questions, Refusal, Remembered};
+use bowline_store::MemoryStore;
+
+use crate::support::{Told, connect, count, server, tool};
+
+fn asking() -> bowline_guard::GuardBuilder {
+    Guard::builder().policy(Policy::all(Action::Ask))
+}
+
+#[tokio::test]
+async fn without_anybody_to_ask_it_does_not_go() {
+    let server = server([tool("write", "")]);
+    let client = connect(&asking().build(), "files", &server).await;
+    let error = client.call("write").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    assert!(Refusal::of(&error).unwrap().needs_approval());
+    assert!(error.to_string().contains("needs somebody's approval by the policy's default"), "{error}");
+    assert_eq!(count(&server, "tools/call"), 0);
+}
+
+#[tokio::test]
+async fn whoever_is_asked_sees_what_is_asked() {
+    let server = server([tool("write", "")]);
+    let guard = asking().approver(|question: Question| async move {
+        let fits = question.title() == "call files.write"
+            && question.arguments.as_deref() == Some(r#"{"q":"a"}"#)
+            && question.caller.as_deref() == Some("ann");
+        if fits { Answer::Allow } else { Answer::Deny }
+    });
+    let client = connect(&guard.build().for_caller("ann"), "files", &server).await;
+    client.call("write").arg("q", "a").await.unwrap();
+    let error = client.call("write").arg("q", "b").await.unwrap_err();
+    assert!(error.to_string().contains("was refused by who was asked"), "{error}");
+}
+
+#[tokio::test]
+async fn a_lasting_answer_is_remembered_until_the_definition_changes() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let remembered = Remembered::in_memory();
+    let guard = |answer| {
+        let asked = Arc::clone(&asked);
+        let told = Told::default();
+        let builder = asking().pins(Pins::in_memory()).remember(remembered.clone()).approver(move |_: Question| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(answer)
+        });
+        (told.hear(builder).build(), told)
+    };
+    let (one, _) = guard(Answer::Always);
+    let client = connect(&one, "files", &server([tool("write", "Writes")])).await;
+    client.call("write").arg("q", "a").await.unwrap();
+    client.call("write").arg("q", "b").await.unwrap();
+    assert_eq!((asked.load(Ordering::Relaxed), one.stats().remembered), (1, 1));
+    // Another process with the same memory.
+    let (other, told) = guard(Answer::Deny);
+    connect(&other, "files", &server([tool("write", "Writes")])).await.call("write").await.unwrap();
+    assert_eq!(told.take().last().unwrap(), "call files.write: always (remembered)");
+    // Another definition is another question, as is another server.
+    connect(&guard(Answer::Deny).0, "files", &server([tool("write", "Writes all")]))
+        .await
+        .call("write")
+        .await
+        .unwrap_err();
+    connect(&guard(Answer::Deny).0, "mail", &server([tool("write", "Writes")])).await.call("write").await.unwrap_err();
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
+    assert_eq!(remembered.all().await.unwrap().len(), 1);
+    assert_eq!(remembered.forget(Some("files")).await.unwrap(), 1);
+    connect(&other, "files", &server([tool("write", "Writes")])).await.call("write").await.unwrap_err();
+}
+
+#[tokio::test]
+async fn never_is_remembered_as_well() {
+    let guard = asking().remember(Remembered::in_memory()).approver(|_: Question| std::future::ready(Answer::Never));
+    let client = connect(&guard.build(), "files", &server([tool("write", "")])).await;
+    client.call("write").await.unwrap_err();
+    let error = client.call("write").await.unwrap_err();
+    assert!(error.to_string().contains("was refused before, which is remembered"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_does_not_answer_is_not_waited_for_without_end() {
+    let server = server([tool("write", "")]);
+    let guard = asking().approver(|_: Question| std::future::pending()).patience(Duration::from_secs(20)).build();
+    let client = connect(&guard, "files", &server).await;
+    let begun = tokio::time::Instant::now();
+    assert!(Refusal::of(&client.call("write").await.unwrap_err()).unwrap().needs_approval());
+    assert_eq!(begun.elapsed(), Duration::from_secs(20));
+    // The call's own limit is shorter.
+    let error = client.call("write").max_time(Duration::from_secs(5)).await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(count(&server, "tools/call"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_process_approves_through_the_store() {
+    let store = Arc::new(MemoryStore::default());
+    let questions = Questions::new(Arc::clone(&store));
+    let guard = asking().approver(Deferred::new(store)).build();
+    let client = connect(&guard, "files", &server([tool("write", "")])).await;
+    let call = tokio::spawn(async move { client.call("write").await });
+    let pending = loop {
+        if let Some(pending) = questions.pending().await.unwrap().pop() {
+            break pending;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(questions.answer(&pending.id, Answer::Allow).await.unwrap());
+    assert_eq!(call.await.unwrap().unwrap().joined_text(), "write");
+}
+
+#[tokio::test]
+async fn what_is_remembered_is_about_the_whole_name_the_caller_and_the_rule() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let times = Arc::clone(&asked);
+    let policy = "default = 'ask'\n[[rule]]\nname = 'etc'\naction = 'ask'\nargument = [{ pointer = '/q', glob = '/etc/*' }]\n# end";
+    let guard = Guard::builder()
+        .policy(policy.parse().unwrap())
+        .remember(Remembered::in_memory())
+        .approver(move |_: Question| {
+            times.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(Answer::Always)
+        })
+        .build();
+    let server = server([tool("write", "")]);
+    let client = connect(&guard.for_caller("ann"), "files", &server).await;
+    let long = |end: &str| format!("file:///{}{end}", "x".repeat(400));
+    let mut before = 0;
+    let mut is_asked = || std::mem::replace(&mut before, asked.load(Ordering::Relaxed)) < asked.load(Ordering::Relaxed);
+    // The server has no resources: what counts is who is asked.
+    for (uri, asks) in [("a", true), ("a", false), ("b", true)] {
+        let _ = client.read(long(uri)).await;
+        assert_eq!(is_asked(), asks, "{uri}");
+    }
+    for (path, asks) in [("/tmp/a", true), ("/tmp/b", false), ("/etc/passwd", true), ("/etc/shadow", false)] {
+        client.call("write").arg("q", path).await.unwrap();
+        assert_eq!(is_asked(), asks, "{path}");
+    }
+    connect(&guard.for_caller("bob"), "files", &server).await.call("write").await.unwrap();
+    assert!(is_asked());
+    // Without pins a definition that changed is another one all the same.
+    let other = tool("write", "Writes all");
+    server.add_tool(other.clone(), crate::support::says(&other)).await;
+    client.ping().await.unwrap();
+    client.call("write").arg("q", "/tmp/a").await.unwrap();
+    assert!(is_asked());
+}

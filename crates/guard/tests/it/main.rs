@@ -1,0 +1,10 @@
+//! Guards around clients of mock servers in memory.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests may panic")]
+
+mod audit;
+mod consent;
+mod inspect;
+mod pins;
+mod policy;
+mod support;
