@@ -17,7 +17,8 @@ use crate::session::Run;
 use crate::styled::Styled;
 
 pub(super) async fn run(options: options::Scan, run: &Run, out: &mut Output) -> Result<(), Stop> {
-    let fleet = Fleet::load(run);
+    // What pins hold back is what a scan is for.
+    let fleet = Fleet::load(run).without_guard();
     let is_some = !options.servers.is_empty() || options.group.is_some();
     let selected = fleet.select(&options.servers, options.group.as_deref())?;
     let is_meant = |server: &Server| !is_some || selected.contains(&server.name);

@@ -166,3 +166,26 @@ fn a_file_that_others_can_read_is_told_where_a_secret_stands_in_it() {
     assert_eq!(rules(0o600), expected(&[("s", "BOW005")]));
     assert_eq!(rules(0o644), expected(&[("s", "BOW005"), ("", "BOW009")]));
 }
+
+#[test]
+fn what_pins_would_hold_back_is_scanned_and_nothing_is_pinned() {
+    let server = Server::new();
+    let folder = server.folder().to_owned();
+    let (config, lines, state) = (folder.join("mcp.json"), folder.join("lines.jsonl"), folder.join("state"));
+    let text = json!({"mcpServers": {"s": {"command": "sh", "args": ["serve.sh", lines.to_str().unwrap()]}}});
+    fs::write(&config, text.to_string()).unwrap();
+    let run = |words: &[&str]| -> Ran {
+        let words: Vec<&str> = ["--config", config.to_str().unwrap()].iter().chain(words).copied().collect();
+        command(&words).current_dir(FIXTURES).env("BOWLINE_STATE_DIR", &state).output().unwrap().into()
+    };
+    let copy = |name: &str| fs::copy(format!("{FIXTURES}/{name}"), &lines).unwrap();
+    copy("clean/calendar.jsonl");
+    assert_eq!(run(&["scan"]).code, Some(0));
+    assert!(!state.exists());
+    assert_eq!(run(&["list", "--all"]).code, Some(0));
+    let poisoned = fs::read_to_string(format!("{FIXTURES}/clean/calendar.jsonl")).unwrap();
+    fs::write(&lines, poisoned.replace("Gets events", "<IMPORTANT>Gets events</IMPORTANT>")).unwrap();
+    let ran = run(&["scan", "--json"]);
+    assert_eq!(ran.code, Some(6), "{}", ran.stderr);
+    assert_eq!(broken(&ran.json()), expected(&[("s", "BOW013")]));
+}
