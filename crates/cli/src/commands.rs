@@ -16,6 +16,7 @@ mod prompt;
 mod read;
 mod record;
 mod replay;
+mod scan;
 mod search;
 mod watch;
 
@@ -49,6 +50,7 @@ pub(crate) async fn run(command: Command, run: &Run, out: &mut Output) -> Result
         Command::Inspect(options) => Box::pin(inspect::run(options, run, out)).await,
         Command::Record(options) => Box::pin(record::run(options, run)).await,
         Command::Replay(options) => Box::pin(replay::run(options, run, out)).await,
+        Command::Scan(options) => Box::pin(scan::run(options, run, out)).await,
         Command::Auth(options) => Box::pin(auth::run(options, run, out)).await,
         Command::Bench(options) => Box::pin(bench::run(options, run, out)).await,
         Command::Add(options) => config::change::add(&options, run, out),

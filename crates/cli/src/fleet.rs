@@ -20,6 +20,7 @@ use crate::suggest;
 pub(crate) struct Fleet {
     run: Run,
     config: Configuration,
+    is_guarded: bool,
 }
 
 impl Fleet {
@@ -30,7 +31,18 @@ impl Fleet {
         for problem in config.problems().iter().filter(is_error) {
             run.console.warn(sanitize::excerpt(&problem.to_string(), 1_000));
         }
-        Self { run: run.for_many(), config }
+        Self { run: run.for_many(), config, is_guarded: true }
+    }
+
+    /// Without a guard: what servers say is seen as they say it, and nothing is pinned. For whoever calls nothing.
+    pub(crate) fn without_guard(mut self) -> Self {
+        self.is_guarded = false;
+        self
+    }
+
+    /// The configuration.
+    pub(crate) const fn config(&self) -> &Configuration {
+        &self.config
     }
 
     /// What tells one state of a server's entry, and of its policy, from another; none for an entry that is broken.
@@ -113,7 +125,10 @@ impl Fleet {
         }
         let (ways, clients) = (self.run.clone(), self.run.clone());
         let settings = self.run.settings()?;
-        self.run.guard()?;
+        let is_guarded = self.is_guarded;
+        if is_guarded {
+            self.run.guard()?;
+        }
         let members = Members::new(configured::resolver(global)?)
             .with_way(move |server, endpoint| {
                 let run = ways.clone();
@@ -124,6 +139,9 @@ impl Fleet {
             })
             .with_client(move |server, builder: ClientBuilder| {
                 let builder = settings.apply(builder).timeouts(clients.timeouts(&server.timeouts));
+                if !is_guarded {
+                    return builder;
+                }
                 match clients.guard_layer(&guarded::Named::Configured(server)) {
                     Ok(layer) => builder.layer(layer),
                     // It was made before the first member is.

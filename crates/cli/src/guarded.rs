@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bowline::config::{Host, Scope, Surroundings, ToolRules, locations};
 use bowline::guard::{
-    Answer, Approver, Audit, AuditFile, Guard, GuardEvent, GuardLayer, Pins, Policy, Question, Remembered,
+    Answer, Approver, Audit, AuditFile, Content, Guard, GuardEvent, GuardLayer, Pins, Policy, Question, Remembered,
+    Secrets, Severity, content, secrets,
 };
 use bowline::store::EmbeddedStore;
 use bowline::transport::BoxFuture;
@@ -76,6 +77,14 @@ impl Guarding {
         }
         let approver = ByRules { approved: Arc::clone(&self.0.approved), yes: global.yes, then: terminal };
         let (console, held) = (self.console(&approver), Arc::clone(&self.0.held));
+        // A terminal is shown what servers send escaped, JSON is left as it came, and whoever types a credential means it:
+        // unless the policy says otherwise, what is odd is told, and questions and records are without secrets.
+        if policy.content().is_none() {
+            builder = builder.content(Content::new(content::Rules::noting()));
+        }
+        if policy.secrets().is_none() {
+            builder = builder.secrets(Secrets::new(secrets::Rules::default().with_action(secrets::Action::Note)));
+        }
         let builder = builder.policy(policy).approver(approver).on_event(move |event| hear(event, &console, &held));
         Ok(builder.build())
     }
@@ -248,6 +257,12 @@ fn hear(event: &GuardEvent, console: &Console, held: &Mutex<HashSet<(String, Str
             if *remembered {
                 console.detail(event.to_string());
             }
+        }
+        // Colours in a result and the like are usual.
+        GuardEvent::Found { findings, blocked: None, .. }
+            if findings.iter().all(|finding| finding.severity < Severity::Medium) =>
+        {
+            console.detail(event.to_string());
         }
         _ => console.warn(event.to_string()),
     }

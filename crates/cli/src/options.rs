@@ -5,6 +5,7 @@ mod config;
 mod global;
 mod guard;
 mod kit;
+mod scan;
 mod search;
 mod target;
 
@@ -21,6 +22,7 @@ pub(crate) use self::config::{Add, Config, ConfigCommand, Export, Import, Remove
 pub(crate) use self::global::{Format, Global, InheritEnv, TransportChoice};
 pub(crate) use self::guard::{Accept, Answers, AuditCommand, AuditOptions, Decide, Explain, Guard, GuardCommand};
 pub(crate) use self::kit::{Bench, DirectionChoice, Inspect, Record, Replay, Secrets};
+pub(crate) use self::scan::Scan;
 pub(crate) use self::search::{Among, Grep, Search};
 use crate::duration;
 
@@ -39,8 +41,8 @@ program that speaks MCP on its standard input and output, behind -- or with --st
   bowline search \"open an issue\"
 
 Exit codes: 0 fine, 1 unexpected, 2 usage, 3 authorization needed, 4 cannot connect,
-5 the tool failed or is unknown, 6 denied by policy or configuration, 7 timeout, 8 a pinned definition changed,
-9 protocol error, 130 interrupted.";
+5 the tool failed or is unknown, 6 denied by policy or configuration or found by a scan, 7 timeout,
+8 a pinned definition changed, 9 protocol error, 130 interrupted.";
 
 /// Lists, calls, reads and watches servers of the Model Context Protocol.
 #[derive(Debug, Parser)]
@@ -136,6 +138,8 @@ pub(crate) enum Command {
     /// Calls a tool many times, and tells how long it takes
     #[command(override_usage = "bowline bench [OPTIONS] [SERVER] <TOOL> [ARGUMENT]... [-- <COMMAND>...]")]
     Bench(Bench),
+    /// What makes the servers of the configuration a risk: packages without a version, secrets in files, hidden text
+    Scan(Scan),
     /// Puts a server into a configuration file
     #[command(
         override_usage = "bowline add [OPTIONS] <NAME> <URL>\n       bowline add [OPTIONS] <NAME> -- <COMMAND>..."

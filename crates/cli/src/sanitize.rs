@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use anstream::adapter::strip_str;
+use bowline::protocol::Hidden;
 
 /// Text that a terminal can show: no escape sequences, and no character that hides or turns text around.
 ///
@@ -20,7 +21,7 @@ pub(crate) fn text(foreign: &str) -> Cow<'_, str> {
     let mut chars = stripped.chars().peekable();
     let mut before = None;
     while let Some(c) = chars.next() {
-        if is_harmful(c) && !joins(c, before, chars.peek().copied()) {
+        if Hidden::between(before, c, chars.peek().copied()).is_some() {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);
@@ -66,25 +67,8 @@ pub(crate) fn json(valid: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a zero-width joiner stands where scripts and emoji need it, so that showing it would break the text.
-fn joins(c: char, before: Option<char>, after: Option<char>) -> bool {
-    let visible = |c: char| !c.is_ascii() && !is_harmful(c);
-    matches!(c, '\u{200c}' | '\u{200d}') && before.is_some_and(visible) && after.is_some_and(visible)
-}
-
 fn is_harmful(c: char) -> bool {
-    match c {
-        '\n' | '\t' => false,
-        c if c.is_control() => true,
-        // Soft hyphen, Arabic letter mark, Hangul filler, Mongolian vowel separator.
-        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{180e}' => true,
-        // Zero-width characters and directional marks; line and paragraph separator with the bidirectional
-        // embeddings; invisible operators with the bidirectional isolates.
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
-        // Byte order mark, interlinear annotations, tags, and the variation selectors that can carry data.
-        '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e01ef}' => true,
-        _ => false,
-    }
+    Hidden::of(c).is_some()
 }
 
 #[cfg(test)]

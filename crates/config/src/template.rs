@@ -123,6 +123,15 @@ impl Template {
         }
     }
 
+    /// What is written out in the file: the text between the variables, and what is taken where one is not set. It may
+    /// be secret.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(words) => Some(words.as_str()),
+            Part::Variable(variable) => variable.default(),
+        })
+    }
+
     /// The text as it is written, variables as their names. For what is no secret: a command, an address.
     pub fn shown(&self) -> String {
         self.parts.iter().fold(String::new(), |text, part| match part {

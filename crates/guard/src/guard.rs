@@ -8,12 +8,14 @@ use bowline_client::{ClientBuilder, ElicitationHandler, SamplingHandler};
 
 use crate::audit::{Audit, AuditError};
 use crate::consent::{Anybody, Approver, Remembered};
+use crate::content::Content;
 use crate::event::GuardEvent;
 use crate::handlers::Guarded;
 use crate::inspect::{Incoming, Outgoing};
 use crate::layer::GuardLayer;
 use crate::pins::Pins;
 use crate::policy::Policy;
+use crate::secrets::Secrets;
 use crate::stats::{Counts, GuardStats};
 
 /// How long somebody is waited for who is asked.
@@ -214,13 +216,15 @@ impl GuardBuilder {
         self
     }
 
-    /// Sets who looks at what servers send. Default: nobody.
+    /// Sets who looks at what servers send. Default: a [`Content`] with the rules of the policy, where it has a table
+    /// `content`; else nobody.
     pub fn content(mut self, content: impl Incoming) -> Self {
         self.core.incoming = Some(Box::new(content));
         self
     }
 
-    /// Sets who looks at what goes out to servers. Default: nobody.
+    /// Sets who looks at what goes out to servers. Default: a [`Secrets`] with the rules of the policy, where it has a table
+    /// `secrets`; else nobody.
     pub fn secrets(mut self, secrets: impl Outgoing) -> Self {
         self.core.outgoing = Some(Box::new(secrets));
         self
@@ -243,6 +247,14 @@ impl GuardBuilder {
     pub fn build(mut self) -> Guard {
         if self.core.policy.as_ref().is_some_and(Policy::requires_audit) {
             self.core.audit = self.core.audit.map(|audit| audit.required(true));
+        }
+        if let Some(policy) = &self.core.policy {
+            if let (None, Some(rules)) = (&self.core.incoming, policy.content()) {
+                self.core.incoming = Some(Box::new(Content::new(rules.clone())));
+            }
+            if let (None, Some(rules)) = (&self.core.outgoing, policy.secrets()) {
+                self.core.outgoing = Some(Box::new(Secrets::new(rules.clone())));
+            }
         }
         let core = Arc::new(self.core);
         if let Some(audit) = &core.audit {

@@ -14,14 +14,17 @@ mod layer;
 mod pins;
 mod policy;
 mod refusal;
+#[cfg(feature = "scan")]
 pub mod scan;
 pub mod secrets;
 mod stats;
+mod strings;
 
 pub use audit::{
     Arguments, Audit, AuditError, AuditFile, AuditReport, AuditSink, Broken, OtlpFile, Outcome, Record, Stage, verify,
 };
 pub use consent::{Answer, Approver, Deferred, Kept, Pending, Question, Questions, Remembered};
+pub use content::Content;
 pub use event::GuardEvent;
 pub use finding::{Finding, Severity};
 pub use guard::{Guard, GuardBuilder};
@@ -32,4 +35,5 @@ pub use layer::{GuardLayer, GuardService};
 pub use pins::{Change, Definition, FieldChange, PinKind, PinnedServer, Pins, PinsError};
 pub use policy::{Action, Explanation, NearMiss, OnChange, OnNew, Policy, PolicyError, Subject, Verdict};
 pub use refusal::Refusal;
+pub use secrets::Secrets;
 pub use stats::GuardStats;

@@ -22,6 +22,7 @@ use self::rule::Rule;
 use self::subject::Arguments;
 pub use self::subject::Subject;
 use self::when::Zone;
+use crate::{content, secrets};
 
 /// What the binary does where nobody wrote a policy.
 const READ_ONLY: &str = "\
@@ -106,6 +107,8 @@ struct Inner {
     on_change: OnChange,
     on_new: OnNew,
     audit_required: bool,
+    content: Option<content::Rules>,
+    secrets: Option<secrets::Rules>,
 }
 
 /// What a policy says of a call.
@@ -174,6 +177,8 @@ impl Policy {
             on_change: OnChange::default(),
             on_new: OnNew::default(),
             audit_required: false,
+            content: None,
+            secrets: None,
         }))
     }
 
@@ -192,7 +197,7 @@ impl Policy {
     }
 
     fn read(text: &str) -> Result<Self, PolicyError> {
-        let PolicyFile { default, zone, trust, pins, audit, rule, .. } = file::read(text)?;
+        let PolicyFile { default, zone, trust, pins, audit, content, secrets, rule, .. } = file::read(text)?;
         Ok(Self(Arc::new(Inner {
             rules: rule.into_iter().zip(1..).map(|(rule, number)| Rule::new(rule, number)).collect(),
             default: default.unwrap_or(Action::Deny),
@@ -201,6 +206,8 @@ impl Policy {
             on_change: pins.change.unwrap_or_default(),
             on_new: pins.new.unwrap_or_default(),
             audit_required: audit.required.unwrap_or_default(),
+            content,
+            secrets,
         })))
     }
 
@@ -264,6 +271,16 @@ impl Policy {
     /// Whether a call that cannot be put on record does not go.
     pub fn requires_audit(&self) -> bool {
         self.0.audit_required
+    }
+
+    /// What is done about what servers send, where the policy says so in its table `content`.
+    pub fn content(&self) -> Option<&content::Rules> {
+        self.0.content.as_ref()
+    }
+
+    /// What is done about credentials in what goes out, where the policy says so in its table `secrets`.
+    pub fn secrets(&self) -> Option<&secrets::Rules> {
+        self.0.secrets.as_ref()
     }
 }
 

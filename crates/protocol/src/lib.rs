@@ -16,6 +16,7 @@ mod error;
 mod error_data;
 mod file_uri;
 mod form;
+mod hidden;
 mod icons;
 mod id;
 mod initialize;
@@ -78,6 +79,7 @@ pub use form::{
     PrimitiveSchemaDefinition, StringFormat, StringSchema, TitledItems, TitledMultiSelectEnumSchema,
     TitledSingleSelectEnumSchema, UntitledItems, UntitledMultiSelectEnumSchema, UntitledSingleSelectEnumSchema,
 };
+pub use hidden::Hidden;
 pub use icons::{Icon, IconError, IconFormat, IconLimits, IconSource, IconTheme};
 pub use id::{ProgressToken, RequestId};
 pub use initialize::{Implementation, InitializeRequestParams, InitializeResult};

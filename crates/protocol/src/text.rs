@@ -5,6 +5,8 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
+use crate::hidden::Hidden;
+
 /// A string that shares the buffer of the frame it was read from.
 ///
 /// Cloning costs a reference count. The frame's buffer stays alive as long as any slice of it does.
@@ -165,7 +167,7 @@ fn harmless(head: &str, left: usize, len: usize) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() || is_deceptive(c) => out.extend(c.escape_unicode()),
+            c if Hidden::of(c).is_some() => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }
@@ -173,21 +175,6 @@ fn harmless(head: &str, left: usize, len: usize) -> String {
         out.push_str(&format!("… ({len} bytes)"));
     }
     out
-}
-
-/// Whether a character breaks the line, turns the text around or hides in it, though it is no control character.
-const fn is_deceptive(c: char) -> bool {
-    matches!(
-        c,
-        // Marks, embeddings, overrides and isolates of direction.
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
-        // Line and paragraph separators.
-        | '\u{2028}' | '\u{2029}'
-        // Characters without width; the isolates of direction stand among them.
-        | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        // Tags: a whole text of them is not seen.
-        | '\u{e0000}'..='\u{e007f}'
-    )
 }
 
 /// Whether a name fits a pattern where `*` stands for anything, also for nothing.

@@ -24,6 +24,7 @@ impl Command {
             | Self::Add(_)
             | Self::Remove(_)
             | Self::Config(_)
+            | Self::Scan(_)
             | Self::Search(_)
             | Self::Grep(_)
             | Self::Audit(_) => {}

@@ -28,6 +28,8 @@ mod recording;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod scan;
+#[cfg(test)]
 mod tasks;
 #[cfg(test)]
 mod urls;

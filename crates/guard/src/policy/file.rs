@@ -11,6 +11,7 @@ use toml_edit::Document;
 use super::Action;
 use super::error::PolicyError;
 use super::when::{Days, Hours, Zone};
+use crate::{content, secrets};
 
 /// The format that this version reads.
 const FORMAT: i64 = 1;
@@ -39,6 +40,10 @@ pub(super) struct PolicyFile {
     pub(super) pins: PinRules,
     #[serde(default)]
     pub(super) audit: AuditRules,
+    #[serde(default)]
+    pub(super) content: Option<content::Rules>,
+    #[serde(default)]
+    pub(super) secrets: Option<secrets::Rules>,
     #[serde(default)]
     pub(super) rule: Vec<RuleFile>,
 }

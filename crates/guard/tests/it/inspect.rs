@@ -134,3 +134,29 @@ async fn what_a_server_asks_is_looked_at_before_anybody_is_asked() {
     // The question itself does not go out with the word in it.
     assert_eq!(said.kind(), ErrorKind::Denied);
 }
+
+#[tokio::test]
+async fn a_policy_brings_the_rules_of_content_and_secrets() {
+    let policy = "default = 'allow'\n[content]\nhigh = 'strip'\n[content.kinds]\ntag-characters = 'block'\n\
+                  [secrets]\nknown = 'block'\nallow = ['token']\n# end";
+    let guard = Guard::builder().policy(policy.parse().unwrap()).build();
+    let server = echo();
+    let client = connect(&guard, "s", &server).await;
+    let say = |text: &str| client.call("echo").arg("q", text);
+    assert_eq!(say("a\u{1b}[2Jb").await.unwrap().joined_text(), "ab");
+    let error = say("a\u{e0041}").await.unwrap_err();
+    assert_eq!((error.kind(), error.sent()), (ErrorKind::Denied, bowline_transport::Sent::Yes));
+    assert!(error.to_string().contains("tag-characters at /content/0/text"), "{error}");
+    let key = format!("ghp_{}", "aB3dE6gH9jK2".repeat(3));
+    let error = say(&key).await.unwrap_err();
+    assert_eq!((error.kind(), error.sent()), (ErrorKind::Denied, bowline_transport::Sent::No));
+    assert!(error.to_string().contains("github token") && !error.to_string().contains(&key), "{error}");
+    client.call("echo").arg("token", key).await.unwrap();
+}
+
+#[test]
+fn a_policy_with_unknown_words_about_content_is_refused_with_the_line() {
+    let policy = "default = 'allow'\n[content]\nhihg = 'strip'\n# end";
+    let error = policy.parse::<bowline_guard::Policy>().unwrap_err();
+    assert!(error.to_string().contains('3') && error.to_string().contains("hihg"), "{error}");
+}

@@ -1,0 +1,163 @@
+//! Names and words whose letters look like others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use unicode_security::MixedScript as _;
+use unicode_security::confusable_detection::skeleton;
+
+use super::Kind;
+use super::hit::{Hit, Sink};
+use crate::finding::Severity;
+
+/// The longest name that is looked at, in bytes: longer ones are too large anyway.
+const MAX_NAME: usize = 1_024;
+
+/// Names that many servers use, for which others may be mistaken.
+const WELL_KNOWN: &[&str] = &[
+    "create_issue",
+    "delete_file",
+    "edit_file",
+    "execute_command",
+    "execute_query",
+    "fetch",
+    "filesystem",
+    "get_file",
+    "git_commit",
+    "github",
+    "gitlab",
+    "list_directory",
+    "list_files",
+    "memory",
+    "move_file",
+    "playwright",
+    "postgres",
+    "query",
+    "read_file",
+    "read_multiple_files",
+    "run_command",
+    "run_query",
+    "search",
+    "search_files",
+    "send_email",
+    "send_message",
+    "shell",
+    "slack",
+    "sqlite",
+    "terminal",
+    "web_search",
+    "write_file",
+];
+
+/// Tells what is odd about the letters of a name.
+pub(super) fn scan(name: &str, sink: Sink<'_>) {
+    let whole = 0..name.len();
+    if name.is_ascii() || name.len() > MAX_NAME {
+        if let Some(what) = imitates_well_known(name) {
+            sink(Hit { kind: Kind::Lookalike, severity: Severity::High, span: whole, what });
+        }
+        return;
+    }
+    let (severity, what) = if !name.is_single_script() {
+        (Severity::High, "a name whose letters are of several scripts")
+    } else if skeleton(name).all(|c| c.is_ascii()) {
+        (Severity::High, "a name that looks like one in latin letters and is not")
+    } else {
+        return;
+    };
+    sink(Hit { kind: Kind::Lookalike, severity, span: whole, what });
+}
+
+fn imitates_well_known(name: &str) -> Option<&'static str> {
+    if name.len() > MAX_NAME || WELL_KNOWN.contains(&name) {
+        return None;
+    }
+    static SHAPES: LazyLock<Vec<String>> = LazyLock::new(|| WELL_KNOWN.iter().map(|known| shape(known)).collect());
+    SHAPES
+        .contains(&shape(name))
+        .then_some("a name that looks like that of a tool or server that many know, and is not")
+}
+
+/// Tells words that mix latin letters with cyrillic ones that look like them.
+pub(super) fn words(text: &str, sink: Sink<'_>) {
+    // Cyrillic letters begin with one of these two bytes.
+    if memchr::memchr2(0xd0, 0xd1, text.as_bytes()).is_none() {
+        return;
+    }
+    let mut start = None;
+    let mut check = |start: Option<usize>, end: usize| {
+        let Some(start) = start else { return };
+        let word = text.get(start..end).unwrap_or_default();
+        let is_cyrillic = |c: char| matches!(c, '\u{400}'..='\u{52f}');
+        if word.contains(is_cyrillic) && word.contains(|c: char| c.is_ascii_alphabetic()) {
+            let what = "a word of latin and cyrillic letters";
+            sink(Hit { kind: Kind::Lookalike, severity: Severity::Medium, span: start..end, what });
+        }
+    };
+    for (at, c) in text.char_indices() {
+        if c.is_alphanumeric() {
+            start.get_or_insert(at);
+        } else {
+            check(start.take(), at);
+        }
+    }
+    check(start, text.len());
+}
+
+/// What a name looks like: equal for names that a person cannot tell apart.
+fn shape(name: &str) -> String {
+    skeleton(name).collect()
+}
+
+/// The pairs of different names that look the same, each name of the second of a pair once.
+///
+/// ```
+/// let pairs = bowline_guard::content::lookalikes(["read_file", "read_fi1e", "list"]);
+/// assert_eq!(pairs, [("read_file", "read_fi1e")]);
+/// ```
+///
+/// Names of more than 1,024 bytes are left out.
+pub fn lookalikes<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<(&'n str, &'n str)> {
+    let mut first: BTreeMap<String, &str> = BTreeMap::new();
+    let mut pairs = Vec::new();
+    let mut seen = BTreeSet::new();
+    for name in names.into_iter().filter(|name| name.len() <= MAX_NAME) {
+        let known = *first.entry(shape(name)).or_insert(name);
+        if known != name && seen.insert(name) {
+            pairs.push((known, name));
+        }
+    }
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn severity(name: &str) -> Option<Severity> {
+        let mut found = None;
+        scan(name, &mut |hit| found = Some(hit.severity));
+        found
+    }
+
+    #[test]
+    fn names_that_imitate_are_found() {
+        for name in ["read_fi1e", "g\u{456}thub", "gıthub", "рау", "mernory"] {
+            assert_eq!(severity(name), Some(Severity::High), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_in_any_one_script_are_clean() {
+        for name in ["read_file", "read_File", "検索", "поиск", "größe", "get_v1", "tool-2", "a.b/c"] {
+            assert_eq!(severity(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn words_of_two_alphabets_are_found() {
+        let mut found = Vec::new();
+        words("Sends mоney to поиск, v2", &mut |hit| found.push((hit.span.start, hit.span.end)));
+        assert_eq!(found, [(6, 12)]);
+    }
+}
