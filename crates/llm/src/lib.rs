@@ -1,1 +1,15 @@
 #![doc = include_str!("../README.md")]
+
+mod error;
+mod event;
+mod message;
+mod model;
+mod request;
+mod tokens;
+
+pub use error::{ModelError, ModelErrorKind};
+pub use event::{Answer, Event, Events, Stop, Usage};
+pub use message::{Arguments, Content, Media, MediaKind, Message, Opaque, Part, ToolCall, ToolResult};
+pub use model::{Features, Format, Model};
+pub use request::{Request, ToolChoice, ToolSpec};
+pub use tokens::estimate_tokens;
