@@ -3,6 +3,7 @@
 mod canonical;
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 
 pub use self::canonical::CallKey;
 
@@ -124,8 +125,8 @@ impl Breaker {
         Verdict::Go
     }
 
-    /// Notes what a call brought.
-    pub fn told(&mut self, tool: &str, call: CallKey, result: &str, failed: bool) {
+    /// Notes what a call brought: its result, or whatever tells one result from another.
+    pub fn told(&mut self, tool: &str, call: CallKey, result: impl Hash, failed: bool) {
         let result = canonical::hash_of(result);
         let made = self.made(call);
         if made.result.is_some_and(|before| before != result) {
