@@ -5,6 +5,7 @@ mod event;
 mod message;
 mod model;
 mod request;
+mod scripted;
 mod tokens;
 
 pub use error::{ModelError, ModelErrorKind};
@@ -12,4 +13,5 @@ pub use event::{Answer, Event, Events, Stop, Usage};
 pub use message::{Arguments, Content, Media, MediaKind, Message, Opaque, Part, ToolCall, ToolResult};
 pub use model::{Features, Format, Model};
 pub use request::{Request, ToolChoice, ToolSpec};
+pub use scripted::{ScriptedModel, Turn};
 pub use tokens::estimate_tokens;
