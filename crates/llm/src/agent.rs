@@ -11,7 +11,7 @@ mod offer;
 mod refused;
 mod run;
 mod told;
-mod turn;
+mod work;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -6,9 +6,13 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 pub use self::page::Page;
+
+use crate::{Keep, Kept, KeptBody};
 
 /// How much is kept aside. Made by [`default`](Self::default).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,10 +95,10 @@ impl fmt::Debug for Artifact {
 /// assert!(artifacts.page("artifact-9", 0).is_err());
 /// ```
 #[derive(Clone, Default)]
-pub struct Artifacts(Arc<Mutex<Kept>>);
+pub struct Artifacts(Arc<Mutex<Room>>);
 
 #[derive(Default)]
-struct Kept {
+struct Room {
     limits: ArtifactLimits,
     all: VecDeque<Artifact>,
     bytes: usize,
@@ -104,10 +108,10 @@ struct Kept {
 impl Artifacts {
     /// Room for artifacts.
     pub fn new(limits: ArtifactLimits) -> Self {
-        Self(Arc::new(Mutex::new(Kept { limits, ..Kept::default() })))
+        Self(Arc::new(Mutex::new(Room { limits, ..Room::default() })))
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, Room> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -166,6 +170,32 @@ impl Artifacts {
                 false => format!("no artifact {handle} is kept; there are {}", handles.join(", ")),
             }
         })
+    }
+}
+
+/// Keeps what is too long of the results of one tool.
+pub(crate) struct KeepFor<'a> {
+    artifacts: &'a Artifacts,
+    tool: &'a str,
+}
+
+impl<'a> KeepFor<'a> {
+    pub(crate) const fn new(artifacts: &'a Artifacts, tool: &'a str) -> Self {
+        Self { artifacts, tool }
+    }
+}
+
+impl Keep for KeepFor<'_> {
+    fn keep(&self, thing: Kept<'_>) -> Option<String> {
+        let content = match thing.body {
+            KeptBody::Text(text) => Bytes::copy_from_slice(text.as_bytes()),
+            // What is no base64 is kept as it came: a person may make something of it.
+            KeptBody::Base64(text) => match STANDARD.decode(text) {
+                Ok(bytes) => bytes.into(),
+                Err(_) => Bytes::copy_from_slice(text.as_bytes()),
+            },
+        };
+        self.artifacts.keep(self.tool, thing.mime_type, content).map(|handle| handle.to_string())
     }
 }
 

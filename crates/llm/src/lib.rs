@@ -1,5 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "agent")]
+mod agent;
+#[cfg(feature = "agent")]
+mod approve;
+#[cfg(feature = "agent")]
+mod artifacts;
+#[cfg(feature = "agent")]
+mod breaker;
 mod error;
 mod event;
 mod message;
@@ -7,8 +15,23 @@ mod model;
 mod request;
 mod results;
 mod scripted;
+#[cfg(feature = "agent")]
+mod selection;
 mod tokens;
+#[cfg(feature = "agent")]
+mod tools;
 
+#[cfg(feature = "agent")]
+pub use agent::{
+    Agent, AgentBuilder, AgentError, AgentEvent, Bound, Bounds, CallEnd, Conversation, End, Journal, Outcome, Price, Prices,
+    Run, Spent,
+};
+#[cfg(feature = "agent")]
+pub use approve::{Approval, Approve, Asked, Everything, ReadOnly};
+#[cfg(feature = "agent")]
+pub use artifacts::{Artifact, ArtifactLimits, Artifacts, Page};
+#[cfg(feature = "agent")]
+pub use breaker::{Breaker, BreakerSettings, CallKey, Verdict};
 pub use error::{ModelError, ModelErrorKind};
 pub use event::{Answer, Event, Events, Stop, Usage};
 pub use message::{Arguments, Content, Media, MediaKind, Message, Opaque, Part, ToolCall, ToolResult};
@@ -16,4 +39,8 @@ pub use model::{Features, Format, Model};
 pub use request::{Request, ToolChoice, ToolSpec};
 pub use results::{Fitted, Keep, Kept, KeptBody, NoKeep, Prefer, ResultPolicy, media_type};
 pub use scripted::{ScriptedModel, Turn};
+#[cfg(feature = "agent")]
+pub use selection::{Embedder, Selection, SelectionMode};
 pub use tokens::estimate_tokens;
+#[cfg(feature = "agent")]
+pub use tools::{ClientTools, Functions, HubTools, ListedTool, Progress, Together, ToolList, ToolRequest, Tools};

@@ -13,7 +13,7 @@ use super::builtin::{self, Builtin};
 use super::event::{AgentError, AgentEvent, CallEnd};
 use super::offer::Known;
 use super::told::{self, Digest};
-use super::turn::Turn;
+use super::work::Work;
 use crate::approve::{Approval, Asked};
 use crate::artifacts::KeepFor;
 use crate::breaker::{CallKey, Verdict};
@@ -36,7 +36,7 @@ enum Plan {
     Told { tool: String, end: CallEnd, result: ToolResult },
 }
 
-impl Turn<'_> {
+impl Work<'_> {
     /// Makes the calls of an answer, and puts their results into the history.
     pub(super) async fn make(&mut self, calls: &[ToolCall]) -> Result<(), AgentError> {
         self.conversation.begin(calls);
@@ -60,16 +60,16 @@ impl Turn<'_> {
             };
             let alone = self.agent.in_order || ready.tool.safety() != Safety::ReadOnly;
             if alone {
-                self.send(std::mem::take(&mut together)).await?;
+                self.send(&known, std::mem::take(&mut together)).await?;
             }
             match self.allowed(*ready).await {
-                Ok(ready) if alone => self.send(vec![ready]).await?,
+                Ok(ready) if alone => self.send(&known, vec![ready]).await?,
                 Ok(ready) => together.push(ready),
                 Err(Plan::Told { tool, end, result }) => self.told(tool, end, result).await,
                 Err(Plan::Make(ready)) => together.push(*ready),
             }
         }
-        self.send(together).await?;
+        self.send(&known, together).await?;
         self.finish_calls();
         Ok(())
     }
@@ -189,7 +189,7 @@ impl Turn<'_> {
     }
 
     /// Sends calls, so many at once as the bounds say, and takes their results.
-    async fn send(&mut self, calls: Vec<Ready>) -> Result<(), AgentError> {
+    async fn send(&mut self, known: &Known, calls: Vec<Ready>) -> Result<(), AgentError> {
         if calls.is_empty() {
             return Ok(());
         }
@@ -229,13 +229,19 @@ impl Turn<'_> {
         });
         let mut running = std::pin::pin!(calls.buffer_unordered(self.agent.bounds.calls_at_once));
         while let Ok(Some((ready, result, began))) = timeout_at(self.deadline, running.next()).await {
-            self.ended(&ready, result, began).await;
+            self.ended(known, &ready, result, began).await;
         }
         Ok(())
     }
 
     /// Takes what came of a call.
-    async fn ended(&mut self, ready: &Ready, result: Result<CallToolResult, Error>, began: Instant) {
+    async fn ended(
+        &mut self,
+        known: &Known,
+        ready: &Ready,
+        result: Result<CallToolResult, Error>,
+        began: Instant,
+    ) {
         let (name, call) = (&*ready.tool.name, &ready.call);
         let (end, result) = match whole(result) {
             Ok(result) => {
@@ -243,7 +249,7 @@ impl Turn<'_> {
                 self.breaker.told(name, ready.key, Digest(&result), failed);
                 let keep = KeepFor::new(&self.agent.artifacts, name);
                 let Fitted { result, for_host, .. } =
-                    self.agent.results.fit(call, result, &self.agent.model.features(), &keep);
+                    known.results.fit(call, result, &self.agent.model.features(), &keep);
                 for content in for_host {
                     self.tell.tell(AgentEvent::ForUser { tool: name.to_owned(), content }).await;
                 }
@@ -304,6 +310,6 @@ fn unknown(known: &Known, name: &str) -> String {
     let told = excerpt(name, 80);
     match known.catalog.near(name) {
         Some(near) => format!("there is no tool {told}; did you mean {near}?"),
-        None => format!("there is no tool {told}; search for one with {}, or answer without", known.builtins.search.name),
+        None => format!("there is no tool {told}; use one of those that you were given, or answer without"),
     }
 }

@@ -50,7 +50,7 @@ pub enum AgentEvent {
         /// The arguments: a JSON object.
         arguments: serde_json::Value,
         /// What the server says that the call may do.
-        #[serde(serialize_with = "safety")]
+        #[serde(serialize_with = "write_safety")]
         safety: Safety,
     },
     /// A call goes on.
@@ -99,7 +99,7 @@ pub enum AgentEvent {
     Done(Outcome),
 }
 
-fn safety<S: serde::Serializer>(safety: &Safety, to: S) -> Result<S::Ok, S::Error> {
+fn write_safety<S: serde::Serializer>(safety: &Safety, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(match safety {
         Safety::ReadOnly => "read_only",
         Safety::Idempotent => "idempotent",

@@ -8,13 +8,15 @@ use super::conversation::Conversation;
 use super::Inner;
 use crate::selection::{Catalog, SelectionMode};
 use crate::tools::ListedTool;
-use crate::ToolSpec;
+use crate::{ResultPolicy, ToolSpec};
 
 /// What is known of one list of tools.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) catalog: Catalog,
     pub(super) builtins: Builtins,
+    /// How results are made fit, with the name of the tool that reads what is kept.
+    pub(super) results: ResultPolicy,
     /// The same tools for a provider that searches them itself. Made once, as providers' formats are kept by address.
     deferred: OnceLock<Vec<Arc<ToolSpec>>>,
 }
@@ -23,7 +25,9 @@ impl Known {
     pub(super) async fn of(tools: Vec<ListedTool>, agent: &Inner) -> (Self, Option<String>) {
         let (catalog, fault) = Catalog::of(tools, agent.embedder.as_ref()).await;
         let builtins = Builtins::of(&catalog, agent.selection.found);
-        (Self { catalog, builtins, deferred: OnceLock::new() }, fault)
+        let mut results = agent.results.clone();
+        results.artifact_tool.clone_from(&builtins.read.name);
+        (Self { catalog, builtins, results, deferred: OnceLock::new() }, fault)
     }
 
     fn deferred(&self) -> &[Arc<ToolSpec>] {

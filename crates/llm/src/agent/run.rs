@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 
 use bowline_transport::BoxFuture;
 use futures_core::Stream;
-use futures_util::StreamExt as _;
+use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
 use super::conversation::Conversation;
 use super::event::{AgentError, AgentEvent, Outcome};
-use super::turn::Turn;
+use super::work::Work;
 use super::Inner;
 
 /// How many events wait to be taken. The run goes on once there is room.
@@ -54,7 +54,7 @@ impl Tell {
 impl<'c> Run<'c> {
     pub(super) fn new(agent: Arc<Inner>, conversation: &'c mut Conversation) -> Self {
         let (sender, events) = mpsc::channel(WAITING);
-        let work = Turn::new(agent, conversation, Tell(sender)).drive();
+        let work = Work::new(agent, conversation, Tell(sender)).drive();
         Self { work: Some(Box::pin(work)), events, end: None }
     }
 

@@ -36,7 +36,8 @@ impl Tools for ClientTools {
                 match tool {
                     // Of tools of one name the first is the one that a call reaches, as far as anybody can tell.
                     Ok(tool) if list.tools.len() < MOST && seen.insert(tool.name.clone()) => {
-                        list.tools.push(ListedTool::new(tool.name.as_str(), Arc::clone(&self.name), tool));
+                        let name: Arc<str> = tool.name.as_str().into();
+                        list.tools.push(ListedTool::new(name, Arc::clone(&self.name), tool));
                     }
                     Ok(_) => {}
                     Err(error) => {

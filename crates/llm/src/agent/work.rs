@@ -23,7 +23,7 @@ const CUTS: usize = 1;
 const MOST_REFUSED: usize = 16;
 
 /// A run as it goes on.
-pub(super) struct Turn<'c> {
+pub(super) struct Work<'c> {
     pub(super) agent: Arc<Inner>,
     pub(super) conversation: &'c mut Conversation,
     /// It holds the conversation's messages while the run goes on, so that none is copied.
@@ -47,14 +47,14 @@ enum Asked {
     TimeUp,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Work<'_> {
     fn drop(&mut self) {
         self.give_back();
         self.conversation.settle(self.cut);
     }
 }
 
-impl<'c> Turn<'c> {
+impl<'c> Work<'c> {
     pub(super) fn new(agent: Arc<Inner>, conversation: &'c mut Conversation, tell: Tell) -> Self {
         let request = Request {
             system: agent.system.clone(),
