@@ -14,6 +14,8 @@ mod message;
 mod model;
 mod request;
 mod results;
+#[cfg(feature = "agent")]
+mod sampling;
 mod scripted;
 #[cfg(feature = "agent")]
 mod selection;
@@ -38,6 +40,8 @@ pub use message::{Arguments, Content, Media, MediaKind, Message, Opaque, Part, T
 pub use model::{Features, Format, Model};
 pub use request::{Request, ToolChoice, ToolSpec};
 pub use results::{Fitted, Keep, Kept, KeptBody, NoKeep, Prefer, ResultPolicy, media_type};
+#[cfg(feature = "agent")]
+pub use sampling::{Consent, ModelSampling, SamplingLimits, Traits};
 pub use scripted::{ScriptedModel, Turn};
 #[cfg(feature = "agent")]
 pub use selection::{Embedder, Selection, SelectionMode};

@@ -2,7 +2,6 @@
 
 mod catalog;
 mod embed;
-mod words;
 
 pub(crate) use self::catalog::Catalog;
 pub use self::embed::Embedder;

@@ -1,0 +1,4 @@
+//! Agents against scripted models, servers of the testkit, and a labelled set of tools.
+
+mod agent;
+mod selection;
