@@ -147,6 +147,9 @@ impl Inner {
 
 impl fmt::Debug for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Agent").field("model", &self.0.model.name()).field("bounds", &self.0.bounds).finish_non_exhaustive()
+        f.debug_struct("Agent")
+            .field("model", &self.0.model.name())
+            .field("bounds", &self.0.bounds)
+            .finish_non_exhaustive()
     }
 }

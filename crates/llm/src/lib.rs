@@ -25,8 +25,8 @@ mod tools;
 
 #[cfg(feature = "agent")]
 pub use agent::{
-    Agent, AgentBuilder, AgentError, AgentEvent, Bound, Bounds, CallEnd, Conversation, End, Journal, Outcome, Price, Prices,
-    Run, Spent,
+    Agent, AgentBuilder, AgentError, AgentEvent, Bound, Bounds, CallEnd, Conversation, End, Journal, Outcome, Price,
+    Prices, Run, Spent,
 };
 #[cfg(feature = "agent")]
 pub use approve::{Approval, Approve, Asked, Everything, ReadOnly};
@@ -48,3 +48,8 @@ pub use selection::{Embedder, Selection, SelectionMode};
 pub use tokens::estimate_tokens;
 #[cfg(feature = "agent")]
 pub use tools::{ClientTools, Functions, HubTools, ListedTool, Progress, Together, ToolList, ToolRequest, Tools};
+
+/// The examples of the book's chapter on agents.
+#[cfg(all(doctest, feature = "agent"))]
+#[doc = include_str!("../../../docs/src/agents.md")]
+pub struct Agents;

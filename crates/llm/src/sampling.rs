@@ -6,8 +6,8 @@ mod convert;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bowline_client::{HandlerResult, RequestContext, SamplingHandler, SamplingSupport, refused};
 use bowline_protocol::{
@@ -199,7 +199,8 @@ impl ModelSampling {
         request.max_tokens = Some(request.max_tokens.map_or(most, |wanted| wanted.min(most)));
         let (tokens, limit) = (request.estimated_tokens(), self.limits.request_tokens);
         if tokens > limit {
-            let why = format!("the request has some {tokens} tokens, and {limit} are allowed; send less of the conversation");
+            let why =
+                format!("the request has some {tokens} tokens, and {limit} are allowed; send less of the conversation");
             return Err(ErrorObject::new(ErrorCode::INVALID_PARAMS, why));
         }
         if self.used.load(Ordering::Relaxed) >= self.limits.all_tokens {
@@ -245,15 +246,20 @@ impl ModelSampling {
                 return Arc::clone(model);
             }
         }
-        let weight = |wanted: Option<f64>| wanted.filter(|weight| weight.is_finite()).unwrap_or_default().clamp(0.0, 1.0);
-        let weights = wanted.map(|wanted| {
-            [wanted.cost_priority, wanted.speed_priority, wanted.intelligence_priority].map(weight)
-        });
+        let weight =
+            |wanted: Option<f64>| wanted.filter(|weight| weight.is_finite()).unwrap_or_default().clamp(0.0, 1.0);
+        let weights = wanted
+            .map(|wanted| [wanted.cost_priority, wanted.speed_priority, wanted.intelligence_priority].map(weight));
         let [cheap, fast, able] = weights.unwrap_or_default();
         let score = |of: &Traits| cheap * of.cheap + fast * of.fast + able * of.able;
         // Of those that are as good, the first.
-        let better = |best, other: &'_ _| if score(&other.1) > score(&best.1) { other } else { best };
-        Arc::clone(&self.others.iter().fold(&self.first, better).0)
+        let mut best = &self.first;
+        for other in &self.others {
+            if score(&other.1) > score(&best.1) {
+                best = other;
+            }
+        }
+        Arc::clone(&best.0)
     }
 }
 

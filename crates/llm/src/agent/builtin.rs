@@ -103,9 +103,13 @@ pub(super) async fn search(agent: &Inner, catalog: &Catalog, arguments: &Value) 
         (None, Some(server)) => Ok(listed(catalog, server)),
         (Some(query), server) => {
             let (ranked, _) = catalog.search(query, server, agent.embedder.as_ref()).await;
-            let found: Vec<String> = ranked.iter().take(agent.selection.found).filter_map(|at| shown(catalog, *at)).collect();
+            let found: Vec<String> =
+                ranked.iter().take(agent.selection.found).filter_map(|at| shown(catalog, *at)).collect();
             if found.is_empty() {
-                return Err(format!("no tool fits; use other words, or list a server's tools. Servers: {}", catalog.told_servers()));
+                return Err(format!(
+                    "no tool fits; use other words, or list a server's tools. Servers: {}",
+                    catalog.told_servers()
+                ));
             }
             Ok(found.join("\n\n"))
         }
@@ -143,8 +147,11 @@ fn schema(schema: &RawJson) -> String {
     let Ok(Value::Object(whole)) = schema.parse() else { return "an object, too large to be shown".to_owned() };
     let properties = whole.get("properties").and_then(Value::as_object);
     let names: Vec<&str> = properties.into_iter().flat_map(|map| map.keys()).take(100).map(String::as_str).collect();
-    format!("an object, whose schema is too large to be shown; members: {}; required: {}", excerpt(&names.join(", "), 3_000),
-        excerpt(&whole.get("required").unwrap_or(&Value::Null).to_string(), 1_000))
+    format!(
+        "an object, whose schema is too large to be shown; members: {}; required: {}",
+        excerpt(&names.join(", "), 3_000),
+        excerpt(&whole.get("required").unwrap_or(&Value::Null).to_string(), 1_000)
+    )
 }
 
 /// A page of what was kept aside.

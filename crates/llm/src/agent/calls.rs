@@ -130,7 +130,9 @@ impl Work<'_> {
     /// The result of what is no call of a tool.
     fn refuse(&mut self, call: &ToolCall, tool: &str, fault: String) -> Plan {
         match self.breaker.refused(tool) {
-            Verdict::Go => Plan::Told { tool: tool.to_owned(), end: CallEnd::NotMade, result: ToolResult::error(call, fault) },
+            Verdict::Go => {
+                Plan::Told { tool: tool.to_owned(), end: CallEnd::NotMade, result: ToolResult::error(call, fault) }
+            }
             Verdict::Held(advice) => self.held(call, tool, Verdict::Held(format!("{fault}. {advice}"))),
             Verdict::End(advice) => self.held(call, tool, Verdict::End(format!("{fault}. {advice}"))),
         }
@@ -235,13 +237,7 @@ impl Work<'_> {
     }
 
     /// Takes what came of a call.
-    async fn ended(
-        &mut self,
-        known: &Known,
-        ready: &Ready,
-        result: Result<CallToolResult, Error>,
-        began: Instant,
-    ) {
+    async fn ended(&mut self, known: &Known, ready: &Ready, result: Result<CallToolResult, Error>, began: Instant) {
         let (name, call) = (&*ready.tool.name, &ready.call);
         let (end, result) = match whole(result) {
             Ok(result) => {
@@ -284,7 +280,8 @@ fn whole(result: Result<CallToolResult, Error>) -> Result<CallToolResult, Error>
 }
 
 fn one_too_many(call: &ToolCall, most: usize) -> Plan {
-    let why = format!("not called: no more than {most} calls of one answer are made. Call it again if it is still wanted");
+    let why =
+        format!("not called: no more than {most} calls of one answer are made. Call it again if it is still wanted");
     Plan::Told { tool: call.name.clone(), end: CallEnd::NotMade, result: ToolResult::error(call, why) }
 }
 

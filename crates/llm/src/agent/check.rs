@@ -79,7 +79,9 @@ fn verdict(validator: &Validator, arguments: &Value) -> Result<(), String> {
                 more => format!("; and {more} more"),
             };
             let fields = excerpt(&violations.to_string(), 1_200);
-            Err(format!("not called: the arguments do not fit the tool's schema: {fields}{more}. Mend them and call again"))
+            Err(format!(
+                "not called: the arguments do not fit the tool's schema: {fields}{more}. Mend them and call again"
+            ))
         }
         // Where a check comes to no verdict the server has it.
         _ => Ok(()),

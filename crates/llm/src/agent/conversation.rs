@@ -76,7 +76,9 @@ impl TryFrom<Stored> for Conversation {
     fn try_from(stored: Stored) -> Result<Self, String> {
         let Stored { version, messages, open, results, shown, refused, spent } = stored;
         if version > VERSION {
-            return Err(format!("the conversation is of version {version}, and this program reads up to {VERSION}; use a newer one"));
+            return Err(format!(
+                "the conversation is of version {version}, and this program reads up to {VERSION}; use a newer one"
+            ));
         }
         let mut this = Self { version: VERSION, messages, open, results, shown, refused, spent };
         this.settle(Cut::Ended);
@@ -162,7 +164,8 @@ impl Conversation {
     pub(super) fn settle(&mut self, cut: Cut) {
         if self.open.is_empty() && self.results.is_empty() {
             // A program may have ended between an answer and what follows it.
-            let calls: Vec<ToolCall> = self.messages.last().map(|last| last.calls().cloned().collect()).unwrap_or_default();
+            let calls: Vec<ToolCall> =
+                self.messages.last().map(|last| last.calls().cloned().collect()).unwrap_or_default();
             self.open = calls.into_iter().map(|call| OpenCall { call, sent: false }).collect();
         }
         let mut results = std::mem::take(&mut self.results);
@@ -185,7 +188,8 @@ impl Conversation {
         }
         if !results.is_empty() {
             // In the order of the calls, whatever the order in which they ended.
-            let order: Vec<&str> = self.messages.last().into_iter().flat_map(Message::calls).map(|call| &*call.id).collect();
+            let order: Vec<&str> =
+                self.messages.last().into_iter().flat_map(Message::calls).map(|call| &*call.id).collect();
             results.sort_by_key(|result| order.iter().position(|id| *id == result.call_id));
             self.messages.push(Message::Results(results));
         }

@@ -171,7 +171,10 @@ impl fmt::Display for AgentError {
         match self {
             Self::Model(error) => error.fmt(f),
             Self::Journal(error) => {
-                write!(f, "the conversation cannot be kept, so nothing more is done: {error}; make room for it, and go on")
+                write!(
+                    f,
+                    "the conversation cannot be kept, so nothing more is done: {error}; make room for it, and go on"
+                )
             }
             Self::Empty => f.write_str("the conversation is empty; say something first"),
         }

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
+use super::Inner;
 use super::builtin::Builtins;
 use super::conversation::Conversation;
-use super::Inner;
 use crate::selection::{Catalog, SelectionMode};
 use crate::tools::ListedTool;
 use crate::{ResultPolicy, ToolSpec};
@@ -70,7 +70,9 @@ pub(super) async fn offer(
         Way::Search => {
             specs.extend([&known.builtins.search, &known.builtins.call, &known.builtins.read].map(Arc::clone));
             fault = choose(agent, catalog, conversation).await;
-            specs.extend(conversation.shown.iter().filter_map(|name| catalog.spec(name)).map(|(spec, _)| Arc::clone(spec)));
+            specs.extend(
+                conversation.shown.iter().filter_map(|name| catalog.spec(name)).map(|(spec, _)| Arc::clone(spec)),
+            );
         }
     }
     if !conversation.refused.is_empty() {
@@ -84,7 +86,9 @@ fn way(agent: &Inner, catalog: &Catalog) -> Way {
     match agent.selection.mode {
         SelectionMode::All => Way::Whole,
         SelectionMode::Search => Way::Search,
-        SelectionMode::Auto if agent.selection.is_short(catalog.len(), catalog.tokens(), features.max_tools) => Way::Whole,
+        SelectionMode::Auto if agent.selection.is_short(catalog.len(), catalog.tokens(), features.max_tools) => {
+            Way::Whole
+        }
         SelectionMode::Auto if features.deferred_tools => Way::Deferred,
         SelectionMode::Auto => Way::Search,
     }
@@ -119,6 +123,8 @@ async fn choose(agent: &Inner, catalog: &Catalog, conversation: &mut Conversatio
         }
     }
     conversation.shown.retain(|name| stays.contains(name));
-    conversation.shown.extend(fits.iter().filter(|(name, _)| !stays.contains(*name)).map(|(name, _)| (*name).to_owned()));
+    conversation
+        .shown
+        .extend(fits.iter().filter(|(name, _)| !stays.contains(*name)).map(|(name, _)| (*name).to_owned()));
     fault
 }

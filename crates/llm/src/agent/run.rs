@@ -10,10 +10,10 @@ use futures_core::Stream;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
+use super::Inner;
 use super::conversation::Conversation;
 use super::event::{AgentError, AgentEvent, Outcome};
 use super::work::Work;
-use super::Inner;
 
 /// How many events wait to be taken. The run goes on once there is room.
 const WAITING: usize = 64;

@@ -19,7 +19,9 @@ pub(super) fn of_error(error: &Error) -> String {
             format!("the server cannot be used now: {what}. Use another tool, or tell the user")
         }
         _ if error.sent() == Sent::Maybe => {
-            format!("no result came: {what}. The call may have been carried out: look at what is there before you repeat it")
+            format!(
+                "no result came: {what}. The call may have been carried out: look at what is there before you repeat it"
+            )
         }
         _ => format!("the call failed: {what}"),
     }

@@ -13,7 +13,9 @@ use super::offer::{Known, offer};
 use super::run::Tell;
 use super::{Inner, refused};
 use crate::breaker::Breaker;
-use crate::{Answer, Content, Event, Message, ModelError, ModelErrorKind, Request, Stop, ToolCall, ToolChoice, ToolResult};
+use crate::{
+    Answer, Content, Event, Message, ModelError, ModelErrorKind, Request, Stop, ToolCall, ToolChoice, ToolResult,
+};
 
 /// How long the last answer may take beyond the bound of time.
 const LAST_ANSWER: Duration = Duration::from_secs(60);
@@ -134,7 +136,9 @@ impl<'c> Work<'c> {
                 (None, false, _) => last = None,
                 (None, true, Stop::Paused) => last = None,
                 (None, true, Stop::MalformedCall) => {
-                    self.say("[Your call could not be read. Write it once more, as one valid call, or answer without it.]");
+                    self.say(
+                        "[Your call could not be read. Write it once more, as one valid call, or answer without it.]",
+                    );
                     last = None;
                 }
                 (None, true, Stop::EndTurn) => return Ok(self.outcome(text, End::Answered)),
@@ -185,7 +189,9 @@ impl<'c> Work<'c> {
             End::Bound(Bound::Time) => "The time is up.".to_owned(),
             _ => "Your calls went round in circles.".to_owned(),
         };
-        self.say(&format!("[{why} No tool can be called any more. Answer now from what you have, and say what is missing.]"));
+        self.say(&format!(
+            "[{why} No tool can be called any more. Answer now from what you have, and say what is missing.]"
+        ));
         self.request.tool_choice = ToolChoice::None;
         self.deadline = Instant::now() + LAST_ANSWER;
     }

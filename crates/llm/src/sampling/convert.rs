@@ -9,8 +9,8 @@ use bowline_protocol::{
 };
 
 use crate::{
-    Answer, Arguments, Content, Features, Media, Message, NoKeep, Part, Request, ResultPolicy, Stop, ToolCall, ToolChoice,
-    ToolSpec,
+    Answer, Arguments, Content, Features, Media, Message, NoKeep, Part, Request, ResultPolicy, Stop, ToolCall,
+    ToolChoice, ToolSpec,
 };
 
 pub(super) fn request(asked: CreateMessageRequestParams, features: &Features) -> Result<Request, ErrorObject> {

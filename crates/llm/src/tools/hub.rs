@@ -34,9 +34,8 @@ impl HubTools {
 impl Tools for HubTools {
     fn list(&self) -> BoxFuture<'_, ToolList> {
         Box::pin(async {
-            let is_meant = |groups: &[Arc<str>]| {
-                self.groups.is_empty() || groups.iter().any(|group| self.groups.contains(group))
-            };
+            let is_meant =
+                |groups: &[Arc<str>]| self.groups.is_empty() || groups.iter().any(|group| self.groups.contains(group));
             let members = self.hub.status().into_iter().filter(|status| is_meant(&status.groups));
             let members: Vec<String> = members.map(|status| status.name.to_string()).collect();
             let listing = self.hub.tools().of(members).await;
@@ -45,10 +44,7 @@ impl Tools for HubTools {
                 server: tool.member,
                 tool: tool.item,
             });
-            ToolList {
-                tools: tools.collect(),
-                failures: listing.failures.iter().map(ToString::to_string).collect(),
-            }
+            ToolList { tools: tools.collect(), failures: listing.failures.iter().map(ToString::to_string).collect() }
         })
     }
 

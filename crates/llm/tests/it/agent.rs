@@ -10,8 +10,8 @@ mod servers;
 use std::sync::{Arc, Mutex};
 
 use bowline_llm::{
-    Agent, AgentEvent, CallEnd, Content, Conversation, Everything, Functions, ListedTool, Message, Outcome, Request, Run,
-    ScriptedModel, ToolList, ToolRequest, ToolResult, Tools, Turn,
+    Agent, AgentEvent, CallEnd, Content, Conversation, Everything, Functions, ListedTool, Message, Outcome, Request,
+    Run, ScriptedModel, ToolList, ToolRequest, ToolResult, Tools, Turn,
 };
 use bowline_protocol::{CallToolResult, RawJson, Tool, ToolAnnotations};
 use bowline_transport::BoxFuture;
@@ -120,7 +120,10 @@ async fn a_call_is_made_and_its_result_leads_to_the_answer() {
     let (events, outcome) = all(agent(&model, echo()).run(&mut conversation, "Say ahoy")).await;
     assert_eq!((outcome.text.as_str(), outcome.rounds, outcome.calls), ("It said ahoy.", 2, 1));
     assert_eq!(told(&model.requests()[1]), [("ahoy".to_owned(), false)]);
-    let said: String = events.iter().filter_map(|event| if let AgentEvent::Text { text } = event { Some(text.as_str()) } else { None }).collect();
+    let said: String = events
+        .iter()
+        .filter_map(|event| if let AgentEvent::Text { text } = event { Some(text.as_str()) } else { None })
+        .collect();
     assert_eq!(said, "It said ahoy.");
     assert!(events.iter().any(|event| matches!(event, AgentEvent::CallBegun { tool, .. } if tool == "echo")));
     assert!(events.iter().any(|event| matches!(event, AgentEvent::CallEnded { end: CallEnd::Done, .. })));
@@ -146,9 +149,11 @@ async fn events_can_be_written_as_json() {
     let model = ScriptedModel::new([Turn::call("echo", r#"{"text": "ahoy"}"#), Turn::say("fine")]);
     let mut conversation = Conversation::new();
     let (events, outcome) = all(agent(&model, echo()).run(&mut conversation, "go")).await;
-    let types: Vec<String> = events.iter().chain([&AgentEvent::Done(outcome)]).map(|event| {
-        serde_json::to_value(event).unwrap()["type"].as_str().unwrap().to_owned()
-    }).collect();
+    let types: Vec<String> = events
+        .iter()
+        .chain([&AgentEvent::Done(outcome)])
+        .map(|event| serde_json::to_value(event).unwrap()["type"].as_str().unwrap().to_owned())
+        .collect();
     assert!(types.contains(&"call_begun".to_owned()) && types.contains(&"done".to_owned()), "{types:?}");
 }
 

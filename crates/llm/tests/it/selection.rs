@@ -6,8 +6,7 @@
 use std::collections::BTreeMap;
 
 use bowline_llm::{
-    Agent, Conversation, Everything, ListedTool, Request, ScriptedModel, Selection, ToolList, ToolRequest, Tools,
-    Turn,
+    Agent, Conversation, Everything, ListedTool, Request, ScriptedModel, Selection, ToolList, ToolRequest, Tools, Turn,
 };
 use bowline_protocol::{CallToolResult, Tool};
 use bowline_transport::BoxFuture;
@@ -48,7 +47,10 @@ fn tools_of(line: &str) -> Vec<ListedTool> {
         ListedTool::new(format!("{server}__{label}"), server, tool)
     };
     let kinds = kinds.split(' ').map(|kind| kind.split_once(':').unwrap_or((kind, "list,get,create,update")));
-    kinds.flat_map(|(kind, verbs)| verbs.split(',').map(move |verb| (kind, verb))).map(|(kind, verb)| tool(kind, verb)).collect()
+    kinds
+        .flat_map(|(kind, verbs)| verbs.split(',').map(move |verb| (kind, verb)))
+        .map(|(kind, verb)| tool(kind, verb))
+        .collect()
 }
 
 fn camel(snake: &str) -> String {
@@ -76,13 +78,22 @@ fn schema(kind: &str, verb: &str) -> Value {
     let id = format!("{kind}_id");
     let about = format!("Identifier of the {}", kind.replace('_', " "));
     let (properties, required) = match verb {
-        "list" => (json!({"limit": {"type": "integer", "description": "Page size, 1 to 100"}, "cursor": {"type": "string"}}), json!([])),
-        "search" | "find" | "query" => (json!({"query": {"type": "string", "description": "What to look for"}, "limit": {"type": "integer"}}), json!(["query"])),
+        "list" => (
+            json!({"limit": {"type": "integer", "description": "Page size, 1 to 100"}, "cursor": {"type": "string"}}),
+            json!([]),
+        ),
+        "search" | "find" | "query" => (
+            json!({"query": {"type": "string", "description": "What to look for"}, "limit": {"type": "integer"}}),
+            json!(["query"]),
+        ),
         "create" | "add" | "send" | "upload" => (
             json!({"title": {"type": "string"}, "body": {"type": "string", "description": "The content"}, "parent": {"type": "string"}}),
             json!(["title"]),
         ),
-        "update" => (json!({&id: {"type": "string", "description": about}, "fields": {"type": "object"}}), json!([&id, "fields"])),
+        "update" => (
+            json!({&id: {"type": "string", "description": about}, "fields": {"type": "object"}}),
+            json!([&id, "fields"]),
+        ),
         _ => (json!({&id: {"type": "string", "description": about}}), json!([&id])),
     };
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
@@ -154,7 +165,12 @@ async fn of_two_thousand_tools_the_right_one_is_shown_within_eight_thousand_toke
         }
     }
     let most = requests.iter().map(|(_, request)| request.estimated_tokens()).max();
-    println!("tuned: {:?}, set aside: {:?}, largest request: {most:?} tokens; missed:\n{}", halves[0], halves[1], missed.join("\n"));
+    println!(
+        "tuned: {:?}, set aside: {:?}, largest request: {most:?} tokens; missed:\n{}",
+        halves[0],
+        halves[1],
+        missed.join("\n")
+    );
     for (all, right) in halves {
         assert!(right * 100 >= all * 95, "{right} of {all}; missed:\n{}", missed.join("\n"));
     }

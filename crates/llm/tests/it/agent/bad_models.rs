@@ -11,10 +11,8 @@ use super::{Noted, agent, all, any, assert_whole, echo, read_only, told, tool};
 #[tokio::test]
 async fn a_tool_that_does_not_exist_is_answered_with_the_one_that_is_meant() {
     let tools = Noted::of([tool("read_file"), tool("send")]);
-    let model = ScriptedModel::new([
-        Turn::calls([("red_file", r#"{"text": "a"}"#), ("zebra", "{}")]),
-        Turn::say("I see."),
-    ]);
+    let model =
+        ScriptedModel::new([Turn::calls([("red_file", r#"{"text": "a"}"#), ("zebra", "{}")]), Turn::say("I see.")]);
     let mut conversation = Conversation::new();
     agent(&model, tools.clone()).run(&mut conversation, "go").outcome().await.unwrap();
     let told = told(&model.requests()[1]);
@@ -76,7 +74,8 @@ async fn one_call_for_ever_is_held_back_and_ends_with_an_answer() {
 async fn five_hundred_calls_at_once_are_bounded_and_the_rest_is_told() {
     let tools = Noted::of([read_only("echo")]);
     let calls: Vec<String> = (0..500).map(|n| format!(r#"{{"text": "{n}"}}"#)).collect();
-    let model = ScriptedModel::new([Turn::calls(calls.iter().map(|call| ("echo", call.as_str()))), Turn::say("enough")]);
+    let model =
+        ScriptedModel::new([Turn::calls(calls.iter().map(|call| ("echo", call.as_str()))), Turn::say("enough")]);
     let mut conversation = Conversation::new();
     let (events, outcome) = all(agent(&model, tools.clone()).run(&mut conversation, "go")).await;
     assert_eq!((tools.calls().len(), outcome.calls), (32, 32));
@@ -146,7 +145,8 @@ async fn a_tool_that_the_provider_refuses_is_left_out_and_told() {
         let (events, outcome) = all(agent.run(&mut conversation, "go")).await;
         assert_eq!(outcome.text, "works");
         assert_eq!(conversation.refused_tools(), ["bad"]);
-        let notice = |event: &AgentEvent| matches!(event, AgentEvent::Notice { text } if text.contains("refuses the tool bad"));
+        let notice =
+            |event: &AgentEvent| matches!(event, AgentEvent::Notice { text } if text.contains("refuses the tool bad"));
         assert!(events.iter().any(notice));
         assert!(model.requests().len() < 12, "found by halves");
         // It stays out.

@@ -1,6 +1,6 @@
 //! Results that are too long.
 
-use bowline_llm::{ArtifactLimits, Artifacts, Agent, Conversation, Everything, Functions, ScriptedModel, Turn};
+use bowline_llm::{Agent, ArtifactLimits, Artifacts, Conversation, Everything, Functions, ScriptedModel, Turn};
 use bowline_protocol::CallToolResult;
 
 use super::{told, tool};
@@ -38,7 +38,8 @@ async fn a_result_of_fifty_mebibytes_is_cut_kept_and_can_be_read_on() {
 
 #[tokio::test]
 async fn what_has_no_room_is_cut_and_said_to_be() {
-    let tools = Functions::new().with(tool("dump"), |_| async { CallToolResult::text("a line of text\n".repeat(100_000)) });
+    let tools =
+        Functions::new().with(tool("dump"), |_| async { CallToolResult::text("a line of text\n".repeat(100_000)) });
     let model = ScriptedModel::new([Turn::call("dump", r#"{"text": "all"}"#), Turn::say("hm")]);
     let artifacts = Artifacts::new(ArtifactLimits::default().with_bytes(1_000));
     let agent = Agent::builder(model.clone(), tools).approve(Everything::default()).artifacts(artifacts).build();

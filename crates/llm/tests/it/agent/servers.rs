@@ -54,11 +54,15 @@ async fn a_client_and_functions_go_together() {
 #[tokio::test]
 async fn a_server_that_is_down_is_told_and_the_others_go_on() {
     let down = Script::new().close_stdout().connector().0;
-    let hub = Hub::builder().member(Member::new("up", server("fine").connector())).member(Member::new("down", down)).build();
+    let hub =
+        Hub::builder().member(Member::new("up", server("fine").connector())).member(Member::new("down", down)).build();
     let hub = hub.unwrap();
     let model = ScriptedModel::new([Turn::say("ok")]);
     let (events, _) = all(agent(&model, HubTools::new(hub.clone())).run(&mut Conversation::new(), "go")).await;
-    assert!(events.iter().any(|event| matches!(event, AgentEvent::Notice { text } if text.starts_with("down: "))), "{events:?}");
+    assert!(
+        events.iter().any(|event| matches!(event, AgentEvent::Notice { text } if text.starts_with("down: "))),
+        "{events:?}"
+    );
     assert!(model.requests()[0].tools.iter().any(|tool| tool.name == "up__say"));
     hub.close().await;
 }
