@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::builtin::{self, Builtin};
+use super::conversation::Cut;
 use super::event::{AgentError, AgentEvent, CallEnd};
 use super::offer::Known;
 use super::told::{self, Digest};
@@ -70,6 +71,10 @@ impl Work<'_> {
             }
         }
         self.send(&known, together).await?;
+        for open in self.conversation.open.clone() {
+            let (end, tool) = (if open.sent { CallEnd::Failed } else { CallEnd::NotMade }, open.call.name.clone());
+            self.told(tool, end, open.result(Cut::TimeUp)).await;
+        }
         self.finish_calls();
         Ok(())
     }

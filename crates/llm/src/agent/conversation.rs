@@ -52,6 +52,27 @@ pub(super) struct OpenCall {
     pub(super) sent: bool,
 }
 
+impl OpenCall {
+    /// The result of a call that has no other.
+    pub(super) fn result(&self, cut: Cut) -> ToolResult {
+        let why = match cut {
+            Cut::Cancelled => "the user stopped it",
+            Cut::Ended => "the program ended",
+            Cut::Failed => "the run failed",
+            Cut::TimeUp => "the time was up",
+        };
+        let text = if self.sent {
+            format!(
+                "{why} before a result came. The call may have been carried out, wholly or in part. It was not sent \
+                 again: look at what is there before you repeat it, or ask the user"
+            )
+        } else {
+            format!("not called: {why} before. Call it again if it is still wanted")
+        };
+        ToolResult::error(&self.call, text)
+    }
+}
+
 /// As it is read, before it is known to be whole.
 #[derive(Deserialize)]
 struct Stored {
@@ -169,23 +190,7 @@ impl Conversation {
             self.open = calls.into_iter().map(|call| OpenCall { call, sent: false }).collect();
         }
         let mut results = std::mem::take(&mut self.results);
-        for OpenCall { call, sent } in std::mem::take(&mut self.open) {
-            let why = match cut {
-                Cut::Cancelled => "the user stopped it",
-                Cut::Ended => "the program ended",
-                Cut::Failed => "the run failed",
-                Cut::TimeUp => "the time was up",
-            };
-            let text = if sent {
-                format!(
-                    "{why} before a result came. The call may have been carried out, wholly or in part. It was not sent \
-                     again: look at what is there before you repeat it, or ask the user"
-                )
-            } else {
-                format!("not called: {why} before. Call it again if it is still wanted")
-            };
-            results.push(ToolResult::error(&call, text));
-        }
+        results.extend(std::mem::take(&mut self.open).iter().map(|open| open.result(cut)));
         if !results.is_empty() {
             // In the order of the calls, whatever the order in which they ended.
             let order: Vec<&str> =

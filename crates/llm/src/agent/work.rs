@@ -15,6 +15,7 @@ use super::{Inner, refused};
 use crate::breaker::Breaker;
 use crate::{
     Answer, Content, Event, Message, ModelError, ModelErrorKind, Request, Stop, ToolCall, ToolChoice, ToolResult,
+    estimate_tokens,
 };
 
 /// How long the last answer may take beyond the bound of time.
@@ -41,6 +42,10 @@ pub(super) struct Work<'c> {
     pub(super) in_circles: bool,
     /// Why calls have no result, where the run ends now.
     cut: Cut,
+    /// How many tokens the tools and the first messages have, estimated, and how many messages these are: each is
+    /// counted once.
+    tokens: u64,
+    counted: usize,
 }
 
 /// What came of asking the model.
@@ -79,6 +84,8 @@ impl<'c> Work<'c> {
             spent: Spent::default(),
             in_circles: false,
             cut: Cut::Cancelled,
+            tokens: 0,
+            counted: 0,
         }
     }
 
@@ -109,7 +116,7 @@ impl<'c> Work<'c> {
                 }
             }
             self.rounds += 1;
-            let (tools, tokens) = (self.request.tools.len(), self.request.estimated_tokens());
+            let (tools, tokens) = (self.request.tools.len(), self.estimated_tokens());
             self.tell.tell(AgentEvent::Round { round: self.rounds, tools, estimated_tokens: tokens }).await;
             let answer = match self.ask().await? {
                 Asked::Answer(answer) => answer,
@@ -199,9 +206,26 @@ impl<'c> Work<'c> {
     /// Says something to the model for the program.
     fn say(&mut self, text: &str) {
         match self.request.messages.last_mut() {
-            Some(Message::User(said)) => said.push(Content::text(text)),
+            Some(Message::User(said)) => {
+                said.push(Content::text(text));
+                if self.counted == self.request.messages.len() {
+                    self.tokens += estimate_tokens(text);
+                }
+            }
             _ => self.request.messages.push(Message::user(text)),
         }
+    }
+
+    /// As [`Request::estimated_tokens`] says, without counting again what was counted before.
+    fn estimated_tokens(&mut self) -> u64 {
+        if self.counted == 0 {
+            let tools = Request { tools: self.request.tools.clone(), ..Request::default() };
+            self.tokens = tools.estimated_tokens() + self.request.system.as_deref().map_or(0, estimate_tokens);
+        }
+        let fresh = self.request.messages.get(self.counted..).unwrap_or_default();
+        self.tokens += fresh.iter().map(Message::estimated_tokens).sum::<u64>();
+        self.counted = self.request.messages.len();
+        self.tokens
     }
 
     /// Asks the model: once more where its answer was cut, and without a tool that its provider refuses.
@@ -224,6 +248,7 @@ impl<'c> Work<'c> {
                 let (tool, why) = (excerpt(&name, 80), excerpt(&error.to_string(), 300));
                 self.tell.notice(format!("the provider refuses the tool {tool}, so it is left out: {why}")).await;
                 self.request.tools.retain(|spec| spec.name != name);
+                self.counted = 0;
                 self.conversation.refused.push(name);
             } else {
                 return Err(error.into());

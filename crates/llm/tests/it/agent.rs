@@ -10,8 +10,8 @@ mod servers;
 use std::sync::{Arc, Mutex};
 
 use bowline_llm::{
-    Agent, AgentEvent, CallEnd, Content, Conversation, Everything, Functions, ListedTool, Message, Outcome, Request,
-    Run, ScriptedModel, ToolList, ToolRequest, ToolResult, Tools, Turn,
+    Agent, AgentEvent, Bounds, CallEnd, Content, Conversation, Everything, Functions, ListedTool, Message, Outcome,
+    Request, Run, ScriptedModel, ToolList, ToolRequest, ToolResult, Tools, Turn,
 };
 use bowline_protocol::{CallToolResult, RawJson, Tool, ToolAnnotations};
 use bowline_transport::BoxFuture;
@@ -142,6 +142,22 @@ async fn a_second_question_goes_on_from_the_first() {
     assert_eq!(model.requests()[1].messages.len(), 3);
     assert_eq!(conversation.messages().len(), 4);
     assert_eq!(model.requests()[0].tools, model.requests()[1].tools, "what begins the same is kept by providers");
+}
+
+#[tokio::test]
+async fn a_request_is_estimated_as_it_would_be_at_once() {
+    let turns = (0..4).map(|n| Turn::call("echo", &format!(r#"{{"text": "{n}"}}"#))).chain([Turn::say("done")]);
+    let model = ScriptedModel::new(turns);
+    let bounds = Bounds::default().with_rounds(4);
+    let agent =
+        Agent::builder(model.clone(), echo()).approve(Everything::default()).system("Be short").bounds(bounds).build();
+    let (events, _) = all(agent.run(&mut Conversation::new(), "go")).await;
+    let estimated = events.iter().filter_map(|event| match event {
+        AgentEvent::Round { estimated_tokens, .. } => Some(*estimated_tokens),
+        _ => None,
+    });
+    let whole = model.requests().iter().map(Request::estimated_tokens).collect::<Vec<_>>();
+    assert_eq!(estimated.collect::<Vec<_>>(), whole);
 }
 
 #[tokio::test]

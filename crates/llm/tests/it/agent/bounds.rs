@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bowline_llm::{
-    Agent, AgentEvent, Bound, Bounds, Conversation, End, Everything, Functions, Message, Price, Prices, ScriptedModel,
-    ToolChoice, Turn,
+    Agent, AgentEvent, Bound, Bounds, CallEnd, Conversation, End, Everything, Functions, Message, Price, Prices,
+    ScriptedModel, ToolChoice, Turn,
 };
 use bowline_protocol::CallToolResult;
 
@@ -62,8 +62,10 @@ async fn when_the_time_is_up_open_calls_are_given_up_and_told() {
     let bounds = Bounds::default().with_time(Duration::from_secs(30));
     let agent = Agent::builder(model.clone(), slow).approve(Everything::default()).bounds(bounds).build();
     let mut conversation = Conversation::new();
-    let outcome = agent.run(&mut conversation, "go").outcome().await.unwrap();
+    let (events, outcome) = all(agent.run(&mut conversation, "go")).await;
     assert_eq!((outcome.end, outcome.text.as_str()), (End::Bound(Bound::Time), "that is what I have"));
+    let ends = |event: &&AgentEvent| matches!(event, AgentEvent::CallEnded { end: CallEnd::Failed, .. });
+    assert_eq!(events.iter().filter(ends).count(), 1, "what begins ends");
     let (text, is_error) = told(&model.requests()[1]).remove(0);
     assert!(is_error && text.contains("may have been carried out"), "{text}");
     assert_whole(&conversation);
