@@ -8,8 +8,13 @@ mod approve;
 mod artifacts;
 #[cfg(feature = "agent")]
 mod breaker;
+mod draft;
 mod error;
 mod event;
+mod format;
+mod hash;
+mod history;
+mod lower;
 mod message;
 mod model;
 mod request;
@@ -19,7 +24,9 @@ mod sampling;
 mod scripted;
 #[cfg(feature = "agent")]
 mod selection;
+mod target;
 mod tokens;
+mod toolbox;
 #[cfg(feature = "agent")]
 mod tools;
 
@@ -36,6 +43,8 @@ pub use artifacts::{Artifact, ArtifactLimits, Artifacts, Page};
 pub use breaker::{Breaker, BreakerSettings, CallKey, Verdict};
 pub use error::{ModelError, ModelErrorKind};
 pub use event::{Answer, Event, Events, Stop, Usage};
+pub use format::{Assembler, Encoded};
+pub use lower::{Loss, LossKind, LoweredSchema, SchemaTarget};
 pub use message::{Arguments, Content, Media, MediaKind, Message, Opaque, Part, ToolCall, ToolResult};
 pub use model::{Features, Format, Model};
 pub use request::{Request, ToolChoice, ToolSpec};
@@ -45,6 +54,7 @@ pub use sampling::{Consent, ModelSampling, SamplingLimits, Traits};
 pub use scripted::{ScriptedModel, Turn};
 #[cfg(feature = "agent")]
 pub use selection::{Embedder, Selection, SelectionMode};
+pub use target::{Target, UnknownFormat};
 pub use tokens::estimate_tokens;
 #[cfg(feature = "agent")]
 pub use tools::{ClientTools, Functions, HubTools, ListedTool, Progress, Together, ToolList, ToolRequest, Tools};
