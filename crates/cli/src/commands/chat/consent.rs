@@ -1,0 +1,96 @@
+//! A person who lets servers ask the model, or does not.
+
+use std::sync::Arc;
+
+use bowline::llm::{Answer, Consent, Message, Part, Request};
+use bowline::transport::BoxFuture;
+use tokio::sync::Notify;
+
+use super::screen::shown;
+use crate::console::Console;
+use crate::prompts::{Inquire, Prompts as _};
+use crate::sanitize;
+use crate::session::Run;
+use crate::styled::Styled;
+
+/// How much of a message is shown, in characters.
+const SHOWN: usize = 2_000;
+
+/// Shows what is asked and what is answered, and asks both times.
+#[derive(Debug)]
+pub(super) struct Person {
+    console: Console,
+    interrupted: Arc<Notify>,
+}
+
+impl Person {
+    pub(super) fn new(run: &Run) -> Self {
+        Self { console: run.console.clone(), interrupted: Arc::clone(&run.interrupted) }
+    }
+
+    async fn says_yes(&self, text: Styled, question: &'static str) -> bool {
+        let console = self.console.clone();
+        let answered = tokio::task::spawn_blocking(move || {
+            console.paused(|| {
+                console.show(text);
+                Inquire.yes(question, None, Some(false))
+            })
+        });
+        match answered.await {
+            Ok(Ok(yes)) => yes,
+            Ok(Err(inquire::InquireError::OperationCanceled)) => false,
+            Ok(Err(_)) | Err(_) => {
+                self.interrupted.notify_one();
+                false
+            }
+        }
+    }
+}
+
+impl Consent for Person {
+    fn ask<'a>(&'a self, server: &'a str, request: &'a mut Request) -> BoxFuture<'a, bool> {
+        Box::pin(self.says_yes(asked(server, request), "Ask the model?"))
+    }
+
+    fn reply<'a>(&'a self, server: &'a str, answer: &'a mut Answer) -> BoxFuture<'a, bool> {
+        let server = sanitize::excerpt(server, 80);
+        let says = Styled::new().line().bold(format!("The model answers the server `{server}`:")).line();
+        Box::pin(self.says_yes(says.plain(cut(&answer.text())), "Send it?"))
+    }
+}
+
+/// What a server asks: all of it, as far as it can be read.
+fn asked(server: &str, request: &Request) -> Styled {
+    let server = sanitize::excerpt(server, 80);
+    let mut text = Styled::new().line().bold(format!("The server `{server}` wants to ask the model:"));
+    if let Some(system) = &request.system {
+        text = text.line().dim("system: ").plain(cut(system));
+    }
+    for message in &request.messages {
+        let (who, said) = match message {
+            Message::User(said) => ("user", said.iter().map(shown).collect()),
+            Message::Assistant(parts) => ("model", parts.iter().filter_map(part).collect::<Vec<_>>()),
+            Message::Results(results) => {
+                ("result", results.iter().flat_map(|result| &result.content).map(shown).collect())
+            }
+            _ => ("other", Vec::new()),
+        };
+        text = text.line().dim(format!("{who}: ")).plain(cut(&said.join("\n")));
+    }
+    text
+}
+
+fn part(part: &Part) -> Option<String> {
+    match part {
+        Part::Text { text, .. } => Some(text.clone()),
+        Part::Call(call) => Some(format!("[calls {} {}]", call.name, call.arguments.text())),
+        _ => None,
+    }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}… and {} bytes more", text.get(..end).unwrap_or_default(), text.len() - end),
+        None => text.to_owned(),
+    }
+}
