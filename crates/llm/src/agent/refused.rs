@@ -1,0 +1,43 @@
+//! Which tool it is that a provider refuses a request for.
+
+use std::sync::Arc;
+
+use crate::{Message, Model, ModelErrorKind, Request, ToolSpec};
+
+/// How many requests may be sent to find it. Of 10,000 tools one is found with fourteen.
+const MOST_PROBES: usize = 24;
+
+/// Finds a tool without which a refused request may be taken, by halves: with requests that ask for nothing, of a token
+/// each. None where it is not the tools' fault, or cannot be found.
+pub(super) async fn find(model: &Arc<dyn Model>, tools: &[Arc<ToolSpec>]) -> Option<String> {
+    let mut suspects = tools;
+    // Whether the tools are at fault at all.
+    if !is_refused(model, suspects).await? {
+        return None;
+    }
+    for _ in 0..MOST_PROBES {
+        let [one] = suspects else {
+            let (first, second) = suspects.split_at_checked(suspects.len() / 2)?;
+            suspects = if is_refused(model, first).await? { first } else { second };
+            continue;
+        };
+        // Halves that are taken alone and refused together lead to one that is taken: it is not that one's fault.
+        return is_refused(model, suspects).await?.then(|| one.name.clone());
+    }
+    None
+}
+
+/// Whether a request with these tools is refused; none where that is not to be found out.
+async fn is_refused(model: &Arc<dyn Model>, tools: &[Arc<ToolSpec>]) -> Option<bool> {
+    let request = Request::new(vec![Message::user("Say ok.")]).with_tools(tools.to_vec()).with_max_tokens(16);
+    let answer = match model.stream(&request).await {
+        // The first event says that it was taken; the rest is not waited for.
+        Ok(mut events) => events.next().await?.err(),
+        Err(error) => Some(error),
+    };
+    match answer.map(|error| error.kind()) {
+        None => Some(false),
+        Some(ModelErrorKind::Refused) => Some(true),
+        Some(_) => None,
+    }
+}
