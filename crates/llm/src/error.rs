@@ -72,6 +72,29 @@ impl ModelError {
         }))
     }
 
+    /// A setting that cannot work.
+    #[cfg(feature = "providers")]
+    pub(crate) fn config(message: String) -> Self {
+        Self::new(ModelErrorKind::Config, message)
+    }
+
+    /// The same without what was sent in confidence.
+    #[cfg(feature = "providers")]
+    pub(crate) fn hiding(mut self, secrets: &bowline_transport::Secrets) -> Self {
+        self.0.message = secrets.hide(&self.0.message);
+        self
+    }
+
+    /// The same with the tool that the provider's message is about, where it refuses the request.
+    #[cfg(feature = "providers")]
+    pub(crate) fn of_tool(self, toolbox: &crate::toolbox::Toolbox) -> Self {
+        let named = (self.kind() == ModelErrorKind::Refused).then(|| toolbox.named_in(&self.0.message)).flatten();
+        match named.map(str::to_owned) {
+            Some(name) => self.with_refused_tool(name),
+            None => self,
+        }
+    }
+
     /// Adds the HTTP status.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {

@@ -5,11 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Message, Part, ToolCall};
 use crate::{ModelError, ModelErrorKind};
+
+/// How long the pieces are that texts and arguments come in, in characters.
+const PIECE: usize = 7;
 
 /// Something that came from a model.
 ///
@@ -78,10 +81,43 @@ impl Answer {
         self.parts.iter().filter_map(|part| if let Part::Call(call) = part { Some(call) } else { None })
     }
 
+    /// The answer in the pieces that a provider would send, without the end.
+    pub(crate) fn pieces(&self) -> Vec<Event> {
+        let mut events = Vec::new();
+        let mut calls = 0;
+        for part in &self.parts {
+            match part {
+                Part::Text { text, .. } => events.extend(cut(text).map(Event::Text)),
+                Part::Reasoning { text, .. } => events.extend(cut(text).map(Event::Reasoning)),
+                Part::Call(call) => {
+                    let index = calls;
+                    calls += 1;
+                    events.push(Event::CallBegun { index, name: call.name.clone() });
+                    events.extend(cut(call.arguments.text()).map(|piece| Event::CallArguments { index, piece }));
+                    events.push(Event::Call(call.clone()));
+                }
+                Part::Media(_) | Part::Opaque(_) => {}
+            }
+        }
+        events
+    }
+
+    /// The answer as if it came in a stream.
+    pub(crate) fn into_events(self) -> Events {
+        let mut events = self.pieces();
+        events.push(Event::Done(self));
+        Events::new(stream::iter(events.into_iter().map(Ok)))
+    }
+
     /// The message for the history.
     pub fn into_message(self) -> Message {
         Message::Assistant(self.parts)
     }
+}
+
+fn cut(text: &str) -> impl Iterator<Item = String> + use<> {
+    let chars: Vec<char> = text.chars().collect();
+    chars.chunks(PIECE).map(|piece| piece.iter().collect()).collect::<Vec<_>>().into_iter()
 }
 
 /// Why a model stopped.

@@ -17,6 +17,8 @@ mod history;
 mod lower;
 mod message;
 mod model;
+#[cfg(feature = "providers")]
+mod provider;
 mod request;
 mod results;
 #[cfg(feature = "agent")]
@@ -47,6 +49,8 @@ pub use format::{Assembler, Encoded};
 pub use lower::{Loss, LossKind, LoweredSchema, SchemaTarget};
 pub use message::{Arguments, Content, Media, MediaKind, Message, Opaque, Part, ToolCall, ToolResult};
 pub use model::{Features, Format, Model};
+#[cfg(feature = "providers")]
+pub use provider::{HttpModel, HttpModelBuilder};
 pub use request::{Request, ToolChoice, ToolSpec};
 pub use results::{Fitted, Keep, Kept, KeptBody, NoKeep, Prefer, ResultPolicy, media_type};
 #[cfg(feature = "agent")]

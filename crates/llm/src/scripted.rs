@@ -10,9 +10,6 @@ use futures_util::stream;
 use crate::message::{Arguments, Part, ToolCall};
 use crate::{Answer, Event, Events, Features, Model, ModelError, ModelErrorKind, Request, Usage};
 
-/// How long the pieces are that texts and arguments come in, in characters.
-const PIECE: usize = 7;
-
 /// A model that needs no provider: it answers what a script says, and keeps what it was asked.
 ///
 /// ```
@@ -157,14 +154,10 @@ impl Model for ScriptedModel {
     fn stream<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Events, ModelError>> {
         Box::pin(async move {
             match self.turn(request) {
-                Turn::Answer(answer) => {
-                    let mut events = pieces(&answer);
-                    events.push(Event::Done(answer));
-                    Ok(Events::new(stream::iter(events.into_iter().map(Ok))))
-                }
+                Turn::Answer(answer) => Ok(answer.into_events()),
                 Turn::Refuse(error) => Err(error),
                 Turn::Cut(answer) => {
-                    let mut events = pieces(&answer);
+                    let mut events = answer.pieces();
                     events.pop();
                     let why = "the model's answer ended in the middle; ask again";
                     let cut = ModelError::new(ModelErrorKind::Cut, why).with_partial(come(&answer, &events));
@@ -182,27 +175,6 @@ impl fmt::Debug for ScriptedModel {
     }
 }
 
-/// An answer in the pieces that a provider would send.
-fn pieces(answer: &Answer) -> Vec<Event> {
-    let mut events = Vec::new();
-    let mut calls = 0;
-    for part in &answer.parts {
-        match part {
-            Part::Text { text, .. } => events.extend(cut(text).map(Event::Text)),
-            Part::Reasoning { text, .. } => events.extend(cut(text).map(Event::Reasoning)),
-            Part::Call(call) => {
-                let index = calls;
-                calls += 1;
-                events.push(Event::CallBegun { index, name: call.name.clone() });
-                events.extend(cut(call.arguments.text()).map(|piece| Event::CallArguments { index, piece }));
-                events.push(Event::Call(call.clone()));
-            }
-            Part::Media(_) | Part::Opaque(_) => {}
-        }
-    }
-    events
-}
-
 /// What there is of an answer after so many events.
 fn come(answer: &Answer, events: &[Event]) -> Answer {
     let (mut parts, mut text) = (Vec::new(), String::new());
@@ -217,11 +189,6 @@ fn come(answer: &Answer, events: &[Event]) -> Answer {
         parts.insert(0, Part::text(text));
     }
     Answer { parts, ..answer.clone() }
-}
-
-fn cut(text: &str) -> impl Iterator<Item = String> + use<> {
-    let chars: Vec<char> = text.chars().collect();
-    chars.chunks(PIECE).map(|piece| piece.iter().collect()).collect::<Vec<_>>().into_iter()
 }
 
 #[cfg(test)]
