@@ -214,10 +214,23 @@ fn each_way_to_have_no_model_says_what_to_do() {
 
 #[test]
 fn a_provider_that_fails_ends_the_question_with_its_kind_and_no_key() {
+    // Without --key-env an address of one's own gets no key at all.
+    for (words, sent) in [(&["-p", "hi"][..], false), (&["-p", "hi", "--key-env", "MY_KEY"], true)] {
+        let world = World::answering([MockTurn::say("hello")]);
+        let mut command = world.command(PROVIDERS[1], words);
+        let ran: Ran = command.env("OPENAI_API_KEY", "sk-real").env("MY_KEY", "sk-mine").output().unwrap().into();
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let headers = format!("{:?}", world.provider.requests()[0].request);
+        assert!(!headers.contains("sk-real") && headers.contains("sk-mine") == sent, "{headers}");
+    }
     for (turn, code) in [(MockTurn::status(401), 3), (MockTurn::status(400), 9), (MockTurn::Html { code: 200 }, 9)] {
         let world = World::answering([turn]);
-        let ran: Ran =
-            world.command(PROVIDERS[0], &["-p", "hi"]).env("ANTHROPIC_API_KEY", "sk-hunter2").output().unwrap().into();
+        let ran: Ran = world
+            .command(PROVIDERS[0], &["-p", "hi", "--key-env", "MY_KEY"])
+            .env("MY_KEY", "sk-hunter2")
+            .output()
+            .unwrap()
+            .into();
         assert_eq!(ran.code, Some(code), "{}", ran.stderr);
         assert!(!ran.stderr.contains("hunter2") && !ran.stdout.contains("hunter2"), "{}", ran.stderr);
     }
@@ -230,7 +243,9 @@ fn on_a_terminal_a_person_talks_is_asked_and_leaves() {
         ("/help tells", "/tols\r"),
         ("did you mean", "/tools\r"),
         (">", "how many?\r"),
-        ("Call it?", "\r"),
+        ("Call it?", ""),
+        // Up from `No`.
+        ("Change what it is given", "\x1b[A\x1b[A\r"),
         ("✓ server__t", "/quit\r"),
     ];
     let ran = typed(world.command(PROVIDERS[0], &["--no-pager"]), lines);

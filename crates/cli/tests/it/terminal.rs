@@ -38,7 +38,7 @@ fn converse(mut terminal: File, lines: &[(&str, &str)]) -> String {
             terminal.write_all(b"\x1b[1;1R").unwrap();
         }
         shown += &piece;
-        if let Some((waits, types)) = next
+        while let Some((waits, types)) = next
             && let Some(at) = shown[seen..].find(waits)
         {
             seen += at + waits.len();

@@ -8,8 +8,9 @@ use bowline::llm::{Approval, Approve, Asked};
 use bowline::protocol::RawJson;
 use bowline::transport::BoxFuture;
 use inquire::InquireError;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
+use super::consent::cut;
 use crate::console::Console;
 use crate::elicit;
 use crate::json;
@@ -19,8 +20,9 @@ use crate::sanitize;
 use crate::session::Run;
 use crate::styled::Styled;
 
-/// How much of the arguments is shown, in characters.
-const SHOWN: usize = 4_000;
+/// The places of two choices.
+const NO: usize = 2;
+const SHOW: usize = 4;
 
 /// Asks on the terminal before calls that nobody has allowed yet. Without one they are not made.
 #[derive(Debug)]
@@ -28,14 +30,15 @@ pub(super) struct Approver {
     console: Console,
     interrupted: Arc<Notify>,
     choice: ApproveChoice,
-    /// The tools that may be called from now on.
-    always: Arc<StdMutex<HashSet<String>>>,
+    /// The tools that may be called from now on, as they were when that was said.
+    always: StdMutex<HashSet<String>>,
+    turn: Arc<Mutex<()>>,
 }
 
 impl Approver {
     pub(super) fn new(run: &Run, choice: ApproveChoice) -> Self {
         let (console, interrupted) = (run.console.clone(), Arc::clone(&run.interrupted));
-        Self { console, interrupted, choice, always: Arc::default() }
+        Self { console, interrupted, choice, always: StdMutex::default(), turn: Arc::clone(&run.asking) }
     }
 
     async fn answer(&self, asked: Asked) -> Approval {
@@ -45,7 +48,7 @@ impl Approver {
             ApproveChoice::None => false,
         };
         let known = || self.always.lock().unwrap_or_else(PoisonError::into_inner);
-        if allowed || known().contains(&*asked.tool.name) {
+        if allowed || known().contains(&identity(&asked)) {
             return Approval::Yes;
         }
         if !elicit::is_interactive() {
@@ -54,7 +57,8 @@ impl Approver {
                 .warn(format!("{tool} is not called, as there is no terminal to ask on; --approve all allows it"));
             return Approval::No("nobody is there who could allow it".to_owned());
         }
-        let (console, name) = (self.console.clone(), asked.tool.name.to_string());
+        let _turn = self.turn.lock().await;
+        let (console, tool) = (self.console.clone(), identity(&asked));
         let answered = tokio::task::spawn_blocking(move || {
             console.paused(|| {
                 console.show(question(&asked));
@@ -63,14 +67,15 @@ impl Approver {
         });
         match answered.await {
             Ok(Ok(Said::Always)) => {
-                known().insert(name);
+                known().insert(tool);
                 Approval::Yes
             }
             Ok(Ok(Said::This(approval))) => approval,
             Ok(Err(InquireError::OperationCanceled)) => Approval::No("the user said no".to_owned()),
             Ok(Err(_)) | Err(_) => {
+                // The run is given up: an answer would lead to the next question before that.
                 self.interrupted.notify_one();
-                Approval::No("the user stopped it".to_owned())
+                std::future::pending().await
             }
         }
     }
@@ -82,6 +87,12 @@ impl Approve for Approver {
     }
 }
 
+/// A tool with all that its server says of it: who allowed it allowed no other.
+fn identity(asked: &Asked) -> String {
+    let tool = serde_json::to_string(&*asked.tool.tool).unwrap_or_default();
+    format!("{} {tool}", asked.tool.name)
+}
+
 /// What a person says to a call.
 #[derive(Debug)]
 enum Said {
@@ -89,23 +100,27 @@ enum Said {
     Always,
 }
 
-/// What is to be called, with all that it is given: that is what a person decides about.
+/// What is to be called, and what it is given; of much the beginning and the end.
 fn question(asked: &Asked) -> Styled {
     let arguments = json::indent(asked.arguments.as_str());
     let (server, tool) = (sanitize::excerpt(&asked.tool.server, 80), sanitize::excerpt(&asked.tool.tool.name, 120));
     let text = Styled::new().line().bold(format!("The model wants to call {tool} of {server}:")).line();
-    match arguments.char_indices().nth(SHOWN) {
-        Some((end, _)) => {
-            let left = arguments.len() - end;
-            text.plain(arguments.get(..end).unwrap_or_default()).line().dim(format!("… and {left} bytes more"))
-        }
-        None => text.plain(arguments),
-    }
+    text.plain(cut(&arguments))
 }
 
 fn ask(arguments: &RawJson, prompts: &mut dyn Prompts, mut show: impl FnMut(Styled)) -> Result<Said, InquireError> {
-    let choices = ["Yes", "Yes, and from now on", "No", "Change what it is given"].map(str::to_owned);
-    Ok(match prompts.one("Call it?", None, &choices, 0)? {
+    let mut choices = ["Yes", "Yes, and from now on", "No", "Change what it is given"].map(str::to_owned).to_vec();
+    let whole = json::indent(arguments.as_str());
+    if cut(&whole) != whole {
+        choices.push("Show all of it".to_owned());
+    }
+    // What is typed for something else must not be a yes.
+    let mut said = prompts.one("Call it?", None, &choices, NO)?;
+    while said == SHOW {
+        show(Styled::new().plain(whole.as_str()));
+        said = prompts.one("Call it?", None, &choices, NO)?;
+    }
+    Ok(match said {
         0 => Said::This(Approval::Yes),
         1 => Said::Always,
         3 => {
@@ -152,6 +167,11 @@ mod tests {
             answered(vec![Types::One(3), Types::Line("{"), Types::Line("[]"), Types::Line(r#"{"to":"me"}"#)]);
         assert!(matches!(said, Ok(Said::This(Approval::Change(to))) if to.as_str() == r#"{"to":"me"}"#));
         assert!(shown[0].contains("not JSON") && shown[1].contains("an object is wanted"), "{shown:?}");
+        let long: RawJson = format!(r#"{{"a":"{}"}}"#, "x".repeat(10_000)).parse().unwrap();
+        let mut shown = String::new();
+        let said =
+            ask(&long, &mut Scripted::new(vec![Types::One(4), Types::One(0)]), |text| shown += &text.render(false));
+        assert!(matches!(said, Ok(Said::This(Approval::Yes))) && shown.len() > 10_000);
         assert!(matches!(answered(vec![Types::CtrlC]).0, Err(InquireError::OperationInterrupted)));
     }
 
@@ -160,6 +180,9 @@ mod tests {
         let tool = ListedTool::new("s__t", "s\u{1b}[31m", Tool::new("t\u{202e}", RawJson::EMPTY_OBJECT));
         let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(10_000));
         let text = question(&Asked::new(tool, long.parse().unwrap())).render(false);
-        assert!(!text.contains(['\u{1b}', '\u{202e}']) && text.len() < 6_000 && text.contains("bytes more"), "{text}");
+        assert!(
+            !text.contains(['\u{1b}', '\u{202e}']) && text.len() < 6_000 && text.contains("bytes are not shown"),
+            "{text}"
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bowline::llm::{Answer, Consent, Message, Part, Request};
 use bowline::transport::BoxFuture;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 use super::screen::shown;
 use crate::console::Console;
@@ -13,22 +13,24 @@ use crate::sanitize;
 use crate::session::Run;
 use crate::styled::Styled;
 
-/// How much of a message is shown, in characters.
-const SHOWN: usize = 2_000;
+/// How much of a message is shown, in bytes.
+const SHOWN: usize = 4_000;
 
 /// Shows what is asked and what is answered, and asks both times.
 #[derive(Debug)]
 pub(super) struct Person {
     console: Console,
     interrupted: Arc<Notify>,
+    turn: Arc<Mutex<()>>,
 }
 
 impl Person {
     pub(super) fn new(run: &Run) -> Self {
-        Self { console: run.console.clone(), interrupted: Arc::clone(&run.interrupted) }
+        Self { console: run.console.clone(), interrupted: Arc::clone(&run.interrupted), turn: Arc::clone(&run.asking) }
     }
 
     async fn says_yes(&self, text: Styled, question: &'static str) -> bool {
+        let _turn = self.turn.lock().await;
         let console = self.console.clone();
         let answered = tokio::task::spawn_blocking(move || {
             console.paused(|| {
@@ -55,7 +57,8 @@ impl Consent for Person {
     fn reply<'a>(&'a self, server: &'a str, answer: &'a mut Answer) -> BoxFuture<'a, bool> {
         let server = sanitize::excerpt(server, 80);
         let says = Styled::new().line().bold(format!("The model answers the server `{server}`:")).line();
-        Box::pin(self.says_yes(says.plain(cut(&answer.text())), "Send it?"))
+        let all: Vec<String> = answer.parts.iter().filter_map(part).collect();
+        Box::pin(self.says_yes(says.plain(cut(&all.join("\n"))), "Send it?"))
     }
 }
 
@@ -77,6 +80,13 @@ fn asked(server: &str, request: &Request) -> Styled {
         };
         text = text.line().dim(format!("{who}: ")).plain(cut(&said.join("\n")));
     }
+    for tool in &request.tools {
+        let about = sanitize::excerpt(&tool.description, 300);
+        text = text.line().dim(format!("tool {}: ", sanitize::excerpt(&tool.name, 80))).plain(about);
+    }
+    if !request.stop_sequences.is_empty() {
+        text = text.line().dim("ends at: ").plain(cut(&request.stop_sequences.join(", ")));
+    }
     text
 }
 
@@ -84,13 +94,18 @@ fn part(part: &Part) -> Option<String> {
     match part {
         Part::Text { text, .. } => Some(text.clone()),
         Part::Call(call) => Some(format!("[calls {} {}]", call.name, call.arguments.text())),
+        Part::Media(media) => Some(format!("[{}, {} bytes]", media.mime_type, media.size())),
         _ => None,
     }
 }
 
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}… and {} bytes more", text.get(..end).unwrap_or_default(), text.len() - end),
-        None => text.to_owned(),
+/// A text with its middle left out where it is long: what is put in front must not hide the end.
+pub(super) fn cut(text: &str) -> String {
+    if text.len() <= SHOWN {
+        return text.to_owned();
     }
+    let head = text.get(..text.floor_char_boundary(SHOWN / 2)).unwrap_or_default();
+    let tail = text.get(text.ceil_char_boundary(text.len() - SHOWN / 2)..).unwrap_or_default();
+    let left = text.len() - head.len() - tail.len();
+    format!("{head}\n[… {left} bytes are not shown …]\n{tail}")
 }

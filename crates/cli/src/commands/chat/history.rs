@@ -72,17 +72,18 @@ impl History {
         self.0.join(format!("{id}.json"))
     }
 
-    /// The ids, the oldest first.
+    /// The ids, by when something was said last, the oldest first.
     fn all(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
-        let mut ids: Vec<String> = entries
+        let mut ids: Vec<(SystemTime, String)> = entries
             .filter_map(|entry| {
-                entry.file_name().to_str().and_then(|name| name.strip_suffix(".json")).map(str::to_owned)
+                let id = entry.file_name().to_str()?.strip_suffix(".json")?.to_owned();
+                let is_ours = id.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+                is_ours.then(|| (entry.metadata().and_then(|of| of.modified()).unwrap_or(UNIX_EPOCH), id))
             })
-            .filter(|id| id.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
             .collect();
         ids.sort_unstable();
-        ids
+        ids.into_iter().map(|(_, id)| id).collect()
     }
 }
 

@@ -33,8 +33,9 @@ pub(super) fn model(options: &Chat) -> Result<HttpModel, CliError> {
         return Err(CliError::usage("no model is named").hint(hint()));
     };
     let (provider, name) = split(named, options.base_url.is_some())?;
+    let is_named = named.len() > name.len();
     let mut builder = HttpModel::builder(provider.format, name).streaming(!options.no_stream);
-    if let Some(key) = key(provider, options)? {
+    if let Some(key) = key(provider, is_named, options)? {
         builder = builder.key(key);
     }
     match (&options.base_url, provider.format) {
@@ -73,10 +74,14 @@ fn split(named: &str, has_url: bool) -> Result<(&'static Provider, &str), CliErr
     Err(CliError::usage(format!("`{named}` names no provider")).hint(hint()))
 }
 
-/// The key, from the variable that is named, or the provider's own. A server of one's own may want none.
-fn key(provider: &Provider, options: &Chat) -> Result<Option<SecretString>, CliError> {
+/// The key, from the variable that is named, or the provider's own. Another address gets the provider's own key only where
+/// the provider is named too, and nobody on the way can read it; a server of one's own may want none.
+fn key(provider: &Provider, is_named: bool, options: &Chat) -> Result<Option<SecretString>, CliError> {
     if let Some(named) = &options.key_env {
         return Ok(Some(server::text_variable("--key-env", named)?.into()));
+    }
+    if !options.base_url.as_deref().is_none_or(|url| is_named && may_have_key(url)) {
+        return Ok(None);
     }
     if let Some(key) = provider.keys.iter().find_map(|name| variable(name)) {
         return Ok(Some(key.into()));
@@ -90,6 +95,10 @@ fn key(provider: &Provider, options: &Chat) -> Result<Option<SecretString>, CliE
     }
 }
 
+fn may_have_key(url: &str) -> bool {
+    url.trim_start().get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+}
+
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
@@ -97,9 +106,12 @@ fn variable(name: &str) -> Option<String> {
 /// What `OLLAMA_HOST` says, which need not be a whole URL.
 fn ollama_url(host: &str) -> String {
     let host = host.trim().trim_end_matches('/');
-    let whole = if host.contains("://") { host.to_owned() } else { format!("http://{host}") };
-    let behind = whole.split_once("://").map_or("", |(_, rest)| rest);
-    if behind.contains(':') { whole } else { format!("{whole}:11434") }
+    if host.contains("://") {
+        return host.to_owned();
+    }
+    // The colons of an IPv6 address stand in brackets.
+    let has_port = host.rsplit(']').next().unwrap_or_default().contains(':');
+    if has_port { format!("http://{host}") } else { format!("http://{host}:11434") }
 }
 
 /// What to write, by the keys that are there.
@@ -134,6 +146,7 @@ mod tests {
     fn the_host_of_ollama_need_not_be_whole() {
         assert_eq!(ollama_url("box"), "http://box:11434");
         assert_eq!(ollama_url("127.0.0.1:8080"), "http://127.0.0.1:8080");
-        assert_eq!(ollama_url("https://box.example:443/"), "https://box.example:443");
+        assert_eq!(ollama_url("[::1]"), "http://[::1]:11434");
+        assert_eq!(ollama_url("https://box.example/"), "https://box.example");
     }
 }

@@ -138,6 +138,7 @@ impl Talk<'_> {
 
     /// What a person types.
     async fn line(&self) -> Result<String, InquireError> {
+        let _turn = self.run.asking.lock().await;
         let console = self.run.console.clone();
         let typed = tokio::task::spawn_blocking(move || console.paused(|| Inquire.text(">", None, "")));
         // A thread that broke is a terminal that is gone.
