@@ -317,3 +317,6 @@ fn fitted_id(id: &str) -> std::borrow::Cow<'_, str> {
         !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     if is_fit { id.into() } else { format!("call_{}", crate::hash::word(id, 24)).into() }
 }
+
+#[cfg(test)]
+mod tests;
