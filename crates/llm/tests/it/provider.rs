@@ -102,15 +102,14 @@ async fn a_history_of_any_provider_goes_to_any_other() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_is_over_soon_is_asked_again_and_what_is_not_is_told() {
     for format in Format::ALL {
-        let wait = MockTurn::Status { code: 429, retry_after: Some(7) };
-        let provider = MockProvider::start([wait, MockTurn::status(500), MockTurn::status(529), MockTurn::say("well")])
-            .await
-            .unwrap();
+        let busy = |code| MockTurn::Status { code, retry_after: Some(0) };
+        let provider = MockProvider::start([busy(429), busy(500), busy(529), MockTurn::say("well")]).await.unwrap();
         let model = builder(&provider, format).build().unwrap();
         assert_eq!(model.answer(&ask()).await.unwrap().text(), "well", "{format}");
+        assert_eq!(provider.requests().len(), 4);
         for (turn, kind) in [
             (MockTurn::status(401), ModelErrorKind::Auth),
             (MockTurn::status(404), ModelErrorKind::NotFound),
@@ -124,14 +123,15 @@ async fn what_is_over_soon_is_asked_again_and_what_is_not_is_told() {
             provider.add(turn.clone());
             let error = model.answer(&ask()).await.unwrap_err();
             assert_eq!(error.kind(), kind, "{format} {turn:?}: {error}");
-            assert_eq!(provider.requests().len(), before + 1);
+            assert_eq!(provider.requests().len(), before + 1, "it is asked once");
             let told = error.to_string();
-            assert!(!told.contains('\n') && told.len() < 600 && !format!("{error:?}").contains("sk-very"), "{told}");
+            assert!(!told.contains('\n') && told.len() < 600, "{told}");
         }
-        for _ in 0..4 {
-            provider.add(MockTurn::Html { code: 502 });
-        }
+        (0..4).for_each(|_| provider.add(busy(503)));
         let error = model.answer(&ask()).await.unwrap_err();
+        assert_eq!((error.kind(), error.status()), (ModelErrorKind::Overloaded, Some(503)));
+        provider.add(MockTurn::Html { code: 502 });
+        let error = builder(&provider, format).retries(0).build().unwrap().answer(&ask()).await.unwrap_err();
         assert_eq!((error.kind(), error.status()), (ModelErrorKind::Server, Some(502)));
         assert!(error.to_string().contains("Bad Gateway"), "{error}");
     }
@@ -189,7 +189,7 @@ async fn an_answer_larger_than_its_limit_is_refused() {
 }
 
 #[tokio::test]
-async fn the_tool_that_a_provider_refuses_is_named_and_keys_are_hidden() {
+async fn the_tool_that_a_provider_refuses_is_named() {
     let raw = MockTurn::Raw { content_type: "application/json".to_owned(), body: b"{\"choices\": 3}".to_vec() };
     let provider = MockProvider::start([raw]).await.unwrap();
     let model = builder(&provider, Format::OpenAiChat).build().unwrap();
@@ -200,6 +200,19 @@ async fn the_tool_that_a_provider_refuses_is_named_and_keys_are_hidden() {
     request.extra.insert("tools".to_owned(), bad);
     let error = model.answer(&request).await.unwrap_err();
     assert_eq!((error.kind(), error.refused_tool()), (ModelErrorKind::Refused, Some("harbour_depth")), "{error}");
+}
+
+#[tokio::test]
+async fn a_key_that_a_provider_repeats_is_hidden() {
+    let said = r#"{"error": {"message": "bad key sk-very-secret", "type": "authentication_error"}}"#;
+    let raw = MockTurn::Raw { content_type: "application/json".to_owned(), body: said.into() };
+    for streaming in [true, false] {
+        let provider = MockProvider::start([raw.clone()]).await.unwrap();
+        let model = builder(&provider, Format::OpenAiChat).streaming(streaming).build().unwrap();
+        let error = model.answer(&ask()).await.unwrap_err();
+        assert!(!format!("{error} {error:?} {model:?}").contains("very-secret"), "{error:?}");
+        assert_eq!(provider.requests()[0].request.header("authorization"), "Bearer sk-very-secret");
+    }
 }
 
 #[tokio::test]
