@@ -216,17 +216,18 @@ impl Assembler {
     /// # Errors
     /// `Cut` where the answer was not whole, with what came.
     pub fn end(&mut self) -> Result<Vec<Event>, ModelError> {
+        self.end_by("the model's answer ended in the middle; ask again")
+    }
+
+    /// The same, with what to say where it was not whole.
+    pub(crate) fn end_by(&mut self, why: &str) -> Result<Vec<Event>, ModelError> {
         if self.is_done {
             return Ok(Vec::new());
         }
         if self.reader.may_end() {
             return Ok(self.done());
         }
-        Err(self.cut("the model's answer ended in the middle; ask again"))
-    }
-
-    pub(crate) fn cut(&mut self, why: &str) -> ModelError {
-        ModelError::new(ModelErrorKind::Cut, why).with_partial(self.draft.partial())
+        Err(ModelError::new(ModelErrorKind::Cut, why).with_partial(self.draft.partial()))
     }
 
     /// What came so far, for an error.
@@ -317,3 +318,6 @@ fn fitted_id(id: &str) -> std::borrow::Cow<'_, str> {
         !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     if is_fit { id.into() } else { format!("call_{}", crate::hash::word(id, 24)).into() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,3 +67,8 @@ pub use tools::{ClientTools, Functions, HubTools, ListedTool, Progress, Together
 #[cfg(all(doctest, feature = "agent"))]
 #[doc = include_str!("../../../docs/src/agents.md")]
 pub struct Agents;
+
+/// The examples of the book's chapter on models.
+#[cfg(all(doctest, feature = "providers"))]
+#[doc = include_str!("../../../docs/src/models.md")]
+pub struct Models;

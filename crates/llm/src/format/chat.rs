@@ -145,6 +145,10 @@ fn user(
         }
         messages.push(Value::Object(message));
     }
+    if is_mistral && !results.is_empty() && !content.is_empty() {
+        // Nor does the person speak right after results there.
+        messages.push(json!({ "role": "assistant", "content": "I have the results." }));
+    }
     let is_text = chunks.is_empty() && content.iter().all(|piece| !matches!(**piece, Content::Media(_)));
     if is_text {
         if !content.is_empty() {
@@ -352,10 +356,12 @@ impl Stream {
     fn call(&mut self, call: &Value, draft: &mut Draft) -> Result<(), ModelError> {
         let function = call.get("function").unwrap_or(&Value::Null);
         let (id, name) = (text(call, "id"), text(function, "name"));
-        let key = call.get("index").and_then(Value::as_u64);
-        let key = key.unwrap_or_else(|| {
-            if id.is_empty() || draft.open_call(self.last).is_none() { self.last } else { self.last + 1 }
-        });
+        let goes_on = |(open, _): (&str, &str)| id.is_empty() || open.is_empty() || open == id;
+        let key = match call.get("index").and_then(Value::as_u64) {
+            Some(index) => index,
+            None if draft.open_call(self.last).is_none_or(goes_on) => self.last,
+            None => self.last + 1,
+        };
         self.last = key;
         let is_new = match draft.open_call(key) {
             None => true,

@@ -100,12 +100,9 @@ impl Reading {
                     .with_partial(self.assembler.partial()))
             }
             // It may have been whole but for the end of the connection.
-            Err(error) => match self.assembler.end() {
-                Ok(events) => Ok(events),
-                Err(_) => {
-                    Err(self.assembler.cut(&format!("the model's answer ended in the middle ({error}); ask again")))
-                }
-            },
+            Err(error) => {
+                self.assembler.end_by(&format!("the model's answer ended in the middle ({error}); ask again"))
+            }
         }
     }
 }
