@@ -94,7 +94,7 @@ impl Model for HttpModel {
         Box::pin(async move {
             let this = &self.0;
             let encoded = this.target.encode_with(request, this.toolbox(request)?)?;
-            let encoded = encoded.with_max_answer_bytes(this.limits.answer_bytes);
+            let encoded = encoded.with_max_answer_bytes(this.limits.answer_bytes).with_secrets(this.secrets.clone());
             let asked = this.ask(&encoded).await;
             asked.map_err(|error| error.hiding(&this.secrets).of_tool(encoded.toolbox()))
         })
@@ -203,7 +203,8 @@ impl Inner {
         if let Ok(Ok(Some(chunk))) = timeout(ERROR_WITHIN, response.chunk()).await {
             said.extend_from_slice(chunk.get(..ERROR_BYTES).unwrap_or(&chunk));
         }
-        let told = refusal(status, &said, None);
+        let said = self.secrets.hide(&String::from_utf8_lossy(&said));
+        let told = refusal(status, said.as_bytes(), None);
         let why = format!("{told}; is {} the address of the API?", shown(&self.url));
         ModelError::new(ModelErrorKind::Unreadable, why).with_status(status)
     }
