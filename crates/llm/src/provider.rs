@@ -127,7 +127,7 @@ impl Inner {
                 Ok(Err(failure)) => failure,
                 Err(_) => return Err(self.late("no answer", self.limits.total)),
             };
-            let wait = error.retry_after().unwrap_or(FIRST_WAIT * 2_u32.saturating_pow(attempt));
+            let wait = error.retry_after().unwrap_or_else(|| pause(attempt));
             let is_over =
                 attempt >= self.limits.retries || wait > self.limits.longest_wait || Instant::now() + wait >= ends;
             if !again || is_over {
@@ -249,6 +249,11 @@ fn of_transport(error: &TransportError) -> ModelError {
         _ => ModelErrorKind::Connect,
     };
     ModelError::new(kind, error.to_string()).with_source(error.clone())
+}
+
+/// The wait before another attempt, of half to all of its length: clients that failed together come back apart.
+fn pause(attempt: u32) -> Duration {
+    FIRST_WAIT.saturating_mul(2_u32.saturating_pow(attempt)).mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 /// How long the provider asks to be left alone: seconds, with a fraction or without. A date is not one of theirs.

@@ -16,6 +16,9 @@ use super::{HttpModel, Inner, Limits};
 use crate::format::MAX_ANSWER;
 use crate::{Features, Format, ModelError, SchemaTarget, Target};
 
+/// The longest time that means anything.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Settings of an [`HttpModel`]; made by [`HttpModel::builder`].
 #[must_use]
 pub struct HttpModelBuilder {
@@ -130,7 +133,9 @@ impl HttpModelBuilder {
     /// # Errors
     /// `Config` where the address is none, the key has characters that no header may have, or Bedrock has no region.
     pub fn build(self) -> Result<HttpModel, ModelError> {
-        let Self { mut target, features, base_url, region, key, client, limits } = self;
+        let Self { mut target, features, base_url, region, key, client, mut limits } = self;
+        limits.idle = limits.idle.min(LONGEST);
+        limits.total = limits.total.min(LONGEST);
         target = target.with_compatible(base_url.is_some());
         if let Some(features) = features {
             target.features = features;
