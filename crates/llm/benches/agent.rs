@@ -58,6 +58,19 @@ fn round(bencher: Bencher<'_, '_>, count: usize) {
     });
 }
 
+/// A round behind a history of some hundred thousand tokens. The model keeps what it was asked, and copies all of it.
+#[divan::bench]
+fn round_behind_a_long_history(bencher: Bencher<'_, '_>) {
+    let runtime = runtime();
+    let agent = Agent::builder(model(), tools(4)).approve(Everything::default()).build();
+    let mut long = Conversation::new();
+    long.say("what was said before. ".repeat(20_000));
+    bencher.counter(ItemsCount::new(ROUNDS)).with_inputs(|| long.clone()).bench_local_values(|mut conversation| {
+        let outcome = runtime.block_on(async { agent.resume(&mut conversation).outcome().await.unwrap() });
+        assert_eq!(outcome.rounds as usize, ROUNDS);
+    });
+}
+
 /// What a run begins with where two thousand tools are searched first.
 #[divan::bench]
 fn choose_among_2000(bencher: Bencher<'_, '_>) {

@@ -4,6 +4,7 @@ mod page;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
@@ -59,7 +60,8 @@ impl ArtifactLimits {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Artifact {
-    /// What it is asked for by: `artifact-1` and so on.
+    /// What it is asked for by: `artifact-` and a number that nobody can guess, so that who does not know it cannot read
+    /// it, and none of an earlier program stands for another thing.
     pub handle: Arc<str>,
     /// Whose result it is of: the name of the tool.
     pub tool: Arc<str>,
@@ -92,7 +94,7 @@ impl fmt::Debug for Artifact {
 /// let handle = artifacts.keep("read_log", "text/plain", "a line\n".repeat(100).into()).unwrap();
 /// let page = artifacts.page(&handle, 0).unwrap();
 /// assert!(page.text.starts_with("a line\n") && page.next.is_some());
-/// assert!(artifacts.page("artifact-9", 0).is_err());
+/// assert!(artifacts.page("artifact-unknown", 0).is_err());
 /// ```
 #[derive(Clone, Default)]
 pub struct Artifacts(Arc<Mutex<Room>>);
@@ -102,6 +104,8 @@ struct Room {
     limits: ArtifactLimits,
     all: VecDeque<Artifact>,
     bytes: usize,
+    /// Where handles are drawn from.
+    draw: RandomState,
     given: u64,
 }
 
@@ -127,7 +131,7 @@ impl Artifacts {
             kept.bytes -= oldest.content.len();
         }
         kept.given += 1;
-        let handle: Arc<str> = format!("artifact-{}", kept.given).into();
+        let handle: Arc<str> = format!("artifact-{:016x}", kept.draw.hash_one(kept.given)).into();
         kept.bytes += content.len();
         kept.all.push_back(Artifact { handle: Arc::clone(&handle), tool: tool.into(), mime: mime.into(), content });
         Some(handle)
@@ -146,13 +150,14 @@ impl Artifacts {
     /// The page of a text that begins at this byte.
     ///
     /// # Errors
-    /// What to tell the model: that nothing is kept by this handle, that it is no text, or that it ends before.
+    /// What to tell the model: that nothing is kept by this handle any more, that it is no text, or that it ends before.
     pub fn page(&self, handle: &str, offset: usize) -> Result<Page, String> {
         let (artifact, most) = (self.known(handle)?, self.kept().limits.page_bytes);
         page::at(&artifact, offset, most)
     }
 
-    /// The lines of a text that hold these words, in capitals or not, as many as a page holds.
+    /// The places of a text that hold these words, ASCII letters in capitals or not, as many as a page holds: lines, and
+    /// of long ones what is around the words.
     ///
     /// # Errors
     /// As for [`page`](Self::page).
@@ -162,15 +167,13 @@ impl Artifacts {
     }
 
     fn known(&self, handle: &str) -> Result<Artifact, String> {
-        self.get(handle).ok_or_else(|| {
-            let handles: Vec<Arc<str>> = self.all().into_iter().map(|artifact| artifact.handle).collect();
-            let handle = bowline_protocol::excerpt(handle, 60);
-            match handles.is_empty() {
-                true => format!("no artifact {handle} is kept any more; call its tool again"),
-                false => format!("no artifact {handle} is kept; there are {}", handles.join(", ")),
-            }
-        })
+        self.get(handle).ok_or_else(|| gone(handle))
     }
+}
+
+/// What to tell the model of a handle by which nothing is kept.
+pub(crate) fn gone(handle: &str) -> String {
+    format!("no artifact {} is kept any more; call its tool again", bowline_protocol::excerpt(handle, 60))
 }
 
 /// Keeps what is too long of the results of one tool.
@@ -217,10 +220,11 @@ mod tests {
         for _ in 0..5 {
             artifacts.keep("t", "text/plain", vec![b'a'; 10].into()).unwrap();
         }
-        let handles = |all: Vec<Artifact>| all.iter().map(|one| one.handle.to_string()).collect::<Vec<_>>();
-        assert_eq!(handles(artifacts.all()), ["artifact-3", "artifact-4", "artifact-5"]);
+        assert_eq!(artifacts.all().len(), 3);
+        let oldest = Arc::clone(&artifacts.all()[0].handle);
         artifacts.keep("t", "text/plain", vec![b'a'; 95].into()).unwrap();
-        assert_eq!(handles(artifacts.all()), ["artifact-6"]);
+        assert_eq!(artifacts.all().len(), 1);
+        assert!(artifacts.get(&oldest).is_none());
         assert_eq!(artifacts.kept().bytes, 95);
     }
 
@@ -251,6 +255,11 @@ mod tests {
         let page = artifacts.find(&handle, "two").unwrap();
         assert_eq!(page.text, "4: Two here\n19: two there\n");
         assert!(artifacts.find(&handle, "").is_err());
+        // The usual large result has no lines.
+        let long = format!("{}needle{}", "日x".repeat(10_000), "y".repeat(10_000));
+        let handle = artifacts.keep("t", "text/plain", long.into()).unwrap();
+        let page = artifacts.find(&handle, "NEEDLE").unwrap();
+        assert!(page.text.contains("needle") && page.text.len() < 600 && page.text.starts_with("398"), "{}", page.text);
     }
 
     #[test]
@@ -259,6 +268,7 @@ mod tests {
         let handle = artifacts.keep("t", "image/png", vec![0xff, 0xd8].into()).unwrap();
         let error = artifacts.page(&handle, 0).unwrap_err();
         assert!(error.contains("image/png") && error.contains("2 bytes"), "{error}");
-        assert!(artifacts.page("artifact-7", 0).unwrap_err().contains("artifact-1"));
+        let error = artifacts.page("artifact-7", 0).unwrap_err();
+        assert!(error.contains("any more") && !error.contains(&*handle), "{error}");
     }
 }

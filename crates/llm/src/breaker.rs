@@ -18,15 +18,17 @@ const MOST_TOOLS: usize = 1_024;
 pub struct BreakerSettings {
     /// How often the same call may bring the same result. Default: 3. Zero means as often as it likes.
     pub same_calls: u32,
-    /// How often in a row a tool may fail, whatever its arguments. Default: 5. Zero means as often as it likes.
+    /// How often the same call may be made whatever it brings. Default: 20. Zero means as often as it likes.
+    pub any_calls: u32,
+    /// In how many answers in a row a tool may fail, whatever its arguments. Default: 5. Zero means as many as it likes.
     pub failures: u32,
-    /// How many calls are held back before the run ends. Default: 5.
+    /// In how many answers calls are held back before the run ends. Default: 5.
     pub held: u32,
 }
 
 impl Default for BreakerSettings {
     fn default() -> Self {
-        Self { same_calls: 3, failures: 5, held: 5 }
+        Self { same_calls: 3, any_calls: 20, failures: 5, held: 5 }
     }
 }
 
@@ -38,14 +40,21 @@ impl BreakerSettings {
         self
     }
 
-    /// Sets how often in a row a tool may fail.
+    /// Sets how often the same call may be made whatever it brings.
+    #[must_use]
+    pub const fn with_any_calls(mut self, times: u32) -> Self {
+        self.any_calls = times;
+        self
+    }
+
+    /// Sets in how many answers in a row a tool may fail.
     #[must_use]
     pub const fn with_failures(mut self, times: u32) -> Self {
         self.failures = times;
         self
     }
 
-    /// Sets how many calls are held back before the run ends.
+    /// Sets in how many answers calls are held back before the run ends.
     #[must_use]
     pub const fn with_held(mut self, calls: u32) -> Self {
         self.held = calls;
@@ -67,7 +76,8 @@ pub enum Verdict {
 
 /// Sees that a model makes the same call again and again, or calls a tool that keeps failing.
 ///
-/// A call that is repeated with another result each time, as one that asks how something stands, is never held back.
+/// A call that is repeated with another result each time, as one that asks how something stands, is held back much later.
+/// What goes wrong several times within one answer counts once: the model has not seen it yet.
 ///
 /// ```
 /// use bowline_llm::{Breaker, BreakerSettings, CallKey, Verdict};
@@ -86,14 +96,26 @@ pub struct Breaker {
     calls: HashMap<CallKey, Made>,
     /// The calls, the oldest first, to be forgotten in that order.
     order: VecDeque<CallKey>,
-    failures: HashMap<String, u32>,
+    failures: HashMap<String, Failed>,
     held: u32,
+    /// Which answer of the model it is, and the last one in which a call was held back.
+    answer: u64,
+    held_in: Option<u64>,
+}
+
+/// In how many answers in a row a tool failed, and in which one last.
+#[derive(Debug, Clone, Copy)]
+struct Failed {
+    times: u32,
+    answer: u64,
 }
 
 /// What is known of one call.
 #[derive(Debug, Clone, Copy, Default)]
 struct Made {
+    /// With the same result.
     times: u32,
+    all: u32,
     result: Option<u64>,
 }
 
@@ -103,10 +125,15 @@ impl Breaker {
         Self { settings, ..Self::default() }
     }
 
+    /// Begins the calls of another answer, which the model wrote knowing what came of those before.
+    pub const fn next_answer(&mut self) {
+        self.answer += 1;
+    }
+
     /// Whether a call of the tool may be made. One that may counts as made.
     pub fn ask(&mut self, tool: &str, call: CallKey) -> Verdict {
-        let BreakerSettings { same_calls, failures, .. } = self.settings;
-        let failed = self.failures.get(tool).copied().unwrap_or_default();
+        let BreakerSettings { same_calls, any_calls, failures, .. } = self.settings;
+        let failed = self.failures.get(tool).map_or(0, |failed| failed.times);
         if failures > 0 && failed >= failures {
             return self.hold(format!(
                 "not called: this tool failed {failed} times in a row. Do not call it again. Use another tool, or tell \
@@ -121,7 +148,14 @@ impl Breaker {
                  result, change the arguments, or answer the user."
             ));
         }
+        if any_calls > 0 && made.all >= any_calls {
+            let all = made.all;
+            return self.hold(format!(
+                "not called: this very call was made {all} times. Change the arguments, or answer the user with what you have."
+            ));
+        }
         made.times += 1;
+        made.all += 1;
         Verdict::Go
     }
 
@@ -135,17 +169,15 @@ impl Breaker {
         made.result = Some(result);
         if !failed {
             self.failures.remove(tool);
-        } else if self.failures.len() < MOST_TOOLS || self.failures.contains_key(tool) {
-            *self.failures.entry(tool.to_owned()).or_default() += 1;
+        } else {
+            self.fail(tool);
         }
     }
 
     /// Notes a call that could not even be made, as what the model wrote was no call of the tool.
     pub fn refused(&mut self, tool: &str) -> Verdict {
-        let failed = self.failures.get(tool).copied().unwrap_or_default();
-        if self.failures.len() < MOST_TOOLS || self.failures.contains_key(tool) {
-            self.failures.insert(tool.to_owned(), failed.saturating_add(1));
-        }
+        let failed = self.failures.get(tool).map_or(0, |failed| failed.times);
+        self.fail(tool);
         let failures = self.settings.failures;
         if failures > 0 && failed >= failures {
             return self.hold("this failed too often: stop calling it, and answer the user.".to_owned());
@@ -153,8 +185,22 @@ impl Breaker {
         Verdict::Go
     }
 
+    /// Notes that a tool failed, once an answer.
+    fn fail(&mut self, tool: &str) {
+        let answer = self.answer;
+        if let Some(failed) = self.failures.get_mut(tool) {
+            if failed.answer != answer {
+                *failed = Failed { times: failed.times.saturating_add(1), answer };
+            }
+        } else if self.failures.len() < MOST_TOOLS {
+            self.failures.insert(tool.to_owned(), Failed { times: 1, answer });
+        }
+    }
+
     fn hold(&mut self, advice: String) -> Verdict {
-        self.held = self.held.saturating_add(1);
+        if self.held_in.replace(self.answer) != Some(self.answer) {
+            self.held = self.held.saturating_add(1);
+        }
         if self.held >= self.settings.held { Verdict::End(advice) } else { Verdict::Held(advice) }
     }
 
@@ -188,20 +234,25 @@ mod tests {
             assert_eq!(breaker.ask("tool", key(1)), Verdict::Go);
             breaker.told("tool", key(1), "same", false);
         }
+        breaker.next_answer();
         let Verdict::Held(advice) = breaker.ask("tool", key(1)) else { panic!("held") };
+        assert!(matches!(breaker.ask("tool", key(1)), Verdict::Held(_)), "the same answer counts once");
         assert!(advice.contains("2 times") && advice.contains("change the arguments"), "{advice}");
         assert_eq!(breaker.ask("tool", key(2)), Verdict::Go, "other arguments are another call");
+        breaker.next_answer();
         assert!(matches!(breaker.ask("tool", key(1)), Verdict::Held(_)));
+        breaker.next_answer();
         assert!(matches!(breaker.ask("tool", key(1)), Verdict::End(_)));
     }
 
     #[test]
-    fn a_call_that_brings_something_new_each_time_is_never_held() {
-        let mut breaker = Breaker::new(BreakerSettings::default().with_same_calls(2));
+    fn a_call_that_brings_something_new_each_time_is_held_much_later() {
+        let mut breaker = Breaker::new(BreakerSettings::default().with_same_calls(2).with_any_calls(100));
         for n in 0..100 {
             assert_eq!(breaker.ask("tool", key(1)), Verdict::Go, "{n}");
-            breaker.told("tool", key(1), &format!("{n} % done"), false);
+            breaker.told("tool", key(1), format!("{n} % done"), false);
         }
+        assert!(matches!(breaker.ask("tool", key(1)), Verdict::Held(_)));
     }
 
     #[test]
@@ -215,11 +266,14 @@ mod tests {
     fn a_tool_that_keeps_failing_is_held_until_it_works_once() {
         let mut breaker = Breaker::new(BreakerSettings::default().with_failures(3));
         for n in 0..2 {
+            breaker.next_answer();
             assert_eq!(breaker.ask("tool", key(n)), Verdict::Go);
             breaker.told("tool", key(n), "no", true);
+            breaker.told("tool", key(n + 100), "nor this, of the same answer", true);
         }
         breaker.told("tool", key(2), "yes", false);
         for n in 3..6 {
+            breaker.next_answer();
             assert_eq!(breaker.ask("tool", key(n)), Verdict::Go);
             breaker.told("tool", key(n), "no", true);
         }
@@ -230,7 +284,11 @@ mod tests {
     #[test]
     fn what_is_no_call_counts_as_a_failure_and_ends_the_run_in_the_end() {
         let mut breaker = Breaker::new(BreakerSettings::default().with_failures(2).with_held(2));
-        let verdicts: Vec<Verdict> = (0..4).map(|_| breaker.refused("nosuch")).collect();
+        let next = |_| {
+            breaker.next_answer();
+            breaker.refused("nosuch")
+        };
+        let verdicts: Vec<Verdict> = (0..4).map(next).collect();
         assert_eq!(verdicts[..2], [Verdict::Go, Verdict::Go]);
         assert!(matches!(verdicts[2], Verdict::Held(_)) && matches!(verdicts[3], Verdict::End(_)));
     }

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod arguments;
 #[cfg(test)]
+mod chat;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod demo;
@@ -27,6 +29,8 @@ mod recording;
 mod run;
 #[cfg(test)]
 mod tasks;
+#[cfg(test)]
+mod terminal;
 #[cfg(test)]
 mod urls;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Inner;
 use crate::ToolSpec;
-use crate::artifacts::{Artifacts, Page};
+use crate::artifacts::{Artifacts, Page, gone};
 use crate::selection::Catalog;
 
 /// How much of a description a search shows, in bytes.
@@ -74,7 +74,7 @@ impl Builtins {
                 "read_artifact",
                 "Reads on in a result that was too long, by the handle that stood at its end".to_owned(),
                 json!({"type": "object", "properties": {
-                    "handle": {"type": "string", "description": "Such as artifact-1"},
+                    "handle": {"type": "string", "description": "As it stood at the end of the result"},
                     "offset": {"type": "integer", "minimum": 0, "description": "The byte to begin at; 0 if left out"},
                     "find": {"type": "string", "description": "Shows the lines that hold these words instead"},
                 }, "required": ["handle"]}),
@@ -154,13 +154,17 @@ fn schema(schema: &RawJson) -> String {
     )
 }
 
-/// A page of what was kept aside.
+/// A page of what was kept aside of this conversation.
 ///
 /// # Errors
 /// What to tell the model.
-pub(super) fn read(artifacts: &Artifacts, arguments: &Value) -> Result<String, String> {
+pub(super) fn read(artifacts: &Artifacts, own: &[String], arguments: &Value) -> Result<String, String> {
     let text = |name: &str| arguments.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let handle = text("handle").ok_or("say which, as handle")?;
+    // Other conversations may be kept in the same place.
+    if !own.iter().any(|known| known == handle) {
+        return Err(gone(handle));
+    }
     if let Some(words) = text("find") {
         let Page { text, total, next } = artifacts.find(handle, words)?;
         let more = next.map(|at| format!("(more lines from byte {at} on; use more words)")).unwrap_or_default();

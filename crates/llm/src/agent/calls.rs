@@ -19,7 +19,7 @@ use crate::approve::{Approval, Asked};
 use crate::artifacts::KeepFor;
 use crate::breaker::{CallKey, Verdict};
 use crate::tools::{ListedTool, ToolRequest};
-use crate::{Arguments, Fitted, ToolCall, ToolResult};
+use crate::{Arguments, Content, Fitted, ToolCall, ToolResult};
 
 /// A call that may be made.
 struct Ready {
@@ -27,6 +27,8 @@ struct Ready {
     tool: ListedTool,
     arguments: Value,
     key: CallKey,
+    /// Whether a person changed the arguments.
+    is_changed: bool,
 }
 
 /// What is to be done about a call.
@@ -41,6 +43,7 @@ impl Work<'_> {
     /// Makes the calls of an answer, and puts their results into the history.
     pub(super) async fn make(&mut self, calls: &[ToolCall]) -> Result<(), AgentError> {
         self.conversation.begin(calls);
+        self.breaker.next_answer();
         let Some(known) = self.known.clone() else {
             self.finish_calls();
             return Ok(());
@@ -110,7 +113,7 @@ impl Work<'_> {
             Verdict::Go => {}
             held => return self.held(call, &name, held),
         }
-        Plan::Make(Box::new(Ready { call: call.clone(), tool: tool.clone(), arguments, key }))
+        Plan::Make(Box::new(Ready { call: call.clone(), tool: tool.clone(), arguments, key, is_changed: false }))
     }
 
     /// A call of one of the agent's own tools.
@@ -122,7 +125,9 @@ impl Work<'_> {
         }
         let answer = match own {
             Builtin::Search => builtin::search(&self.agent, &known.catalog, arguments).await,
-            Builtin::Read | Builtin::Call => builtin::read(&self.agent.artifacts, arguments),
+            Builtin::Read | Builtin::Call => {
+                builtin::read(&self.agent.artifacts, &self.conversation.artifacts, arguments)
+            }
         };
         self.breaker.told(&call.name, key, &answer, answer.is_err());
         let (end, result) = match answer {
@@ -189,6 +194,7 @@ impl Work<'_> {
                     return Err(not_made(&ready, CallEnd::NotMade, why.to_owned()));
                 }
                 ready.arguments = changed;
+                ready.is_changed = true;
             }
         }
         self.calls += 1;
@@ -249,8 +255,9 @@ impl Work<'_> {
                 let failed = result.is_error();
                 self.breaker.told(name, ready.key, Digest(&result), failed);
                 let keep = KeepFor::new(&self.agent.artifacts, name);
-                let Fitted { result, for_host, .. } =
+                let Fitted { result, for_host, kept, .. } =
                     known.results.fit(call, result, &self.agent.model.features(), &keep);
+                self.conversation.kept(kept);
                 for content in for_host {
                     self.tell.tell(AgentEvent::ForUser { tool: name.to_owned(), content }).await;
                 }
@@ -264,6 +271,11 @@ impl Work<'_> {
                 (CallEnd::Failed, ToolResult::error(call, told::of_error(&error)))
             }
         };
+        let mut result = result;
+        if ready.is_changed {
+            let arguments = excerpt(&ready.arguments.to_string(), 2_000);
+            result.content.insert(0, Content::text(format!("[The user changed the arguments to {arguments}]")));
+        }
         self.conversation.ended(result.clone());
         let (tool, took) = (name.to_owned(), began.elapsed());
         self.tell.tell(AgentEvent::CallEnded { tool, end, result, took }).await;

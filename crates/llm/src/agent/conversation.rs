@@ -7,6 +7,8 @@ use crate::{Content, Message, ToolCall, ToolResult};
 
 /// The form of what is kept. What a later one wrote is refused.
 const VERSION: u32 = 1;
+/// Of how many artifacts a conversation knows the handles.
+const MOST_ARTIFACTS: usize = 256;
 
 /// A conversation: what was said, which calls are open, and which tools the model knows.
 ///
@@ -41,6 +43,9 @@ pub struct Conversation {
     /// The tools that a provider refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) refused: Vec<String>,
+    /// What was kept aside of its results, by handle, the newest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) artifacts: Vec<String>,
     pub(super) spent: Spent,
 }
 
@@ -88,6 +93,8 @@ struct Stored {
     #[serde(default)]
     refused: Vec<String>,
     #[serde(default)]
+    artifacts: Vec<String>,
+    #[serde(default)]
     spent: Spent,
 }
 
@@ -95,13 +102,13 @@ impl TryFrom<Stored> for Conversation {
     type Error = String;
 
     fn try_from(stored: Stored) -> Result<Self, String> {
-        let Stored { version, messages, open, results, shown, refused, spent } = stored;
+        let Stored { version, messages, open, results, shown, refused, artifacts, spent } = stored;
         if version > VERSION {
             return Err(format!(
                 "the conversation is of version {version}, and this program reads up to {VERSION}; use a newer one"
             ));
         }
-        let mut this = Self { version: VERSION, messages, open, results, shown, refused, spent };
+        let mut this = Self { version: VERSION, messages, open, results, shown, refused, artifacts, spent };
         this.settle(Cut::Ended);
         Ok(this)
     }
@@ -129,6 +136,7 @@ impl Default for Conversation {
             results: Vec::new(),
             shown: Vec::new(),
             refused: Vec::new(),
+            artifacts: Vec::new(),
             spent: Spent::default(),
         }
     }
@@ -198,6 +206,13 @@ impl Conversation {
             results.sort_by_key(|result| order.iter().position(|id| *id == result.call_id));
             self.messages.push(Message::Results(results));
         }
+    }
+
+    /// Notes what was kept aside of a result.
+    pub(super) fn kept(&mut self, handles: Vec<String>) {
+        self.artifacts.extend(handles);
+        let over = self.artifacts.len().saturating_sub(MOST_ARTIFACTS);
+        self.artifacts.drain(..over);
     }
 
     /// Notes the calls of an answer.

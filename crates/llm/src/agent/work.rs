@@ -132,14 +132,21 @@ impl<'c> Work<'c> {
                 self.request.messages.push(answer.into_message());
             }
             if !calls.is_empty() {
-                match last {
-                    None => self.make(&calls).await?,
-                    Some(_) => self.refuse_all(&calls),
+                match (&last, &stop) {
+                    (Some(_), _) => self.refuse_all(&calls, "no tool can be called any more"),
+                    // The last call may be half of what it was to be, and look whole.
+                    (None, Stop::MaxTokens | Stop::ContextFull | Stop::Refusal) => {
+                        self.refuse_all(&calls, "your answer was cut. Write the call again, with less around it");
+                    }
+                    (None, _) => self.make(&calls).await?,
                 }
             }
             self.journal().await?;
             match (last, calls.is_empty(), stop) {
                 (Some(end), ..) => return Ok(self.outcome(text, end)),
+                (None, false, stop @ (Stop::ContextFull | Stop::Refusal)) => {
+                    return Ok(self.outcome(text, End::Stopped(stop)));
+                }
                 (None, false, _) => last = None,
                 (None, true, Stop::Paused) => last = None,
                 (None, true, Stop::MalformedCall) => {
@@ -230,10 +237,14 @@ impl<'c> Work<'c> {
 
     /// Asks the model: once more where its answer was cut, and without a tool that its provider refuses.
     async fn ask(&mut self) -> Result<Asked, AgentError> {
-        let (mut cuts, mut refused) = (0, 0);
+        let (mut cuts, mut refused) = (0, Vec::new());
         loop {
             let error = match self.attempt().await {
-                Ok(asked) => return Ok(asked),
+                Ok(asked) => {
+                    // Only now is it known that it was their fault.
+                    self.conversation.refused.append(&mut refused);
+                    return Ok(asked);
+                }
                 Err(error) => error,
             };
             if error.kind() == ModelErrorKind::Cut && cuts < CUTS {
@@ -242,14 +253,13 @@ impl<'c> Work<'c> {
                     self.spend(partial).await;
                 }
                 self.tell.tell(AgentEvent::Restarted { reason: error.to_string() }).await;
-            } else if error.kind() == ModelErrorKind::Refused && refused < MOST_REFUSED {
-                refused += 1;
+            } else if error.kind() == ModelErrorKind::Refused && refused.len() < MOST_REFUSED {
                 let Some(name) = self.at_fault(&error).await else { return Err(error.into()) };
                 let (tool, why) = (excerpt(&name, 80), excerpt(&error.to_string(), 300));
                 self.tell.notice(format!("the provider refuses the tool {tool}, so it is left out: {why}")).await;
                 self.request.tools.retain(|spec| spec.name != name);
                 self.counted = 0;
-                self.conversation.refused.push(name);
+                refused.push(name);
             } else {
                 return Err(error.into());
             }
@@ -279,23 +289,36 @@ impl<'c> Work<'c> {
     /// The tool that a provider refuses, if it is one of those that were sent.
     async fn at_fault(&self, error: &ModelError) -> Option<String> {
         let sent = &self.request.tools;
-        let named = error.refused_tool().filter(|name| sent.iter().any(|spec| spec.name == *name));
-        match named {
-            Some(name) => Some(name.to_owned()),
-            None => timeout_at(self.deadline, refused::find(&self.agent.model, sent)).await.ok().flatten(),
-        }
+        let model = &self.agent.model;
+        let found = timeout_at(self.deadline, async {
+            // What a provider's message names is believed once it is tried.
+            let named = error.refused_tool().and_then(|name| sent.iter().find(|spec| spec.name == name));
+            if let Some(named) = named
+                && refused::is_guilty(model, named).await
+            {
+                return Some(named.name.clone());
+            }
+            refused::find(model, sent).await
+        });
+        found.await.ok().flatten()
     }
 
     async fn spend(&mut self, answer: &Answer) {
         let price = self.agent.prices.of(self.agent.model.name());
-        self.spent.add(answer.usage, price);
-        self.conversation.spent.add(answer.usage, price);
+        let mut usage = answer.usage;
+        if usage.total() == 0 {
+            // Some servers do not count; a bound has to hold all the same.
+            usage.input_tokens = self.tokens;
+            usage.output_tokens = Message::Assistant(answer.parts.clone()).estimated_tokens();
+        }
+        self.spent.add(usage, price);
+        self.conversation.spent.add(usage, price);
         self.tell.tell(AgentEvent::Answered { spent: self.spent }).await;
     }
 
-    /// Calls after the last answer are made no more, and have a result all the same.
-    fn refuse_all(&mut self, calls: &[ToolCall]) {
-        let results = calls.iter().map(|call| ToolResult::error(call, "not called: no tool can be called any more"));
+    /// Calls that are not made have a result all the same.
+    fn refuse_all(&mut self, calls: &[ToolCall], why: &str) {
+        let results = calls.iter().map(|call| ToolResult::error(call, format!("not called: {why}")));
         self.request.messages.push(Message::Results(results.collect()));
     }
 

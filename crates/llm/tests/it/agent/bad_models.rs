@@ -2,7 +2,7 @@
 
 use bowline_llm::{
     Agent, AgentEvent, Bounds, BreakerSettings, CallEnd, Conversation, End, Everything, ModelError, ModelErrorKind,
-    ScriptedModel, Selection, ToolChoice, Turn,
+    ScriptedModel, Selection, Stop, ToolChoice, Turn,
 };
 use bowline_protocol::{CallToolResult, Tool};
 
@@ -208,4 +208,64 @@ async fn a_tool_that_was_found_is_called_through_the_agents_own() {
     assert!(told(&requests[5])[0].1 && told(&requests[6])[0].0.contains("no server is called nosuch"));
     assert!(told(&requests[7])[0].0.contains("echo: Says back"));
     assert_whole(&conversation);
+}
+
+#[tokio::test]
+async fn no_tool_is_blamed_for_a_request_that_is_refused_without_any() {
+    for named in [true, false] {
+        let model = ScriptedModel::by(move |_| {
+            let error = ModelError::new(ModelErrorKind::Refused, "400: the key is not valid for echo");
+            Turn::Refuse(if named { error.with_refused_tool("echo") } else { error })
+        });
+        let mut conversation = Conversation::new();
+        let error = agent(&model, echo()).run(&mut conversation, "go").outcome().await.unwrap_err();
+        assert_eq!(error.to_string(), "400: the key is not valid for echo");
+        assert!(conversation.refused_tools().is_empty() && model.requests().len() < 5);
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_takes_no_tools_at_all_is_no_tools_fault() {
+    let model = ScriptedModel::by(|request| match request.tools.is_empty() {
+        true => Turn::say("ok"),
+        false => Turn::Refuse(ModelError::new(ModelErrorKind::Refused, "400: this model has no tools")),
+    });
+    let mut conversation = Conversation::new();
+    let tools = Noted::of(["a", "b", "c"].map(|name| Tool::new(name, any())));
+    let error = agent(&model, tools).run(&mut conversation, "go").outcome().await.unwrap_err();
+    assert_eq!(error.to_string(), "400: this model has no tools");
+    assert!(conversation.refused_tools().is_empty());
+}
+
+#[tokio::test]
+async fn calls_of_an_answer_that_was_cut_are_not_made() {
+    let tools = Noted::of([Tool::new("delete_rows", any())]);
+    let cut = |stop| {
+        let Turn::Answer(mut answer) = Turn::call("delete_rows", "") else { panic!("an answer") };
+        answer.stop = stop;
+        Turn::Answer(answer)
+    };
+    let model = ScriptedModel::new([cut(Stop::MaxTokens), Turn::say("again"), cut(Stop::Refusal)]);
+    let agent = agent(&model, tools.clone());
+    let mut conversation = Conversation::new();
+    assert_eq!(agent.run(&mut conversation, "go").outcome().await.unwrap().text, "again");
+    assert!(told(&model.requests()[1])[0].0.contains("your answer was cut"));
+    let outcome = agent.run(&mut conversation, "go").outcome().await.unwrap();
+    assert_eq!(outcome.end, End::Stopped(Stop::Refusal));
+    assert!(tools.calls().is_empty());
+    assert_whole(&conversation);
+}
+
+#[tokio::test]
+async fn several_mistakes_in_one_answer_are_one_and_can_be_mended() {
+    let tools = Noted::of([tool("echo")]);
+    let wrong = ["1", "2", "3", "4", "5", "6", "7", "8"].map(|n| format!(r#"{{"text": {n}}}"#));
+    let right = ["1", "2", "3"].map(|n| format!(r#"{{"text": "{n}"}}"#));
+    let model = ScriptedModel::new([
+        Turn::calls(wrong.iter().map(|call| ("echo", call.as_str()))),
+        Turn::calls(right.iter().map(|call| ("echo", call.as_str()))),
+        Turn::say("mended"),
+    ]);
+    let outcome = agent(&model, tools.clone()).run(&mut Conversation::new(), "go").outcome().await.unwrap();
+    assert_eq!((outcome.end, tools.calls().len()), (End::Answered, 3));
 }

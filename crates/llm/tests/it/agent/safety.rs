@@ -52,6 +52,7 @@ async fn who_is_asked_can_say_no_and_change_the_arguments() {
     assert_eq!(sent, [json!("good"), json!("changed")]);
     let told = told(&model.requests()[1]);
     assert!(told[1].0.contains("not to them") && told[1].1);
+    assert!(told[2].0.contains(r#"changed the arguments to {"text":"changed"}"#) && !told[2].1, "{}", told[2].0);
     assert!(told[3].0.contains("does not fit") && told[3].1);
     assert_whole(&conversation);
 }
