@@ -198,12 +198,14 @@ impl Draft {
     pub(crate) fn whole_arguments(&mut self, key: Key, text: &str) -> Result<(), ModelError> {
         let open = self.slots.iter_mut().rev().find(|slot| slot.key == key && !slot.is_whole);
         let Some(Slot { kind: Kind::Call { index, arguments, .. }, .. }) = open else { return Ok(()) };
+        if text.is_empty() {
+            // It only says that they are over.
+            return Ok(());
+        }
         if arguments.is_empty() {
             let index = *index;
             text.clone_into(arguments);
-            if !text.is_empty() {
-                self.events.push(Event::CallArguments { index, piece: text.to_owned() });
-            }
+            self.events.push(Event::CallArguments { index, piece: text.to_owned() });
             return self.spend(text.len());
         }
         text.clone_into(arguments);
@@ -214,12 +216,12 @@ impl Draft {
     pub(crate) fn close(&mut self, key: Key) {
         let open = self.slots.iter().rposition(|slot| slot.key == key && !slot.is_whole);
         if let Some(at) = open {
-            self.close_at(at);
+            self.close_at(at, false);
         }
     }
 
-    fn close_at(&mut self, at: usize) {
-        let (turn, made) = (self.turn, self.ids.len());
+    fn close_at(&mut self, at: usize, is_end: bool) {
+        let (turn, made, is_sure) = (self.turn, self.ids.len(), self.stop.is_some() || !is_end);
         let Some(slot) = self.slots.get_mut(at) else { return };
         slot.is_whole = true;
         let opaque = slot.opaque.take().map(|value| Opaque::new(self.format, value));
@@ -231,7 +233,9 @@ impl Draft {
             *id = format!("call_{turn}_{made}");
         }
         self.ids.insert(id.clone());
-        let arguments = Arguments::read(arguments);
+        // Where nobody said that the call was whole, none are not the same as an object without members.
+        let is_cut = !is_sure && arguments.trim().is_empty();
+        let arguments = if is_cut { Arguments::Broken(String::new()) } else { Arguments::read(arguments) };
         let (name, arguments) = self.toolbox.restore(std::mem::take(name), arguments);
         let whole = ToolCall { opaque, ..ToolCall::new(id.clone(), name, arguments) };
         *call = Some(whole.clone());
@@ -259,7 +263,7 @@ impl Draft {
     pub(crate) fn finish(&mut self) -> Answer {
         for at in 0..self.slots.len() {
             if self.slots.get(at).is_some_and(|slot| !slot.is_whole) {
-                self.close_at(at);
+                self.close_at(at, true);
             }
         }
         self.answer()
@@ -267,8 +271,16 @@ impl Draft {
 
     fn answer(&mut self) -> Answer {
         let format = self.format;
-        let parts: Vec<Part> =
+        let mut parts: Vec<Part> =
             std::mem::take(&mut self.slots).into_iter().filter_map(|slot| slot.into_part(format)).collect();
+        // A call that was being written when the answer was cut may be whole by its looks alone.
+        if matches!(self.stop, Some(Stop::MaxTokens | Stop::ContextFull | Stop::Refusal))
+            && let Some(Part::Call(call)) = parts.last_mut()
+            && let Arguments::Object(raw) = &call.arguments
+        {
+            let text = if raw.as_str() == "{}" { "" } else { raw.as_str() };
+            call.arguments = Arguments::Broken(text.to_owned());
+        }
         let has_calls = parts.iter().any(|part| matches!(part, Part::Call(_)));
         // Some providers say that they are done when they wait for results.
         let stop = match self.stop.take() {

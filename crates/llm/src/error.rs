@@ -176,7 +176,7 @@ impl fmt::Debug for ModelError {
             .field("status", &self.0.status)
             .field("retry_after", &self.0.retry_after)
             .field("refused_tool", &self.0.refused_tool)
-            .field("partial", &self.0.partial)
+            .field("has_partial", &self.0.partial.is_some())
             .field("source", &self.0.source)
             .finish()
     }

@@ -11,9 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::message::{Message, Part, ToolCall};
 use crate::{ModelError, ModelErrorKind};
 
-/// How long the pieces are that texts and arguments come in, in characters.
-const PIECE: usize = 7;
-
 /// Something that came from a model.
 ///
 /// All but [`Done`](Self::Done) is there to be shown; what counts is in the answer at the end.
@@ -82,18 +79,22 @@ impl Answer {
     }
 
     /// The answer in the pieces that a provider would send, without the end.
-    pub(crate) fn pieces(&self) -> Vec<Event> {
+    ///
+    /// Pieces have at most so many characters.
+    pub(crate) fn pieces(&self, most: usize) -> Vec<Event> {
         let mut events = Vec::new();
         let mut calls = 0;
         for part in &self.parts {
             match part {
-                Part::Text { text, .. } => events.extend(cut(text).map(Event::Text)),
-                Part::Reasoning { text, .. } => events.extend(cut(text).map(Event::Reasoning)),
+                Part::Text { text, .. } => events.extend(cut(text, most).into_iter().map(Event::Text)),
+                Part::Reasoning { text, .. } => events.extend(cut(text, most).into_iter().map(Event::Reasoning)),
                 Part::Call(call) => {
                     let index = calls;
                     calls += 1;
                     events.push(Event::CallBegun { index, name: call.name.clone() });
-                    events.extend(cut(call.arguments.text()).map(|piece| Event::CallArguments { index, piece }));
+                    events.extend(
+                        cut(call.arguments.text(), most).into_iter().map(|piece| Event::CallArguments { index, piece }),
+                    );
                     events.push(Event::Call(call.clone()));
                 }
                 Part::Media(_) | Part::Opaque(_) => {}
@@ -104,7 +105,12 @@ impl Answer {
 
     /// The answer as if it came in a stream.
     pub(crate) fn into_events(self) -> Events {
-        let mut events = self.pieces();
+        self.into_events_of(usize::MAX)
+    }
+
+    /// The same in pieces of at most so many characters.
+    pub(crate) fn into_events_of(self, most: usize) -> Events {
+        let mut events = self.pieces(most);
         events.push(Event::Done(self));
         Events::new(stream::iter(events.into_iter().map(Ok)))
     }
@@ -115,9 +121,12 @@ impl Answer {
     }
 }
 
-fn cut(text: &str) -> impl Iterator<Item = String> + use<> {
+fn cut(text: &str, most: usize) -> Vec<String> {
+    if most == usize::MAX {
+        return if text.is_empty() { Vec::new() } else { vec![text.to_owned()] };
+    }
     let chars: Vec<char> = text.chars().collect();
-    chars.chunks(PIECE).map(|piece| piece.iter().collect()).collect::<Vec<_>>().into_iter()
+    chars.chunks(most.max(1)).map(|piece| piece.iter().collect()).collect()
 }
 
 /// Why a model stopped.

@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bowline_protocol::excerpt;
+use bowline_transport::Secrets;
 use serde_json::{Map, Value};
 
 use crate::draft::Draft;
@@ -27,7 +28,7 @@ pub(crate) use self::refusal::refusal;
 pub(crate) const MAX_ANSWER: usize = 32 << 20;
 
 /// A request in a provider's format.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Encoded {
     /// The body of the request.
@@ -38,6 +39,8 @@ pub struct Encoded {
     toolbox: Arc<Toolbox>,
     turn: usize,
     max_answer_bytes: usize,
+    /// What the provider is told in confidence, and no error may repeat.
+    secrets: Secrets,
 }
 
 /// Puts a streamed answer together from the provider's events, as they come.
@@ -55,6 +58,7 @@ pub struct Encoded {
 pub struct Assembler {
     draft: Draft,
     reader: Box<dyn Reader>,
+    secrets: Secrets,
     is_done: bool,
 }
 
@@ -98,6 +102,7 @@ impl Target {
             toolbox,
             turn: request.messages.len(),
             max_answer_bytes: MAX_ANSWER,
+            secrets: Secrets::default(),
         })
     }
 }
@@ -136,6 +141,12 @@ impl Encoded {
     }
 
     #[cfg(feature = "providers")]
+    pub(crate) fn with_secrets(mut self, secrets: Secrets) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
+    #[cfg(feature = "providers")]
     pub(crate) fn toolbox(&self) -> &Toolbox {
         &self.toolbox
     }
@@ -149,6 +160,14 @@ impl Encoded {
     /// # Errors
     /// `Unreadable` where it is no answer of this format.
     pub fn decode(&self, body: &[u8]) -> Result<Answer, ModelError> {
+        self.decode_plain(body).map_err(|error| {
+            // Quotes are cut, so what was told in confidence has to go before: once more, for the message alone.
+            let hidden = self.secrets.hide(&String::from_utf8_lossy(body));
+            if hidden.as_bytes() == body { error } else { self.decode_plain(hidden.as_bytes()).err().unwrap_or(error) }
+        })
+    }
+
+    fn decode_plain(&self, body: &[u8]) -> Result<Answer, ModelError> {
         let value: Value = serde_json::from_slice(body).map_err(|error| unreadable(body, &error.to_string()))?;
         let mut draft = self.draft();
         let is_answer = match self.target.format {
@@ -178,7 +197,7 @@ impl Encoded {
             Format::Bedrock => Box::<bedrock::Stream>::default(),
             Format::Ollama => Box::<ollama::Stream>::default(),
         };
-        Assembler { draft: self.draft(), reader, is_done: false }
+        Assembler { draft: self.draft(), reader, secrets: self.secrets.clone(), is_done: false }
     }
 }
 
@@ -199,10 +218,15 @@ impl Assembler {
         }
         let value: Value = match serde_json::from_slice(data) {
             Ok(value) => value,
-            Err(error) => return Err(unreadable(data, &error.to_string()).with_partial(self.draft.partial())),
+            Err(error) => {
+                let hidden = self.secrets.hide(&String::from_utf8_lossy(data));
+                return Err(unreadable(hidden.as_bytes(), &error.to_string()).with_partial(self.draft.partial()));
+            }
         };
         if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
-            return Err(refusal::in_stream(error).with_partial(self.draft.partial()));
+            let hidden = self.secrets.hide(&error.to_string());
+            let told = serde_json::from_str(&hidden).unwrap_or_else(|_| error.clone());
+            return Err(refusal::in_stream(&told).with_partial(self.draft.partial()));
         }
         match self.reader.event(name, &value, &mut self.draft) {
             Ok(false) => Ok(self.draft.take_events()),
@@ -247,6 +271,13 @@ impl Assembler {
         let mut events = self.draft.take_events();
         events.push(Event::Done(answer));
         events
+    }
+}
+
+impl fmt::Debug for Encoded {
+    /// Without the body.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoded").field("target", &self.target).field("losses", &self.losses).finish_non_exhaustive()
     }
 }
 

@@ -226,7 +226,8 @@ impl ToolCall {
 pub enum Arguments {
     /// A JSON object.
     Object(RawJson),
-    /// Something else: broken JSON, or JSON that is no object. The model is to be told.
+    /// Something else: broken JSON, JSON that is no object, or the beginning of a call whose answer was cut, which may
+    /// look whole. The call is not to be made, and the model is to be told.
     Broken(String),
 }
 
@@ -270,6 +271,9 @@ impl Arguments {
     /// Why it is no object, in words for the model; none where it is one.
     pub fn fault(&self) -> Option<String> {
         let Self::Broken(text) = self else { return None };
+        if matches!(Self::read(text), Self::Object(_)) {
+            return Some("your answer was cut before this call was whole; write the call again".to_owned());
+        }
         Some(match serde_json::from_str::<serde::de::IgnoredAny>(text) {
             Ok(_) => "the arguments are JSON, but not an object; send an object with one member for each".to_owned(),
             Err(error) => format!(

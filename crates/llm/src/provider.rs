@@ -94,7 +94,7 @@ impl Model for HttpModel {
         Box::pin(async move {
             let this = &self.0;
             let encoded = this.target.encode_with(request, this.toolbox(request)?)?;
-            let encoded = encoded.with_max_answer_bytes(this.limits.answer_bytes);
+            let encoded = encoded.with_max_answer_bytes(this.limits.answer_bytes).with_secrets(this.secrets.clone());
             let asked = this.ask(&encoded).await;
             asked.map_err(|error| error.hiding(&this.secrets).of_tool(encoded.toolbox()))
         })
@@ -127,7 +127,7 @@ impl Inner {
                 Ok(Err(failure)) => failure,
                 Err(_) => return Err(self.late("no answer", self.limits.total)),
             };
-            let wait = error.retry_after().unwrap_or(FIRST_WAIT * 2_u32.saturating_pow(attempt));
+            let wait = error.retry_after().unwrap_or_else(|| pause(attempt));
             let is_over =
                 attempt >= self.limits.retries || wait > self.limits.longest_wait || Instant::now() + wait >= ends;
             if !again || is_over {
@@ -203,7 +203,8 @@ impl Inner {
         if let Ok(Ok(Some(chunk))) = timeout(ERROR_WITHIN, response.chunk()).await {
             said.extend_from_slice(chunk.get(..ERROR_BYTES).unwrap_or(&chunk));
         }
-        let told = refusal(status, &said, None);
+        let said = self.secrets.hide(&String::from_utf8_lossy(&said));
+        let told = refusal(status, said.as_bytes(), None);
         let why = format!("{told}; is {} the address of the API?", shown(&self.url));
         ModelError::new(ModelErrorKind::Unreadable, why).with_status(status)
     }
@@ -248,6 +249,11 @@ fn of_transport(error: &TransportError) -> ModelError {
         _ => ModelErrorKind::Connect,
     };
     ModelError::new(kind, error.to_string()).with_source(error.clone())
+}
+
+/// The wait before another attempt, of half to all of its length: clients that failed together come back apart.
+fn pause(attempt: u32) -> Duration {
+    FIRST_WAIT.saturating_mul(2_u32.saturating_pow(attempt)).mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 /// How long the provider asks to be left alone: seconds, with a fraction or without. A date is not one of theirs.

@@ -1,5 +1,6 @@
 //! What a model is asked.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bowline_protocol::{RawJson, Tool};
@@ -22,7 +23,7 @@ use crate::{Message, estimate_tokens};
 ///     .with_tools(vec![Arc::new(depth)]);
 /// assert!(request.estimated_tokens() > 10);
 /// ```
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Request {
     /// What the model is to be.
@@ -88,6 +89,18 @@ impl Request {
         let messages: u64 = self.messages.iter().map(Message::estimated_tokens).sum();
         let tools: u64 = self.tools.iter().map(|tool| tool.estimated_tokens()).sum();
         system + messages + tools
+    }
+}
+
+impl fmt::Debug for Request {
+    /// Without what is said.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("messages", &self.messages.len())
+            .field("tools", &self.tools.len())
+            .field("tool_choice", &self.tool_choice)
+            .field("max_tokens", &self.max_tokens)
+            .finish_non_exhaustive()
     }
 }
 

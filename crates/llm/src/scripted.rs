@@ -10,6 +10,9 @@ use futures_util::stream;
 use crate::message::{Arguments, Part, ToolCall};
 use crate::{Answer, Event, Events, Features, Model, ModelError, ModelErrorKind, Request, Usage};
 
+/// How long the pieces are that texts and arguments come in, in characters.
+const PIECE: usize = 7;
+
 /// A model that needs no provider: it answers what a script says, and keeps what it was asked.
 ///
 /// ```
@@ -154,10 +157,10 @@ impl Model for ScriptedModel {
     fn stream<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Events, ModelError>> {
         Box::pin(async move {
             match self.turn(request) {
-                Turn::Answer(answer) => Ok(answer.into_events()),
+                Turn::Answer(answer) => Ok(answer.into_events_of(PIECE)),
                 Turn::Refuse(error) => Err(error),
                 Turn::Cut(answer) => {
-                    let mut events = answer.pieces();
+                    let mut events = answer.pieces(PIECE);
                     events.pop();
                     let why = "the model's answer ended in the middle; ask again";
                     let cut = ModelError::new(ModelErrorKind::Cut, why).with_partial(come(&answer, &events));

@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use crate::{Features, Format, SchemaTarget};
+use crate::{Features, Format, SchemaTarget, ToolSpec};
 
 /// A provider's model, as far as requests to it depend on that.
 ///
@@ -63,11 +64,29 @@ impl Target {
         self
     }
 
-    /// Sets [`compatible`](Self::compatible).
+    /// Sets [`compatible`](Self::compatible). One that is compatible is taken to know nothing beyond text, unless
+    /// [`with_features`](Self::with_features) says so afterwards.
     #[must_use]
-    pub const fn with_compatible(mut self, compatible: bool) -> Self {
+    pub fn with_compatible(mut self, compatible: bool) -> Self {
         self.compatible = compatible;
+        if compatible && !matches!(self.format, Format::Ollama | Format::Mistral) {
+            self.features = Features::TEXT;
+        }
         self
+    }
+
+    /// Whether the provider is to find some of these tools by its own search.
+    pub(crate) fn searches(&self, tools: &[Arc<ToolSpec>]) -> bool {
+        self.features.deferred_tools && tools.iter().any(|tool| tool.deferred)
+    }
+
+    /// Whether the provider takes the schema of a tool's result.
+    pub(crate) fn tells_output(&self) -> bool {
+        match self.format {
+            Format::OpenAiResponses => !self.compatible,
+            Format::Gemini => self.schemas == SchemaTarget::Gemini && !self.compatible,
+            _ => false,
+        }
     }
 
     /// What strict tools are lowered to; none where the format has no strict mode that is known here.
@@ -90,17 +109,31 @@ impl Target {
 /// What is known of a model by its name. Where nothing is, the least: a request that says too much is refused whole.
 fn features(format: Format, model: &str) -> Features {
     let media = Features { images: true, documents: true, ..Features::TEXT };
+    let any = |parts: &[&str]| parts.iter().any(|part| model.contains(part));
     match format {
-        Format::Anthropic => {
-            let old = ["claude-2", "claude-3", "claude-instant", "-4-0", "-4-1", "-4-2025"];
-            Features { deferred_tools: !old.iter().any(|part| model.contains(part)), ..media }
+        Format::Anthropic => Features { deferred_tools: searches_tools(model), ..media },
+        Format::OpenAiChat => {
+            Features { images: !any(&["gpt-3.5", "o1-mini", "o3-mini"]), max_tools: Some(128), ..Features::TEXT }
         }
-        Format::OpenAiChat => Features { images: true, max_tools: Some(128), ..Features::TEXT },
         Format::OpenAiResponses => Features { max_tools: Some(128), ..media },
         Format::Gemini => Features { audio: true, max_tools: Some(128), ..media },
-        Format::Bedrock if model.contains("claude") || model.contains("nova") => media,
-        Format::Bedrock | Format::Ollama | Format::Mistral => Features::TEXT,
+        Format::Bedrock if any(&["claude", "nova-lite", "nova-pro", "nova-premier"]) => media,
+        Format::Mistral => Features { images: any(&["pixtral"]), ..Features::TEXT },
+        Format::Ollama => {
+            let see = ["llava", "vision", "-vl", "vl:", "gemma3", "minicpm-v", "moondream"];
+            Features { images: any(&see), ..Features::TEXT }
+        }
+        Format::Bedrock => Features::TEXT,
     }
+}
+
+/// Whether the provider finds deferred tools for it: Claude Opus and Sonnet from 4.5 on.
+fn searches_tools(model: &str) -> bool {
+    let mut words = model.split(['-', '.', '@']).skip_while(|word| !matches!(*word, "opus" | "sonnet")).skip(1);
+    // A date is no version.
+    let mut number = || words.next()?.parse::<u32>().ok().filter(|number| *number < 100);
+    let version = (number().unwrap_or(0), number().unwrap_or(0));
+    model.contains("claude") && version >= (4, 5)
 }
 
 impl Format {
@@ -135,5 +168,31 @@ impl FromStr for Format {
     fn from_str(name: &str) -> Result<Self, UnknownFormat> {
         let unknown = || UnknownFormat(bowline_protocol::excerpt(name, 60));
         Self::ALL.into_iter().find(|format| format.as_str() == name).ok_or_else(unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_of_a_model_is_not_asked_of_it() {
+        let features = |format, model: &str| Target::new(format, model).features;
+        for (model, searches) in [
+            ("claude-sonnet-4-5", true),
+            ("claude-opus-4-6-20260101", true),
+            ("claude-sonnet-5", true),
+            ("claude-sonnet-4-20250514", false),
+            ("claude-opus-4-1", false),
+            ("claude-3-7-sonnet-latest", false),
+            ("claude-haiku-4-5", false),
+            ("glm-5", false),
+        ] {
+            assert_eq!(features(Format::Anthropic, model).deferred_tools, searches, "{model}");
+        }
+        assert!(features(Format::Ollama, "qwen2.5-vl:7b").images && !features(Format::Ollama, "qwen3").images);
+        assert!(features(Format::OpenAiChat, "gpt-5").images);
+        let local = Target::new(Format::OpenAiChat, "gpt-5").with_compatible(true);
+        assert_eq!(local.features, Features::TEXT);
     }
 }

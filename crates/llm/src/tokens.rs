@@ -5,6 +5,9 @@ use crate::message::{Content, Media, MediaKind, Message, Part};
 /// What an image counts for: about what providers count for one of the size that they scale down to.
 const IMAGE: u64 = 1600;
 
+/// What a document or a sound counts for at most: one of any size has its place in a result.
+const DOCUMENT: u64 = 10_000;
+
 /// Roughly how many tokens a text is: one for four ASCII characters, one for each two others of the usual scripts, and
 /// one for each of East Asia and beyond.
 ///
@@ -52,8 +55,10 @@ impl Media {
     fn estimated_tokens(&self) -> u64 {
         match self.kind() {
             MediaKind::Image => IMAGE,
-            // Some 32 tokens a second of 16 kB, or a page of 1500 tokens in 50 kB: the same within what can be known.
-            _ => (self.size() as u64 / 32).clamp(32, 200_000),
+            // Some 32 tokens for a second of 16 kB.
+            MediaKind::Audio | MediaKind::Video => (self.size() as u64 / 500).clamp(32, DOCUMENT),
+            // A page has some 1,500 tokens, and how many pages there are its size hardly tells.
+            MediaKind::Document => (self.size() as u64 / 64).clamp(1500, DOCUMENT),
         }
     }
 }

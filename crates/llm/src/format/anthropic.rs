@@ -58,7 +58,7 @@ fn cache(block: &mut Value) {
 fn tools(writing: &Writing<'_>, turns: &[Turn<'_>]) -> Vec<Value> {
     let defers = writing.target.features.deferred_tools;
     let mut tools = Vec::new();
-    if defers && writing.toolbox.tools.iter().any(|tool| tool.spec.deferred) {
+    if writing.target.searches(&writing.request.tools) {
         tools.push(json!({ "type": SEARCH_TYPE, "name": SEARCH }));
     }
     for tool in &writing.toolbox.tools {
@@ -180,10 +180,10 @@ fn stop(reason: &str) -> Option<Stop> {
 fn count(usage: &Value, sum: &mut Usage) {
     let cached = number(usage, "/cache_read_input_tokens");
     let written = number(usage, "/cache_creation_input_tokens");
-    let input = number(usage, "/input_tokens");
-    if input + cached + written > 0 {
+    let input = number(usage, "/input_tokens").saturating_add(cached).saturating_add(written);
+    if input > 0 {
         // What is from the cache, or goes there, is not in `input_tokens` there.
-        sum.input_tokens = input + cached + written;
+        sum.input_tokens = input;
         sum.cached_input_tokens = cached;
         sum.cache_write_tokens = written;
     }

@@ -180,7 +180,7 @@ fn stop(reason: &str) -> Option<Stop> {
 
 fn count(usage: &Value, draft: &mut Draft) {
     let (cached, written) = (number(usage, "/cacheReadInputTokens"), number(usage, "/cacheWriteInputTokens"));
-    draft.usage.input_tokens = number(usage, "/inputTokens") + cached + written;
+    draft.usage.input_tokens = number(usage, "/inputTokens").saturating_add(cached).saturating_add(written);
     draft.usage.output_tokens = number(usage, "/outputTokens");
     draft.usage.cached_input_tokens = cached;
     draft.usage.cache_write_tokens = written;

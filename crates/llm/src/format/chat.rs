@@ -44,11 +44,12 @@ pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String
         }
     }
     if !writing.toolbox.tools.is_empty() {
+        let cuts = cuts(&mut writing);
         let tools: Vec<Value> = writing
             .toolbox
             .tools
             .iter()
-            .map(|tool| json!({ "type": "function", "function": function(tool) }))
+            .map(|tool| json!({ "type": "function", "function": function(tool, cuts) }))
             .collect();
         body.insert("tools".to_owned(), json!(tools));
         let choice = match &request.tool_choice {
@@ -70,10 +71,10 @@ pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String
 }
 
 /// A function, as both of OpenAI's formats have it.
-pub(super) fn function(tool: &crate::toolbox::Fitted) -> Map<String, Value> {
+pub(super) fn function(tool: &crate::toolbox::Fitted, cuts: bool) -> Map<String, Value> {
     let mut told = object([("name", json!(*tool.wire)), ("parameters", tool.lowered.schema.clone())]);
     if !tool.spec.description.is_empty() {
-        told.insert("description".to_owned(), json!(described(&tool.spec.description)));
+        told.insert("description".to_owned(), json!(described(&tool.spec.description, cuts)));
     }
     if tool.lowered.is_strict {
         told.insert("strict".to_owned(), json!(true));
@@ -81,13 +82,24 @@ pub(super) fn function(tool: &crate::toolbox::Fitted) -> Map<String, Value> {
     told
 }
 
-/// A description of at most 1024 characters: OpenAI refuses longer ones.
-fn described(text: &str) -> std::borrow::Cow<'_, str> {
-    const MAX: usize = 1024;
-    match text.char_indices().nth(MAX) {
+/// How long descriptions may be with OpenAI itself, in characters.
+const DESCRIBED: usize = 1024;
+
+/// Whether descriptions are cut, which is told.
+pub(super) fn cuts(writing: &mut Writing<'_>) -> bool {
+    let cuts = writing.target.format != Format::Mistral && !writing.target.compatible;
+    let is_long = |text: &str| text.len() > DESCRIBED && text.chars().nth(DESCRIBED).is_some();
+    for tool in writing.toolbox.tools.iter().filter(|tool| cuts && is_long(&tool.spec.description)) {
+        writing.losses.push(format!("the end of the description of {}: it may have {DESCRIBED} characters", tool.wire));
+    }
+    cuts
+}
+
+fn described(text: &str, cuts: bool) -> std::borrow::Cow<'_, str> {
+    match text.char_indices().nth(DESCRIBED).filter(|_| cuts) {
         None => text.into(),
         Some(_) => {
-            let end = text.char_indices().nth(MAX - 1).map_or(text.len(), |(at, _)| at);
+            let end = text.char_indices().nth(DESCRIBED - 1).map_or(text.len(), |(at, _)| at);
             format!("{}\u{2026}", text.get(..end).unwrap_or(text)).into()
         }
     }
@@ -320,6 +332,7 @@ pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelErro
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     has_stopped: bool,
+    has_refused: bool,
     /// Where the last piece of a call without an index belonged.
     last: Key,
 }
@@ -333,12 +346,13 @@ impl Reader for Stream {
         content(delta.get("content"), draft)?;
         if !text(delta, "refusal").is_empty() {
             draft.text(TEXT, text(delta, "refusal"))?;
+            self.has_refused = true;
         }
         for call in list(delta, "tool_calls") {
             self.call(call, draft)?;
         }
         if let Some(stop) = stop(text(choice, "finish_reason")) {
-            draft.stop = Some(stop);
+            draft.stop = Some(if self.has_refused { Stop::Refusal } else { stop });
             self.has_stopped = true;
         }
         Ok(false)
@@ -360,7 +374,7 @@ impl Stream {
         let key = match call.get("index").and_then(Value::as_u64) {
             Some(index) => index,
             None if draft.open_call(self.last).is_none_or(goes_on) => self.last,
-            None => self.last + 1,
+            None => self.last.saturating_add(1),
         };
         self.last = key;
         let is_new = match draft.open_call(key) {

@@ -8,7 +8,7 @@ use super::{Reader, Writing, list, named, notes, number, object, text};
 use crate::draft::{Draft, Key};
 use crate::history::{Turn, calls};
 use crate::lower::SchemaTarget;
-use crate::message::{Content, Media, Opaque, Part, ToolCall, ToolResult};
+use crate::message::{Content, Media, MediaKind, Opaque, Part, ToolCall, ToolResult};
 use crate::{Format, ModelError, Stop, ToolChoice};
 
 const FORMAT: Format = Format::Gemini;
@@ -65,6 +65,9 @@ fn declaration(writing: &Writing<'_>, tool: &crate::toolbox::Fitted) -> Value {
     // An object without properties is refused in the older way; no parameters at all say the same.
     if has_properties || !is_open_api {
         told.insert(if is_open_api { "parameters" } else { "parametersJsonSchema" }.to_owned(), schema.clone());
+    }
+    if let Some(output) = &tool.output {
+        told.insert("responseJsonSchema".to_owned(), output.clone());
     }
     Value::Object(told)
 }
@@ -170,7 +173,8 @@ fn response(
             Content::Media(media) if !writing.target.features.takes(media.kind()) => {
                 texts.push(notes::note(media).into())
             }
-            Content::Media(media) if writing.target.is_gemini_3() => {
+            // Images and PDF files alone can be in a result, and with the newer models alone.
+            Content::Media(media) if writing.target.is_gemini_3() && media.kind() != MediaKind::Audio => {
                 let name = format!("attachment_{}", media_parts.len() + 1);
                 let mut bytes = inline(media);
                 if let Some(members) = bytes.as_object_mut() {
@@ -287,7 +291,7 @@ fn answer(key: &mut Key, value: &Value, draft: &mut Draft) -> Result<bool, Model
     if let Some(usage) = value.get("usageMetadata") {
         let thought = number(usage, "/thoughtsTokenCount");
         draft.usage.input_tokens = number(usage, "/promptTokenCount");
-        draft.usage.output_tokens = number(usage, "/candidatesTokenCount") + thought;
+        draft.usage.output_tokens = number(usage, "/candidatesTokenCount").saturating_add(thought);
         draft.usage.cached_input_tokens = number(usage, "/cachedContentTokenCount");
         draft.usage.reasoning_tokens = thought;
     }

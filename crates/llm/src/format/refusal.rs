@@ -44,8 +44,14 @@ pub(super) fn in_stream(error: &Value) -> ModelError {
 fn kind(status: u16, code: &str, said: &str) -> ModelErrorKind {
     let (code, said) = (code.to_ascii_lowercase(), said.to_ascii_lowercase());
     let any = |text: &str, words: &[&str]| words.iter().any(|word| text.contains(word));
-    if any(&code, &["insufficient_quota", "billing"]) || status == 402 {
+    if any(&code, &["insufficient_quota", "billing"]) || any(&said, &["credit balance"]) || status == 402 {
         return ModelErrorKind::Quota;
+    }
+    // Gemini answers 400 to a wrong key.
+    if any(&code, &["api_key_invalid"])
+        || any(&said, &["api key not valid", "api_key_invalid", "invalid api key", "incorrect api key"])
+    {
+        return ModelErrorKind::Auth;
     }
     if any(&code, &["context_length", "request_too_large"])
         || any(
@@ -74,6 +80,7 @@ fn kind(status: u16, code: &str, said: &str) -> ModelErrorKind {
         _ if any(&code, &["overloaded", "unavailable"]) => ModelErrorKind::Overloaded,
         _ if any(&code, &["authentication", "permission", "accessdenied"]) => ModelErrorKind::Auth,
         _ if any(&code, &["server_error", "api_error", "internal", "modelstreamerror"]) => ModelErrorKind::Server,
+        0 if any(&code, &["invalid_request", "invalid_argument", "validation"]) => ModelErrorKind::Refused,
         0 => ModelErrorKind::Server,
         _ => ModelErrorKind::Refused,
     }

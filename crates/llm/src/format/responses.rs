@@ -45,7 +45,8 @@ pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String
     if target.stream {
         body.insert("stream".to_owned(), json!(true));
     }
-    let tools = tools(&writing);
+    let cuts = super::chat::cuts(&mut writing);
+    let tools = tools(&writing, cuts);
     if !tools.is_empty() {
         body.insert("tools".to_owned(), json!(tools));
         let choice = match &request.tool_choice {
@@ -62,14 +63,17 @@ pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String
     body
 }
 
-fn tools(writing: &Writing<'_>) -> Vec<Value> {
+fn tools(writing: &Writing<'_>, cuts: bool) -> Vec<Value> {
     let defers = writing.target.features.deferred_tools;
     let mut tools = Vec::new();
     for tool in &writing.toolbox.tools {
-        let mut told = super::chat::function(tool);
+        let mut told = super::chat::function(tool, cuts);
         told.insert("type".to_owned(), json!("function"));
         // Left out, it would mean strict.
         told.insert("strict".to_owned(), json!(tool.lowered.is_strict));
+        if let Some(output) = &tool.output {
+            told.insert("output_schema".to_owned(), output.clone());
+        }
         if defers && tool.spec.deferred {
             told.insert("defer_loading".to_owned(), json!(true));
         }

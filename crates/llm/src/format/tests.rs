@@ -350,6 +350,94 @@ fn servers_that_repeat_or_leave_out_ids_and_indexes_are_understood() {
 }
 
 #[test]
+fn a_call_whose_answer_was_cut_is_not_taken_for_one_without_arguments() {
+    let begun = r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"a","name":"delete_rows","input":{}}}"#;
+    let stop = r#"{"type":"message_delta","delta":{"stop_reason":"max_tokens"}}"#;
+    let closed = r#"{"type":"content_block_stop","index":0}"#;
+    let end = r#"{"type":"message_stop"}"#;
+    let chat = r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"delete_rows","arguments":""}}]}}]}"#;
+    let length = r#"{"choices":[{"delta":{},"finish_reason":"length"}]}"#;
+    let cut: [(Format, Vec<&str>); 4] = [
+        (Format::Anthropic, vec![begun, stop, end]),
+        (Format::Anthropic, vec![begun, closed, stop, end]),
+        (Format::OpenAiChat, vec![chat, length, "[DONE]"]),
+        (Format::OpenAiChat, vec![chat, "[DONE]"]),
+    ];
+    for (format, events) in cut {
+        let events: Vec<(&str, &str)> = events.into_iter().map(|data| ("", data)).collect();
+        let answer = assembled(format, &events).unwrap();
+        let call = answer.calls().next().unwrap();
+        assert!(call.arguments.fault().unwrap().contains("cut"), "{events:?}: {call:?}");
+    }
+    let whole = json!({"content": [{"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1}}], "stop_reason": "max_tokens"});
+    let encoded = target(Format::Anthropic).encode(&Request::new(vec![Message::user("x")])).unwrap();
+    assert!(
+        encoded.decode(whole.to_string().as_bytes()).unwrap().calls().next().unwrap().arguments.as_object().is_none()
+    );
+    // Where it is said that they are over, and nothing else, what came stays.
+    let answer = assembled(Format::OpenAiResponses, &[
+        ("", r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"function_call","call_id":"c","name":"f"}}"#),
+        ("", r#"{"type":"response.function_call_arguments.delta","output_index":0,"delta":"{\"x\":1}"}"#),
+        ("", r#"{"type":"response.function_call_arguments.done","output_index":0}"#),
+        ("", r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"function_call","call_id":"c","name":"f"}}"#),
+        ("", r#"{"type":"response.completed","response":{"status":"completed"}}"#),
+    ]).unwrap();
+    assert_eq!(calls(&answer), [("c", "f", "{\"x\":1}")]);
+}
+
+#[test]
+fn pieces_without_an_index_belong_to_the_call_of_their_id() {
+    let piece = |call: Value| json!({"choices": [{"delta": {"tool_calls": [call]}}]}).to_string();
+    let all = [
+        piece(json!({"id": "A", "function": {"name": "f", "arguments": "{\"x\":"}})),
+        piece(json!({"id": "A", "function": {"arguments": "1}"}})),
+        piece(json!({"id": "B", "function": {"name": "g", "arguments": "{}"}})),
+        piece(json!({"index": u64::MAX, "id": "C", "function": {"name": "h", "arguments": "{}"}})),
+        piece(json!({"id": "D", "function": {"name": "i", "arguments": "{}"}})),
+        r#"{"choices":[{"delta":{"refusal":"no"},"finish_reason":"stop"}]}"#.to_owned(),
+    ];
+    let events: Vec<(&str, &str)> = all.iter().map(|data| ("", data.as_str())).collect();
+    let answer = assembled(Format::OpenAiChat, &events).unwrap();
+    assert_eq!(calls(&answer)[..2], [("A", "f", "{\"x\":1}"), ("B", "g", "{}")]);
+    assert_eq!((answer.calls().count(), &answer.stop), (4, &Stop::Refusal));
+}
+
+#[test]
+fn what_a_provider_says_of_keys_and_credit_is_told_as_that() {
+    let kind = |status, body: &str| refusal::refusal(status, body.as_bytes(), None).kind();
+    let key = r#"{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}"#;
+    assert_eq!(kind(400, key), ModelErrorKind::Auth);
+    let credit =
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#;
+    assert_eq!(kind(400, credit), ModelErrorKind::Quota);
+    let told = assembled(
+        Format::Anthropic,
+        &[("", r#"{"type":"error","error":{"type":"invalid_request_error","message":"bad"}}"#)],
+    );
+    assert_eq!(told.unwrap_err().kind(), ModelErrorKind::Refused);
+}
+
+#[test]
+fn schemas_of_results_and_long_descriptions() {
+    let mut tool = ToolSpec::new("t", json!({"type": "object"})).with_description("x".repeat(2000));
+    tool.output_schema = Some(json!({"type": "object", "properties": {"n": {"const": 1}}}).into());
+    let request = Request::new(vec![Message::user("x")]).with_tools(vec![Arc::new(tool)]);
+    let told = target(Format::Gemini).encode(&request).unwrap().body["tools"][0]["functionDeclarations"][0].clone();
+    assert_eq!(told["responseJsonSchema"]["properties"]["n"]["enum"], json!([1]));
+    let responses = target(Format::OpenAiResponses).encode(&request).unwrap();
+    assert_eq!(responses.body["tools"][0]["output_schema"]["properties"]["n"]["const"], 1);
+    assert_eq!(
+        (responses.losses.len(), responses.body["tools"][0]["description"].as_str().unwrap().chars().count()),
+        (1, 1024)
+    );
+    let local = target(Format::OpenAiChat).with_compatible(true).encode(&request).unwrap();
+    assert_eq!(
+        (local.losses.len(), local.body["tools"][0]["function"]["description"].as_str().unwrap().len()),
+        (0, 2000)
+    );
+}
+
+#[test]
 fn what_only_a_provider_understands_goes_back_to_it_and_to_no_other() {
     let anthropic = assembled(Format::Anthropic, &[
         ("message_start", r#"{"type":"message_start","message":{"id":"m","model":"c","usage":{"input_tokens":3,"cache_read_input_tokens":5}}}"#),

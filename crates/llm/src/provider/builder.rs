@@ -16,10 +16,14 @@ use super::{HttpModel, Inner, Limits};
 use crate::format::MAX_ANSWER;
 use crate::{Features, Format, ModelError, SchemaTarget, Target};
 
+/// The longest time that means anything.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Settings of an [`HttpModel`]; made by [`HttpModel::builder`].
 #[must_use]
 pub struct HttpModelBuilder {
     target: Target,
+    features: Option<Features>,
     base_url: Option<String>,
     region: Option<String>,
     key: Option<SecretString>,
@@ -36,7 +40,15 @@ impl HttpModelBuilder {
             total: Duration::from_secs(900),
             answer_bytes: MAX_ANSWER,
         };
-        Self { target: Target::new(format, model), base_url: None, region: None, key: None, client: None, limits }
+        Self {
+            target: Target::new(format, model),
+            features: None,
+            base_url: None,
+            region: None,
+            key: None,
+            client: None,
+            limits,
+        }
     }
 
     /// Sets the address, up to where the format's own path begins: for OpenAI, Mistral and what is compatible with them
@@ -73,9 +85,10 @@ impl HttpModelBuilder {
         self
     }
 
-    /// Sets what the model can take, where its name does not tell.
+    /// Sets what the model can take, where its name does not tell. Default: what is known of models of this name, and
+    /// at an address that was set text alone.
     pub fn features(mut self, features: Features) -> Self {
-        self.target.features = features;
+        self.features = Some(features);
         self
     }
 
@@ -120,8 +133,13 @@ impl HttpModelBuilder {
     /// # Errors
     /// `Config` where the address is none, the key has characters that no header may have, or Bedrock has no region.
     pub fn build(self) -> Result<HttpModel, ModelError> {
-        let Self { mut target, base_url, region, key, client, limits } = self;
-        target.compatible = base_url.is_some();
+        let Self { mut target, features, base_url, region, key, client, mut limits } = self;
+        limits.idle = limits.idle.min(LONGEST);
+        limits.total = limits.total.min(LONGEST);
+        target = target.with_compatible(base_url.is_some());
+        if let Some(features) = features {
+            target.features = features;
+        }
         let base = match base_url {
             Some(base) => base,
             None => default_base(target.format, region.as_deref())?,

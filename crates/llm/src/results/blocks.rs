@@ -7,10 +7,12 @@ use serde_json::Value;
 
 use super::{Keep, Kept, KeptBody, Piece, ResultPolicy, media, size};
 use crate::Features;
-use crate::message::{Content, Media};
+use crate::message::{Content, Media, MediaKind};
 
 /// How many things that cannot be shown are told one by one; further ones are counted.
 const TOLD: usize = 20;
+/// The longest side of an image that providers take, in pixels.
+const SIDE: u32 = 8000;
 /// How much of a foreign name or description is quoted, in bytes.
 const QUOTED: usize = 300;
 
@@ -110,7 +112,20 @@ impl<'a> Teller<'a> {
         } else {
             let Media { mime_type, data, name } = candidate;
             return match media::standard(data) {
-                Some(data) => Some(Content::Media(Media { mime_type, data, name })),
+                Some((data, bytes)) => {
+                    let media = Media { mime_type, data, name };
+                    if media.kind() != MediaKind::Image {
+                        return Some(Content::Media(media));
+                    }
+                    match media::pixels(&bytes) {
+                        Some((width, height)) if width.max(height) <= SIDE && width.min(height) > 0 => {
+                            Some(Content::Media(media))
+                        }
+                        Some((width, height)) => self
+                            .unshown(&format!("of {width} by {height} pixels, which is too large to be shown"), &media),
+                        None => self.unshown("which is damaged and cannot be shown", &media),
+                    }
+                }
                 None => {
                     Some(Content::Text(format!("[{} that is no base64, and cannot be shown]", excerpt(&mime_type, 80))))
                 }

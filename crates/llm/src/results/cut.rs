@@ -7,6 +7,8 @@ use crate::message::Content;
 
 /// What notes of what is left out take, in tokens.
 const NOTES: u64 = 120;
+/// What a note in place of media takes, in tokens.
+const NOTE: u64 = 60;
 /// The fewest tokens that are worth a cut: below, a piece is left out whole.
 const WORTH: u64 = 64;
 
@@ -51,6 +53,12 @@ fn rooms(pieces: &[Piece], weights: &[u64], max: u64) -> Vec<u64> {
     let (mut rooms, mut left) = (vec![0; pieces.len()], max);
     for n in order {
         let (Some(room), Some(weight)) = (rooms.get_mut(n), weights.get(n)) else { continue };
+        let is_media = pieces.get(n).is_some_and(|piece| matches!(piece.content, Content::Media(_)));
+        if is_media && *weight > left {
+            // There is no part of one: it takes what its note takes.
+            left = left.saturating_sub(NOTE);
+            continue;
+        }
         *room = left.min(*weight);
         // What comes after one that is cut is left out: a gap in the middle would read as if there were none.
         left = if *weight > left { 0 } else { left - weight };

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::*;
 use crate::message::{Arguments, Media};
 
-const PNG: &[u8] = &[0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, 1, 2, 3, 4];
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x20\0\0\0\x10";
 
 /// Remembers what it was given.
 #[derive(Default)]
@@ -108,7 +108,7 @@ fn case_llm_016_what_a_model_cannot_see_is_told_in_its_place_and_kept() {
     let (content, kept) = fit_by(&ResultPolicy::default(), given(), &Features::TEXT);
     assert_eq!(
         content.iter().map(text).collect::<Vec<_>>(),
-        ["one", "two", "[image/png, 12 B, which you cannot be shown; kept with the handle \"a1\"]", link,]
+        ["one", "two", "[image/png, 24 B, which you cannot be shown; kept with the handle \"a1\"]", link,]
     );
     assert_eq!(kept.len(), 1);
     assert!(ResultPolicy::default().fit(&call(), given(), &all(), &NoKeep).result.is_error);
@@ -137,6 +137,36 @@ fn media_are_what_their_bytes_say() {
     let csv = BlobResourceContents::from_bytes("file:///a.csv", b"a,b").with_mime_type("text/csv");
     let csv = EmbeddedResource::new(ResourceContents::Blob(csv));
     assert_eq!(text(&fit(CallToolResult::new([csv.into()]), &all())[0]), "file:///a.csv (text/csv):\na,b");
+}
+
+#[test]
+fn images_that_providers_refuse_are_told_and_kept() {
+    let wide = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x2e\xe0\0\0\0\x10";
+    for (bytes, why) in
+        [(&wide[..], "of 12000 by 16 pixels, which is too large"), (b"\xff\xd8\xff\xe0\0\x10JF", "damaged")]
+    {
+        let given = CallToolResult::new([ImageContent::from_bytes(bytes, "image/png").into()]);
+        let (content, kept) = fit_by(&ResultPolicy::default(), given, &all());
+        assert!(text(&content[0]).contains(why), "{content:?}");
+        assert_eq!(kept.len(), 1);
+    }
+}
+
+#[test]
+fn media_that_do_not_fit_leave_room_for_the_rest() {
+    let pdf = || {
+        EmbeddedResource::new(ResourceContents::blob(
+            "file:///a.pdf",
+            &[b"%PDF-1.7".as_slice(), &[0; 1_000_000]].concat(),
+        ))
+    };
+    let policy = ResultPolicy { max_tokens: 2000, ..ResultPolicy::default() };
+    let given = || CallToolResult::new([pdf().into(), ContentBlock::text("the summary")]);
+    let (content, kept) = fit_by(&policy, given(), &all());
+    assert!(text(&content[0]).contains("no room") && text(&content[1]) == "the summary", "{content:?}");
+    assert_eq!(kept.len(), 1);
+    // By default one of any size that is taken at all is shown.
+    assert!(matches!(fit(given(), &all())[0], Content::Media(_)));
 }
 
 #[test]

@@ -180,8 +180,8 @@ async fn five_hundred_calls_at_once_are_all_there() {
 async fn an_answer_larger_than_its_limit_is_refused() {
     for format in Format::ALL {
         for streaming in [true, false] {
-            let provider = MockProvider::start([MockTurn::say("x".repeat(300_000))]).await.unwrap();
-            let model = builder(&provider, format).streaming(streaming).max_answer_bytes(100_000).build().unwrap();
+            let provider = MockProvider::start([MockTurn::say("x".repeat(30_000))]).await.unwrap();
+            let model = builder(&provider, format).streaming(streaming).max_answer_bytes(10_000).build().unwrap();
             let error = model.answer(&ask()).await.unwrap_err();
             assert_eq!(error.kind(), ModelErrorKind::TooLarge, "{format} {streaming}: {error}");
         }
@@ -196,7 +196,11 @@ async fn the_tool_that_a_provider_refuses_is_named() {
     assert_eq!(model.answer(&ask()).await.unwrap_err().kind(), ModelErrorKind::Unreadable);
     // A member that the caller sets is the caller's to get right; this one is refused by the name of its tool.
     let mut request = ask();
-    let bad = json!([{"type": "function", "function": {"name": "harbour_depth", "parameters": {"type": "array"}}}]);
+    let tool = |name: &str, kind: &str| {
+        let schema = json!({"type": kind, "properties": {}});
+        json!({"type": "function", "function": {"name": name, "parameters": schema}})
+    };
+    let bad = json!([tool("a", "object"), tool("b", "object"), tool("harbour_depth", "array")]);
     request.extra.insert("tools".to_owned(), bad);
     let error = model.answer(&request).await.unwrap_err();
     assert_eq!((error.kind(), error.refused_tool()), (ModelErrorKind::Refused, Some("harbour_depth")), "{error}");
@@ -204,13 +208,24 @@ async fn the_tool_that_a_provider_refuses_is_named() {
 
 #[tokio::test]
 async fn a_key_that_a_provider_repeats_is_hidden() {
-    let said = r#"{"error": {"message": "bad key sk-very-secret", "type": "authentication_error"}}"#;
-    let raw = MockTurn::Raw { content_type: "application/json".to_owned(), body: said.into() };
-    for streaming in [true, false] {
+    let far = "x".repeat(390);
+    let said = format!(r#"{{"error": {{"message": "bad key {far} sk-very-secret", "type": "authentication_error"}}}}"#);
+    let odd = format!("{}sk-very-secret", "x".repeat(190));
+    let bodies = [
+        ("application/json", said.clone()),
+        ("text/event-stream", format!("data: {said}\n\n")),
+        ("text/event-stream", format!("data: {odd}\n\n")),
+        ("application/json", odd.clone()),
+        ("text/html", format!("<p>{odd}")),
+    ];
+    for (n, streaming) in [true, false].into_iter().flat_map(|s| (0..bodies.len()).map(move |n| (n, s))) {
+        let (kind, body) = bodies[n].clone();
+        let raw = MockTurn::Raw { content_type: kind.to_owned(), body: body.into() };
         let provider = MockProvider::start([raw.clone()]).await.unwrap();
         let model = builder(&provider, Format::OpenAiChat).streaming(streaming).build().unwrap();
         let error = model.answer(&ask()).await.unwrap_err();
-        assert!(!format!("{error} {error:?} {model:?}").contains("very-secret"), "{error:?}");
+        let told = format!("{error} {error:?} {model:?}");
+        assert!(!told.contains("sk-very"), "{told}");
         assert_eq!(provider.requests()[0].request.header("authorization"), "Bearer sk-very-secret");
     }
 }
