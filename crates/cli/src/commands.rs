@@ -4,6 +4,7 @@ mod audit;
 mod auth;
 mod bench;
 mod call;
+mod chat;
 mod complete;
 mod config;
 mod demo;
@@ -42,6 +43,7 @@ pub(crate) async fn run(command: Command, run: &Run, out: &mut Output) -> Result
         Command::Search(options) => Box::pin(search::run(&search::Wanted::words(&options), run, out)).await,
         Command::Grep(options) => Box::pin(search::run(&search::Wanted::names(&options), run, out)).await,
         Command::Call(options) => Box::pin(call::run(options, run, out)).await,
+        Command::Chat(options) => Box::pin(chat::run(options, run, out)).await,
         Command::Read(options) => Box::pin(read::run(options, run, out)).await,
         Command::Prompt(options) => Box::pin(prompt::run(options, run, out)).await,
         Command::Complete(options) => Box::pin(complete::run(options, run, out)).await,

@@ -32,7 +32,7 @@ pub(crate) struct Terminal {
     console: Console,
     interrupted: Arc<Notify>,
     /// One question at a time.
-    turn: Mutex<()>,
+    turn: Arc<Mutex<()>>,
 }
 
 /// How a wait for a visit ended.
@@ -49,7 +49,7 @@ pub(crate) fn is_interactive() -> bool {
 
 impl Terminal {
     pub(crate) fn new(run: &Run) -> Self {
-        Self { console: run.console.clone(), interrupted: Arc::clone(&run.interrupted), turn: Mutex::new(()) }
+        Self { console: run.console.clone(), interrupted: Arc::clone(&run.interrupted), turn: Arc::clone(&run.asking) }
     }
 
     async fn answer(&self, request: ElicitRequestParams, context: RequestContext) -> HandlerResult<ElicitResult> {

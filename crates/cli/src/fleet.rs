@@ -117,7 +117,11 @@ impl Fleet {
         result
     }
 
-    fn members(&self, selected: &HashSet<String>) -> Result<Vec<Member>, CliError> {
+    /// These servers as members of a hub.
+    ///
+    /// # Errors
+    /// Where options are for one server alone.
+    pub(crate) fn members(&self, selected: &HashSet<String>) -> Result<Vec<Member>, CliError> {
         let global = &self.run.global;
         if let Some(option) = global.stated_for_urls().or_else(|| global.stated_for_programs()) {
             let message = format!("{option} is for one server, and this is about many");

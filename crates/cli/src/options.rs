@@ -1,6 +1,7 @@
 //! The command line, as clap reads it.
 
 mod auth;
+mod chat;
 mod config;
 mod global;
 mod guard;
@@ -18,6 +19,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::auth::{Auth, AuthCommand, Login};
+pub(crate) use self::chat::{ApproveChoice, Chat};
 pub(crate) use self::config::{Add, Config, ConfigCommand, Export, Import, Remove, ScopeChoice, Trust};
 pub(crate) use self::global::{Format, Global, InheritEnv, TransportChoice};
 pub(crate) use self::guard::{Accept, Answers, AuditCommand, AuditOptions, Decide, Explain, Guard, GuardCommand};
@@ -39,6 +41,7 @@ program that speaks MCP on its standard input and output, behind -- or with --st
   bowline add tickets https://tickets.example/mcp -H \"X-Key: env:TICKETS_KEY\"
   bowline tickets.list_tickets status=open
   bowline search \"open an issue\"
+  bowline chat -p \"what is open?\" --model anthropic/NAME
 
 Exit codes: 0 fine, 1 unexpected, 2 usage, 3 authorization needed, 4 cannot connect,
 5 the tool failed or is unknown, 6 denied by policy or configuration or found by a scan, 7 timeout,
@@ -110,6 +113,9 @@ pub(crate) enum Command {
     /// Calls a tool
     #[command(override_usage = "bowline call [OPTIONS] [SERVER] <TOOL> [ARGUMENT]... [-- <COMMAND>...]")]
     Call(Call),
+    /// Talks with a model that uses the tools of servers
+    #[command(override_usage = "bowline chat [OPTIONS] [SERVER]... [-- <COMMAND>...]")]
+    Chat(Chat),
     /// Reads a resource
     #[command(override_usage = "bowline read [OPTIONS] [SERVER] <URI> [-- <COMMAND>...]")]
     Read(Read),

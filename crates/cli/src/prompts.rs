@@ -11,6 +11,9 @@ pub(crate) trait Prompts {
     /// A line of text, which the field accepts.
     fn line(&mut self, field: &Field, label: &str, help: Option<&str>, start: &str) -> Result<String, InquireError>;
 
+    /// A line of text, whatever it is.
+    fn text(&mut self, label: &str, help: Option<&str>, start: &str) -> Result<String, InquireError>;
+
     /// Yes or no.
     fn yes(&mut self, label: &str, help: Option<&str>, start: Option<bool>) -> Result<bool, InquireError>;
 
@@ -43,6 +46,12 @@ impl Prompts for Inquire {
         let mut prompt = Text::new(label).with_initial_value(start);
         prompt.help_message = help;
         prompt.with_validator(move |text: &str| Ok(verdict(rule.parse(text)))).prompt()
+    }
+
+    fn text(&mut self, label: &str, help: Option<&str>, start: &str) -> Result<String, InquireError> {
+        let mut prompt = Text::new(label).with_initial_value(start);
+        prompt.help_message = help;
+        prompt.prompt()
     }
 
     fn yes(&mut self, label: &str, help: Option<&str>, start: Option<bool>) -> Result<bool, InquireError> {
@@ -144,7 +153,11 @@ pub(crate) mod tests {
     }
 
     impl Prompts for Scripted {
-        fn line(&mut self, _: &Field, label: &str, _: Option<&str>, start: &str) -> Result<String, InquireError> {
+        fn line(&mut self, _: &Field, label: &str, help: Option<&str>, start: &str) -> Result<String, InquireError> {
+            self.text(label, help, start)
+        }
+
+        fn text(&mut self, label: &str, _: Option<&str>, start: &str) -> Result<String, InquireError> {
             match self.next(label, start, &[])? {
                 Said::Line(text) => Ok(text.to_owned()),
                 other => panic!("{label}: {other:?}"),

@@ -67,6 +67,51 @@ pub(crate) fn json(valid: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Text that comes in pieces, cut anywhere: what could be harmless or not by what comes next is held back until then.
+#[derive(Debug, Default)]
+pub(crate) struct Pieces(String);
+
+/// How much is held back at most, in bytes. A longer sequence is none that a terminal should see.
+const MOST_HELD: usize = 256;
+
+impl Pieces {
+    /// Takes a piece, and gives what can be made harmless by itself.
+    pub(crate) fn push(&mut self, piece: &str) -> String {
+        self.0.push_str(piece);
+        let mut cut = self.0.len();
+        // An escape sequence may go on, up to the end of its line.
+        if let Some(at) = self.0.rfind('\u{1b}').filter(|at| !self.0.get(*at..).unwrap_or_default().contains('\n')) {
+            cut = at;
+        }
+        // A line break may follow; a letter or an emoji may be joined with the next one, and be joined already.
+        let mut behind = self.0.get(..cut).unwrap_or_default().char_indices().rev().peekable();
+        while let Some((at, c)) = behind.next() {
+            if c.is_ascii() && c != '\r' {
+                break;
+            }
+            cut = at;
+            let is_joined = is_joiner(c) || behind.peek().is_some_and(|(_, before)| is_joiner(*before));
+            if !is_joined {
+                break;
+            }
+        }
+        if self.0.len() - cut > MOST_HELD {
+            cut = self.0.len();
+        }
+        let rest = self.0.split_off(cut);
+        std::mem::replace(&mut self.0, rest)
+    }
+
+    /// Gives what was held back: nothing comes after it.
+    pub(crate) fn finish(&mut self) -> String {
+        std::mem::take(&mut self.0)
+    }
+}
+
+const fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
+}
+
 fn is_harmful(c: char) -> bool {
     Hidden::of(c).is_some()
 }
@@ -100,6 +145,35 @@ mod tests {
         assert_eq!(text("50%\rdone\r\n"), "50%\\u{d}done\n");
         assert!(!text("\u{8}\u{8}x\u{7f}").contains(['\u{8}', '\u{7f}']));
         assert_eq!(text("a\u{1b}]0;no end\nb"), "a\nb");
+    }
+
+    #[test]
+    fn pieces_come_to_what_the_whole_would() {
+        for whole in [
+            "plain",
+            "a\u{1b}[31mred\u{1b}[0m b",
+            "👨‍👩‍👧 می‌خواهم 日本語",
+            "a\r\nb\rc",
+            "x\u{1b}]0;title\u{7}y\u{1b}",
+            "a\u{200d}b",
+        ] {
+            let pieces: Vec<String> = whole.chars().map(String::from).collect();
+            for size in 1..=4 {
+                let mut held = Pieces::default();
+                let mut shown: Vec<String> = pieces.chunks(size).map(|piece| held.push(&piece.concat())).collect();
+                shown.push(held.finish());
+                assert_eq!(shown.iter().map(|piece| text(piece)).collect::<String>(), text(whole), "{size} {whole:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn little_is_held_back() {
+        let mut held = Pieces::default();
+        assert_eq!(held.push("hello"), "hello");
+        assert_eq!(held.push("日本"), "日");
+
+        assert!(!held.push(&"x".repeat(1_000)).is_empty() && held.finish().is_empty());
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub(crate) struct Run {
     pub(crate) console: Console,
     /// Told when a person pressed Ctrl-C where it made no signal: in a form.
     pub(crate) interrupted: Arc<Notify>,
+    /// Who has the terminal to ask something: one at a time, whoever it is for.
+    pub(crate) asking: Arc<tokio::sync::Mutex<()>>,
     /// What answers for servers.
     authorizations: Arc<Mutex<Vec<OAuth>>>,
     /// What decides which calls go.
@@ -63,8 +65,8 @@ pub(crate) enum Logs {
 impl Run {
     pub(crate) fn new(global: Global) -> Self {
         let console = Console::new(&global);
-        let (interrupted, authorizations, guarding) = Default::default();
-        Self { global: Arc::new(global), console, interrupted, authorizations, guarding, is_for_many: false }
+        let (interrupted, asking, authorizations, guarding) = Default::default();
+        Self { global: Arc::new(global), console, interrupted, asking, authorizations, guarding, is_for_many: false }
     }
 
     /// The same run, for many servers at once: nobody is asked to log in.

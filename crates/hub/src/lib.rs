@@ -24,6 +24,7 @@ mod search;
 mod seat;
 mod shared;
 mod stats;
+mod suggest;
 mod uris;
 mod watch;
 
@@ -46,6 +47,7 @@ pub use reload::Reloaded;
 pub use search::{Loaded, SearchStore};
 pub use search::{SearchField, SearchHit, SearchIndex, SearchQuery, SearchRecord};
 pub use stats::{CallStats, NamedStats, Outcome, ServerSnapshot, ServerStats, Stats, StatsFeed, StatsSnapshot, Times};
+pub use suggest::nearest;
 pub use watch::ResourceWatch;
 
 /// The examples of the book's chapter.

@@ -113,14 +113,36 @@ impl Naming {
     /// The exposed names of all tools of a member, in the order in which they came. The names differ from one another
     /// as long as the tools' own do.
     pub(crate) fn exposed<'t>(&self, part: &str, member: &str, tools: impl Iterator<Item = &'t str>) -> Vec<Arc<str>> {
-        let head = format!("{part}{}", self.separator);
+        self.apart(&format!("{part}{}", self.separator), member, tools, |tool| tool.chars().map(fit_char).collect())
+    }
+
+    /// Names that models accept, for names of any kind, in the order in which those came: the same where they are
+    /// accepted as they are. They differ from one another as long as the names do.
+    ///
+    /// ```
+    /// let names = bowline_hub::Naming::default().accepted(["mail__send", "calendar.list", "calendar/list"]);
+    /// assert_eq!(&*names[0], "mail__send");
+    /// assert!(names[1].starts_with("calendar_list_") && names[1] != names[2]);
+    /// ```
+    pub fn accepted<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Vec<Arc<str>> {
+        self.apart("", "", names.into_iter(), fit)
+    }
+
+    /// Names behind a head, fitted, and told apart by a hash where they would be the same.
+    fn apart<'t>(
+        &self,
+        head: &str,
+        member: &str,
+        tools: impl Iterator<Item = &'t str>,
+        fit: impl Fn(&str) -> String,
+    ) -> Vec<Arc<str>> {
         let room = self.max_len.saturating_sub(head.len());
         let tools: Vec<&str> = tools.collect();
         let mut wanted = HashMap::<String, u32>::with_capacity(tools.len());
         let first: Vec<(String, bool)> = tools
             .iter()
             .map(|tool| {
-                let fitted: String = tool.chars().map(fit_char).collect();
+                let fitted = fit(tool);
                 let is_clean = fitted == **tool && !fitted.is_empty() && fitted.len() <= room;
                 let name = if fitted.len() > room { cut(&fitted, room, &[member, tool]) } else { fitted };
                 (name, is_clean)
@@ -363,6 +385,22 @@ mod tests {
                     prop_assert_eq!(forward.whose(part).map(|m| m.as_ref()), Some(member.as_str()));
                     prop_assert!(seen.insert(name));
                 }
+            }
+        }
+
+        #[test]
+        fn accepted_names_are_fit_and_unique_and_the_same_in_any_order(names in names(12), max in 56_usize..=128) {
+            let naming = Naming::default().with_max_len(max);
+            let there = naming.accepted(names.iter().map(String::as_str));
+            let mut back = naming.accepted(names.iter().rev().map(String::as_str));
+            back.reverse();
+            prop_assert_eq!(&there, &back);
+            prop_assert_eq!(there.iter().collect::<HashSet<_>>().len(), names.len());
+            for (name, accepted) in names.iter().zip(&there) {
+                prop_assert!(accepted.len() <= max && accepted.chars().all(is_fit), "{}", accepted);
+                prop_assert!(accepted.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'), "{}", accepted);
+                let is_fine = fit(name) == *name && name.len() <= max;
+                prop_assert!(!is_fine || **accepted == **name, "{} became {}", name, accepted);
             }
         }
 

@@ -6,6 +6,8 @@ pub mod contract;
 pub mod demo;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "llm")]
+pub mod llm;
 #[cfg(feature = "socket")]
 pub mod socket;
 #[cfg(feature = "tls")]

@@ -19,7 +19,8 @@ impl Command {
         // A program that a variable names is a server for every command that says no other.
         let by_name = |server: &Server| !has_program(server) && global.stdio.is_none();
         match self {
-            Self::Demo(_)
+            Self::Chat(_)
+            | Self::Demo(_)
             | Self::Replay(_)
             | Self::Add(_)
             | Self::Remove(_)

@@ -5,6 +5,10 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use bowline_testkit::llm::{MockProvider, MockTurn};
+use tokio::runtime::Runtime;
+
+use crate::chat::PROVIDERS;
 use crate::recording::byte_for_byte;
 use crate::run::{Ran, Server, command};
 
@@ -98,4 +102,57 @@ fn together_servers_are_listed_and_searched_whatever_becomes_of_two_of_them() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "Echo: hi\n"), "{}", ran.stderr);
     let ran = run(&["everything.get-sum", "a=2", "b=3"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+/// A model of each provider, streamed and not, writes with one server of others and reads with another.
+#[test]
+fn together_servers_are_used_by_a_model_in_each_format() {
+    let Some(root) = std::env::var_os("BOWLINE_INTEROP_DIR").map(PathBuf::from) else {
+        println!("skipped: run `cargo xtask interop`");
+        return;
+    };
+    let runtime = Runtime::new().unwrap();
+    let work = Server::new();
+    let place = work.folder().to_str().unwrap();
+    let at = |name: &str| {
+        root.join(format!("servers/{name}/node_modules/.bin/mcp-server-{name}")).to_str().unwrap().to_owned()
+    };
+    let file = work.folder().join("bowline.toml");
+    let config = format!(
+        "[servers.memory]\ncommand = {:?}\nenv = {{ MEMORY_FILE_PATH = '{place}/memory.json' }}\n[servers.filesystem]\ncommand = {:?}\nargs = [{place:?}]\n",
+        at("memory"),
+        at("filesystem"),
+    );
+    std::fs::write(&file, config).unwrap();
+    for provider in PROVIDERS {
+        for way in [&[][..], &["--no-stream"]] {
+            let note = format!("{place}/{provider}{}.txt", way.len());
+            let entity =
+                serde_json::json!({"entities": [{"name": &note, "entityType": "note", "observations": ["written"]}]});
+            let file_of_note = serde_json::json!({"path": &note, "content": "ahoy"});
+            let mock = runtime.block_on(MockProvider::start([
+                MockTurn::calls([
+                    ("filesystem__write_file", file_of_note.to_string()),
+                    ("memory__create_entities", entity.to_string()),
+                ]),
+                MockTurn::call("memory__open_nodes", serde_json::json!({"names": [&note]}).to_string()),
+                MockTurn::say("Written, and noted."),
+            ]));
+            let mock = mock.unwrap();
+            let (model, url) = (format!("{provider}/m"), mock.base_url(provider));
+            let words = ["chat", "-p", "write it down", "--model", &model, "--base-url", &url, "--approve", "all"];
+            let mut command = command(&words);
+            command.args(way).env("BOWLINE_CONFIG", &file).env("BOWLINE_STATE_DIR", work.folder().join("state"));
+            let ran: Ran = command.output().unwrap().into();
+            assert_eq!(
+                (ran.code, ran.stdout.as_str()),
+                (Some(0), "Written, and noted.\n"),
+                "{provider} {}",
+                ran.stderr
+            );
+            assert_eq!(std::fs::read_to_string(&note).unwrap(), "ahoy");
+            assert!(std::fs::read_to_string(work.folder().join("memory.json")).unwrap().contains(&note));
+            assert!(ran.stderr.contains("✓ memory__open_nodes"), "{}", ran.stderr);
+        }
+    }
 }

@@ -1,10 +1,7 @@
 //! Logins: `bowline auth`, and servers that want one.
 
-use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,10 +10,10 @@ use std::thread::JoinHandle;
 
 use bowline_testkit::authority::{AuthServer, AuthSettings, Client, ProtectedServer, ProtectedSettings};
 use bowline_testkit::demo;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tokio::runtime::Runtime;
 
 use crate::run::{Ran, command};
+use crate::terminal::typed;
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
@@ -143,43 +140,15 @@ fn a_login_is_kept_for_other_commands_refreshed_and_given_up() {
 fn on_a_terminal_a_command_asks_whether_to_log_in_and_goes_on() {
     let world = World::new(AuthSettings::default());
     let (program, browser) = world.browser();
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let name = ptsname(&master, Vec::new()).unwrap();
-    let slave = File::options().read(true).write(true).open(OsStr::from_bytes(name.to_bytes())).unwrap();
     let mut command = world.command(&["call", "URL", "echo", "message=hi"]);
-    command.env("BOWLINE_BROWSER", program).env("TERM", "xterm").stdin(slave.try_clone().unwrap()).stderr(slave);
-    let child = command.spawn().unwrap();
-    // Only the child holds the other end now: its end is the terminal's.
-    drop(command);
-    let terminal = std::thread::spawn(move || converse(File::from(master)));
-    let ran: Ran = child.wait_with_output().unwrap().into();
-    let shown = terminal.join().unwrap();
+    command.env("BOWLINE_BROWSER", program);
+    // Up from `decline`, since a page on this machine is warned of.
+    let ran = typed(command, &[("Visit it?", ""), ("decline", "\x1b[A\x1b[A\r")]);
+    let shown = ran.stderr;
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "hi\n"), "{shown}");
     assert!(shown.contains("A login is wanted") && shown.contains("host: "), "{shown}");
     assert!(browser.join().unwrap().contains("Answer received"));
     assert_eq!(world.run(&["call", "URL", "echo", "message=hi"]).stdout, "hi\n", "the login is kept");
-}
-
-/// Chooses to open the browser once that is asked; what was shown until the end.
-fn converse(mut terminal: File) -> String {
-    let (mut shown, mut chosen) = (String::new(), false);
-    let mut bytes = [0; 4096];
-    // A terminal whose other end is closed is an error on Linux.
-    while let Some(read) = terminal.read(&mut bytes).ok().filter(|read| *read > 0) {
-        let piece = String::from_utf8_lossy(&bytes[..read]).into_owned();
-        if piece.contains("\u{1b}[6n") {
-            terminal.write_all(b"\x1b[1;1R").unwrap();
-        }
-        shown += &piece;
-        if !chosen && shown.contains("Visit it?") && shown.contains("decline") {
-            // Up from `decline`, since a page on this machine is warned of.
-            terminal.write_all(b"\x1b[A\x1b[A\r").unwrap();
-            chosen = true;
-        }
-    }
-    shown
 }
 
 #[test]

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod arguments;
 #[cfg(test)]
+mod chat;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod demo;
@@ -31,6 +33,8 @@ mod run;
 mod scan;
 #[cfg(test)]
 mod tasks;
+#[cfg(test)]
+mod terminal;
 #[cfg(test)]
 mod urls;
 #[cfg(test)]

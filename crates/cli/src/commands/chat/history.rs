@@ -1,0 +1,166 @@
+//! Conversations as they are kept: one file each, in the folder for what this command keeps.
+
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bowline::llm::{Conversation, Journal};
+use bowline::transport::BoxFuture;
+
+use crate::exit::{CliError, Code};
+use crate::sanitize;
+use crate::state;
+
+/// How many conversations are kept. The oldest go.
+const MOST: usize = 100;
+/// The largest file that is read, in bytes.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// Where conversations are kept.
+#[derive(Debug, Clone)]
+pub(super) struct History(PathBuf);
+
+/// The file of one conversation. It is there once something was said.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) id: String,
+    path: PathBuf,
+}
+
+impl History {
+    /// The folder of conversations; none where there is no folder for anything.
+    pub(super) fn open() -> Option<Self> {
+        state::folder().map(|folder| Self(folder.join("chats")))
+    }
+
+    /// A file for a new conversation. The oldest make room.
+    pub(super) fn begin(&self) -> Kept {
+        let mut all = self.all();
+        while all.len() >= MOST {
+            // One that cannot be removed stays; the next time it is tried again.
+            let _ = fs::remove_file(self.path(&all.remove(0)));
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        // The ids sort by time; those of one second are told apart by their program.
+        self.kept(&format!("{:010}-{}", now.as_secs(), std::process::id()))
+    }
+
+    /// A conversation that was kept: by its id, or the last one.
+    pub(super) fn find(&self, id: &str) -> Result<(Kept, Conversation), CliError> {
+        let all = self.all();
+        let id = match id {
+            "last" => all.last().map(String::as_str),
+            id => all.iter().map(String::as_str).find(|known| *known == id),
+        };
+        let Some(id) = id else {
+            let last = all.iter().rev().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let hint =
+                if last.is_empty() { "none is kept yet".to_owned() } else { format!("the last ones are {last}") };
+            return Err(CliError::usage("there is no such conversation").hint(hint));
+        };
+        let kept = self.kept(id);
+        let conversation = kept.read()?;
+        Ok((kept, conversation))
+    }
+
+    fn kept(&self, id: &str) -> Kept {
+        Kept { id: id.to_owned(), path: self.path(id) }
+    }
+
+    fn path(&self, id: &str) -> PathBuf {
+        self.0.join(format!("{id}.json"))
+    }
+
+    /// The ids, by when something was said last, the oldest first.
+    fn all(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let mut ids: Vec<(SystemTime, String)> = entries
+            .filter_map(|entry| {
+                let id = entry.file_name().to_str()?.strip_suffix(".json")?.to_owned();
+                let is_ours = id.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+                is_ours.then(|| (entry.metadata().and_then(|of| of.modified()).unwrap_or(UNIX_EPOCH), id))
+            })
+            .collect();
+        ids.sort_unstable();
+        ids.into_iter().map(|(_, id)| id).collect()
+    }
+}
+
+impl Kept {
+    fn read(&self) -> Result<Conversation, CliError> {
+        let fail = |why: String| {
+            CliError::new(Code::Unexpected, format!("the conversation {} cannot be read: {why}", self.id))
+                .hint("bowline chat without --resume begins a new one")
+        };
+        let size = fs::metadata(&self.path).map_err(|error| fail(error.to_string()))?.len();
+        if size > MOST_BYTES {
+            return Err(fail(format!("its file has {size} bytes")));
+        }
+        let bytes = fs::read(&self.path).map_err(|error| fail(error.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|error| fail(sanitize::excerpt(&error.to_string(), 200)))
+    }
+
+    /// Keeps the conversation as it is now.
+    pub(super) async fn keep(&self, conversation: &Conversation) -> Result<(), String> {
+        let bytes = serde_json::to_vec(conversation).map_err(|error| error.to_string())?;
+        let path = self.path.clone();
+        let written = tokio::task::spawn_blocking(move || write(&path, &bytes)).await;
+        written.map_err(|error| error.to_string())?.map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+}
+
+impl Journal for Kept {
+    fn write<'a>(&'a self, conversation: &'a Conversation) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(self.keep(conversation))
+    }
+}
+
+/// Writes a file whole or not at all, for its owner alone: conversations hold what people and servers said.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_conversation_is_found_by_its_id_or_as_the_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let history = History(folder.path().join("chats"));
+        assert!(history.find("last").unwrap_err().hint.unwrap().contains("none is kept yet"));
+        let said = |text: &str| {
+            let mut conversation = Conversation::new();
+            conversation.say(text);
+            conversation
+        };
+        for (id, text) in [("0000000001-7", "old"), ("0000000002-7", "new")] {
+            history.kept(id).keep(&said(text)).await.unwrap();
+        }
+        assert_eq!(history.find("last").unwrap().1, said("new"));
+        assert_eq!(history.find("0000000001-7").unwrap().1, said("old"));
+        let error = history.find("../../etc/passwd").unwrap_err();
+        assert!(error.hint.unwrap().contains("0000000002-7, 0000000001-7"));
+        fs::write(history.path("0000000003-7"), "{").unwrap();
+        assert!(history.find("last").unwrap_err().message.contains("cannot be read"));
+    }
+
+    #[tokio::test]
+    async fn no_more_than_a_hundred_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let history = History(folder.path().to_owned());
+        for n in 0..MOST + 5 {
+            history.kept(&format!("{n:010}-1")).keep(&Conversation::new()).await.unwrap();
+        }
+        history.begin();
+        assert_eq!(history.all().len(), MOST - 1);
+        assert_eq!(history.all()[0], "0000000006-1");
+    }
+}

@@ -1,0 +1,286 @@
+//! A conversation as it is kept from one run to the next, and over the end of a program.
+
+use serde::{Deserialize, Serialize};
+
+use super::bounds::Spent;
+use crate::{Content, Message, ToolCall, ToolResult};
+
+/// The form of what is kept. What a later one wrote is refused.
+const VERSION: u32 = 1;
+/// Of how many artifacts a conversation knows the handles.
+const MOST_ARTIFACTS: usize = 256;
+
+/// A conversation: what was said, which calls are open, and which tools the model knows.
+///
+/// It can be stored at any moment as JSON, also in the middle of calls ([`Journal`](crate::Journal)). When it is read
+/// back, calls that were open get a result that says so: those that may have been sent are never sent again by
+/// themselves.
+///
+/// ```
+/// use bowline_llm::Conversation;
+///
+/// let mut conversation = Conversation::new();
+/// conversation.say("How deep is the harbour?");
+/// let kept = serde_json::to_string(&conversation)?;
+/// let again: Conversation = serde_json::from_str(&kept)?;
+/// assert_eq!(again.messages(), conversation.messages());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
+pub struct Conversation {
+    version: u32,
+    pub(super) messages: Vec<Message>,
+    /// The calls of the last message that have no result yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) open: Vec<OpenCall>,
+    /// The results of its other calls.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) results: Vec<ToolResult>,
+    /// The tools that the model was shown out of many, in the order in which it was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) shown: Vec<String>,
+    /// The tools that a provider refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) refused: Vec<String>,
+    /// What was kept aside of its results, by handle, the newest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) artifacts: Vec<String>,
+    pub(super) spent: Spent,
+}
+
+/// A call without a result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct OpenCall {
+    pub(super) call: ToolCall,
+    /// Whether it may have reached its server.
+    pub(super) sent: bool,
+}
+
+impl OpenCall {
+    /// The result of a call that has no other.
+    pub(super) fn result(&self, cut: Cut) -> ToolResult {
+        let why = match cut {
+            Cut::Cancelled => "the user stopped it",
+            Cut::Ended => "the program ended",
+            Cut::Failed => "the run failed",
+            Cut::TimeUp => "the time was up",
+        };
+        let text = if self.sent {
+            format!(
+                "{why} before a result came. The call may have been carried out, wholly or in part. It was not sent \
+                 again: look at what is there before you repeat it, or ask the user"
+            )
+        } else {
+            format!("not called: {why} before. Call it again if it is still wanted")
+        };
+        ToolResult::error(&self.call, text)
+    }
+}
+
+/// As it is read, before it is known to be whole.
+#[derive(Deserialize)]
+struct Stored {
+    version: u32,
+    #[serde(default)]
+    messages: Vec<Message>,
+    #[serde(default)]
+    open: Vec<OpenCall>,
+    #[serde(default)]
+    results: Vec<ToolResult>,
+    #[serde(default)]
+    shown: Vec<String>,
+    #[serde(default)]
+    refused: Vec<String>,
+    #[serde(default)]
+    artifacts: Vec<String>,
+    #[serde(default)]
+    spent: Spent,
+}
+
+impl TryFrom<Stored> for Conversation {
+    type Error = String;
+
+    fn try_from(stored: Stored) -> Result<Self, String> {
+        let Stored { version, messages, open, results, shown, refused, artifacts, spent } = stored;
+        if version > VERSION {
+            return Err(format!(
+                "the conversation is of version {version}, and this program reads up to {VERSION}; use a newer one"
+            ));
+        }
+        let mut this = Self { version: VERSION, messages, open, results, shown, refused, artifacts, spent };
+        this.settle(Cut::Ended);
+        Ok(this)
+    }
+}
+
+/// Why calls have no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// The run was given up.
+    Cancelled,
+    /// The program ended.
+    Ended,
+    /// The run failed.
+    Failed,
+    /// The run took too long.
+    TimeUp,
+}
+
+impl Default for Conversation {
+    fn default() -> Self {
+        Self {
+            version: VERSION,
+            messages: Vec::new(),
+            open: Vec::new(),
+            results: Vec::new(),
+            shown: Vec::new(),
+            refused: Vec::new(),
+            artifacts: Vec::new(),
+            spent: Spent::default(),
+        }
+    }
+}
+
+impl Conversation {
+    /// A conversation in which nothing was said.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says something, for the next run to answer.
+    pub fn say(&mut self, text: impl Into<String>) {
+        self.add(Content::text(text));
+    }
+
+    /// Adds something to what the person says: text, or media. Several things in a row are one message.
+    pub fn add(&mut self, content: Content) {
+        match self.messages.last_mut() {
+            Some(Message::User(said)) => said.push(content),
+            _ => self.messages.push(Message::User(vec![content])),
+        }
+    }
+
+    /// What was said so far. Each call has its result, whatever became of it.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// What all runs used up together.
+    pub const fn spent(&self) -> &Spent {
+        &self.spent
+    }
+
+    /// The tools that the provider refused, and that are left out since.
+    pub fn refused_tools(&self) -> &[String] {
+        &self.refused
+    }
+
+    /// What the person said last.
+    pub(super) fn question(&self) -> String {
+        let last = self.messages.iter().rev().find_map(|message| match message {
+            Message::User(content) => Some(content),
+            _ => None,
+        });
+        let texts = last.into_iter().flatten().filter_map(|content| match content {
+            Content::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        texts.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Gives each open call a result, so that the history can be sent.
+    pub(super) fn settle(&mut self, cut: Cut) {
+        if self.open.is_empty() && self.results.is_empty() {
+            // A program may have ended between an answer and what follows it.
+            let calls: Vec<ToolCall> =
+                self.messages.last().map(|last| last.calls().cloned().collect()).unwrap_or_default();
+            self.open = calls.into_iter().map(|call| OpenCall { call, sent: false }).collect();
+        }
+        let mut results = std::mem::take(&mut self.results);
+        results.extend(std::mem::take(&mut self.open).iter().map(|open| open.result(cut)));
+        if !results.is_empty() {
+            // In the order of the calls, whatever the order in which they ended.
+            let order: Vec<&str> =
+                self.messages.last().into_iter().flat_map(Message::calls).map(|call| &*call.id).collect();
+            results.sort_by_key(|result| order.iter().position(|id| *id == result.call_id));
+            self.messages.push(Message::Results(results));
+        }
+    }
+
+    /// Notes what was kept aside of a result.
+    pub(super) fn kept(&mut self, handles: Vec<String>) {
+        self.artifacts.extend(handles);
+        let over = self.artifacts.len().saturating_sub(MOST_ARTIFACTS);
+        self.artifacts.drain(..over);
+    }
+
+    /// Notes the calls of an answer.
+    pub(super) fn begin(&mut self, calls: &[ToolCall]) {
+        self.open = calls.iter().map(|call| OpenCall { call: call.clone(), sent: false }).collect();
+    }
+
+    /// Notes that a call is about to be sent.
+    pub(super) fn sends(&mut self, id: &str) {
+        if let Some(open) = self.open.iter_mut().find(|open| open.call.id == id) {
+            open.sent = true;
+        }
+    }
+
+    /// Notes the result of a call.
+    pub(super) fn ended(&mut self, result: ToolResult) {
+        self.open.retain(|open| open.call.id != result.call_id);
+        self.results.push(result);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Arguments, Part};
+
+    fn with_calls() -> Conversation {
+        let mut conversation = Conversation::new();
+        conversation.say("go");
+        let calls = ["a", "b", "c"].map(|id| ToolCall::new(id, "tool", Arguments::read("{}")));
+        conversation.messages.push(Message::Assistant(calls.iter().cloned().map(Part::Call).collect()));
+        conversation.begin(&calls);
+        conversation
+    }
+
+    #[test]
+    fn calls_that_may_have_been_sent_are_told_as_such_and_all_calls_get_a_result() {
+        let mut conversation = with_calls();
+        conversation.sends("a");
+        conversation.ended(ToolResult::text(&ToolCall::new("a", "tool", Arguments::read("")), "fine"));
+        conversation.sends("b");
+        let kept = serde_json::to_string(&conversation).unwrap();
+        let again: Conversation = serde_json::from_str(&kept).unwrap();
+        let Some(Message::Results(results)) = again.messages().last() else { panic!("results") };
+        let said = |at: usize| match &results[at].content[0] {
+            Content::Text(text) => (results[at].call_id.as_str(), results[at].is_error, text.as_str()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(said(0), ("a", false, "fine"));
+        assert!(said(1).0 == "b" && said(1).1 && said(1).2.contains("may have been carried out"));
+        assert!(said(2).0 == "c" && said(2).1 && said(2).2.starts_with("not called"));
+        assert!(again.open.is_empty() && again.results.is_empty());
+    }
+
+    #[test]
+    fn a_history_that_ends_with_calls_of_which_nothing_is_noted_is_settled_too() {
+        let mut conversation = with_calls();
+        conversation.open.clear();
+        let again: Conversation = serde_json::from_str(&serde_json::to_string(&conversation).unwrap()).unwrap();
+        let Some(Message::Results(results)) = again.messages().last() else { panic!("results") };
+        assert_eq!(results.len(), 3);
+        let twice: Conversation = serde_json::from_str(&serde_json::to_string(&again).unwrap()).unwrap();
+        assert_eq!(twice, again);
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_is_refused() {
+        let error = serde_json::from_str::<Conversation>(r#"{"version": 9}"#).unwrap_err();
+        assert!(error.to_string().contains("version 9"), "{error}");
+    }
+}

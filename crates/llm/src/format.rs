@@ -1,0 +1,354 @@
+//! Requests and answers in each provider's format, without I/O.
+
+mod anthropic;
+mod bedrock;
+mod chat;
+mod gemini;
+mod notes;
+mod ollama;
+mod refusal;
+mod responses;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bowline_protocol::excerpt;
+use bowline_transport::Secrets;
+use serde_json::{Map, Value};
+
+use crate::draft::Draft;
+use crate::history;
+use crate::toolbox::Toolbox;
+use crate::{Answer, Event, Format, Loss, ModelError, ModelErrorKind, Request, Target};
+
+#[cfg(feature = "providers")]
+pub(crate) use self::refusal::refusal;
+
+/// The largest answer that is held, in bytes, where nothing else is said.
+pub(crate) const MAX_ANSWER: usize = 32 << 20;
+
+/// A request in a provider's format.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Encoded {
+    /// The body of the request.
+    pub body: Value,
+    /// What the provider cannot be told, beside what schemas lose.
+    pub losses: Vec<String>,
+    target: Target,
+    toolbox: Arc<Toolbox>,
+    turn: usize,
+    max_answer_bytes: usize,
+    /// What the provider is told in confidence, and no error may repeat.
+    secrets: Secrets,
+}
+
+/// Puts a streamed answer together from the provider's events, as they come.
+///
+/// ```
+/// use bowline_llm::{Event, Format, Message, Request, Target};
+///
+/// let target = Target::new(Format::OpenAiChat, "gpt-x");
+/// let mut assembler = target.encode(&Request::new(vec![Message::user("ahoy")]))?.assembler();
+/// assembler.push("", br#"{"choices": [{"delta": {"content": "Ahoy!"}, "finish_reason": "stop"}]}"#)?;
+/// let events = assembler.push("", b"[DONE]")?;
+/// assert!(matches!(&events[..], [Event::Done(answer)] if answer.text() == "Ahoy!"));
+/// # Ok::<(), bowline_llm::ModelError>(())
+/// ```
+pub struct Assembler {
+    draft: Draft,
+    reader: Box<dyn Reader>,
+    secrets: Secrets,
+    is_done: bool,
+}
+
+/// What one format's stream means.
+pub(crate) trait Reader: Send {
+    /// Takes an event. `true` where it was the last one.
+    fn event(&mut self, name: &str, data: &Value, draft: &mut Draft) -> Result<bool, ModelError>;
+
+    /// Whether the stream may end here, without a word.
+    fn may_end(&self) -> bool {
+        false
+    }
+}
+
+impl Target {
+    /// Writes a request in this provider's format.
+    ///
+    /// # Errors
+    /// `Config` where two tools have one name.
+    pub fn encode(&self, request: &Request) -> Result<Encoded, ModelError> {
+        self.encode_with(request, Arc::new(Toolbox::new(self, &request.tools)?))
+    }
+
+    pub(crate) fn encode_with(&self, request: &Request, toolbox: Arc<Toolbox>) -> Result<Encoded, ModelError> {
+        let turns = history::turns(&request.messages);
+        let mut losses = Vec::new();
+        let writing = Writing { target: self, request, toolbox: &toolbox, losses: &mut losses };
+        let mut body = match self.format {
+            Format::Anthropic => anthropic::encode(writing, &turns),
+            Format::OpenAiChat | Format::Mistral => chat::encode(writing, &turns),
+            Format::OpenAiResponses => responses::encode(writing, &turns),
+            Format::Gemini => gemini::encode(writing, &turns),
+            Format::Bedrock => bedrock::encode(writing, &turns),
+            Format::Ollama => ollama::encode(writing, &turns),
+        };
+        body.extend(request.extra.iter().map(|(key, value)| (key.clone(), value.clone())));
+        Ok(Encoded {
+            body: Value::Object(body),
+            losses,
+            target: self.clone(),
+            toolbox,
+            turn: request.messages.len(),
+            max_answer_bytes: MAX_ANSWER,
+            secrets: Secrets::default(),
+        })
+    }
+}
+
+/// What a format needs to write a request.
+pub(crate) struct Writing<'a> {
+    target: &'a Target,
+    request: &'a Request,
+    toolbox: &'a Toolbox,
+    losses: &'a mut Vec<String>,
+}
+
+impl Writing<'_> {
+    fn lose(&mut self, what: &str) {
+        self.losses.push(what.to_owned());
+    }
+}
+
+impl Encoded {
+    /// Sets how large an answer may be, in bytes. Default 32 MiB.
+    #[must_use]
+    pub const fn with_max_answer_bytes(mut self, bytes: usize) -> Self {
+        self.max_answer_bytes = bytes;
+        self
+    }
+
+    /// What each tool's schema lost, with the tool's name in the request.
+    pub fn schema_losses(&self) -> impl Iterator<Item = (&str, &[Loss])> {
+        let all = self.toolbox.tools.iter().map(|tool| (tool.spec.name.as_str(), tool.lowered.losses.as_slice()));
+        all.filter(|(_, losses)| !losses.is_empty())
+    }
+
+    /// The name that the provider knows a tool by.
+    pub fn provider_name(&self, tool: &str) -> String {
+        self.toolbox.wire_name(tool).into_owned()
+    }
+
+    #[cfg(feature = "providers")]
+    pub(crate) fn with_secrets(mut self, secrets: Secrets) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
+    #[cfg(feature = "providers")]
+    pub(crate) fn toolbox(&self) -> &Toolbox {
+        &self.toolbox
+    }
+
+    fn draft(&self) -> Draft {
+        Draft::new(self.target.format, Arc::clone(&self.toolbox), self.turn, self.max_answer_bytes)
+    }
+
+    /// Reads an answer that came whole.
+    ///
+    /// # Errors
+    /// `Unreadable` where it is no answer of this format.
+    pub fn decode(&self, body: &[u8]) -> Result<Answer, ModelError> {
+        self.decode_plain(body).map_err(|error| {
+            // Quotes are cut, so what was told in confidence has to go before: once more, for the message alone.
+            let hidden = self.secrets.hide(&String::from_utf8_lossy(body));
+            if hidden.as_bytes() == body { error } else { self.decode_plain(hidden.as_bytes()).err().unwrap_or(error) }
+        })
+    }
+
+    fn decode_plain(&self, body: &[u8]) -> Result<Answer, ModelError> {
+        let value: Value = serde_json::from_slice(body).map_err(|error| unreadable(body, &error.to_string()))?;
+        let mut draft = self.draft();
+        let is_answer = match self.target.format {
+            Format::Anthropic => anthropic::decode(&value, &mut draft),
+            Format::OpenAiChat | Format::Mistral => chat::decode(&value, &mut draft),
+            Format::OpenAiResponses => responses::decode(&value, &mut draft),
+            Format::Gemini => gemini::decode(&value, &mut draft),
+            Format::Bedrock => bedrock::decode(&value, &mut draft),
+            Format::Ollama => ollama::decode(&value, &mut draft),
+        }?;
+        if is_answer {
+            return Ok(draft.finish());
+        }
+        if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
+            return Err(refusal::in_stream(error));
+        }
+        Err(unreadable(body, "it has not the members of an answer"))
+    }
+
+    /// What puts the streamed answer together.
+    pub fn assembler(&self) -> Assembler {
+        let reader: Box<dyn Reader> = match self.target.format {
+            Format::Anthropic => Box::<anthropic::Stream>::default(),
+            Format::OpenAiChat | Format::Mistral => Box::<chat::Stream>::default(),
+            Format::OpenAiResponses => Box::<responses::Stream>::default(),
+            Format::Gemini => Box::<gemini::Stream>::default(),
+            Format::Bedrock => Box::<bedrock::Stream>::default(),
+            Format::Ollama => Box::<ollama::Stream>::default(),
+        };
+        Assembler { draft: self.draft(), reader, secrets: self.secrets.clone(), is_done: false }
+    }
+}
+
+impl Assembler {
+    /// Takes one event: its name (empty where the format has none) and its data. For Bedrock the name is that of the
+    /// frame's `:event-type`, for Ollama an event is a line.
+    ///
+    /// Nothing comes after [`Event::Done`], whatever is pushed.
+    ///
+    /// # Errors
+    /// What the provider says went wrong, with what came before; `Unreadable` where it is not of the format.
+    pub fn push(&mut self, name: &str, data: &[u8]) -> Result<Vec<Event>, ModelError> {
+        if self.is_done || data.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Vec::new());
+        }
+        if data == b"[DONE]" {
+            return Ok(self.done());
+        }
+        let value: Value = match serde_json::from_slice(data) {
+            Ok(value) => value,
+            Err(error) => {
+                let hidden = self.secrets.hide(&String::from_utf8_lossy(data));
+                return Err(unreadable(hidden.as_bytes(), &error.to_string()).with_partial(self.draft.partial()));
+            }
+        };
+        if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
+            let hidden = self.secrets.hide(&error.to_string());
+            let told = serde_json::from_str(&hidden).unwrap_or_else(|_| error.clone());
+            return Err(refusal::in_stream(&told).with_partial(self.draft.partial()));
+        }
+        match self.reader.event(name, &value, &mut self.draft) {
+            Ok(false) => Ok(self.draft.take_events()),
+            Ok(true) => Ok(self.done()),
+            Err(error) => Err(error.with_partial(self.draft.partial())),
+        }
+    }
+
+    /// Takes the end of the stream.
+    ///
+    /// # Errors
+    /// `Cut` where the answer was not whole, with what came.
+    pub fn end(&mut self) -> Result<Vec<Event>, ModelError> {
+        self.end_by("the model's answer ended in the middle; ask again")
+    }
+
+    /// The same, with what to say where it was not whole.
+    pub(crate) fn end_by(&mut self, why: &str) -> Result<Vec<Event>, ModelError> {
+        if self.is_done {
+            return Ok(Vec::new());
+        }
+        if self.reader.may_end() {
+            return Ok(self.done());
+        }
+        Err(ModelError::new(ModelErrorKind::Cut, why).with_partial(self.draft.partial()))
+    }
+
+    /// What came so far, for an error.
+    #[cfg(feature = "providers")]
+    pub(crate) fn partial(&mut self) -> Answer {
+        self.draft.partial()
+    }
+
+    /// Whether the answer is whole.
+    pub const fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    fn done(&mut self) -> Vec<Event> {
+        self.is_done = true;
+        let answer = self.draft.finish();
+        let mut events = self.draft.take_events();
+        events.push(Event::Done(answer));
+        events
+    }
+}
+
+impl fmt::Debug for Encoded {
+    /// Without the body.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoded").field("target", &self.target).field("losses", &self.losses).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Assembler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assembler").field("is_done", &self.is_done).finish_non_exhaustive()
+    }
+}
+
+fn unreadable(body: &[u8], why: &str) -> ModelError {
+    let shown = excerpt(&String::from_utf8_lossy(body.get(..400).unwrap_or(body)), 200);
+    let why = excerpt(why, 200);
+    ModelError::new(
+        ModelErrorKind::Unreadable,
+        format!("the provider's answer cannot be read ({why}): {shown}; check the address and the model"),
+    )
+}
+
+/// A text member; empty where there is none.
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(value: &Value, pointer: &str) -> u64 {
+    value.pointer(pointer).and_then(Value::as_u64).unwrap_or_default()
+}
+
+fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A text that a member may have, for `Option`s.
+fn named(value: &Value, key: &str) -> Option<String> {
+    value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// Arguments that came as an object, or as its text.
+fn arguments(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    }
+}
+
+/// The parts of a JSON object that are there.
+fn object<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
+    members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// The names of tools that the history calls, where the request has none at all: some providers refuse that.
+fn names_called(writing: &Writing<'_>, turns: &[history::Turn<'_>]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    if !writing.toolbox.tools.is_empty() {
+        return names;
+    }
+    for call in turns.iter().flat_map(|turn| history::calls(Some(turn))) {
+        let name = writing.toolbox.wire_name(&call.name);
+        if !names.iter().any(|known| *known == name) {
+            names.push(name.into_owned());
+        }
+    }
+    names
+}
+
+/// An id of letters, digits, `_` and `-`, at most 64, as most providers want it.
+fn fitted_id(id: &str) -> std::borrow::Cow<'_, str> {
+    let is_fit =
+        !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    if is_fit { id.into() } else { format!("call_{}", crate::hash::word(id, 24)).into() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,297 @@
+//! Amazon Bedrock's Converse.
+
+use serde_json::{Map, Value, json};
+
+use super::{Reader, Writing, notes, number, object, text};
+use crate::draft::{Draft, Key};
+use crate::history::Turn;
+use crate::message::{Content, Media, MediaKind, Opaque, Part, ToolResult};
+use crate::{Format, ModelError, Stop, ToolChoice};
+
+const FORMAT: Format = Format::Bedrock;
+
+pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
+    let request = writing.request;
+    let messages: Vec<Value> = turns.iter().map(|turn| message(&writing, turn)).collect();
+    let mut body = object([("messages", json!(messages))]);
+    if let Some(system) = request.system.as_deref().filter(|text| !text.trim().is_empty()) {
+        let mut blocks = vec![json!({ "text": system })];
+        if request.cache {
+            blocks.push(cache_point());
+        }
+        body.insert("system".to_owned(), json!(blocks));
+    }
+    let mut config = Map::new();
+    config.extend(request.max_tokens.map(|tokens| ("maxTokens".to_owned(), json!(tokens))));
+    config.extend(request.temperature.map(|temperature| ("temperature".to_owned(), json!(temperature))));
+    if !request.stop_sequences.is_empty() {
+        config.insert("stopSequences".to_owned(), json!(request.stop_sequences));
+    }
+    if !config.is_empty() {
+        body.insert("inferenceConfig".to_owned(), json!(config));
+    }
+    let tools = tools(&writing, turns);
+    if !tools.is_empty() {
+        let mut config = object([("tools", json!(tools))]);
+        match &request.tool_choice {
+            ToolChoice::Auto => {}
+            // There is no other way to say it: the tools stay, since the history may have calls.
+            ToolChoice::None => writing.lose("that no tool is to be called: the format cannot say it"),
+            ToolChoice::Required => drop(config.insert("toolChoice".to_owned(), json!({ "any": {} }))),
+            ToolChoice::Tool(name) => {
+                let name = writing.toolbox.wire_name(name);
+                config.insert("toolChoice".to_owned(), json!({ "tool": { "name": name } }));
+            }
+        }
+        body.insert("toolConfig".to_owned(), json!(config));
+        if request.one_call_at_a_time {
+            writing.lose("one call at a time: the format cannot say it");
+        }
+    }
+    body
+}
+
+fn cache_point() -> Value {
+    json!({ "cachePoint": { "type": "default" } })
+}
+
+fn tools(writing: &Writing<'_>, turns: &[Turn<'_>]) -> Vec<Value> {
+    // Where no tool is to be called, none is sent, unless the history has calls.
+    let called = super::names_called(writing, turns);
+    let has_calls = turns.iter().any(|turn| !crate::history::calls(Some(turn)).is_empty());
+    if writing.request.tool_choice == ToolChoice::None && !has_calls {
+        return Vec::new();
+    }
+    let mut tools: Vec<Value> = writing
+        .toolbox
+        .tools
+        .iter()
+        .map(|tool| {
+            let mut told =
+                object([("name", json!(*tool.wire)), ("inputSchema", json!({ "json": tool.lowered.schema }))]);
+            // An empty one is refused.
+            if !tool.spec.description.is_empty() {
+                told.insert("description".to_owned(), json!(tool.spec.description));
+            }
+            if tool.lowered.is_strict {
+                told.insert("strict".to_owned(), json!(true));
+            }
+            json!({ "toolSpec": told })
+        })
+        .collect();
+    for name in called {
+        let schema = json!({ "json": { "type": "object", "properties": {} } });
+        tools.push(json!({ "toolSpec": { "name": name, "description": "No longer there.", "inputSchema": schema } }));
+    }
+    if writing.request.cache && !tools.is_empty() {
+        tools.push(cache_point());
+    }
+    tools
+}
+
+fn message(writing: &Writing<'_>, turn: &Turn<'_>) -> Value {
+    match turn {
+        Turn::User { results, content } => {
+            let mut names = 0;
+            let mut blocks: Vec<Value> = results.iter().map(|given| result(writing, given, &mut names)).collect();
+            blocks.extend(content.iter().map(|piece| block(writing, piece, false, &mut names)));
+            json!({ "role": "user", "content": blocks })
+        }
+        Turn::Assistant(parts) => {
+            let mut blocks: Vec<Value> = parts.iter().filter_map(|piece| part(writing, piece)).collect();
+            if blocks.is_empty() {
+                blocks.push(json!({ "text": "(nothing)" }));
+            }
+            json!({ "role": "assistant", "content": blocks })
+        }
+    }
+}
+
+fn part(writing: &Writing<'_>, part: &Part) -> Option<Value> {
+    match part {
+        Part::Text { text, .. } => (!text.trim().is_empty()).then(|| json!({ "text": text })),
+        Part::Reasoning { opaque, .. } => opaque.as_ref()?.of(FORMAT).cloned(),
+        Part::Call(call) => Some(json!({ "toolUse": {
+            "toolUseId": super::fitted_id(&call.id), "name": writing.toolbox.wire_name(&call.name),
+            "input": notes::object(&call.arguments),
+        } })),
+        Part::Media(media) => Some(json!({ "text": notes::note(media) })),
+        Part::Opaque(opaque) => opaque.of(FORMAT).cloned(),
+    }
+}
+
+fn result(writing: &Writing<'_>, result: &ToolResult, names: &mut usize) -> Value {
+    // Other models behind it do not know the status.
+    let knows_status = writing.target.model.contains("claude") || writing.target.model.contains("nova");
+    let mut content: Vec<Value> = result.content.iter().map(|piece| block(writing, piece, true, names)).collect();
+    if result.is_error && !knows_status {
+        content.insert(0, json!({ "text": "Error:" }));
+    }
+    let mut told = object([("toolUseId", json!(super::fitted_id(&result.call_id))), ("content", json!(content))]);
+    if knows_status {
+        told.insert("status".to_owned(), json!(if result.is_error { "error" } else { "success" }));
+    }
+    json!({ "toolResult": told })
+}
+
+fn block(writing: &Writing<'_>, content: &Content, in_result: bool, names: &mut usize) -> Value {
+    let features = &writing.target.features;
+    match content {
+        // It takes objects alone there.
+        Content::Json(raw) if in_result && raw.kind() == bowline_protocol::JsonKind::Object => {
+            json!({ "json": raw.to_value() })
+        }
+        Content::Media(media) if media.kind() == MediaKind::Image && features.images => {
+            let format = media.mime_type.strip_prefix("image/").unwrap_or("png");
+            json!({ "image": { "format": format, "source": { "bytes": media.data } } })
+        }
+        Content::Media(media) if media.mime_type == "application/pdf" && features.documents => {
+            *names += 1;
+            let name = document_name(media, *names);
+            json!({ "document": { "format": "pdf", "name": name, "source": { "bytes": media.data } } })
+        }
+        other => json!({ "text": notes::text(other) }),
+    }
+}
+
+/// A name of letters, digits, single spaces and `-()[]`, the same for no two documents.
+fn document_name(media: &Media, n: usize) -> String {
+    let name = notes::file_name(media);
+    let stem = name.strip_suffix(".pdf").unwrap_or(&name);
+    let fit = |c: char| if c.is_ascii_alphanumeric() || "-()[]".contains(c) { c } else { ' ' };
+    let fitted: String = stem.chars().map(fit).collect();
+    let fitted = fitted.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{} ({n})", if fitted.is_empty() { "document" } else { &fitted })
+}
+
+fn stop(reason: &str) -> Option<Stop> {
+    Some(match reason {
+        "" => return None,
+        "end_turn" => Stop::EndTurn,
+        "tool_use" => Stop::ToolCalls,
+        "max_tokens" => Stop::MaxTokens,
+        "stop_sequence" => Stop::StopSequence,
+        "guardrail_intervened" | "content_filtered" => Stop::Refusal,
+        "model_context_window_exceeded" => Stop::ContextFull,
+        "malformed_tool_use" | "malformed_model_output" => Stop::MalformedCall,
+        other => Stop::Other(other.to_owned()),
+    })
+}
+
+fn count(usage: &Value, draft: &mut Draft) {
+    let (cached, written) = (number(usage, "/cacheReadInputTokens"), number(usage, "/cacheWriteInputTokens"));
+    draft.usage.input_tokens = number(usage, "/inputTokens").saturating_add(cached).saturating_add(written);
+    draft.usage.output_tokens = number(usage, "/outputTokens");
+    draft.usage.cached_input_tokens = cached;
+    draft.usage.cache_write_tokens = written;
+}
+
+pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
+    let Some(content) = value.pointer("/output/message/content").and_then(Value::as_array) else { return Ok(false) };
+    for (key, block) in (0..).zip(content) {
+        if let Some(said) = block.get("text").and_then(Value::as_str) {
+            draft.text(key, said)?;
+        } else if let Some(call) = block.get("toolUse") {
+            draft.begin_call(key, text(call, "toolUseId"), text(call, "name"))?;
+            draft.arguments(key, &super::arguments(call.get("input")))?;
+        } else if let Some(thought) = block.pointer("/reasoningContent/reasoningText") {
+            draft.reasoning(key, text(thought, "text"))?;
+            draft.opaque(key, |value| *value = block.clone());
+        } else {
+            draft.part(Part::Opaque(Opaque::new(FORMAT, block.clone())))?;
+        }
+        draft.close(key);
+    }
+    draft.stop = stop(text(value, "stopReason"));
+    if let Some(usage) = value.get("usage") {
+        count(usage, draft);
+    }
+    Ok(true)
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    has_stopped: bool,
+}
+
+impl Reader for Stream {
+    fn event(&mut self, name: &str, data: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
+        // Without a frame's header the member itself is the name.
+        let named = data
+            .as_object()
+            .filter(|members| name.is_empty() && members.len() == 1)
+            .and_then(|members| members.iter().next());
+        let (name, data) = named.map_or((name, data), |(name, data)| (name.as_str(), data));
+        let key = number(data, "/contentBlockIndex");
+        match name {
+            "contentBlockStart" => {
+                if let Some(call) = data.pointer("/start/toolUse") {
+                    draft.begin_call(key, text(call, "toolUseId"), text(call, "name"))?;
+                }
+            }
+            "contentBlockDelta" => delta(key, data.get("delta").unwrap_or(&Value::Null), draft)?,
+            "contentBlockStop" => draft.close(key),
+            "messageStop" => {
+                draft.stop = stop(text(data, "stopReason"));
+                self.has_stopped = true;
+            }
+            "metadata" => {
+                if let Some(usage) = data.get("usage") {
+                    count(usage, draft);
+                }
+                return Ok(self.has_stopped);
+            }
+            name if name.ends_with("Exception") => return Err(super::refusal::in_stream(&with_type(name, data))),
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    fn may_end(&self) -> bool {
+        self.has_stopped
+    }
+}
+
+/// What an exception says, with its name.
+fn with_type(name: &str, data: &Value) -> Value {
+    let said = ["message", "originalMessage"].iter().map(|key| text(data, key)).find(|said| !said.is_empty());
+    json!({ "type": name, "message": said.unwrap_or(name) })
+}
+
+fn delta(key: Key, delta: &Value, draft: &mut Draft) -> Result<(), ModelError> {
+    if let Some(piece) = delta.get("text").and_then(Value::as_str) {
+        return draft.text(key, piece);
+    }
+    if let Some(call) = delta.get("toolUse") {
+        return draft.arguments(key, text(call, "input"));
+    }
+    let Some(thought) = delta.get("reasoningContent") else { return Ok(()) };
+    if let Some(redacted) = thought.get("redactedContent").and_then(Value::as_str) {
+        draft.reasoning(key, "")?;
+        draft.spend(redacted.len())?;
+        draft.opaque(key, |value| *value = json!({ "reasoningContent": { "redactedContent": redacted } }));
+        return Ok(());
+    }
+    let (piece, signature) = (text(thought, "text"), text(thought, "signature"));
+    draft.reasoning(key, piece)?;
+    draft.spend(signature.len())?;
+    draft.opaque(key, |value| {
+        if value.is_null() {
+            *value = json!({ "reasoningContent": { "reasoningText": { "text": "" } } });
+        }
+        for (name, more) in [("text", piece), ("signature", signature)] {
+            let Some(inner) = value.pointer_mut("/reasoningContent/reasoningText").and_then(Value::as_object_mut)
+            else {
+                return;
+            };
+            if more.is_empty() {
+                continue;
+            }
+            match inner.get_mut(name) {
+                Some(Value::String(text)) => text.push_str(more),
+                _ => drop(inner.insert(name.to_owned(), json!(more))),
+            }
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,397 @@
+//! OpenAI's Chat Completions, and Mistral's, which are nearly the same.
+
+use serde_json::{Map, Value, json};
+
+use super::{Reader, Writing, list, named, notes, number, object, text};
+use crate::draft::{Draft, Key};
+use crate::history::Turn;
+use crate::message::{Content, MediaKind, Part, ToolResult};
+use crate::{Format, ModelError, Stop, ToolChoice, Usage};
+
+/// The key of all text, and of all that is thought: there is one of each.
+const TEXT: Key = Key::MAX - 1;
+const THOUGHT: Key = Key::MAX - 2;
+
+pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
+    let (request, target) = (writing.request, writing.target);
+    let is_mistral = target.format == Format::Mistral;
+    let mut messages = Vec::new();
+    if let Some(system) = request.system.as_deref().filter(|text| !text.trim().is_empty()) {
+        messages.push(json!({ "role": "system", "content": system }));
+    }
+    for turn in turns {
+        match turn {
+            Turn::User { results, content } => user(&writing, results, content, &mut messages),
+            Turn::Assistant(parts) => messages.push(assistant(&writing, parts)),
+        }
+    }
+    let mut body = object([("model", json!(target.model)), ("messages", json!(messages))]);
+    if let Some(tokens) = request.max_tokens {
+        // OpenAI's own models of today know no other; those that are compatible know the older one.
+        let key = if is_mistral || target.compatible { "max_tokens" } else { "max_completion_tokens" };
+        body.insert(key.to_owned(), json!(tokens));
+    }
+    if let Some(temperature) = request.temperature {
+        body.insert("temperature".to_owned(), json!(temperature));
+    }
+    if !request.stop_sequences.is_empty() {
+        body.insert("stop".to_owned(), json!(request.stop_sequences));
+    }
+    if target.stream {
+        body.insert("stream".to_owned(), json!(true));
+        if !is_mistral {
+            body.insert("stream_options".to_owned(), json!({ "include_usage": true }));
+        }
+    }
+    if !writing.toolbox.tools.is_empty() {
+        let cuts = cuts(&mut writing);
+        let tools: Vec<Value> = writing
+            .toolbox
+            .tools
+            .iter()
+            .map(|tool| json!({ "type": "function", "function": function(tool, cuts) }))
+            .collect();
+        body.insert("tools".to_owned(), json!(tools));
+        let choice = match &request.tool_choice {
+            ToolChoice::Auto => None,
+            ToolChoice::None => Some(json!("none")),
+            ToolChoice::Required => Some(json!(if is_mistral { "any" } else { "required" })),
+            ToolChoice::Tool(name) => {
+                Some(json!({ "type": "function", "function": { "name": writing.toolbox.wire_name(name) } }))
+            }
+        };
+        body.extend(choice.map(|choice| ("tool_choice".to_owned(), choice)));
+        if request.one_call_at_a_time {
+            body.insert("parallel_tool_calls".to_owned(), json!(false));
+        }
+    } else if request.tool_choice != ToolChoice::Auto && request.tool_choice != ToolChoice::None {
+        writing.lose("the tool choice: there are no tools");
+    }
+    body
+}
+
+/// A function, as both of OpenAI's formats have it.
+pub(super) fn function(tool: &crate::toolbox::Fitted, cuts: bool) -> Map<String, Value> {
+    let mut told = object([("name", json!(*tool.wire)), ("parameters", tool.lowered.schema.clone())]);
+    if !tool.spec.description.is_empty() {
+        told.insert("description".to_owned(), json!(described(&tool.spec.description, cuts)));
+    }
+    if tool.lowered.is_strict {
+        told.insert("strict".to_owned(), json!(true));
+    }
+    told
+}
+
+/// How long descriptions may be with OpenAI itself, in characters.
+const DESCRIBED: usize = 1024;
+
+/// Whether descriptions are cut, which is told.
+pub(super) fn cuts(writing: &mut Writing<'_>) -> bool {
+    let cuts = writing.target.format != Format::Mistral && !writing.target.compatible;
+    let is_long = |text: &str| text.len() > DESCRIBED && text.chars().nth(DESCRIBED).is_some();
+    for tool in writing.toolbox.tools.iter().filter(|tool| cuts && is_long(&tool.spec.description)) {
+        writing.losses.push(format!("the end of the description of {}: it may have {DESCRIBED} characters", tool.wire));
+    }
+    cuts
+}
+
+fn described(text: &str, cuts: bool) -> std::borrow::Cow<'_, str> {
+    match text.char_indices().nth(DESCRIBED).filter(|_| cuts) {
+        None => text.into(),
+        Some(_) => {
+            let end = text.char_indices().nth(DESCRIBED - 1).map_or(text.len(), |(at, _)| at);
+            format!("{}\u{2026}", text.get(..end).unwrap_or(text)).into()
+        }
+    }
+}
+
+/// The id as the provider takes it: Mistral's are nine letters and digits.
+fn id<'i>(writing: &Writing<'_>, id: &'i str) -> std::borrow::Cow<'i, str> {
+    if writing.target.format != Format::Mistral {
+        return super::fitted_id(id);
+    }
+    let is_fit = id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_fit { id.into() } else { crate::hash::word(id, 9).into() }
+}
+
+fn user(
+    writing: &Writing<'_>,
+    results: &[std::borrow::Cow<'_, ToolResult>],
+    content: &[std::borrow::Cow<'_, Content>],
+    messages: &mut Vec<Value>,
+) {
+    let is_mistral = writing.target.format == Format::Mistral;
+    let mut chunks = Vec::new();
+    let mut attachments = 0;
+    for result in results {
+        let mut texts = Vec::new();
+        let mut images = Vec::new();
+        for piece in &result.content {
+            match piece {
+                Content::Media(media) => match media_chunk(writing, piece) {
+                    // It takes no message of the person between results and the model's next turn.
+                    Some(chunk) if is_mistral => images.push(chunk),
+                    Some(chunk) => {
+                        attachments += 1;
+                        texts.push(notes::follows(media, attachments));
+                        chunks.push(json!({ "type": "text", "text": notes::attachment(result, attachments) }));
+                        chunks.push(chunk);
+                    }
+                    None => texts.push(notes::note(media)),
+                },
+                other => texts.push(notes::text(other)),
+            }
+        }
+        let text = notes::marked(result, texts.join("\n\n"));
+        let told = if images.is_empty() {
+            json!(text)
+        } else {
+            let mut all = vec![json!({ "type": "text", "text": if text.is_empty() { "(an image)" } else { &text } })];
+            all.append(&mut images);
+            json!(all)
+        };
+        let mut message =
+            object([("role", json!("tool")), ("tool_call_id", json!(id(writing, &result.call_id))), ("content", told)]);
+        if is_mistral {
+            message.insert("name".to_owned(), json!(writing.toolbox.wire_name(&result.name)));
+        }
+        messages.push(Value::Object(message));
+    }
+    if is_mistral && !results.is_empty() && !content.is_empty() {
+        // Nor does the person speak right after results there.
+        messages.push(json!({ "role": "assistant", "content": "I have the results." }));
+    }
+    let is_text = chunks.is_empty() && content.iter().all(|piece| !matches!(**piece, Content::Media(_)));
+    if is_text {
+        if !content.is_empty() {
+            let texts: Vec<String> = content.iter().map(|piece| notes::text(piece)).collect();
+            messages.push(json!({ "role": "user", "content": texts.join("\n\n") }));
+        }
+        return;
+    }
+    for piece in content {
+        chunks
+            .push(media_chunk(writing, piece).unwrap_or_else(|| json!({ "type": "text", "text": notes::text(piece) })));
+    }
+    messages.push(json!({ "role": "user", "content": chunks }));
+}
+
+/// Media as a message of the person has them; none where it is no such thing, or the model does not take it.
+fn media_chunk(writing: &Writing<'_>, content: &Content) -> Option<Value> {
+    let Content::Media(media) = content else { return None };
+    let features = &writing.target.features;
+    match media.kind() {
+        MediaKind::Image if features.images => {
+            let url = notes::data_url(media);
+            let is_mistral = writing.target.format == Format::Mistral;
+            Some(
+                json!({ "type": "image_url", "image_url": if is_mistral { json!(url) } else { json!({ "url": url }) } }),
+            )
+        }
+        MediaKind::Audio if features.audio => {
+            let format = match media.mime_type.as_str() {
+                "audio/wav" | "audio/x-wav" => "wav",
+                "audio/mpeg" | "audio/mp3" => "mp3",
+                _ => return None,
+            };
+            if writing.target.format == Format::Mistral {
+                return Some(json!({ "type": "input_audio", "input_audio": media.data }));
+            }
+            Some(json!({ "type": "input_audio", "input_audio": { "data": media.data, "format": format } }))
+        }
+        MediaKind::Document if features.documents && media.mime_type == "application/pdf" => Some(json!({
+            "type": "file", "file": { "filename": notes::file_name(media), "file_data": notes::data_url(media) },
+        })),
+        _ => None,
+    }
+}
+
+fn assistant(writing: &Writing<'_>, parts: &[&Part]) -> Value {
+    let (mut texts, mut calls) = (Vec::new(), Vec::new());
+    for part in parts {
+        match part {
+            Part::Text { text, .. } => texts.push(text.clone()),
+            Part::Media(media) => texts.push(notes::note(media)),
+            Part::Call(call) => {
+                let mut told = object([
+                    ("id", json!(id(writing, &call.id))),
+                    ("type", json!("function")),
+                    (
+                        "function",
+                        json!({
+                            "name": writing.toolbox.wire_name(&call.name), "arguments": call.arguments.as_json(),
+                        }),
+                    ),
+                ]);
+                // What compatible servers want back with a call, such as a signature of what was thought.
+                let extra =
+                    call.opaque.as_ref().and_then(|opaque| opaque.of(writing.target.format)).and_then(Value::as_object);
+                told.extend(extra.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
+                calls.push(Value::Object(told));
+            }
+            Part::Reasoning { .. } | Part::Opaque(_) => {}
+        }
+    }
+    let text = texts.join("");
+    let mut message = object([("role", json!("assistant"))]);
+    // A message with neither is refused.
+    let is_silent = text.is_empty() && !calls.is_empty();
+    message.insert(
+        "content".to_owned(),
+        if is_silent { Value::Null } else { json!(if text.is_empty() { "(nothing)" } else { &text }) },
+    );
+    if !calls.is_empty() {
+        message.insert("tool_calls".to_owned(), json!(calls));
+    }
+    Value::Object(message)
+}
+
+fn stop(reason: &str) -> Option<Stop> {
+    Some(match reason {
+        "" => return None,
+        "stop" => Stop::EndTurn,
+        "tool_calls" | "function_call" => Stop::ToolCalls,
+        "length" | "model_length" => Stop::MaxTokens,
+        "content_filter" => Stop::Refusal,
+        other => Stop::Other(other.to_owned()),
+    })
+}
+
+fn count(usage: &Value, sum: &mut Usage) {
+    sum.input_tokens = number(usage, "/prompt_tokens");
+    sum.output_tokens = number(usage, "/completion_tokens");
+    sum.cached_input_tokens = number(usage, "/prompt_tokens_details/cached_tokens");
+    sum.reasoning_tokens = number(usage, "/completion_tokens_details/reasoning_tokens");
+}
+
+fn head(value: &Value, draft: &mut Draft) {
+    if draft.id.is_none() {
+        draft.id = named(value, "id");
+        draft.model = named(value, "model");
+    }
+    if let Some(usage) = value.get("usage").filter(|usage| usage.is_object()) {
+        count(usage, &mut draft.usage);
+    }
+}
+
+/// The text of a message or of a piece of one: a text, or chunks.
+fn content(value: Option<&Value>, draft: &mut Draft) -> Result<(), ModelError> {
+    match value {
+        Some(Value::String(text)) if !text.is_empty() => draft.text(TEXT, text),
+        Some(Value::Array(chunks)) => {
+            for chunk in chunks {
+                match text(chunk, "type") {
+                    "text" | "output_text" => draft.text(TEXT, text(chunk, "text"))?,
+                    "thinking" => {
+                        for piece in list(chunk, "thinking") {
+                            draft.reasoning(THOUGHT, text(piece, "text"))?;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What compatible servers call what was thought.
+fn thought(message: &Value, draft: &mut Draft) -> Result<(), ModelError> {
+    let piece = ["reasoning_content", "reasoning"].iter().map(|key| text(message, key)).find(|piece| !piece.is_empty());
+    piece.map_or(Ok(()), |piece| draft.reasoning(THOUGHT, piece))
+}
+
+fn keep_extra(key: Key, call: &Value, draft: &mut Draft) {
+    if let Some(extra) = call.get("extra_content").filter(|extra| !extra.is_null()) {
+        draft.opaque(key, |value| *value = json!({ "extra_content": extra }));
+    }
+}
+
+pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
+    let Some(choice) = value.get("choices").and_then(|choices| choices.get(0)) else { return Ok(false) };
+    let Some(message) = choice.get("message") else { return Ok(false) };
+    head(value, draft);
+    thought(message, draft)?;
+    content(message.get("content"), draft)?;
+    if !text(message, "refusal").is_empty() {
+        draft.text(TEXT, text(message, "refusal"))?;
+        draft.stop = Some(Stop::Refusal);
+    }
+    for (key, call) in (0..).zip(list(message, "tool_calls")) {
+        let function = call.get("function").unwrap_or(&Value::Null);
+        draft.begin_call(key, text(call, "id"), text(function, "name"))?;
+        draft.arguments(key, &super::arguments(function.get("arguments")))?;
+        keep_extra(key, call, draft);
+        draft.close(key);
+    }
+    draft.stop = draft.stop.take().or_else(|| stop(text(choice, "finish_reason")));
+    Ok(true)
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    has_stopped: bool,
+    has_refused: bool,
+    /// Where the last piece of a call without an index belonged.
+    last: Key,
+}
+
+impl Reader for Stream {
+    fn event(&mut self, _: &str, data: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
+        head(data, draft);
+        let Some(choice) = data.get("choices").and_then(|choices| choices.get(0)) else { return Ok(false) };
+        let delta = choice.get("delta").or_else(|| choice.get("message")).unwrap_or(&Value::Null);
+        thought(delta, draft)?;
+        content(delta.get("content"), draft)?;
+        if !text(delta, "refusal").is_empty() {
+            draft.text(TEXT, text(delta, "refusal"))?;
+            self.has_refused = true;
+        }
+        for call in list(delta, "tool_calls") {
+            self.call(call, draft)?;
+        }
+        if let Some(stop) = stop(text(choice, "finish_reason")) {
+            draft.stop = Some(if self.has_refused { Stop::Refusal } else { stop });
+            self.has_stopped = true;
+        }
+        Ok(false)
+    }
+
+    fn may_end(&self) -> bool {
+        // Some compatible servers end without a word after the last piece.
+        self.has_stopped
+    }
+}
+
+impl Stream {
+    /// A piece of a call. Pieces belong together by their index; but one with another id or name is another call, since
+    /// some servers give all calls the same index.
+    fn call(&mut self, call: &Value, draft: &mut Draft) -> Result<(), ModelError> {
+        let function = call.get("function").unwrap_or(&Value::Null);
+        let (id, name) = (text(call, "id"), text(function, "name"));
+        let goes_on = |(open, _): (&str, &str)| id.is_empty() || open.is_empty() || open == id;
+        let key = match call.get("index").and_then(Value::as_u64) {
+            Some(index) => index,
+            None if draft.open_call(self.last).is_none_or(goes_on) => self.last,
+            None => self.last.saturating_add(1),
+        };
+        self.last = key;
+        let is_new = match draft.open_call(key) {
+            None => true,
+            Some((open_id, open_name)) => {
+                let other_id = !id.is_empty() && !open_id.is_empty() && id != open_id;
+                let other_name = id.is_empty() && open_id.is_empty() && !name.is_empty() && !open_name.is_empty();
+                other_id || other_name
+            }
+        };
+        if is_new {
+            draft.close(key);
+            draft.begin_call(key, id, name)?;
+        } else {
+            draft.name_call(key, id, name);
+        }
+        keep_extra(key, call, draft);
+        draft.arguments(key, &super::arguments(function.get("arguments")))
+    }
+}

@@ -1,0 +1,161 @@
+//! Ollama's own chat.
+
+use serde_json::{Map, Value, json};
+
+use super::{Reader, Writing, list, named, notes, number, object, text};
+use crate::draft::{Draft, Key};
+use crate::history::Turn;
+use crate::message::{Content, MediaKind, Part};
+use crate::{ModelError, Stop, ToolChoice};
+
+const TEXT: Key = Key::MAX - 1;
+const THOUGHT: Key = Key::MAX - 2;
+
+pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
+    let (request, target) = (writing.request, writing.target);
+    let mut messages = Vec::new();
+    if let Some(system) = request.system.as_deref().filter(|text| !text.trim().is_empty()) {
+        messages.push(json!({ "role": "system", "content": system }));
+    }
+    for turn in turns {
+        match turn {
+            Turn::User { results, content } => {
+                for result in results {
+                    let (text, images) = said(&writing, result.content.iter());
+                    let name = writing.toolbox.wire_name(&result.name);
+                    let text = notes::marked(result, text);
+                    messages.push(message(
+                        object([("role", json!("tool")), ("tool_name", json!(name)), ("content", json!(text))]),
+                        images,
+                    ));
+                }
+                if !content.is_empty() {
+                    let (text, images) = said(&writing, content.iter().map(|piece| &**piece));
+                    messages.push(message(object([("role", json!("user")), ("content", json!(text))]), images));
+                }
+            }
+            Turn::Assistant(parts) => messages.push(assistant(&writing, parts)),
+        }
+    }
+    let mut body = object([
+        ("model", json!(target.model)),
+        ("messages", json!(messages)),
+        // It streams where nothing is said.
+        ("stream", json!(target.stream)),
+    ]);
+    let mut options = Map::new();
+    options.extend(request.max_tokens.map(|tokens| ("num_predict".to_owned(), json!(tokens))));
+    options.extend(request.temperature.map(|temperature| ("temperature".to_owned(), json!(temperature))));
+    if !request.stop_sequences.is_empty() {
+        options.insert("stop".to_owned(), json!(request.stop_sequences));
+    }
+    if !options.is_empty() {
+        body.insert("options".to_owned(), json!(options));
+    }
+    match request.tool_choice {
+        ToolChoice::Auto => {}
+        // No tools are sent: it knows no other way.
+        ToolChoice::None => return body,
+        _ => writing.lose("the tool choice: the format has none"),
+    }
+    if request.one_call_at_a_time {
+        writing.lose("one call at a time: the format cannot say it");
+    }
+    if !writing.toolbox.tools.is_empty() {
+        let tools: Vec<Value> = writing.toolbox.tools.iter().map(|tool| json!({
+            "type": "function",
+            "function": { "name": *tool.wire, "description": tool.spec.description, "parameters": tool.lowered.schema },
+        })).collect();
+        body.insert("tools".to_owned(), json!(tools));
+    }
+    body
+}
+
+/// The text of content, and its images where the model takes them.
+fn said<'c>(writing: &Writing<'_>, content: impl Iterator<Item = &'c Content>) -> (String, Vec<Value>) {
+    let (mut texts, mut images) = (Vec::new(), Vec::new());
+    for piece in content {
+        match piece {
+            Content::Media(media) if media.kind() == MediaKind::Image && writing.target.features.images => {
+                images.push(json!(media.data));
+            }
+            other => texts.push(notes::text(other)),
+        }
+    }
+    (texts.join("\n\n"), images)
+}
+
+fn message(mut told: Map<String, Value>, images: Vec<Value>) -> Value {
+    if !images.is_empty() {
+        told.insert("images".to_owned(), json!(images));
+    }
+    Value::Object(told)
+}
+
+fn assistant(writing: &Writing<'_>, parts: &[&Part]) -> Value {
+    let (mut text, mut calls) = (String::new(), Vec::new());
+    for part in parts {
+        match part {
+            Part::Text { text: piece, .. } => text.push_str(piece),
+            Part::Media(media) => text.push_str(&notes::note(media)),
+            Part::Call(call) => calls.push(json!({ "function": {
+                "name": writing.toolbox.wire_name(&call.name), "arguments": notes::object(&call.arguments),
+            } })),
+            Part::Reasoning { .. } | Part::Opaque(_) => {}
+        }
+    }
+    let mut told = object([("role", json!("assistant")), ("content", json!(text))]);
+    if !calls.is_empty() {
+        told.insert("tool_calls".to_owned(), json!(calls));
+    }
+    Value::Object(told)
+}
+
+/// A piece of an answer, or a whole one: both have the same form. `true` where it is the last.
+fn piece(next: &mut Key, value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
+    draft.model = named(value, "model").or(draft.model.take());
+    let message = value.get("message").unwrap_or(&Value::Null);
+    if !text(message, "thinking").is_empty() {
+        draft.reasoning(THOUGHT, text(message, "thinking"))?;
+    }
+    if !text(message, "content").is_empty() {
+        draft.text(TEXT, text(message, "content"))?;
+    }
+    for call in list(message, "tool_calls") {
+        let function = call.get("function").unwrap_or(&Value::Null);
+        draft.begin_call(*next, text(call, "id"), text(function, "name"))?;
+        draft.arguments(*next, &super::arguments(function.get("arguments")))?;
+        draft.close(*next);
+        *next += 1;
+    }
+    if value.get("done") != Some(&Value::Bool(true)) {
+        return Ok(false);
+    }
+    draft.usage.input_tokens = number(value, "/prompt_eval_count");
+    draft.usage.output_tokens = number(value, "/eval_count");
+    draft.stop = Some(match text(value, "done_reason") {
+        "" | "stop" => Stop::EndTurn,
+        "length" => Stop::MaxTokens,
+        other => Stop::Other(other.to_owned()),
+    });
+    Ok(true)
+}
+
+pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
+    if value.get("message").is_none() {
+        return Ok(false);
+    }
+    let _ = piece(&mut 0, value, draft)?;
+    Ok(true)
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    next: Key,
+}
+
+impl Reader for Stream {
+    fn event(&mut self, _: &str, data: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
+        piece(&mut self.next, data, draft)
+    }
+}

@@ -1,0 +1,146 @@
+//! What providers say when they do not answer.
+
+use std::time::Duration;
+
+use bowline_protocol::excerpt;
+use serde_json::Value;
+
+use crate::{ModelError, ModelErrorKind};
+
+/// How much of a provider's message is quoted, in bytes.
+const QUOTED: usize = 400;
+
+/// The error for a status that is no success. `body` is the beginning of what came with it.
+pub(crate) fn refusal(status: u16, body: &[u8], retry_after: Option<Duration>) -> ModelError {
+    let value: Option<Value> = serde_json::from_slice(body).ok();
+    let said = value.as_ref().and_then(message);
+    let code = value.as_ref().map(code).unwrap_or_default();
+    let kind = kind(status, &code, said.as_deref().unwrap_or_default());
+    let is_json = value.is_some();
+    let shown = match said {
+        Some(said) => excerpt(&said, QUOTED),
+        None if body.is_empty() => "without a word".to_owned(),
+        None => readable(body),
+    };
+    let kind =
+        if !is_json && !body.is_empty() && kind == ModelErrorKind::Refused { ModelErrorKind::Unreadable } else { kind };
+    let error =
+        ModelError::new(kind, format!("the provider answered {status}: {shown}{}", advice(kind))).with_status(status);
+    match retry_after {
+        Some(wait) => error.with_retry_after(wait),
+        None => error,
+    }
+}
+
+/// The error that a provider tells in the middle of a stream, or in place of an answer.
+pub(super) fn in_stream(error: &Value) -> ModelError {
+    let said = message(error).unwrap_or_else(|| error.to_string());
+    let code = code(error);
+    let status = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok()).unwrap_or(0);
+    let kind = kind(status, &code, &said);
+    ModelError::new(kind, format!("the provider broke off: {}{}", excerpt(&said, QUOTED), advice(kind)))
+}
+
+fn kind(status: u16, code: &str, said: &str) -> ModelErrorKind {
+    let (code, said) = (code.to_ascii_lowercase(), said.to_ascii_lowercase());
+    let any = |text: &str, words: &[&str]| words.iter().any(|word| text.contains(word));
+    if any(&code, &["insufficient_quota", "billing"]) || any(&said, &["credit balance"]) || status == 402 {
+        return ModelErrorKind::Quota;
+    }
+    // Gemini answers 400 to a wrong key.
+    if any(&code, &["api_key_invalid"])
+        || any(&said, &["api key not valid", "api_key_invalid", "invalid api key", "incorrect api key"])
+    {
+        return ModelErrorKind::Auth;
+    }
+    if any(&code, &["context_length", "request_too_large"])
+        || any(
+            &said,
+            &[
+                "context length",
+                "context window",
+                "prompt is too long",
+                "maximum context",
+                "input is too long",
+                "exceeds the maximum number of tokens",
+            ],
+        )
+        || status == 413
+    {
+        return ModelErrorKind::TooLong;
+    }
+    match status {
+        429 => ModelErrorKind::RateLimited,
+        401 | 403 => ModelErrorKind::Auth,
+        404 => ModelErrorKind::NotFound,
+        503 | 529 => ModelErrorKind::Overloaded,
+        408 | 504 => ModelErrorKind::Timeout,
+        500.. => ModelErrorKind::Server,
+        _ if any(&code, &["rate_limit", "throttl", "resource_exhausted"]) => ModelErrorKind::RateLimited,
+        _ if any(&code, &["overloaded", "unavailable"]) => ModelErrorKind::Overloaded,
+        _ if any(&code, &["authentication", "permission", "accessdenied"]) => ModelErrorKind::Auth,
+        _ if any(&code, &["server_error", "api_error", "internal", "modelstreamerror"]) => ModelErrorKind::Server,
+        0 if any(&code, &["invalid_request", "invalid_argument", "validation"]) => ModelErrorKind::Refused,
+        0 => ModelErrorKind::Server,
+        _ => ModelErrorKind::Refused,
+    }
+}
+
+const fn advice(kind: ModelErrorKind) -> &'static str {
+    match kind {
+        ModelErrorKind::RateLimited | ModelErrorKind::Overloaded | ModelErrorKind::Server => "; try again later",
+        ModelErrorKind::Auth => "; check the key",
+        ModelErrorKind::Quota => "; check the account",
+        ModelErrorKind::NotFound => "; check the model and the address",
+        ModelErrorKind::TooLong => "; send less",
+        ModelErrorKind::Unreadable => "; check the address",
+        _ => "",
+    }
+}
+
+/// What a provider says, in the form that it has.
+fn message(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        // Gemini wraps it in a list in streams.
+        Value::Array(all) => all.first().and_then(message),
+        Value::Object(members) => {
+            if let Some(error) = members.get("error") {
+                return message(error);
+            }
+            let said = ["message", "Message", "detail", "msg"].iter().find_map(|key| members.get(*key))?;
+            Some(said.as_str().map_or_else(|| said.to_string(), str::to_owned))
+        }
+        _ => None,
+    }
+}
+
+fn code(value: &Value) -> String {
+    let inner = if let Value::Array(all) = value { all.first() } else { Some(value) };
+    let inner = inner.map(|value| value.get("error").unwrap_or(value));
+    let words = ["type", "code", "status", "__type"].iter().filter_map(|key| inner?.get(*key)?.as_str());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The text of a page, without its tags.
+fn readable(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body.get(..8192).unwrap_or(body));
+    let is_page = text.trim_start().starts_with('<');
+    if !is_page {
+        return excerpt(&text, 200);
+    }
+    let (mut words, mut is_tag) = (String::new(), false);
+    for c in text.chars() {
+        match c {
+            '<' => is_tag = true,
+            '>' => {
+                is_tag = false;
+                words.push(' ');
+            }
+            c if !is_tag => words.push(c),
+            _ => {}
+        }
+    }
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("a page of HTML, \"{}\"", excerpt(&words, 150))
+}

@@ -1,0 +1,248 @@
+//! OpenAI's Responses.
+
+use serde_json::{Map, Value, json};
+
+use super::{Reader, Writing, list, named, notes, number, object, text};
+use crate::draft::{Draft, Key};
+use crate::history::Turn;
+use crate::message::{Content, MediaKind, Opaque, Part, ToolResult};
+use crate::{Format, ModelError, ModelErrorKind, Stop, ToolChoice};
+
+const FORMAT: Format = Format::OpenAiResponses;
+
+pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
+    let (request, target) = (writing.request, writing.target);
+    let mut input = Vec::new();
+    for turn in turns {
+        match turn {
+            Turn::User { results, content } => {
+                input.extend(results.iter().map(|given| result(&writing, given)));
+                if !content.is_empty() {
+                    let pieces: Vec<Value> = content.iter().map(|piece| chunk(&writing, piece)).collect();
+                    input.push(json!({ "role": "user", "content": pieces }));
+                }
+            }
+            Turn::Assistant(parts) => input.extend(parts.iter().filter_map(|piece| item(&writing, piece))),
+        }
+    }
+    let mut body = object([("model", json!(target.model)), ("input", json!(input)), ("store", json!(false))]);
+    if !target.compatible {
+        // Without a store on their side, what was thought has to come back with the history.
+        body.insert("include".to_owned(), json!(["reasoning.encrypted_content"]));
+    }
+    if let Some(system) = request.system.as_deref().filter(|text| !text.trim().is_empty()) {
+        body.insert("instructions".to_owned(), json!(system));
+    }
+    if let Some(tokens) = request.max_tokens {
+        body.insert("max_output_tokens".to_owned(), json!(tokens));
+    }
+    if let Some(temperature) = request.temperature {
+        body.insert("temperature".to_owned(), json!(temperature));
+    }
+    if !request.stop_sequences.is_empty() {
+        writing.lose("the stop sequences: the format has none");
+    }
+    if target.stream {
+        body.insert("stream".to_owned(), json!(true));
+    }
+    let cuts = super::chat::cuts(&mut writing);
+    let tools = tools(&writing, cuts);
+    if !tools.is_empty() {
+        body.insert("tools".to_owned(), json!(tools));
+        let choice = match &request.tool_choice {
+            ToolChoice::Auto => None,
+            ToolChoice::None => Some(json!("none")),
+            ToolChoice::Required => Some(json!("required")),
+            ToolChoice::Tool(name) => Some(json!({ "type": "function", "name": writing.toolbox.wire_name(name) })),
+        };
+        body.extend(choice.map(|choice| ("tool_choice".to_owned(), choice)));
+        if request.one_call_at_a_time {
+            body.insert("parallel_tool_calls".to_owned(), json!(false));
+        }
+    }
+    body
+}
+
+fn tools(writing: &Writing<'_>, cuts: bool) -> Vec<Value> {
+    let defers = writing.target.features.deferred_tools;
+    let mut tools = Vec::new();
+    for tool in &writing.toolbox.tools {
+        let mut told = super::chat::function(tool, cuts);
+        told.insert("type".to_owned(), json!("function"));
+        // Left out, it would mean strict.
+        told.insert("strict".to_owned(), json!(tool.lowered.is_strict));
+        if let Some(output) = &tool.output {
+            told.insert("output_schema".to_owned(), output.clone());
+        }
+        if defers && tool.spec.deferred {
+            told.insert("defer_loading".to_owned(), json!(true));
+        }
+        tools.push(Value::Object(told));
+    }
+    if defers && writing.toolbox.tools.iter().any(|tool| tool.spec.deferred) {
+        tools.push(json!({ "type": "tool_search" }));
+    }
+    tools
+}
+
+fn item(writing: &Writing<'_>, part: &Part) -> Option<Value> {
+    match part {
+        Part::Text { text, .. } => (!text.is_empty()).then(
+            || json!({ "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": text }] }),
+        ),
+        Part::Reasoning { opaque, .. } => opaque.as_ref()?.of(FORMAT).cloned(),
+        Part::Call(call) => Some(json!({
+            "type": "function_call", "call_id": super::fitted_id(&call.id), "name": writing.toolbox.wire_name(&call.name),
+            "arguments": call.arguments.as_json(),
+        })),
+        Part::Media(media) => Some(json!({
+            "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": notes::note(media) }],
+        })),
+        Part::Opaque(opaque) => opaque.of(FORMAT).cloned(),
+    }
+}
+
+fn result(writing: &Writing<'_>, result: &ToolResult) -> Value {
+    let output = if result.content.iter().any(|piece| matches!(piece, Content::Media(_))) {
+        let mut pieces: Vec<Value> = result.content.iter().map(|piece| chunk(writing, piece)).collect();
+        if result.is_error {
+            pieces.insert(0, json!({ "type": "input_text", "text": "Error:" }));
+        }
+        json!(pieces)
+    } else {
+        let texts: Vec<String> = result.content.iter().map(notes::text).collect();
+        json!(notes::marked(result, texts.join("\n\n")))
+    };
+    json!({ "type": "function_call_output", "call_id": super::fitted_id(&result.call_id), "output": output })
+}
+
+fn chunk(writing: &Writing<'_>, content: &Content) -> Value {
+    let features = &writing.target.features;
+    match content {
+        Content::Media(media) if media.kind() == MediaKind::Image && features.images => {
+            json!({ "type": "input_image", "image_url": notes::data_url(media), "detail": "auto" })
+        }
+        Content::Media(media) if media.mime_type == "application/pdf" && features.documents => {
+            json!({ "type": "input_file", "filename": notes::file_name(media), "file_data": notes::data_url(media) })
+        }
+        other => json!({ "type": "input_text", "text": notes::text(other) }),
+    }
+}
+
+/// An item that is whole. Of a text, only what did not come in pieces before.
+fn whole(key: Key, item: &Value, draft: &mut Draft) -> Result<(), ModelError> {
+    match text(item, "type") {
+        "message" => {
+            if !draft.is_open(key) {
+                for piece in list(item, "content") {
+                    match text(piece, "type") {
+                        "refusal" => {
+                            draft.text(key, text(piece, "refusal"))?;
+                            draft.stop = Some(Stop::Refusal);
+                        }
+                        _ => draft.text(key, text(piece, "text"))?,
+                    }
+                }
+            }
+            draft.close(key);
+            Ok(())
+        }
+        "function_call" => {
+            if !draft.is_open(key) {
+                draft.begin_call(key, text(item, "call_id"), text(item, "name"))?;
+            }
+            draft.whole_arguments(key, &super::arguments(item.get("arguments")))?;
+            draft.close(key);
+            Ok(())
+        }
+        "reasoning" => {
+            if !draft.is_open(key) {
+                draft.reasoning(key, "")?;
+                for piece in list(item, "summary") {
+                    draft.reasoning(key, text(piece, "text"))?;
+                }
+            }
+            draft.spend(text(item, "encrypted_content").len())?;
+            draft.opaque(key, |value| *value = item.clone());
+            draft.close(key);
+            Ok(())
+        }
+        "" => Ok(()),
+        // What the provider's own tools did.
+        _ => draft.part(Part::Opaque(Opaque::new(FORMAT, item.clone()))),
+    }
+}
+
+fn ended(response: &Value, draft: &mut Draft) {
+    draft.id = named(response, "id");
+    draft.model = named(response, "model");
+    if let Some(usage) = response.get("usage") {
+        draft.usage.input_tokens = number(usage, "/input_tokens");
+        draft.usage.output_tokens = number(usage, "/output_tokens");
+        draft.usage.cached_input_tokens = number(usage, "/input_tokens_details/cached_tokens");
+        draft.usage.reasoning_tokens = number(usage, "/output_tokens_details/reasoning_tokens");
+    }
+    if text(response, "status") == "incomplete" {
+        let why = response.pointer("/incomplete_details/reason").and_then(Value::as_str).unwrap_or("incomplete");
+        draft.stop = Some(match why {
+            "max_output_tokens" => Stop::MaxTokens,
+            "content_filter" => Stop::Refusal,
+            other => Stop::Other(other.to_owned()),
+        });
+    }
+}
+
+fn failed(response: &Value) -> ModelError {
+    match response.get("error").filter(|error| !error.is_null()) {
+        Some(error) => super::refusal::in_stream(error),
+        None => ModelError::new(ModelErrorKind::Server, "the provider failed without a word; try again later"),
+    }
+}
+
+pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
+    let Some(output) = value.get("output").and_then(Value::as_array) else { return Ok(false) };
+    if text(value, "status") == "failed" {
+        return Err(failed(value));
+    }
+    for (key, item) in (0..).zip(output) {
+        whole(key, item, draft)?;
+    }
+    ended(value, draft);
+    Ok(true)
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Stream;
+
+impl Reader for Stream {
+    fn event(&mut self, name: &str, data: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
+        let kind = text(data, "type");
+        let key = number(data, "/output_index");
+        let item = data.get("item").unwrap_or(&Value::Null);
+        let response = data.get("response").unwrap_or(&Value::Null);
+        match if kind.is_empty() { name } else { kind } {
+            "response.output_item.added" if text(item, "type") == "function_call" => {
+                draft.begin_call(key, text(item, "call_id"), text(item, "name"))?;
+            }
+            "response.output_text.delta" => draft.text(key, text(data, "delta"))?,
+            "response.refusal.delta" => {
+                draft.text(key, text(data, "delta"))?;
+                draft.stop = Some(Stop::Refusal);
+            }
+            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
+                draft.reasoning(key, text(data, "delta"))?;
+            }
+            "response.function_call_arguments.delta" => draft.arguments(key, text(data, "delta"))?,
+            "response.function_call_arguments.done" => draft.whole_arguments(key, text(data, "arguments"))?,
+            "response.output_item.done" => whole(key, item, draft)?,
+            "response.completed" | "response.incomplete" => {
+                ended(response, draft);
+                return Ok(true);
+            }
+            "response.failed" => return Err(failed(response)),
+            "error" => return Err(super::refusal::in_stream(data)),
+            _ => {}
+        }
+        Ok(false)
+    }
+}

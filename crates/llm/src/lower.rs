@@ -1,0 +1,92 @@
+//! Schemas as each provider takes them: one pass, without I/O, with a report of what was lost.
+//!
+//! What a model writes is checked against the server's own schema; a lowered one is only what the model is shown.
+
+mod keywords;
+mod objects;
+mod refs;
+mod repair;
+mod report;
+mod root;
+mod rules;
+mod undo;
+mod unions;
+mod walk;
+
+use bowline_protocol::RawJson;
+use serde_json::{Map, Value, json};
+
+pub use self::report::{Loss, LossKind};
+pub use self::rules::SchemaTarget;
+pub(crate) use self::undo::Undo;
+
+/// The largest schema that is read, in bytes.
+const MAX_BYTES: usize = 1 << 20;
+
+/// A schema as a provider takes it.
+///
+/// ```
+/// use bowline_llm::{LoweredSchema, SchemaTarget};
+/// use serde_json::json;
+///
+/// let schema = json!({"type": "object", "properties": {"depth": {"type": "integer", "exclusiveMinimum": 0}}}).into();
+/// let lowered = LoweredSchema::new(&schema, SchemaTarget::Gemini);
+/// assert_eq!(lowered.schema["properties"]["depth"], json!({"type": "integer", "description": "(more than 0)"}));
+/// assert_eq!(lowered.losses[0].to_string(), "/properties/depth: exclusiveMinimum became words");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct LoweredSchema {
+    /// The schema: always an object with `type: "object"` and `properties`.
+    pub schema: Value,
+    /// What the provider does not get as the server wrote it, at most 100 things.
+    pub losses: Vec<Loss>,
+    /// How many more there were.
+    pub more_losses: usize,
+    /// Whether what the provider's strict mode demands could be kept. Always `false` for other targets.
+    pub is_strict: bool,
+    pub(crate) undo: Undo,
+}
+
+impl LoweredSchema {
+    /// Lowers a schema. It never fails: what cannot be read at all becomes an object without members, and is reported.
+    ///
+    /// Remote references are never followed. Nesting, expansion of references and size are bounded.
+    pub fn new(schema: &RawJson, target: SchemaTarget) -> Self {
+        let size = schema.as_bytes().len();
+        let value = if size > MAX_BYTES { None } else { schema.parse::<Value>().ok() };
+        match value {
+            Some(value) => walk::lower(&value, target),
+            None => {
+                let why = if size > MAX_BYTES { "is too large" } else { "is nested too deep, or no JSON" };
+                let mut report = report::Report::default();
+                report.add("", why, LossKind::Cut);
+                Self::of(nothing(), report, false, Undo::default())
+            }
+        }
+    }
+
+    fn of(schema: Value, report: report::Report, is_strict: bool, undo: Undo) -> Self {
+        let (losses, more_losses) = report.into_parts();
+        Self { schema, losses, more_losses, is_strict, undo }
+    }
+
+    /// Arguments as the server expects them, of those that a model wrote for this schema. `original` is the server's
+    /// schema.
+    pub(crate) fn restore(&self, arguments: RawJson, original: &RawJson) -> RawJson {
+        self.undo.restore(arguments, original)
+    }
+}
+
+/// An object of which nothing is known.
+fn nothing() -> Value {
+    json!({"type": "object", "properties": {}})
+}
+
+/// The members of a schema; none where it is a truth value or no schema at all.
+fn members(schema: &Value) -> Option<&Map<String, Value>> {
+    schema.as_object()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,310 @@
+//! The keywords of one subschema.
+
+use bowline_protocol::excerpt;
+use serde_json::{Map, Value, json};
+
+use super::repair;
+use super::report::LossKind;
+use super::rules::Strict;
+use super::walk::{Draft, Walk};
+
+/// How much of a value is quoted in words, in bytes.
+const QUOTED: usize = 120;
+
+/// What says nothing of which arguments are right.
+const NOTES: [&str; 15] = [
+    "$schema",
+    "$id",
+    "$comment",
+    "$vocabulary",
+    "$anchor",
+    "$dynamicAnchor",
+    "$recursiveAnchor",
+    "examples",
+    "example",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+    "contentEncoding",
+    "contentMediaType",
+    "contentSchema",
+];
+
+/// What has its own place elsewhere in this module's siblings.
+const ELSEWHERE: [&str; 20] = [
+    "type",
+    "nullable",
+    "description",
+    "properties",
+    "required",
+    "additionalProperties",
+    "items",
+    "prefixItems",
+    "additionalItems",
+    "anyOf",
+    "oneOf",
+    "allOf",
+    "enum",
+    "const",
+    "$ref",
+    "$defs",
+    "definitions",
+    "format",
+    "title",
+    "default",
+];
+
+impl Walk<'_> {
+    pub(super) fn keywords(&mut self, schema: &Map<String, Value>, draft: &mut Draft, depth: usize) {
+        self.texts(schema, draft);
+        self.kinds(schema, draft);
+        self.object(schema, draft, depth);
+        self.array(schema, draft, depth);
+        self.values(schema, draft);
+        for (keyword, value) in schema {
+            if ELSEWHERE.contains(&keyword.as_str()) {
+                continue;
+            }
+            self.keyword(keyword, value, schema, draft, depth);
+        }
+        self.unions(schema, draft, depth);
+        if self.rules.strict == Strict::ClosedAndFull && depth > 0 {
+            let says = ["type", "anyOf", "$ref", "enum", "const"];
+            if !says.iter().any(|keyword| draft.members.contains_key(*keyword)) {
+                self.refuse();
+            }
+        }
+    }
+
+    fn texts(&mut self, schema: &Map<String, Value>, draft: &mut Draft) {
+        for keyword in ["title", "description"] {
+            match schema.get(keyword) {
+                Some(Value::String(text)) if text.trim().is_empty() => {}
+                Some(Value::String(text)) if self.rules.keeps(keyword) => {
+                    if self.spend(text.len()) {
+                        draft.put(keyword, text.as_str());
+                    }
+                }
+                Some(Value::String(_)) => self.lost(keyword, LossKind::Dropped),
+                Some(_) => self.lost(keyword, LossKind::Repaired),
+                None => {}
+            }
+        }
+    }
+
+    /// `type`, and what is known of it otherwise.
+    fn kinds(&mut self, schema: &Map<String, Value>, draft: &mut Draft) {
+        let (mut kinds, mended) = repair::types(schema.get("type"));
+        if mended {
+            self.lost("type", LossKind::Repaired);
+        }
+        if kinds.is_empty() && (self.rules.stay.is_some() || mended) {
+            let texts = |all: &[Value]| !all.is_empty() && all.iter().all(Value::is_string);
+            if schema.contains_key("properties") {
+                kinds.push("object");
+            } else if schema.contains_key("items") || schema.contains_key("prefixItems") {
+                kinds.push("array");
+            } else if schema.get("enum").and_then(Value::as_array).is_some_and(|all| texts(all))
+                || schema.get("const").is_some_and(Value::is_string)
+            {
+                kinds.push("string");
+            }
+        }
+        let is_nullable = schema.get("nullable") == Some(&Value::Bool(true));
+        self.put_types(draft, &kinds, is_nullable);
+    }
+
+    pub(super) fn put_types(&self, draft: &mut Draft, kinds: &[&str], is_nullable: bool) {
+        if kinds.is_empty() {
+            return;
+        }
+        let is_nullable = is_nullable || kinds.contains(&"null");
+        let mut rest = kinds.iter().copied().filter(|kind| *kind != "null");
+        let (first, second) = (rest.next(), rest.next());
+        if self.rules.open_api {
+            let capitals = |kind: &str| match kind {
+                "array" => json!({ "type": "ARRAY", "items": { "type": "STRING" } }),
+                kind => json!({ "type": kind.to_ascii_uppercase() }),
+            };
+            match (first, second) {
+                (Some(kind), None) => draft.put("type", kind.to_ascii_uppercase()),
+                (None, _) => return draft.put("type", "NULL"),
+                (Some(_), Some(_)) => {
+                    let all = kinds.iter().filter(|kind| **kind != "null").map(|kind| capitals(kind));
+                    draft.put("anyOf", all.collect::<Vec<_>>());
+                }
+            }
+            if is_nullable {
+                draft.put("nullable", true);
+            }
+            return;
+        }
+        match (first, second) {
+            (Some(kind), None) if !is_nullable => draft.put("type", kind),
+            (None, _) => draft.put("type", "null"),
+            (Some(_), Some(_)) if !self.rules.type_lists => {
+                let one = |kind: &&str| match *kind {
+                    "array" => json!({ "type": "array", "items": {} }),
+                    kind => json!({ "type": kind }),
+                };
+                draft.put("anyOf", kinds.iter().map(one).collect::<Vec<_>>());
+            }
+            _ => {
+                let mut all: Vec<&str> = kinds.iter().copied().filter(|kind| *kind != "null").collect();
+                if is_nullable {
+                    all.push("null");
+                }
+                draft.put("type", all);
+            }
+        }
+    }
+
+    /// `enum`, `const`, `default` and `format`.
+    fn values(&mut self, schema: &Map<String, Value>, draft: &mut Draft) {
+        let mut values = match schema.get("enum") {
+            Some(Value::Array(all)) if !all.is_empty() => Some(all.clone()),
+            Some(_) => {
+                self.lost("enum", LossKind::Repaired);
+                None
+            }
+            None => None,
+        };
+        if let Some(constant) = schema.get("const") {
+            if self.rules.keeps("const") {
+                draft.put("const", constant.clone());
+            } else {
+                self.lost("const", LossKind::Rewritten);
+                values = Some(vec![constant.clone()]);
+            }
+        }
+        if let Some(mut values) = values {
+            let bytes: usize = values.iter().map(|value| value.as_str().map_or(8, str::len)).sum();
+            if !self.spend(bytes) {
+                // Not a part of them: what is missing would be taken for wrong.
+            } else if self.rules.open_api {
+                let before = values.len();
+                values.retain(|value| !value.is_null());
+                if values.len() < before {
+                    draft.put("nullable", true);
+                }
+                if values.iter().all(Value::is_string) {
+                    draft.put("enum", values);
+                } else {
+                    self.describe("enum", &Value::Array(values), draft);
+                }
+            } else {
+                draft.put("enum", values);
+            }
+        }
+        if let Some(value) = schema.get("default") {
+            if self.rules.keeps("default") && self.spend(8) {
+                draft.put("default", value.clone());
+            } else {
+                self.describe("default", value, draft);
+            }
+        }
+        match schema.get("format") {
+            Some(Value::String(name)) => {
+                let is_kept = self.rules.keeps("format")
+                    && self.rules.formats.is_none_or(|formats| formats.contains(&name.as_str()));
+                if is_kept {
+                    draft.put("format", name.as_str());
+                } else {
+                    self.describe("format", &json!(name), draft);
+                }
+            }
+            Some(_) => self.lost("format", LossKind::Repaired),
+            None => {}
+        }
+    }
+
+    fn keyword(&mut self, keyword: &str, value: &Value, schema: &Map<String, Value>, draft: &mut Draft, depth: usize) {
+        let is_valid = match keyword {
+            "minimum" | "maximum" | "multipleOf" => value.is_number(),
+            "exclusiveMinimum" | "exclusiveMaximum" => {
+                if let Value::Bool(is_exclusive) = value {
+                    // As draft 4 has it: it speaks of the bound beside it.
+                    let bound = if keyword == "exclusiveMinimum" { "minimum" } else { "maximum" };
+                    if *is_exclusive && let Some(number) = schema.get(bound).filter(|number| number.is_number()) {
+                        return self.keyword(keyword, &number.clone(), schema, draft, depth);
+                    }
+                    return;
+                }
+                value.is_number()
+            }
+            "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties" | "maxProperties" | "minContains"
+            | "maxContains" => value.is_u64(),
+            "pattern" => value.is_string(),
+            "uniqueItems" => value.is_boolean(),
+            "not"
+            | "if"
+            | "then"
+            | "else"
+            | "contains"
+            | "propertyNames"
+            | "unevaluatedProperties"
+            | "unevaluatedItems" => value.is_object() || value.is_boolean(),
+            "patternProperties" | "dependentSchemas" | "dependencies" | "dependentRequired" => value.is_object(),
+            "$dynamicRef" | "$recursiveRef" => value.is_string(),
+            _ if NOTES.contains(&keyword) => return self.lost(keyword, LossKind::Dropped),
+            _ => return self.lost(keyword, LossKind::Dropped),
+        };
+        if !is_valid {
+            return self.lost(keyword, LossKind::Repaired);
+        }
+        let too_many = self.rules.strict == Strict::Closed && keyword == "minItems" && value.as_u64() > Some(1);
+        let is_strange_pattern = self.rules.strict != Strict::No
+            && keyword == "pattern"
+            && value.as_str().is_some_and(|text| text.contains("(?") || text.contains("\\b") || text.contains("\\1"));
+        let is_kept = self.rules.keeps(keyword)
+            && !too_many
+            && !is_strange_pattern
+            && !matches!(keyword, "dependencies" | "$dynamicRef" | "$recursiveRef");
+        if !is_kept {
+            return self.describe(keyword, value, draft);
+        }
+        if !self.spend(value.as_str().map_or(8, str::len)) {
+            return;
+        }
+        let kept = match (keyword, value) {
+            ("patternProperties" | "dependentSchemas", Value::Object(all)) => {
+                let mut lowered = Map::new();
+                for (key, inner) in all {
+                    let inner = self.within(&["/", keyword, "/", key], |walk| walk.node(inner, depth + 1));
+                    lowered.insert(key.clone(), inner);
+                }
+                Value::Object(lowered)
+            }
+            ("dependentRequired", value) => value.clone(),
+            (_, inner @ Value::Object(_)) => self.within(&["/", keyword], |walk| walk.node(inner, depth + 1)),
+            (_, value) => value.clone(),
+        };
+        draft.put(keyword, kept);
+    }
+
+    fn describe(&mut self, keyword: &str, value: &Value, draft: &mut Draft) {
+        self.lost(keyword, LossKind::Described);
+        let shown = match value {
+            Value::String(text) => excerpt(text, QUOTED),
+            value => excerpt(&value.to_string(), QUOTED),
+        };
+        draft.words.push(match keyword {
+            "minimum" => format!("at least {shown}"),
+            "maximum" => format!("at most {shown}"),
+            "exclusiveMinimum" => format!("more than {shown}"),
+            "exclusiveMaximum" => format!("less than {shown}"),
+            "multipleOf" => format!("a multiple of {shown}"),
+            "minLength" => format!("at least {shown} characters"),
+            "maxLength" => format!("at most {shown} characters"),
+            "minItems" => format!("at least {shown} items"),
+            "maxItems" => format!("at most {shown} items"),
+            "minProperties" => format!("at least {shown} members"),
+            "maxProperties" => format!("at most {shown} members"),
+            "uniqueItems" if *value == Value::Bool(true) => "no item twice".to_owned(),
+            "uniqueItems" => return,
+            "pattern" => format!("matches /{shown}/"),
+            "enum" => format!("one of {shown}"),
+            _ => format!("{keyword}: {shown}"),
+        });
+    }
+}

@@ -1,0 +1,130 @@
+//! The root of a tool's schema: every provider wants a plain object there.
+
+use std::borrow::Cow;
+
+use bowline_protocol::excerpt;
+use serde_json::{Map, Value, json};
+
+use super::report::LossKind;
+use super::walk::Walk;
+use super::{members, refs, repair, unions};
+
+/// How many ways to give arguments are told.
+const TOLD: usize = 8;
+
+pub(super) struct Plain<'v> {
+    pub(super) schema: Cow<'v, Value>,
+    /// What is said of it in words.
+    pub(super) words: Vec<String>,
+    /// Whether it is no object, and has to be a property of one.
+    pub(super) is_wrapped: bool,
+}
+
+/// The root without unions, as far as it can be an object.
+pub(super) fn plain<'v>(walk: &mut Walk<'v>) -> Plain<'v> {
+    let mut schema = Cow::Borrowed(walk.root);
+    let is_plain = |schema: &Value| {
+        let keywords = ["$ref", "allOf", "anyOf", "oneOf", "enum", "const", "not"];
+        !keywords.iter().any(|keyword| schema.get(keyword).is_some())
+    };
+    let is_object = |schema: &Value| {
+        let (types, _) = repair::types(schema.get("type"));
+        types.is_empty() || types.contains(&"object")
+    };
+    if !schema.is_object() {
+        walk.lost("the schema", LossKind::Repaired);
+        return Plain { schema: Cow::Owned(json!({})), words: Vec::new(), is_wrapped: false };
+    }
+    if is_plain(&schema) {
+        let is_wrapped = !is_object(&schema);
+        if is_wrapped {
+            walk.lost("the type", LossKind::Rewritten);
+        }
+        return Plain { schema, words: Vec::new(), is_wrapped };
+    }
+    if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+        walk.lost("$ref", LossKind::Rewritten);
+        if let Some(target) =
+            refs::resolve(walk.root, reference).filter(|target| *target != walk.root).and_then(members)
+        {
+            let mut merged = target.clone();
+            merged.extend(walk.root.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
+            merged.remove("$ref");
+            walk.expanding.push(reference.to_owned());
+            schema = Cow::Owned(Value::Object(merged));
+        }
+    }
+    let mut root = schema.as_object().cloned().unwrap_or_default();
+    let mut words = Vec::new();
+    if root.contains_key("allOf") {
+        walk.lost("allOf", LossKind::Rewritten);
+        let merged = unions::all_of(walk, &root);
+        walk.expanding.extend(merged.through);
+        words.extend(merged.words);
+        root = merged.members;
+    }
+    if !is_object(&Value::Object(root.clone())) || !unions::are_objects(walk, &root) {
+        let has_properties = root.get("properties").and_then(Value::as_object).is_some_and(|all| !all.is_empty());
+        if !has_properties {
+            walk.lost("the root, which need not be an object", LossKind::Rewritten);
+            return Plain { schema: Cow::Owned(Value::Object(root)), words, is_wrapped: true };
+        }
+    }
+    for (union, how) in [("anyOf", "give at least one of"), ("oneOf", "give one of")] {
+        let Some(branches) = root.remove(union) else { continue };
+        walk.lost(union, LossKind::Described);
+        let branches = unions::branches(walk, &branches);
+        words.extend(told(how, &branches));
+        for branch in branches {
+            add(&mut root, &branch);
+        }
+    }
+    for keyword in ["enum", "const", "not"] {
+        if let Some(value) = root.remove(keyword) {
+            walk.lost(keyword, LossKind::Described);
+            words.push(format!("{keyword}: {}", excerpt(&value.to_string(), 120)));
+        }
+    }
+    Plain { schema: Cow::Owned(Value::Object(root)), words, is_wrapped: false }
+}
+
+/// Adds the properties of a branch. One that is there with another schema may then be either.
+fn add(root: &mut Map<String, Value>, branch: &Map<String, Value>) {
+    let Some(new) = branch.get("properties").and_then(Value::as_object) else { return };
+    if !root.get("properties").is_some_and(Value::is_object) {
+        root.insert("properties".to_owned(), json!({}));
+    }
+    let Some(properties) = root.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    for (key, schema) in new {
+        match properties.get_mut(key) {
+            None => {
+                properties.insert(key.clone(), schema.clone());
+            }
+            Some(known) if known == schema => {}
+            Some(known) => {
+                let only_union =
+                    known.as_object_mut().filter(|known| known.len() == 1).and_then(|known| known.get_mut("anyOf"));
+                match only_union.and_then(Value::as_array_mut) {
+                    Some(all) if all.contains(schema) => {}
+                    Some(all) => all.push(schema.clone()),
+                    None => *known = json!({ "anyOf": [known.take(), schema] }),
+                }
+            }
+        }
+    }
+}
+
+/// The ways to give arguments, in words.
+fn told(how: &str, branches: &[Map<String, Value>]) -> Option<String> {
+    let names = |branch: &Map<String, Value>| {
+        let (required, _) = repair::required(branch);
+        let mut names: Vec<String> = required.into_iter().map(|name| excerpt(name, 60)).collect();
+        if names.is_empty() {
+            let all = branch.get("properties").and_then(Value::as_object);
+            names.extend(all.into_iter().flatten().map(|(name, _)| excerpt(name, 60)));
+        }
+        (!names.is_empty()).then(|| names.join(" and "))
+    };
+    let ways: Vec<String> = branches.iter().filter_map(names).take(TOLD).collect();
+    (!ways.is_empty()).then(|| format!("{how}: {}", ways.join(", or ")))
+}

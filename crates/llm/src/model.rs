@@ -1,0 +1,112 @@
+//! The one trait of all models.
+
+use std::fmt;
+
+use bowline_transport::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use crate::{Answer, Events, MediaKind, ModelError, Request};
+
+/// A model that answers requests.
+///
+/// ```
+/// use bowline_llm::{Message, Model, ModelError, Request};
+///
+/// async fn ask(model: &dyn Model, question: &str) -> Result<String, ModelError> {
+///     let answer = model.answer(&Request::new(vec![Message::user(question)])).await?;
+///     Ok(answer.text())
+/// }
+/// ```
+pub trait Model: fmt::Debug + Send + Sync + 'static {
+    /// The name, as in `provider/model`.
+    fn name(&self) -> &str;
+
+    /// What it can take.
+    fn features(&self) -> Features;
+
+    /// Asks it. The future ends when the answer begins; all of it is in the events.
+    ///
+    /// # Errors
+    /// When the provider cannot be asked, or refuses.
+    ///
+    /// # Cancel safety
+    /// Dropping the future or the events ends the request; the provider may count what it has done by then.
+    fn stream<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Events, ModelError>>;
+
+    /// Asks it, and waits for the whole answer.
+    ///
+    /// # Errors
+    /// Those of [`stream`](Self::stream) and of its events.
+    ///
+    /// # Cancel safety
+    /// That of [`stream`](Self::stream).
+    fn answer<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Answer, ModelError>> {
+        Box::pin(async { self.stream(request).await?.answer().await })
+    }
+}
+
+/// Whose format a request is written in. Many servers speak that of OpenAI's Chat Completions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Format {
+    /// Anthropic's Messages.
+    Anthropic,
+    /// OpenAI's Chat Completions, and all that is compatible with it.
+    OpenAiChat,
+    /// OpenAI's Responses.
+    OpenAiResponses,
+    /// Google's Gemini, `generateContent`.
+    Gemini,
+    /// Amazon Bedrock's Converse.
+    Bedrock,
+    /// Ollama's own chat.
+    Ollama,
+    /// Mistral's chat completions.
+    Mistral,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Anthropic,
+        Self::OpenAiChat,
+        Self::OpenAiResponses,
+        Self::Gemini,
+        Self::Bedrock,
+        Self::Ollama,
+        Self::Mistral,
+    ];
+}
+
+/// What a model can take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Features {
+    /// Images in a tool's result: in it, or right after it.
+    pub images: bool,
+    /// Sound in a tool's result, or right after it.
+    pub audio: bool,
+    /// PDF documents in a tool's result, or right after it.
+    pub documents: bool,
+    /// Whether the provider finds deferred tools by a search of its own ([`ToolSpec::deferred`](crate::ToolSpec)).
+    pub deferred_tools: bool,
+    /// The most tools in a request, deferred ones not counted, where the provider states it.
+    pub max_tools: Option<usize>,
+}
+
+impl Features {
+    /// A model that takes text alone.
+    pub const TEXT: Self =
+        Self { images: false, audio: false, documents: false, deferred_tools: false, max_tools: None };
+
+    /// Whether media of a kind can be in a tool's result. Which types of that kind are taken is the format's to know.
+    pub const fn takes(&self, kind: MediaKind) -> bool {
+        match kind {
+            MediaKind::Image => self.images,
+            MediaKind::Audio => self.audio,
+            MediaKind::Video => false,
+            MediaKind::Document => self.documents,
+        }
+    }
+}
