@@ -21,9 +21,6 @@ use crate::history;
 use crate::toolbox::Toolbox;
 use crate::{Answer, Event, Format, Loss, ModelError, ModelErrorKind, Request, Target};
 
-#[cfg(feature = "providers")]
-pub(crate) use self::refusal::refusal;
-
 /// The largest answer that is held, in bytes, where nothing else is said.
 pub(crate) const MAX_ANSWER: usize = 32 << 20;
 
@@ -146,9 +143,10 @@ impl Encoded {
         self
     }
 
-    #[cfg(feature = "providers")]
-    pub(crate) fn toolbox(&self) -> &Toolbox {
-        &self.toolbox
+    /// The tool that a provider's message is about, by its name in the request: the message numbers it, or names it in
+    /// quotes. None where it does neither.
+    pub fn tool_in(&self, message: &str) -> Option<&str> {
+        self.toolbox.named_in(message)
     }
 
     fn draft(&self) -> Draft {
