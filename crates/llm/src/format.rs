@@ -82,14 +82,14 @@ impl Target {
     pub(crate) fn encode_with(&self, request: &Request, toolbox: Arc<Toolbox>) -> Result<Encoded, ModelError> {
         let turns = history::turns(&request.messages);
         let mut losses = Vec::new();
-        let writing = Writing { target: self, request, toolbox: &toolbox, losses: &mut losses };
+        let mut writing = Writing { target: self, request, toolbox: &toolbox, losses: &mut losses };
         let mut body = match self.format {
-            Format::Anthropic => anthropic::encode(writing, &turns),
-            Format::OpenAiChat | Format::Mistral => chat::encode(writing, &turns),
-            Format::OpenAiResponses => responses::encode(writing, &turns),
-            Format::Gemini => gemini::encode(writing, &turns),
-            Format::Bedrock => bedrock::encode(writing, &turns),
-            Format::Ollama => ollama::encode(writing, &turns),
+            Format::Anthropic => anthropic::encode(&mut writing, &turns),
+            Format::OpenAiChat | Format::Mistral => chat::encode(&mut writing, &turns),
+            Format::OpenAiResponses => responses::encode(&mut writing, &turns),
+            Format::Gemini => gemini::encode(&mut writing, &turns),
+            Format::Bedrock => bedrock::encode(&mut writing, &turns),
+            Format::Ollama => ollama::encode(&mut writing, &turns),
         };
         body.extend(request.extra.iter().map(|(key, value)| (key.clone(), value.clone())));
         Ok(Encoded {
