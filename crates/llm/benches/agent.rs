@@ -39,11 +39,18 @@ fn model() -> ScriptedModel {
     let asked = std::sync::atomic::AtomicUsize::new(0);
     ScriptedModel::by(move |_: &Request| {
         let n = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        match n % ROUNDS {
+        counted(match n % ROUNDS {
             last if last == ROUNDS - 1 => Turn::say("done"),
             _ => Turn::call("tool_3", &format!(r#"{{"text": "{n}"}}"#)),
-        }
+        })
     })
+}
+
+/// A turn whose tokens are counted already: the script would count all that it was asked.
+fn counted(turn: Turn) -> Turn {
+    let Turn::Answer(mut answer) = turn else { return turn };
+    answer.usage.input_tokens = 1;
+    Turn::Answer(answer)
 }
 
 /// A round with so many tools.

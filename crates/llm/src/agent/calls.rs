@@ -21,6 +21,12 @@ use crate::breaker::{CallKey, Verdict};
 use crate::tools::{ListedTool, ToolRequest};
 use crate::{Arguments, Content, Fitted, ToolCall, ToolResult};
 
+/// How many results of an answer may be as long as one may be. What comes beyond is cut shorter, so that many long ones
+/// together do not fill the model's window.
+const FULL_RESULTS: u64 = 3;
+/// How many tokens a result may have in any case.
+const LEAST_RESULT: u64 = 1_000;
+
 /// A call that may be made.
 struct Ready {
     call: ToolCall,
@@ -48,6 +54,7 @@ impl Work<'_> {
             self.finish_calls();
             return Ok(());
         };
+        self.room = known.results.max_tokens.saturating_mul(FULL_RESULTS);
         let most = self.agent.bounds.calls_a_round;
         let mut together = Vec::new();
         for (at, call) in calls.iter().enumerate() {
@@ -255,8 +262,12 @@ impl Work<'_> {
                 let failed = result.is_error();
                 self.breaker.told(name, ready.key, Digest(&result), failed);
                 let keep = KeepFor::new(&self.agent.artifacts, name);
-                let Fitted { result, for_host, kept, .. } =
-                    known.results.fit(call, result, &self.agent.model.features(), &keep);
+                let mut policy = known.results.clone();
+                policy.max_tokens = policy.max_tokens.min(self.room.max(LEAST_RESULT));
+                let features = self.agent.model.features();
+                let Fitted { result, for_host, kept, .. } = policy.fit(call, result, &features, &keep);
+                let tokens = result.content.iter().map(Content::estimated_tokens).sum();
+                self.room = self.room.saturating_sub(tokens);
                 self.conversation.kept(kept);
                 for content in for_host {
                     self.tell.tell(AgentEvent::ForUser { tool: name.to_owned(), content }).await;

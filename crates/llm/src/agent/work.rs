@@ -38,6 +38,8 @@ pub(super) struct Work<'c> {
     rounds: u32,
     pub(super) calls: u32,
     spent: Spent,
+    /// How many tokens the results of the answer's calls may still have.
+    pub(super) room: u64,
     /// Whether the breaker says that it is enough.
     pub(super) in_circles: bool,
     /// Why calls have no result, where the run ends now.
@@ -82,6 +84,7 @@ impl<'c> Work<'c> {
             rounds: 0,
             calls: 0,
             spent: Spent::default(),
+            room: 0,
             in_circles: false,
             cut: Cut::Cancelled,
             tokens: 0,

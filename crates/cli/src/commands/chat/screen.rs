@@ -54,7 +54,7 @@ impl<'o> Screen<'o> {
                 self.open.insert(id.clone(), tool);
             }
             AgentEvent::Progress { id, progress, total, message } => {
-                self.progress(id, *progress, *total, message.as_deref())
+                self.progress(id, *progress, *total, message.as_deref());
             }
             AgentEvent::CallEnded { tool, end, result, .. } => {
                 self.end_line()?;

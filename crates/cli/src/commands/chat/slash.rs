@@ -64,7 +64,7 @@ pub(super) async fn run(command: Slash, talk: &mut Talk<'_>) -> Result<(), Stop>
         Slash::Save(handle, file) => {
             match save(talk, &handle, &file) {
                 Ok(bytes) => {
-                    talk.run.console.note(format!("{bytes} bytes are in {}", sanitize::line(&file.to_string_lossy())))
+                    talk.run.console.note(format!("{bytes} bytes are in {}", sanitize::line(&file.to_string_lossy())));
                 }
                 Err(error) => talk.run.console.error(&error),
             }

@@ -81,6 +81,18 @@ async fn a_conversation_reads_nothing_of_another_one() {
 }
 
 #[tokio::test]
+async fn many_long_results_of_one_answer_are_bounded_together() {
+    let long = || CallToolResult::text("a line of text\n".repeat(20_000));
+    let tools = Functions::new().with(tool("dump"), move |_| async move { long() });
+    let calls: Vec<String> = (0..32).map(|n| format!(r#"{{"text": "{n}"}}"#)).collect();
+    let model =
+        ScriptedModel::new([Turn::calls(calls.iter().map(|call| ("dump", call.as_str()))), Turn::say("enough")]);
+    super::agent(&model, tools).run(&mut Conversation::new(), "go").outcome().await.unwrap();
+    let tokens = model.requests()[1].estimated_tokens();
+    assert!((75_000..130_000).contains(&tokens), "{tokens}");
+}
+
+#[tokio::test]
 async fn what_has_no_room_is_cut_and_said_to_be() {
     let tools =
         Functions::new().with(tool("dump"), |_| async { CallToolResult::text("a line of text\n".repeat(100_000)) });
