@@ -87,8 +87,8 @@ impl ModelError {
 
     /// The same with the tool that the provider's message is about, where it refuses the request.
     #[cfg(feature = "providers")]
-    pub(crate) fn of_tool(self, toolbox: &crate::toolbox::Toolbox) -> Self {
-        let named = (self.kind() == ModelErrorKind::Refused).then(|| toolbox.named_in(&self.0.message)).flatten();
+    pub(crate) fn of_tool(self, encoded: &crate::Encoded) -> Self {
+        let named = (self.kind() == ModelErrorKind::Refused).then(|| encoded.tool_in(&self.0.message)).flatten();
         match named.map(str::to_owned) {
             Some(name) => self.with_refused_tool(name),
             None => self,

@@ -103,13 +103,8 @@ impl Answer {
         events
     }
 
-    /// The answer as if it came in a stream.
-    pub(crate) fn into_events(self) -> Events {
-        self.into_events_of(usize::MAX)
-    }
-
-    /// The same in pieces of at most so many characters.
-    pub(crate) fn into_events_of(self, most: usize) -> Events {
+    /// The answer as if it came in a stream, in pieces of at most so many characters.
+    pub(crate) fn into_events(self, most: usize) -> Events {
         let mut events = self.pieces(most);
         events.push(Event::Done(self));
         Events::new(stream::iter(events.into_iter().map(Ok)))

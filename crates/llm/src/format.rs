@@ -21,9 +21,6 @@ use crate::history;
 use crate::toolbox::Toolbox;
 use crate::{Answer, Event, Format, Loss, ModelError, ModelErrorKind, Request, Target};
 
-#[cfg(feature = "providers")]
-pub(crate) use self::refusal::refusal;
-
 /// The largest answer that is held, in bytes, where nothing else is said.
 pub(crate) const MAX_ANSWER: usize = 32 << 20;
 
@@ -85,14 +82,14 @@ impl Target {
     pub(crate) fn encode_with(&self, request: &Request, toolbox: Arc<Toolbox>) -> Result<Encoded, ModelError> {
         let turns = history::turns(&request.messages);
         let mut losses = Vec::new();
-        let writing = Writing { target: self, request, toolbox: &toolbox, losses: &mut losses };
+        let mut writing = Writing { target: self, request, toolbox: &toolbox, losses: &mut losses };
         let mut body = match self.format {
-            Format::Anthropic => anthropic::encode(writing, &turns),
-            Format::OpenAiChat | Format::Mistral => chat::encode(writing, &turns),
-            Format::OpenAiResponses => responses::encode(writing, &turns),
-            Format::Gemini => gemini::encode(writing, &turns),
-            Format::Bedrock => bedrock::encode(writing, &turns),
-            Format::Ollama => ollama::encode(writing, &turns),
+            Format::Anthropic => anthropic::encode(&mut writing, &turns),
+            Format::OpenAiChat | Format::Mistral => chat::encode(&mut writing, &turns),
+            Format::OpenAiResponses => responses::encode(&mut writing, &turns),
+            Format::Gemini => gemini::encode(&mut writing, &turns),
+            Format::Bedrock => bedrock::encode(&mut writing, &turns),
+            Format::Ollama => ollama::encode(&mut writing, &turns),
         };
         body.extend(request.extra.iter().map(|(key, value)| (key.clone(), value.clone())));
         Ok(Encoded {
@@ -146,9 +143,10 @@ impl Encoded {
         self
     }
 
-    #[cfg(feature = "providers")]
-    pub(crate) fn toolbox(&self) -> &Toolbox {
-        &self.toolbox
+    /// The tool that a provider's message is about, by its name in the request: the message numbers it, or names it in
+    /// quotes. None where it does neither.
+    pub fn tool_in(&self, message: &str) -> Option<&str> {
+        self.toolbox.named_in(message)
     }
 
     fn draft(&self) -> Draft {

@@ -25,7 +25,7 @@ pub(crate) fn turns(messages: &[Message]) -> Vec<Turn<'_>> {
             Message::Assistant(parts) => history.assistant(parts),
             // Providers refuse blank texts.
             Message::User(content) => {
-                history.content.extend(content.iter().filter(|piece| !is_blank(piece)).map(Cow::Borrowed))
+                history.content.extend(content.iter().filter(|piece| !is_blank(piece)).map(Cow::Borrowed));
             }
             Message::Results(results) => history.results.extend(results),
         }

@@ -18,9 +18,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 pub use self::builder::HttpModelBuilder;
-use crate::format::{Encoded, refusal};
 use crate::toolbox::Toolbox;
-use crate::{Events, Features, Format, Model, ModelError, ModelErrorKind, Request, Target};
+use crate::{Encoded, Events, Features, Format, Model, ModelError, ModelErrorKind, Request, Target};
 
 /// How much of an error's body is read, in bytes, and for how long.
 const ERROR_BYTES: usize = 64 << 10;
@@ -96,7 +95,7 @@ impl Model for HttpModel {
             let encoded = this.target.encode_with(request, this.toolbox(request)?)?;
             let encoded = encoded.with_max_answer_bytes(this.limits.answer_bytes).with_secrets(this.secrets.clone());
             let asked = this.ask(&encoded).await;
-            asked.map_err(|error| error.hiding(&this.secrets).of_tool(encoded.toolbox()))
+            asked.map_err(|error| error.hiding(&this.secrets).of_tool(&encoded))
         })
     }
 }
@@ -104,7 +103,11 @@ impl Model for HttpModel {
 impl Inner {
     fn toolbox(&self, request: &Request) -> Result<Arc<Toolbox>, ModelError> {
         let last = self.toolbox.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(last) = last.filter(|last| last.is_of(&request.tools)) {
+        let is_same = |last: &Arc<Toolbox>| {
+            let specs = last.tools.iter().map(|tool| &tool.spec);
+            last.tools.len() == request.tools.len() && specs.zip(&request.tools).all(|(old, new)| Arc::ptr_eq(old, new))
+        };
+        if let Some(last) = last.filter(is_same) {
             return Ok(last);
         }
         let toolbox = Arc::new(Toolbox::new(&self.target, &request.tools)?);
@@ -175,7 +178,7 @@ impl Inner {
         let _ = timeout(ERROR_WITHIN, reading).await;
         said.truncate(ERROR_BYTES);
         let said = self.secrets.hide(&String::from_utf8_lossy(&said));
-        let error = refusal(status.as_u16(), said.as_bytes(), wait);
+        let error = ModelError::of_answer(status.as_u16(), said.as_bytes(), wait);
         let again = matches!(status.as_u16(), 429 | 500 | 502 | 503 | 529) && error.kind() != ModelErrorKind::Quota;
         Err((error, again))
     }
@@ -193,7 +196,7 @@ impl Inner {
         }
         let body = self.whole(response, ends).await?;
         let answer = encoded.decode(&body)?;
-        Ok(answer.into_events())
+        Ok(answer.into_events(usize::MAX))
     }
 
     /// The error for a page where an answer should be.
@@ -204,7 +207,7 @@ impl Inner {
             said.extend_from_slice(chunk.get(..ERROR_BYTES).unwrap_or(&chunk));
         }
         let said = self.secrets.hide(&String::from_utf8_lossy(&said));
-        let told = refusal(status, said.as_bytes(), None);
+        let told = ModelError::of_answer(status, said.as_bytes(), None);
         let why = format!("{told}; is {} the address of the API?", shown(&self.url));
         ModelError::new(ModelErrorKind::Unreadable, why).with_status(status)
     }

@@ -157,7 +157,7 @@ impl Model for ScriptedModel {
     fn stream<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Events, ModelError>> {
         Box::pin(async move {
             match self.turn(request) {
-                Turn::Answer(answer) => Ok(answer.into_events_of(PIECE)),
+                Turn::Answer(answer) => Ok(answer.into_events(PIECE)),
                 Turn::Refuse(error) => Err(error),
                 Turn::Cut(answer) => {
                     let mut events = answer.pieces(PIECE);

@@ -57,12 +57,6 @@ impl Toolbox {
         Ok(this)
     }
 
-    /// Whether it holds the very same tools.
-    pub(crate) fn is_of(&self, specs: &[Arc<ToolSpec>]) -> bool {
-        self.tools.len() == specs.len()
-            && self.tools.iter().zip(specs).all(|(tool, spec)| Arc::ptr_eq(&tool.spec, spec))
-    }
-
     /// The provider's name of a tool, also of one that is no longer there.
     pub(crate) fn wire_name<'n>(&'n self, name: &'n str) -> Cow<'n, str> {
         if let Some(tool) = self.by_name.get(name).and_then(|n| self.tools.get(*n)) {

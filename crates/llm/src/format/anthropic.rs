@@ -15,9 +15,9 @@ const SEARCH_TYPE: &str = "tool_search_tool_bm25_20251119";
 /// What is asked for where the caller does not say: the provider demands a number.
 pub(super) const MAX_TOKENS: u32 = 4096;
 
-pub(super) fn encode(writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
+pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
     let request = writing.request;
-    let messages: Vec<Value> = turns.iter().map(|turn| message(&writing, turn)).collect();
+    let messages: Vec<Value> = turns.iter().map(|turn| message(writing, turn)).collect();
     let mut body = object([
         ("model", json!(writing.target.model)),
         ("max_tokens", json!(request.max_tokens.unwrap_or(MAX_TOKENS))),
@@ -36,10 +36,10 @@ pub(super) fn encode(writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Va
     if !request.stop_sequences.is_empty() {
         body.insert("stop_sequences".to_owned(), json!(request.stop_sequences));
     }
-    let tools = tools(&writing, turns);
+    let tools = tools(writing, turns);
     if !tools.is_empty() {
         body.insert("tools".to_owned(), json!(tools));
-        if let Some(choice) = choice(&writing) {
+        if let Some(choice) = choice(writing) {
             body.insert("tool_choice".to_owned(), choice);
         }
     }

@@ -10,9 +10,9 @@ use crate::{Format, ModelError, Stop, ToolChoice};
 
 const FORMAT: Format = Format::Bedrock;
 
-pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
+pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
     let request = writing.request;
-    let messages: Vec<Value> = turns.iter().map(|turn| message(&writing, turn)).collect();
+    let messages: Vec<Value> = turns.iter().map(|turn| message(writing, turn)).collect();
     let mut body = object([("messages", json!(messages))]);
     if let Some(system) = request.system.as_deref().filter(|text| !text.trim().is_empty()) {
         let mut blocks = vec![json!({ "text": system })];
@@ -30,7 +30,7 @@ pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String
     if !config.is_empty() {
         body.insert("inferenceConfig".to_owned(), json!(config));
     }
-    let tools = tools(&writing, turns);
+    let tools = tools(writing, turns);
     if !tools.is_empty() {
         let mut config = object([("tools", json!(tools))]);
         match &request.tool_choice {

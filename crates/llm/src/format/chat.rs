@@ -12,7 +12,7 @@ use crate::{Format, ModelError, Stop, ToolChoice, Usage};
 const TEXT: Key = Key::MAX - 1;
 const THOUGHT: Key = Key::MAX - 2;
 
-pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
+pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
     let (request, target) = (writing.request, writing.target);
     let is_mistral = target.format == Format::Mistral;
     let mut messages = Vec::new();
@@ -21,8 +21,8 @@ pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String
     }
     for turn in turns {
         match turn {
-            Turn::User { results, content } => user(&writing, results, content, &mut messages),
-            Turn::Assistant(parts) => messages.push(assistant(&writing, parts)),
+            Turn::User { results, content } => user(writing, results, content, &mut messages),
+            Turn::Assistant(parts) => messages.push(assistant(writing, parts)),
         }
     }
     let mut body = object([("model", json!(target.model)), ("messages", json!(messages))]);
@@ -44,7 +44,7 @@ pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String
         }
     }
     if !writing.toolbox.tools.is_empty() {
-        let cuts = cuts(&mut writing);
+        let cuts = cuts(writing);
         let tools: Vec<Value> = writing
             .toolbox
             .tools

@@ -16,12 +16,12 @@ const FORMAT: Format = Format::Gemini;
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 const SIGNATURE: &str = "thoughtSignature";
 
-pub(super) fn encode(writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
+pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
     let request = writing.request;
     let mut contents = Vec::new();
     let mut before: Option<&Turn<'_>> = None;
     for turn in turns {
-        contents.push(content(&writing, turn, before));
+        contents.push(content(writing, turn, before));
         before = Some(turn);
     }
     let mut body = object([("contents", json!(contents))]);
@@ -38,7 +38,7 @@ pub(super) fn encode(writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Va
         body.insert("generationConfig".to_owned(), json!(settings));
     }
     if !writing.toolbox.tools.is_empty() {
-        let declarations: Vec<Value> = writing.toolbox.tools.iter().map(|tool| declaration(&writing, tool)).collect();
+        let declarations: Vec<Value> = writing.toolbox.tools.iter().map(|tool| declaration(writing, tool)).collect();
         body.insert("tools".to_owned(), json!([{ "functionDeclarations": declarations }]));
         let config = match &request.tool_choice {
             ToolChoice::Auto => None,
@@ -171,7 +171,7 @@ fn response(
             Content::Json(raw) if data.is_none() => data = Some(raw.to_value()),
             Content::Json(raw) => texts.push(raw.as_str().into()),
             Content::Media(media) if !writing.target.features.takes(media.kind()) => {
-                texts.push(notes::note(media).into())
+                texts.push(notes::note(media).into());
             }
             // Images and PDF files alone can be in a result, and with the newer models alone.
             Content::Media(media) if writing.target.is_gemini_3() && media.kind() != MediaKind::Audio => {

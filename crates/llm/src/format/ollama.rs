@@ -11,7 +11,7 @@ use crate::{ModelError, Stop, ToolChoice};
 const TEXT: Key = Key::MAX - 1;
 const THOUGHT: Key = Key::MAX - 2;
 
-pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
+pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
     let (request, target) = (writing.request, writing.target);
     let mut messages = Vec::new();
     if let Some(system) = request.system.as_deref().filter(|text| !text.trim().is_empty()) {
@@ -21,20 +21,20 @@ pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String
         match turn {
             Turn::User { results, content } => {
                 for result in results {
-                    let (text, images) = said(&writing, result.content.iter());
+                    let (text, images) = said(writing, result.content.iter());
                     let name = writing.toolbox.wire_name(&result.name);
                     let text = notes::marked(result, text);
                     messages.push(message(
                         object([("role", json!("tool")), ("tool_name", json!(name)), ("content", json!(text))]),
-                        images,
+                        &images,
                     ));
                 }
                 if !content.is_empty() {
-                    let (text, images) = said(&writing, content.iter().map(|piece| &**piece));
-                    messages.push(message(object([("role", json!("user")), ("content", json!(text))]), images));
+                    let (text, images) = said(writing, content.iter().map(|piece| &**piece));
+                    messages.push(message(object([("role", json!("user")), ("content", json!(text))]), &images));
                 }
             }
-            Turn::Assistant(parts) => messages.push(assistant(&writing, parts)),
+            Turn::Assistant(parts) => messages.push(assistant(writing, parts)),
         }
     }
     let mut body = object([
@@ -85,7 +85,7 @@ fn said<'c>(writing: &Writing<'_>, content: impl Iterator<Item = &'c Content>) -
     (texts.join("\n\n"), images)
 }
 
-fn message(mut told: Map<String, Value>, images: Vec<Value>) -> Value {
+fn message(mut told: Map<String, Value>, images: &[Value]) -> Value {
     if !images.is_empty() {
         told.insert("images".to_owned(), json!(images));
     }

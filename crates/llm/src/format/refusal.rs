@@ -10,8 +10,23 @@ use crate::{ModelError, ModelErrorKind};
 /// How much of a provider's message is quoted, in bytes.
 const QUOTED: usize = 400;
 
-/// The error for a status that is no success. `body` is the beginning of what came with it.
-pub(crate) fn refusal(status: u16, body: &[u8], retry_after: Option<Duration>) -> ModelError {
+impl ModelError {
+    /// The error for an answer whose status is no success. `body` is the beginning of what came with it, in any
+    /// provider's form, or a page of HTML.
+    ///
+    /// ```
+    /// use bowline_llm::{ModelError, ModelErrorKind};
+    ///
+    /// let error = ModelError::of_answer(529, br#"{"error": {"message": "Overloaded"}}"#, None);
+    /// assert_eq!(error.kind(), ModelErrorKind::Overloaded);
+    /// assert_eq!(error.to_string(), "the provider answered 529: Overloaded; try again later");
+    /// ```
+    pub fn of_answer(status: u16, body: &[u8], retry_after: Option<Duration>) -> Self {
+        refusal(status, body, retry_after)
+    }
+}
+
+fn refusal(status: u16, body: &[u8], retry_after: Option<Duration>) -> ModelError {
     let value: Option<Value> = serde_json::from_slice(body).ok();
     let said = value.as_ref().and_then(message);
     let code = value.as_ref().map(code).unwrap_or_default();

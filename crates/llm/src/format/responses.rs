@@ -10,19 +10,19 @@ use crate::{Format, ModelError, ModelErrorKind, Stop, ToolChoice};
 
 const FORMAT: Format = Format::OpenAiResponses;
 
-pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
+pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
     let (request, target) = (writing.request, writing.target);
     let mut input = Vec::new();
     for turn in turns {
         match turn {
             Turn::User { results, content } => {
-                input.extend(results.iter().map(|given| result(&writing, given)));
+                input.extend(results.iter().map(|given| result(writing, given)));
                 if !content.is_empty() {
-                    let pieces: Vec<Value> = content.iter().map(|piece| chunk(&writing, piece)).collect();
+                    let pieces: Vec<Value> = content.iter().map(|piece| chunk(writing, piece)).collect();
                     input.push(json!({ "role": "user", "content": pieces }));
                 }
             }
-            Turn::Assistant(parts) => input.extend(parts.iter().filter_map(|piece| item(&writing, piece))),
+            Turn::Assistant(parts) => input.extend(parts.iter().filter_map(|piece| item(writing, piece))),
         }
     }
     let mut body = object([("model", json!(target.model)), ("input", json!(input)), ("store", json!(false))]);
@@ -45,8 +45,8 @@ pub(super) fn encode(mut writing: Writing<'_>, turns: &[Turn<'_>]) -> Map<String
     if target.stream {
         body.insert("stream".to_owned(), json!(true));
     }
-    let cuts = super::chat::cuts(&mut writing);
-    let tools = tools(&writing, cuts);
+    let cuts = super::chat::cuts(writing);
+    let tools = tools(writing, cuts);
     if !tools.is_empty() {
         body.insert("tools".to_owned(), json!(tools));
         let choice = match &request.tool_choice {

@@ -404,7 +404,7 @@ fn pieces_without_an_index_belong_to_the_call_of_their_id() {
 
 #[test]
 fn what_a_provider_says_of_keys_and_credit_is_told_as_that() {
-    let kind = |status, body: &str| refusal::refusal(status, body.as_bytes(), None).kind();
+    let kind = |status, body: &str| ModelError::of_answer(status, body.as_bytes(), None).kind();
     let key = r#"{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}"#;
     assert_eq!(kind(400, key), ModelErrorKind::Auth);
     let credit =

@@ -78,16 +78,18 @@ impl Walk<'_> {
 
     fn texts(&mut self, schema: &Map<String, Value>, draft: &mut Draft) {
         for keyword in ["title", "description"] {
-            match schema.get(keyword) {
-                Some(Value::String(text)) if text.trim().is_empty() => {}
-                Some(Value::String(text)) if self.rules.keeps(keyword) => {
-                    if self.spend(text.len()) {
-                        draft.put(keyword, text.as_str());
-                    }
-                }
-                Some(Value::String(_)) => self.lost(keyword, LossKind::Dropped),
-                Some(_) => self.lost(keyword, LossKind::Repaired),
-                None => {}
+            let Some(value) = schema.get(keyword) else { continue };
+            let Some(text) = value.as_str() else {
+                self.lost(keyword, LossKind::Repaired);
+                continue;
+            };
+            if text.trim().is_empty() {
+                continue;
+            }
+            if !self.rules.keeps(keyword) {
+                self.lost(keyword, LossKind::Dropped);
+            } else if self.spend(text.len()) {
+                draft.put(keyword, text);
             }
         }
     }

@@ -82,9 +82,9 @@ fn merge(walk: &mut Walk<'_>, into: &mut Merged, branch: &Value, depth: usize, r
                 }
             }
             ("title" | "description" | "$comment" | "examples" | "default", ..) => {}
-            // A number with a fraction is one too.
+            // An integer is a number too: what is both is an integer.
             ("type", Some(known), Value::String(more)) if known == "number" && more == "integer" => {
-                *known = json!("integer")
+                *known = json!("integer");
             }
             (keyword, ..) => into.words.push(format!("also {keyword}: {}", excerpt(&value.to_string(), 120))),
         }

@@ -81,13 +81,10 @@ impl Reading {
     async fn more(&mut self) -> Result<Vec<Event>, ModelError> {
         let now = Instant::now();
         let until = self.ends.min(now + self.idle);
-        let raw = match timeout_at(until, self.source.next()).await {
-            Ok(raw) => raw,
-            Err(_) => {
-                let waited = until.duration_since(now).as_secs();
-                let why = format!("the model fell silent, and nothing more came within {waited} s; ask again");
-                return Err(ModelError::new(ModelErrorKind::Timeout, why).with_partial(self.assembler.partial()));
-            }
+        let Ok(raw) = timeout_at(until, self.source.next()).await else {
+            let waited = until.duration_since(now).as_secs();
+            let why = format!("the model fell silent, and nothing more came within {waited} s; ask again");
+            return Err(ModelError::new(ModelErrorKind::Timeout, why).with_partial(self.assembler.partial()));
         };
         match raw {
             Ok(Some((name, data))) => self.assembler.push(&name, &data),

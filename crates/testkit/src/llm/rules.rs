@@ -25,6 +25,10 @@ fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
+fn at<'v>(value: &'v Value, pointer: &str) -> &'v Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
+}
+
 fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
@@ -43,9 +47,9 @@ fn tools(format: &str, body: &Value) -> Result<(), String> {
         }
         "bedrock" => {
             let specs = list(&body["toolConfig"], "tools").iter().filter_map(|t| t.get("toolSpec"));
-            specs.map(|t| (t, &t["inputSchema"]["json"])).collect()
+            specs.map(|t| (t, at(t, "/inputSchema/json"))).collect()
         }
-        _ => list(body, "tools").iter().map(|t| (&t["function"], &t["function"]["parameters"])).collect(),
+        _ => list(body, "tools").iter().map(|t| (&t["function"], at(t, "/function/parameters"))).collect(),
     };
     let mut names = HashSet::new();
     for (n, (tool, schema)) in all.into_iter().enumerate() {
@@ -199,7 +203,7 @@ fn anthropic(body: &Value) -> Result<(), String> {
                     format!("messages.{n}: text content blocks must contain non-whitespace text")
                 })?,
                 "tool_use" => {
-                    refuse(!block["input"].is_object(), || format!("messages.{n}: input should be an object"))?
+                    refuse(!block["input"].is_object(), || format!("messages.{n}: input should be an object"))?;
                 }
                 "tool_result" => {
                     refuse(seen_other, || format!("messages.{n}: results stand before other content"))?;

@@ -68,6 +68,13 @@ fn cut(text: &str) -> Vec<String> {
     chars.chunks(PIECE).map(|piece| piece.iter().collect()).collect()
 }
 
+/// Sets a member of an object.
+fn set(object: &mut Value, key: &str, value: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(key.to_owned(), value);
+    }
+}
+
 /// Arguments as an object; broken ones as a text, which no provider with objects sends.
 fn object(arguments: &str) -> Value {
     serde_json::from_str(arguments).unwrap_or_else(|_| json!(arguments))
@@ -164,7 +171,7 @@ fn chat_calls(format: &str, calls: &Calls, number: usize) -> Vec<Value> {
 fn chat(format: &str, text: &str, calls: &Calls, number: usize) -> Value {
     let mut message = json!({"role": "assistant", "content": if text.is_empty() { Value::Null } else { json!(text) }});
     if !calls.is_empty() {
-        message["tool_calls"] = json!(chat_calls(format, calls, number));
+        set(&mut message, "tool_calls", json!(chat_calls(format, calls, number)));
     }
     let stop = if calls.is_empty() { "stop" } else { "tool_calls" };
     json!({
@@ -221,7 +228,7 @@ fn mistral_events(text: &str, calls: &Calls, number: usize) -> String {
         json!({"content": "", "tool_calls": chat_calls("mistral", calls, number)})
     };
     let mut last = chunk(number, &delta, Some(stop));
-    last["usage"] = json!({"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30});
+    set(&mut last, "usage", json!({"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}));
     data(&mut out, &last);
     out.push_str("data: [DONE]\n\n");
     out
@@ -258,22 +265,29 @@ fn responses_events(text: &str, calls: &Calls, number: usize) -> String {
     let started = json!({"id": format!("resp_{number}"), "status": "in_progress", "output": []});
     event(&mut out, "response.created", &json!({"type": "response.created", "response": started}));
     for (index, item) in items(text, calls, number).into_iter().enumerate() {
-        let is_call = item["type"] == "function_call";
+        let is_call = item.get("type") == Some(&json!("function_call"));
         let mut begun = item.clone();
         if is_call {
-            begun["arguments"] = json!("");
+            set(&mut begun, "arguments", json!(""));
         } else {
-            begun["content"] = json!([]);
+            set(&mut begun, "content", json!([]));
         }
         let added = json!({"type": "response.output_item.added", "output_index": index, "item": begun});
         event(&mut out, "response.output_item.added", &added);
         let (kind, whole) = if is_call {
-            ("response.function_call_arguments.delta", item["arguments"].as_str().unwrap_or_default())
+            (
+                "response.function_call_arguments.delta",
+                item.get("arguments").and_then(Value::as_str).unwrap_or_default(),
+            )
         } else {
             ("response.output_text.delta", text)
         };
         for piece in cut(whole) {
-            event(&mut out, kind, &json!({"type": kind, "item_id": item["id"], "output_index": index, "delta": piece}));
+            event(
+                &mut out,
+                kind,
+                &json!({"type": kind, "item_id": item.get("id"), "output_index": index, "delta": piece}),
+            );
         }
         if is_call {
             let kind = "response.function_call_arguments.done";
@@ -306,7 +320,7 @@ fn gemini(text: &str, calls: &Calls) -> Value {
     }
     parts.extend(gemini_calls(calls));
     if let Some(first) = parts.iter_mut().find(|part| part.get("functionCall").is_some()) {
-        first["thoughtSignature"] = json!("c2lnbmVk");
+        set(first, "thoughtSignature", json!("c2lnbmVk"));
     }
     gemini_answer(&parts, Some("STOP"))
 }
@@ -318,7 +332,7 @@ fn gemini_events(text: &str, calls: &Calls) -> String {
     }
     let mut parts = gemini_calls(calls);
     if let Some(first) = parts.first_mut() {
-        first["thoughtSignature"] = json!("c2lnbmVk");
+        set(first, "thoughtSignature", json!("c2lnbmVk"));
     }
     data(&mut out, &gemini_answer(&parts, Some("STOP")));
     out
@@ -371,13 +385,13 @@ fn ollama(text: &str, calls: &Calls, is_done: bool) -> Value {
     if !calls.is_empty() {
         let call =
             |(name, arguments): &(String, String)| json!({"function": {"name": name, "arguments": object(arguments)}});
-        message["tool_calls"] = calls.iter().map(call).collect();
+        set(&mut message, "tool_calls", calls.iter().map(call).collect());
     }
     let mut answer = json!({"model": "llama-mock", "message": message, "done": is_done});
     if is_done {
-        answer["done_reason"] = json!("stop");
-        answer["prompt_eval_count"] = json!(20);
-        answer["eval_count"] = json!(10);
+        set(&mut answer, "done_reason", json!("stop"));
+        set(&mut answer, "prompt_eval_count", json!(20));
+        set(&mut answer, "eval_count", json!(10));
     }
     answer
 }
