@@ -155,7 +155,7 @@ fn case_llm_020() {
             assert!(lowered.losses.iter().any(|loss| loss.kind == LossKind::Repaired), "{n} {:?}", lowered.losses);
             match n {
                 0 | 4 | 5 => {
-                    assert_eq!(lowered.schema, json!({"type": "object", "properties": {"a": {"type": "string"}}}))
+                    assert_eq!(lowered.schema, json!({"type": "object", "properties": {"a": {"type": "string"}}}));
                 }
                 1 | 2 => assert_eq!(lowered.schema, fine),
                 _ => assert_eq!(lowered.schema, json!({"type": "object", "properties": {}})),
@@ -359,7 +359,7 @@ fn used(schema: &Value, keywords: &mut Vec<String>) {
         keywords.push(keyword.clone());
         match (keyword.as_str(), value) {
             ("properties" | "$defs" | "patternProperties", Value::Object(all)) => {
-                all.values().for_each(|v| used(v, keywords))
+                all.values().for_each(|v| used(v, keywords));
             }
             ("enum" | "const" | "default", _) => {}
             (_, Value::Array(all)) => all.iter().for_each(|v| used(v, keywords)),
