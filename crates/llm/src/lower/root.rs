@@ -45,7 +45,7 @@ pub(super) fn plain<'v>(walk: &mut Walk<'v>) -> Plain<'v> {
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
         walk.lost("$ref", LossKind::Rewritten);
         if let Some(target) =
-            refs::resolve(walk.root, reference).filter(|target| *target != walk.root).and_then(members)
+            refs::Refs::new(walk.root).resolve(reference).filter(|target| *target != walk.root).and_then(members)
         {
             let mut merged = target.clone();
             merged.extend(walk.root.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));

@@ -3,6 +3,8 @@ use serde_json::json;
 
 use super::*;
 
+mod nulls;
+
 const TARGETS: [SchemaTarget; 8] = [
     SchemaTarget::Anthropic,
     SchemaTarget::AnthropicStrict,

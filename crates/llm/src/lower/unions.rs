@@ -42,7 +42,7 @@ fn merge(walk: &mut Walk<'_>, into: &mut Merged, branch: &Value, depth: usize, r
     *room -= 1;
     if let Some(reference) = branch.get("$ref").and_then(Value::as_str) {
         let is_again = into.through.iter().chain(&walk.expanding).any(|name| name == reference);
-        match refs::resolve(walk.root, reference) {
+        match refs::Refs::new(walk.root).resolve(reference) {
             Some(target) if !is_again => {
                 into.through.push(reference.to_owned());
                 merge(walk, into, target, depth + 1, room);
@@ -98,7 +98,7 @@ pub(super) fn branches(walk: &Walk<'_>, union: &Value) -> Vec<Map<String, Value>
         let mut branch = branch;
         for _ in 0..FOLLOWED {
             let Some(reference) = branch.get("$ref").and_then(Value::as_str) else { break };
-            branch = refs::resolve(walk.root, reference)?;
+            branch = refs::Refs::new(walk.root).resolve(reference)?;
         }
         members(branch).cloned()
     })

@@ -216,7 +216,7 @@ impl<'v> Walk<'v> {
     fn reference(&mut self, reference: &str, members: &Map<String, Value>, depth: usize) -> Value {
         let shown = excerpt(reference, 80);
         let siblings = || members.iter().filter(|(keyword, _)| *keyword != "$ref");
-        let Some(target) = refs::resolve(self.root, reference) else {
+        let Some(target) = refs::Refs::new(self.root).resolve(reference) else {
             let (what, words) = if reference.starts_with('#') {
                 ("a reference to nothing", format!("as in {shown}, which is not there"))
             } else {
