@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::report::LossKind;
 use super::walk::Walk;
-use super::{members, refs, repair, unions};
+use super::{members, repair, room, unions};
 
 /// How many ways to give arguments are told.
 const TOLD: usize = 8;
@@ -44,9 +44,7 @@ pub(super) fn plain<'v>(walk: &mut Walk<'v>) -> Plain<'v> {
     }
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
         walk.lost("$ref", LossKind::Rewritten);
-        if let Some(target) =
-            refs::Refs::new(walk.root).resolve(reference).filter(|target| *target != walk.root).and_then(members)
-        {
+        if let Some(target) = walk.resolve(reference).filter(|target| *target != walk.root).and_then(members) {
             let mut merged = target.clone();
             merged.extend(walk.root.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
             merged.remove("$ref");
@@ -76,26 +74,29 @@ pub(super) fn plain<'v>(walk: &mut Walk<'v>) -> Plain<'v> {
         let branches = unions::branches(walk, &branches);
         words.extend(told(how, &branches));
         for branch in branches {
-            add(&mut root, &branch);
+            add(walk, &mut root, branch);
         }
     }
     for keyword in ["enum", "const", "not"] {
         if let Some(value) = root.remove(keyword) {
             walk.lost(keyword, LossKind::Described);
-            words.push(format!("{keyword}: {}", excerpt(&value.to_string(), 120)));
+            words.push(format!("{keyword}: {}", room::quoted(&value, 120).0));
         }
     }
     Plain { schema: Cow::Owned(Value::Object(root)), words, is_wrapped: false }
 }
 
 /// Adds the properties of a branch. One that is there with another schema may then be either.
-fn add(root: &mut Map<String, Value>, branch: &Map<String, Value>) {
+fn add(walk: &mut Walk<'_>, root: &mut Map<String, Value>, branch: &Map<String, Value>) {
     let Some(new) = branch.get("properties").and_then(Value::as_object) else { return };
     if !root.get("properties").is_some_and(Value::is_object) {
         root.insert("properties".to_owned(), json!({}));
     }
     let Some(properties) = root.get_mut("properties").and_then(Value::as_object_mut) else { return };
     for (key, schema) in new {
+        if !walk.afford(schema) || !walk.afford_many(2 + key.len()) {
+            return;
+        }
         match properties.get_mut(key) {
             None => {
                 properties.insert(key.clone(), schema.clone());
@@ -115,13 +116,13 @@ fn add(root: &mut Map<String, Value>, branch: &Map<String, Value>) {
 }
 
 /// The ways to give arguments, in words.
-fn told(how: &str, branches: &[Map<String, Value>]) -> Option<String> {
-    let names = |branch: &Map<String, Value>| {
+fn told(how: &str, branches: &[&Map<String, Value>]) -> Option<String> {
+    let names = |branch: &&Map<String, Value>| {
         let (required, _) = repair::required(branch);
-        let mut names: Vec<String> = required.into_iter().map(|name| excerpt(name, 60)).collect();
+        let mut names: Vec<String> = required.into_iter().take(TOLD).map(|name| excerpt(name, 60)).collect();
         if names.is_empty() {
             let all = branch.get("properties").and_then(Value::as_object);
-            names.extend(all.into_iter().flatten().map(|(name, _)| excerpt(name, 60)));
+            names.extend(all.into_iter().flatten().take(TOLD).map(|(name, _)| excerpt(name, 60)));
         }
         (!names.is_empty()).then(|| names.join(" and "))
     };
