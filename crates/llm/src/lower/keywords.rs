@@ -66,7 +66,7 @@ impl Walk<'_> {
             return;
         }
         self.texts(schema, draft);
-        self.kinds(schema, draft);
+        self.kinds(schema, draft, depth);
         self.object(schema, draft, depth);
         self.array(schema, draft, depth);
         self.values(schema, draft);
@@ -102,7 +102,7 @@ impl Walk<'_> {
     }
 
     /// `type`, and what is known of it otherwise.
-    fn kinds(&mut self, schema: &Map<String, Value>, draft: &mut Draft) {
+    fn kinds(&mut self, schema: &Map<String, Value>, draft: &mut Draft, depth: usize) {
         let length = |keyword| schema.get(keyword).and_then(Value::as_array).map_or(0, Vec::len);
         if !self.spend(length("type") + length("enum")) {
             return;
@@ -124,6 +124,16 @@ impl Walk<'_> {
             }
         }
         let is_nullable = schema.get("nullable") == Some(&Value::Bool(true));
+        if depth == 0 {
+            // Arguments are always an object.
+            if is_nullable {
+                self.lost("nullable", LossKind::Dropped);
+            }
+            if kinds.iter().any(|kind| *kind != "object") {
+                self.lost("the other types", LossKind::Dropped);
+            }
+            return self.put_types(draft, &["object"], false);
+        }
         self.put_types(draft, &kinds, is_nullable);
     }
 
@@ -299,7 +309,10 @@ impl Walk<'_> {
 
     pub(super) fn describe(&mut self, keyword: &str, value: &Value, draft: &mut Draft) {
         self.lost(keyword, LossKind::Described);
-        let (shown, _) = room::quoted(value, QUOTED);
+        let (shown, is_cut) = room::quoted(value, QUOTED);
+        if is_cut {
+            self.lost(&format!("a part of {keyword} is too long for words"), LossKind::Cut);
+        }
         if !self.spend(shown.len()) {
             return;
         }

@@ -208,15 +208,41 @@ fn names(kind: &Value, name: &str) -> bool {
     kind.as_str() == Some(name) || kind.as_array().is_some_and(|all| all.iter().any(|one| one.as_str() == Some(name)))
 }
 
+/// Whether null is among the types of a schema.
+fn is_null(schema: &Value) -> bool {
+    schema.get("type").is_some_and(|kind| names(kind, "null") || names(kind, "NULL"))
+}
+
+/// Whether null fits a lowered schema.
+pub(super) fn takes_null(schema: &Value) -> bool {
+    let Some(members) = schema.as_object() else { return true };
+    if members.get("nullable") == Some(&Value::Bool(true)) {
+        return true;
+    }
+    if members.contains_key("type") {
+        return is_null(schema);
+    }
+    if let Some(Value::Array(values)) = members.get("enum") {
+        return values.contains(&Value::Null);
+    }
+    if let Some(Value::Array(branches)) = members.get("anyOf") {
+        return branches.iter().any(is_null);
+    }
+    !["$ref", "const", "oneOf", "allOf", "not"].iter().any(|keyword| members.contains_key(*keyword))
+}
+
 /// Lets null fit a schema.
-fn make_nullable(schema: &mut Value) {
+pub(super) fn make_nullable(schema: &mut Value) {
     let Some(members) = schema.as_object_mut() else { return };
     let null = || json!("null");
-    if let Some(Value::Array(values)) = members.get_mut("enum")
-        && !values.contains(&Value::Null)
-    {
-        values.push(Value::Null);
+    let mut is_listed = false;
+    if let Some(Value::Array(values)) = members.get_mut("enum") {
+        if !values.contains(&Value::Null) {
+            values.push(Value::Null);
+        }
+        is_listed = true;
     }
+    let is_alone = is_listed && members.len() == 1;
     let kind = if members.contains_key("const") { None } else { members.get_mut("type") };
     match kind {
         Some(Value::Array(all)) => {
@@ -226,7 +252,9 @@ fn make_nullable(schema: &mut Value) {
         }
         Some(kind) if *kind == "null" => {}
         Some(kind) => *kind = json!([kind.take(), "null"]),
+        None if is_alone => {}
         None => match members.get_mut("anyOf").and_then(Value::as_array_mut) {
+            Some(branches) if branches.iter().any(is_null) => {}
             Some(branches) => branches.push(json!({ "type": "null" })),
             None => {
                 let description = members.remove("description");
@@ -237,5 +265,13 @@ fn make_nullable(schema: &mut Value) {
                 *schema = union;
             }
         },
+    }
+}
+
+/// Puts a text before the description that a schema has.
+pub(super) fn describe_first(members: &mut Map<String, Value>, text: &str) {
+    match members.get_mut("description") {
+        Some(Value::String(own)) => *own = format!("{text} {own}"),
+        _ => drop(members.insert("description".to_owned(), text.into())),
     }
 }

@@ -6,7 +6,7 @@ use bowline_protocol::excerpt;
 use serde_json::{Map, Value, json};
 
 use super::report::LossKind;
-use super::walk::Walk;
+use super::walk::{Draft, Walk};
 use super::{members, repair, room, unions};
 
 /// How many ways to give arguments are told.
@@ -128,4 +128,40 @@ fn told(how: &str, branches: &[&Map<String, Value>]) -> Option<String> {
     };
     let ways: Vec<String> = branches.iter().filter_map(names).take(TOLD).collect();
     (!ways.is_empty()).then(|| format!("{how}: {}", ways.join(", or ")))
+}
+
+/// Tells in words what the root may not have. They stand at the first property, since there is no other place.
+pub(super) fn bare(walk: &mut Walk<'_>, draft: &mut Draft) {
+    let stays = |keyword: &str| matches!(keyword, "type" | "properties" | "required");
+    let others: Vec<String> = draft.members.keys().filter(|keyword| !stays(keyword)).cloned().collect();
+    for keyword in others {
+        match (keyword.as_str(), draft.members.remove(&keyword)) {
+            ("description", Some(Value::String(text))) => {
+                walk.lost("description", LossKind::Described);
+                draft.words.insert(0, text.trim_end_matches('.').to_owned());
+            }
+            ("additionalProperties", Some(Value::Bool(false))) => {
+                walk.lost("additionalProperties", LossKind::Described);
+                draft.words.push("no other members".to_owned());
+            }
+            ("title" | "default", _) | ("additionalProperties", Some(Value::Bool(true))) => {
+                walk.lost(&keyword, LossKind::Dropped);
+            }
+            (keyword, Some(value)) => walk.describe(keyword, &value, draft),
+            (_, None) => {}
+        }
+    }
+    if draft.words.is_empty() {
+        return;
+    }
+    let words = format!("(all arguments: {})", std::mem::take(&mut draft.words).join("; "));
+    let properties = draft.members.get_mut("properties").and_then(Value::as_object_mut);
+    match properties.and_then(|all| all.values_mut().find_map(Value::as_object_mut)) {
+        Some(first) => {
+            let text = first.get("description").and_then(Value::as_str);
+            let text = text.map_or_else(|| words.clone(), |text| format!("{text} {words}"));
+            first.insert("description".to_owned(), text.into());
+        }
+        None => walk.report.leave_root_untold(),
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::report::LossKind;
 use super::rules::Strict;
 use super::walk::{Draft, Walk};
-use super::{keywords, members, room};
+use super::{keywords, members, objects, room};
 
 /// How many branches of a union are looked at.
 const BRANCHES: usize = 200;
@@ -200,27 +200,53 @@ impl Walk<'_> {
             }
             return draft.put(keyword, branches);
         }
-        // Nothing may stand beside `anyOf` there, and null is no type.
+        // Null is no type there.
         let before = branches.len();
         branches.retain(|branch| branch.get("type").and_then(Value::as_str) != Some("NULL"));
-        let is_nullable = branches.len() < before;
-        if let [Value::Object(only)] = &mut branches[..] {
-            for (keyword, value) in std::mem::take(only) {
-                draft.members.entry(keyword).or_insert(value);
+        if branches.len() < before {
+            draft.put("nullable", true);
+        }
+        match &mut branches[..] {
+            [] => draft.put("type", "NULL"),
+            [Value::Object(only)] => {
+                if let (Some(Value::String(text)), Some(_)) =
+                    (draft.members.get("description"), only.get("description"))
+                {
+                    objects::describe_first(only, &text.clone());
+                    draft.members.remove("description");
+                }
+                for (keyword, value) in std::mem::take(only) {
+                    draft.members.entry(keyword).or_insert(value);
+                }
             }
-            if is_nullable {
-                draft.put("nullable", true);
-            }
+            _ => draft.put("anyOf", branches),
+        }
+    }
+
+    /// Nothing may stand beside `anyOf` in that part of OpenAPI: what does moves into the first branch, or the union
+    /// into words.
+    pub(super) fn apart(&mut self, schema: &mut Value) {
+        let Some(members) = schema.as_object_mut().filter(|members| members.len() > 1) else { return };
+        let Some(mut branches) = members.remove("anyOf") else { return };
+        let says_more = ["properties", "items", "enum"].iter().any(|keyword| members.contains_key(*keyword));
+        if says_more {
+            self.lost("anyOf", LossKind::Described);
+            let words = format!("(and one of: {})", room::quoted(&branches, 200).0);
+            let text = members.get("description").and_then(Value::as_str);
+            let text = text.map_or_else(|| words.clone(), |text| format!("{text} {words}"));
+            members.insert("description".to_owned(), text.into());
             return;
         }
-        let description = draft.members.remove("description");
-        if !draft.members.is_empty() {
-            self.lost("what stands beside anyOf", LossKind::Dropped);
-            draft.members.clear();
+        let (description, nullable) = (members.remove("description"), members.remove("nullable"));
+        for keyword in members.keys().filter(|keyword| *keyword != "type") {
+            self.lost(keyword, LossKind::Dropped);
         }
-        if let (Some(text), Some(first)) = (description, branches.first_mut().and_then(Value::as_object_mut)) {
-            first.entry("description").or_insert(text);
+        if let Some(first) = branches.get_mut(0).and_then(Value::as_object_mut) {
+            first.extend(nullable.map(|nullable| ("nullable".to_owned(), nullable)));
+            if let Some(text) = description.as_ref().and_then(Value::as_str) {
+                objects::describe_first(first, text);
+            }
         }
-        draft.put("anyOf", branches);
+        *schema = json!({ "anyOf": branches });
     }
 }

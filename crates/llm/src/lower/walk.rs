@@ -9,7 +9,7 @@ use super::refs::Refs;
 use super::report::{LossKind, Report};
 use super::rules::{Rules, SchemaTarget, Strict};
 use super::undo::{INPUT, Undo};
-use super::{LoweredSchema, keywords, members, nothing, room, root, unions};
+use super::{LoweredSchema, keywords, members, nothing, objects, room, root, unions};
 
 /// How deep a lowered schema may be, expanded references included.
 const DEPTH: usize = 48;
@@ -118,14 +118,14 @@ impl<'v> Walk<'v> {
         if self.rules.refs {
             self.definitions(&mut draft);
         }
+        if self.rules.bare_root {
+            root::bare(&mut self, &mut draft);
+        }
         let mut schema = draft.finish();
         if let (Some(members), Value::Object(defaults)) = (schema.as_object_mut(), nothing()) {
             members.insert("type".to_owned(), json!(if self.rules.open_api { "OBJECT" } else { "object" }));
             for (keyword, value) in defaults {
                 members.entry(keyword).or_insert(value);
-            }
-            if self.rules.bare_root {
-                members.retain(|keyword, _| matches!(keyword.as_str(), "type" | "properties" | "required"));
             }
         }
         let is_strict = self.rules.strict != Strict::No && !self.is_refused;
@@ -213,6 +213,21 @@ impl<'v> Walk<'v> {
 
     /// A subschema. `depth` is that of the lowered one.
     pub(super) fn node(&mut self, schema: &Value, depth: usize) -> Value {
+        let mut lowered = self.subschema(schema, depth);
+        if schema.get("nullable") == Some(&Value::Bool(true)) && !objects::takes_null(&lowered) {
+            self.lost("nullable", LossKind::Rewritten);
+            match lowered.as_object_mut().filter(|_| self.rules.open_api) {
+                Some(members) => drop(members.insert("nullable".to_owned(), true.into())),
+                None => objects::make_nullable(&mut lowered),
+            }
+        }
+        if self.rules.open_api {
+            self.apart(&mut lowered);
+        }
+        lowered
+    }
+
+    fn subschema(&mut self, schema: &Value, depth: usize) -> Value {
         if depth > DEPTH || self.nodes == 0 {
             self.lost("it is larger or deeper than can be sent", LossKind::Cut);
             self.refuse();
