@@ -19,7 +19,10 @@ const TARGETS: [SchemaTarget; 8] = [
 /// An object whose properties all refer to the same.
 fn multiplied(properties: usize, target: Value) -> Value {
     let one = |n| (format!("p{n}"), json!({"$ref": "#/$defs/A"}));
-    json!({"type": "object", "properties": (0..properties).map(one).collect::<Map<_, _>>(), "$defs": {"A": target}})
+    let mut schema =
+        json!({"type": "object", "properties": (0..properties).map(one).collect::<Map<_, _>>(), "$defs": {}});
+    schema["$defs"]["A"] = target;
+    schema
 }
 
 fn stays_small(schema: &Value) {
