@@ -150,9 +150,11 @@ fn together_servers_are_used_by_a_model_in_each_format() {
                 "{provider} {}",
                 ran.stderr
             );
+            for tool in ["filesystem__write_file", "memory__create_entities", "memory__open_nodes"] {
+                assert!(ran.stderr.contains(&format!("✓ {tool}")), "{provider} {}", ran.stderr);
+            }
             assert_eq!(std::fs::read_to_string(&note).unwrap(), "ahoy");
             assert!(std::fs::read_to_string(work.folder().join("memory.json")).unwrap().contains(&note));
-            assert!(ran.stderr.contains("✓ memory__open_nodes"), "{}", ran.stderr);
         }
     }
 }
