@@ -321,7 +321,17 @@ fn arguments(value: Option<&Value>) -> String {
     }
 }
 
-/// The parts of a JSON object that are there.
+/// A message of several pieces. Those may be large, and are not copied.
+fn said(role: &str, key: &str, pieces: Vec<Value>) -> Value {
+    Value::Object(object([("role", role.into()), (key, Value::Array(pieces))]))
+}
+
+/// An object of one member, whose value is not copied.
+fn within(key: &str, value: Value) -> Value {
+    Value::Object(object([(key, value)]))
+}
+
+/// A JSON object of these members.
 fn object<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
     members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

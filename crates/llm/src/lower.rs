@@ -7,6 +7,7 @@ mod objects;
 mod refs;
 mod repair;
 mod report;
+mod room;
 mod root;
 mod rules;
 mod undo;

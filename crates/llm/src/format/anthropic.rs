@@ -21,7 +21,7 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
     let mut body = object([
         ("model", json!(writing.target.model)),
         ("max_tokens", json!(request.max_tokens.unwrap_or(MAX_TOKENS))),
-        ("messages", json!(messages)),
+        ("messages", Value::Array(messages)),
     ]);
     if let Some(system) = request.system.as_deref().filter(|text| !text.trim().is_empty()) {
         let mut block = json!({ "type": "text", "text": system });
@@ -38,7 +38,7 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
     }
     let tools = tools(writing, turns);
     if !tools.is_empty() {
-        body.insert("tools".to_owned(), json!(tools));
+        body.insert("tools".to_owned(), Value::Array(tools));
         if let Some(choice) = choice(writing) {
             body.insert("tool_choice".to_owned(), choice);
         }
@@ -111,14 +111,14 @@ fn message(writing: &Writing<'_>, turn: &Turn<'_>) -> Value {
         Turn::User { results, content } => {
             let results = results.iter().map(|given| result(given));
             let blocks: Vec<Value> = results.chain(content.iter().map(|piece| block(piece))).collect();
-            json!({ "role": "user", "content": blocks })
+            super::said("user", "content", blocks)
         }
         Turn::Assistant(parts) => {
             let mut blocks: Vec<Value> = parts.iter().filter_map(|piece| part(writing, piece)).collect();
             if blocks.is_empty() {
                 blocks.push(json!({ "type": "text", "text": "(nothing)" }));
             }
-            json!({ "role": "assistant", "content": blocks })
+            super::said("assistant", "content", blocks)
         }
     }
 }

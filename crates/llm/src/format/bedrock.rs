@@ -13,13 +13,13 @@ const FORMAT: Format = Format::Bedrock;
 pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
     let request = writing.request;
     let messages: Vec<Value> = turns.iter().map(|turn| message(writing, turn)).collect();
-    let mut body = object([("messages", json!(messages))]);
+    let mut body = object([("messages", Value::Array(messages))]);
     if let Some(system) = request.system.as_deref().filter(|text| !text.trim().is_empty()) {
         let mut blocks = vec![json!({ "text": system })];
         if request.cache {
             blocks.push(cache_point());
         }
-        body.insert("system".to_owned(), json!(blocks));
+        body.insert("system".to_owned(), Value::Array(blocks));
     }
     let mut config = Map::new();
     config.extend(request.max_tokens.map(|tokens| ("maxTokens".to_owned(), json!(tokens))));
@@ -28,11 +28,11 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
         config.insert("stopSequences".to_owned(), json!(request.stop_sequences));
     }
     if !config.is_empty() {
-        body.insert("inferenceConfig".to_owned(), json!(config));
+        body.insert("inferenceConfig".to_owned(), Value::Object(config));
     }
     let tools = tools(writing, turns);
     if !tools.is_empty() {
-        let mut config = object([("tools", json!(tools))]);
+        let mut config = object([("tools", Value::Array(tools))]);
         match &request.tool_choice {
             ToolChoice::Auto => {}
             // There is no other way to say it: the tools stay, since the history may have calls.
@@ -43,7 +43,7 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
                 config.insert("toolChoice".to_owned(), json!({ "tool": { "name": name } }));
             }
         }
-        body.insert("toolConfig".to_owned(), json!(config));
+        body.insert("toolConfig".to_owned(), Value::Object(config));
         if request.one_call_at_a_time {
             writing.lose("one call at a time: the format cannot say it");
         }
@@ -67,8 +67,10 @@ fn tools(writing: &Writing<'_>, turns: &[Turn<'_>]) -> Vec<Value> {
         .tools
         .iter()
         .map(|tool| {
-            let mut told =
-                object([("name", json!(*tool.wire)), ("inputSchema", json!({ "json": tool.lowered.schema }))]);
+            let mut told = object([
+                ("name", json!(*tool.wire)),
+                ("inputSchema", super::within("json", tool.lowered.schema.clone())),
+            ]);
             // An empty one is refused.
             if !tool.spec.description.is_empty() {
                 told.insert("description".to_owned(), json!(tool.spec.description));
@@ -76,7 +78,7 @@ fn tools(writing: &Writing<'_>, turns: &[Turn<'_>]) -> Vec<Value> {
             if tool.lowered.is_strict {
                 told.insert("strict".to_owned(), json!(true));
             }
-            json!({ "toolSpec": told })
+            super::within("toolSpec", Value::Object(told))
         })
         .collect();
     for name in called {
@@ -95,14 +97,14 @@ fn message(writing: &Writing<'_>, turn: &Turn<'_>) -> Value {
             let mut names = 0;
             let mut blocks: Vec<Value> = results.iter().map(|given| result(writing, given, &mut names)).collect();
             blocks.extend(content.iter().map(|piece| block(writing, piece, false, &mut names)));
-            json!({ "role": "user", "content": blocks })
+            super::said("user", "content", blocks)
         }
         Turn::Assistant(parts) => {
             let mut blocks: Vec<Value> = parts.iter().filter_map(|piece| part(writing, piece)).collect();
             if blocks.is_empty() {
                 blocks.push(json!({ "text": "(nothing)" }));
             }
-            json!({ "role": "assistant", "content": blocks })
+            super::said("assistant", "content", blocks)
         }
     }
 }
@@ -127,7 +129,8 @@ fn result(writing: &Writing<'_>, result: &ToolResult, names: &mut usize) -> Valu
     if result.is_error && !knows_status {
         content.insert(0, json!({ "text": "Error:" }));
     }
-    let mut told = object([("toolUseId", json!(super::fitted_id(&result.call_id))), ("content", json!(content))]);
+    let mut told =
+        object([("toolUseId", json!(super::fitted_id(&result.call_id))), ("content", Value::Array(content))]);
     if knows_status {
         told.insert("status".to_owned(), json!(if result.is_error { "error" } else { "success" }));
     }

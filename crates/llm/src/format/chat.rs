@@ -25,7 +25,7 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
             Turn::Assistant(parts) => messages.push(assistant(writing, parts)),
         }
     }
-    let mut body = object([("model", json!(target.model)), ("messages", json!(messages))]);
+    let mut body = object([("model", json!(target.model)), ("messages", Value::Array(messages))]);
     if let Some(tokens) = request.max_tokens {
         // OpenAI's own models of today know no other; those that are compatible know the older one.
         let key = if is_mistral || target.compatible { "max_tokens" } else { "max_completion_tokens" };
@@ -49,9 +49,11 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
             .toolbox
             .tools
             .iter()
-            .map(|tool| json!({ "type": "function", "function": function(tool, cuts) }))
+            .map(|tool| {
+                Value::Object(object([("type", json!("function")), ("function", Value::Object(function(tool, cuts)))]))
+            })
             .collect();
-        body.insert("tools".to_owned(), json!(tools));
+        body.insert("tools".to_owned(), Value::Array(tools));
         let choice = match &request.tool_choice {
             ToolChoice::Auto => None,
             ToolChoice::None => Some(json!("none")),
@@ -173,7 +175,7 @@ fn user(
         chunks
             .push(media_chunk(writing, piece).unwrap_or_else(|| json!({ "type": "text", "text": notes::text(piece) })));
     }
-    messages.push(json!({ "role": "user", "content": chunks }));
+    messages.push(super::said("user", "content", chunks));
 }
 
 /// Media as a message of the person has them; none where it is no such thing, or the model does not take it.

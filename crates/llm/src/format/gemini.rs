@@ -24,7 +24,7 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
         contents.push(content(writing, turn, before));
         before = Some(turn);
     }
-    let mut body = object([("contents", json!(contents))]);
+    let mut body = object([("contents", Value::Array(contents))]);
     if let Some(system) = request.system.as_deref().filter(|text| !text.trim().is_empty()) {
         body.insert("systemInstruction".to_owned(), json!({ "parts": [{ "text": system }] }));
     }
@@ -39,7 +39,10 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
     }
     if !writing.toolbox.tools.is_empty() {
         let declarations: Vec<Value> = writing.toolbox.tools.iter().map(|tool| declaration(writing, tool)).collect();
-        body.insert("tools".to_owned(), json!([{ "functionDeclarations": declarations }]));
+        body.insert(
+            "tools".to_owned(),
+            Value::Array(vec![super::within("functionDeclarations", Value::Array(declarations))]),
+        );
         let config = match &request.tool_choice {
             ToolChoice::Auto => None,
             ToolChoice::None => Some(json!({ "mode": "NONE" })),
@@ -84,7 +87,7 @@ fn content(writing: &Writing<'_>, turn: &Turn<'_>, before: Option<&Turn<'_>>) ->
             }
             parts.append(&mut attached);
             parts.extend(content.iter().map(|piece| user_part(writing, piece)));
-            json!({ "role": "user", "parts": parts })
+            super::said("user", "parts", parts)
         }
         Turn::Assistant(all) => {
             let mut parts = Vec::new();
@@ -95,7 +98,7 @@ fn content(writing: &Writing<'_>, turn: &Turn<'_>, before: Option<&Turn<'_>>) ->
             if parts.is_empty() {
                 parts.push(json!({ "text": "(nothing)" }));
             }
-            json!({ "role": "model", "parts": parts })
+            super::said("model", "parts", parts)
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{Reader, Writing, list, named, notes, number, object, text};
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, MediaKind, Part};
+use crate::toolbox::Fitted;
 use crate::{ModelError, Stop, ToolChoice};
 
 const TEXT: Key = Key::MAX - 1;
@@ -39,7 +40,7 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
     }
     let mut body = object([
         ("model", json!(target.model)),
-        ("messages", json!(messages)),
+        ("messages", Value::Array(messages)),
         // It streams where nothing is said.
         ("stream", json!(target.stream)),
     ]);
@@ -62,11 +63,16 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
         writing.lose("one call at a time: the format cannot say it");
     }
     if !writing.toolbox.tools.is_empty() {
-        let tools: Vec<Value> = writing.toolbox.tools.iter().map(|tool| json!({
-            "type": "function",
-            "function": { "name": *tool.wire, "description": tool.spec.description, "parameters": tool.lowered.schema },
-        })).collect();
-        body.insert("tools".to_owned(), json!(tools));
+        let tool = |tool: &Fitted| {
+            let function = object([
+                ("name", json!(*tool.wire)),
+                ("description", json!(tool.spec.description)),
+                ("parameters", tool.lowered.schema.clone()),
+            ]);
+            Value::Object(object([("type", json!("function")), ("function", Value::Object(function))]))
+        };
+        let tools = writing.toolbox.tools.iter().map(tool).collect();
+        body.insert("tools".to_owned(), Value::Array(tools));
     }
     body
 }

@@ -19,13 +19,13 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
                 input.extend(results.iter().map(|given| result(writing, given)));
                 if !content.is_empty() {
                     let pieces: Vec<Value> = content.iter().map(|piece| chunk(writing, piece)).collect();
-                    input.push(json!({ "role": "user", "content": pieces }));
+                    input.push(super::said("user", "content", pieces));
                 }
             }
             Turn::Assistant(parts) => input.extend(parts.iter().filter_map(|piece| item(writing, piece))),
         }
     }
-    let mut body = object([("model", json!(target.model)), ("input", json!(input)), ("store", json!(false))]);
+    let mut body = object([("model", json!(target.model)), ("input", Value::Array(input)), ("store", json!(false))]);
     if !target.compatible {
         // Without a store on their side, what was thought has to come back with the history.
         body.insert("include".to_owned(), json!(["reasoning.encrypted_content"]));
@@ -48,7 +48,7 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
     let cuts = super::chat::cuts(writing);
     let tools = tools(writing, cuts);
     if !tools.is_empty() {
-        body.insert("tools".to_owned(), json!(tools));
+        body.insert("tools".to_owned(), Value::Array(tools));
         let choice = match &request.tool_choice {
             ToolChoice::Auto => None,
             ToolChoice::None => Some(json!("none")),
@@ -108,7 +108,7 @@ fn result(writing: &Writing<'_>, result: &ToolResult) -> Value {
         if result.is_error {
             pieces.insert(0, json!({ "type": "input_text", "text": "Error:" }));
         }
-        json!(pieces)
+        Value::Array(pieces)
     } else {
         let texts: Vec<String> = result.content.iter().map(notes::text).collect();
         json!(notes::marked(result, texts.join("\n\n")))

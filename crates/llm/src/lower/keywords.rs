@@ -1,12 +1,13 @@
 //! The keywords of one subschema.
 
-use bowline_protocol::excerpt;
+use std::slice;
+
 use serde_json::{Map, Value, json};
 
-use super::repair;
 use super::report::LossKind;
 use super::rules::Strict;
 use super::walk::{Draft, Walk};
+use super::{repair, room};
 
 /// How much of a value is quoted in words, in bytes.
 const QUOTED: usize = 120;
@@ -54,10 +55,18 @@ const ELSEWHERE: [&str; 20] = [
     "default",
 ];
 
+/// Whether a keyword says nothing of which arguments are right.
+pub(super) fn is_note(keyword: &str) -> bool {
+    keyword == "title" || NOTES.contains(&keyword)
+}
+
 impl Walk<'_> {
     pub(super) fn keywords(&mut self, schema: &Map<String, Value>, draft: &mut Draft, depth: usize) {
+        if !self.spend(4 * schema.len()) {
+            return;
+        }
         self.texts(schema, draft);
-        self.kinds(schema, draft);
+        self.kinds(schema, draft, depth);
         self.object(schema, draft, depth);
         self.array(schema, draft, depth);
         self.values(schema, draft);
@@ -95,7 +104,11 @@ impl Walk<'_> {
     }
 
     /// `type`, and what is known of it otherwise.
-    fn kinds(&mut self, schema: &Map<String, Value>, draft: &mut Draft) {
+    fn kinds(&mut self, schema: &Map<String, Value>, draft: &mut Draft, depth: usize) {
+        let length = |keyword| schema.get(keyword).and_then(Value::as_array).map_or(0, Vec::len);
+        if !self.spend(length("type") + length("enum")) {
+            return;
+        }
         let (mut kinds, mended) = repair::types(schema.get("type"));
         if mended {
             self.lost("type", LossKind::Repaired);
@@ -113,6 +126,16 @@ impl Walk<'_> {
             }
         }
         let is_nullable = schema.get("nullable") == Some(&Value::Bool(true));
+        if depth == 0 {
+            // Arguments are always an object.
+            if is_nullable {
+                self.lost("nullable", LossKind::Dropped);
+            }
+            if kinds.iter().any(|kind| *kind != "object") {
+                self.lost("the other types", LossKind::Dropped);
+            }
+            return self.put_types(draft, &["object"], false);
+        }
         self.put_types(draft, &kinds, is_nullable);
     }
 
@@ -164,7 +187,7 @@ impl Walk<'_> {
     /// `enum`, `const`, `default` and `format`.
     fn values(&mut self, schema: &Map<String, Value>, draft: &mut Draft) {
         let mut values = match schema.get("enum") {
-            Some(Value::Array(all)) if !all.is_empty() => Some(all.clone()),
+            Some(Value::Array(all)) if !all.is_empty() => Some(all.as_slice()),
             Some(_) => {
                 self.lost("enum", LossKind::Repaired);
                 None
@@ -172,18 +195,16 @@ impl Walk<'_> {
             None => None,
         };
         if let Some(constant) = schema.get("const") {
-            if self.rules.keeps("const") {
-                draft.put("const", constant.clone());
-            } else {
+            if !self.rules.keeps("const") {
                 self.lost("const", LossKind::Rewritten);
-                values = Some(vec![constant.clone()]);
+                values = Some(slice::from_ref(constant));
+            } else if let Some(constant) = self.written(slice::from_ref(constant)).and_then(|mut one| one.pop()) {
+                draft.put("const", constant);
             }
         }
-        if let Some(mut values) = values {
-            let bytes: usize = values.iter().map(|value| value.as_str().map_or(8, str::len)).sum();
-            if !self.spend(bytes) {
-                // Not a part of them: what is missing would be taken for wrong.
-            } else if self.rules.open_api {
+        // All or none: what is missing would be taken for wrong.
+        if let Some(mut values) = values.and_then(|values| self.written(values)) {
+            if self.rules.open_api {
                 let before = values.len();
                 values.retain(|value| !value.is_null());
                 if values.len() < before {
@@ -199,10 +220,10 @@ impl Walk<'_> {
             }
         }
         if let Some(value) = schema.get("default") {
-            if self.rules.keeps("default") && self.spend(8) {
-                draft.put("default", value.clone());
-            } else {
+            if !self.rules.keeps("default") {
                 self.describe("default", value, draft);
+            } else if let Some(value) = self.written(slice::from_ref(value)).and_then(|mut one| one.pop()) {
+                draft.put("default", value);
             }
         }
         match schema.get("format") {
@@ -265,31 +286,38 @@ impl Walk<'_> {
         if !is_kept {
             return self.describe(keyword, value, draft);
         }
-        if !self.spend(value.as_str().map_or(8, str::len)) {
-            return;
-        }
         let kept = match (keyword, value) {
             ("patternProperties" | "dependentSchemas", Value::Object(all)) => {
                 let mut lowered = Map::new();
                 for (key, inner) in all {
+                    if !self.spend(1 + key.len()) {
+                        break;
+                    }
                     let inner = self.within(&["/", keyword, "/", key], |walk| walk.node(inner, depth + 1));
                     lowered.insert(key.clone(), inner);
                 }
                 Value::Object(lowered)
             }
-            ("dependentRequired", value) => value.clone(),
-            (_, inner @ Value::Object(_)) => self.within(&["/", keyword], |walk| walk.node(inner, depth + 1)),
-            (_, value) => value.clone(),
+            (_, inner @ Value::Object(_)) if keyword != "dependentRequired" => {
+                self.within(&["/", keyword], |walk| walk.node(inner, depth + 1))
+            }
+            (_, value) => match self.written(slice::from_ref(value)).and_then(|mut one| one.pop()) {
+                Some(value) => value,
+                None => return,
+            },
         };
         draft.put(keyword, kept);
     }
 
-    fn describe(&mut self, keyword: &str, value: &Value, draft: &mut Draft) {
+    pub(super) fn describe(&mut self, keyword: &str, value: &Value, draft: &mut Draft) {
         self.lost(keyword, LossKind::Described);
-        let shown = match value {
-            Value::String(text) => excerpt(text, QUOTED),
-            value => excerpt(&value.to_string(), QUOTED),
-        };
+        let (shown, is_cut) = room::quoted(value, QUOTED);
+        if is_cut {
+            self.lost(&format!("a part of {keyword} is too long for words"), LossKind::Cut);
+        }
+        if !self.spend(shown.len()) {
+            return;
+        }
         draft.words.push(match keyword {
             "minimum" => format!("at least {shown}"),
             "maximum" => format!("at most {shown}"),

@@ -1,12 +1,14 @@
 //! Properties, and items of arrays.
 
+use std::collections::HashSet;
+
 use bowline_protocol::excerpt;
 use serde_json::{Map, Value, json};
 
-use super::repair;
 use super::report::LossKind;
 use super::rules::Strict;
 use super::walk::{Draft, Walk};
+use super::{repair, room};
 use crate::hash::hashed;
 
 /// How many kinds of items of a tuple are told.
@@ -20,7 +22,12 @@ impl Walk<'_> {
         if given.is_some_and(|given| !given.is_object()) {
             self.lost("properties", LossKind::Repaired);
         }
+        let demands = schema.get("required").and_then(Value::as_array).map_or(0, Vec::len);
+        if !self.spend(demands + given.and_then(Value::as_object).map_or(0, Map::len)) {
+            return;
+        }
         let (required, mended) = repair::required(schema);
+        let is_demanded: HashSet<&str> = required.iter().copied().collect();
         if mended {
             self.lost("required", LossKind::Repaired);
         }
@@ -33,14 +40,19 @@ impl Walk<'_> {
                 continue;
             }
             if !self.spend(key.len()) {
-                continue;
+                break;
             }
             let mut value = self.within(&["/properties/", key], |walk| walk.node(property, depth + 1));
-            let is_required = required.contains(&key.as_str());
+            let is_required = is_demanded.contains(key.as_str());
             if is_full && !is_required {
                 make_nullable(&mut value);
             }
             let key = self.key(key);
+            if lowered.contains_key(&key) {
+                self.lost("a key that another one became", LossKind::Cut);
+                self.refuse();
+                continue;
+            }
             if is_full || is_required {
                 demanded.push(Value::String(key.clone()));
             }
@@ -48,7 +60,7 @@ impl Walk<'_> {
         }
         // Without properties it says when something else applies: providers that take such schemas take it too.
         let is_condition = given.is_none() && self.rules.stay.is_none() && depth > 0;
-        if is_condition {
+        if is_condition && self.spend(required.iter().map(|name| name.len()).sum()) {
             demanded.extend(required.iter().map(|name| Value::from(*name)));
         }
         let known = |name: &&str| is_condition || given.and_then(|given| given.get(*name)).is_some();
@@ -98,8 +110,7 @@ impl Walk<'_> {
                 draft.put("additionalProperties", more);
             }
             Some(more @ Value::Object(_)) => {
-                self.lost("additionalProperties", LossKind::Described);
-                draft.words.push(format!("other members: {}", excerpt(&more.to_string(), 120)));
+                self.describe("additionalProperties", more, draft);
             }
             Some(_) => self.lost("additionalProperties", LossKind::Repaired),
         }
@@ -177,8 +188,7 @@ impl Walk<'_> {
         }
         self.lost("the order of items", LossKind::Described);
         let kind = |item: &Value| {
-            item.get("type")
-                .map_or_else(|| "anything".to_owned(), |kind| excerpt(&kind.to_string(), 40).replace('"', ""))
+            item.get("type").map_or_else(|| "anything".to_owned(), |kind| room::quoted(kind, 40).0.replace('"', ""))
         };
         let told: Vec<String> = lowered.iter().take(TOLD).map(kind).collect();
         draft.words.push(format!("items in this order: {}", told.join(", ").to_lowercase()));
@@ -198,15 +208,41 @@ fn names(kind: &Value, name: &str) -> bool {
     kind.as_str() == Some(name) || kind.as_array().is_some_and(|all| all.iter().any(|one| one.as_str() == Some(name)))
 }
 
+/// Whether null is among the types of a schema.
+fn is_null(schema: &Value) -> bool {
+    schema.get("type").is_some_and(|kind| names(kind, "null") || names(kind, "NULL"))
+}
+
+/// Whether null fits a lowered schema.
+pub(super) fn takes_null(schema: &Value) -> bool {
+    let Some(members) = schema.as_object() else { return true };
+    if members.get("nullable") == Some(&Value::Bool(true)) {
+        return true;
+    }
+    if members.contains_key("type") {
+        return is_null(schema);
+    }
+    if let Some(Value::Array(values)) = members.get("enum") {
+        return values.contains(&Value::Null);
+    }
+    if let Some(Value::Array(branches)) = members.get("anyOf") {
+        return branches.iter().any(is_null);
+    }
+    !["$ref", "const", "oneOf", "allOf", "not"].iter().any(|keyword| members.contains_key(*keyword))
+}
+
 /// Lets null fit a schema.
-fn make_nullable(schema: &mut Value) {
+pub(super) fn make_nullable(schema: &mut Value) {
     let Some(members) = schema.as_object_mut() else { return };
     let null = || json!("null");
-    if let Some(Value::Array(values)) = members.get_mut("enum")
-        && !values.contains(&Value::Null)
-    {
-        values.push(Value::Null);
+    let mut is_listed = false;
+    if let Some(Value::Array(values)) = members.get_mut("enum") {
+        if !values.contains(&Value::Null) {
+            values.push(Value::Null);
+        }
+        is_listed = true;
     }
+    let is_alone = is_listed && members.len() == 1;
     let kind = if members.contains_key("const") { None } else { members.get_mut("type") };
     match kind {
         Some(Value::Array(all)) => {
@@ -216,7 +252,9 @@ fn make_nullable(schema: &mut Value) {
         }
         Some(kind) if *kind == "null" => {}
         Some(kind) => *kind = json!([kind.take(), "null"]),
+        None if is_alone => {}
         None => match members.get_mut("anyOf").and_then(Value::as_array_mut) {
+            Some(branches) if branches.iter().any(is_null) => {}
             Some(branches) => branches.push(json!({ "type": "null" })),
             None => {
                 let description = members.remove("description");
@@ -227,5 +265,13 @@ fn make_nullable(schema: &mut Value) {
                 *schema = union;
             }
         },
+    }
+}
+
+/// Puts a text before the description that a schema has.
+pub(super) fn describe_first(members: &mut Map<String, Value>, text: &str) {
+    match members.get_mut("description") {
+        Some(Value::String(own)) => *own = format!("{text} {own}"),
+        _ => drop(members.insert("description".to_owned(), text.into())),
     }
 }

@@ -1,21 +1,35 @@
 //! What a reference refers to. Nothing outside of the schema is ever looked at.
 
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
 use serde_json::Value;
 
-/// How many schemas an anchor is looked for in.
-const LOOKED_AT: usize = 2000;
+/// What the references of one schema refer to.
+pub(super) struct Refs<'v> {
+    root: &'v Value,
+    /// Looked for once, when the first reference names one.
+    anchors: OnceCell<HashMap<&'v str, &'v Value>>,
+}
 
-/// The part of a schema that a reference names; none where it names another document, or nothing.
-pub(super) fn resolve<'v>(root: &'v Value, reference: &str) -> Option<&'v Value> {
-    let fragment = reference.strip_prefix('#')?;
-    if fragment.is_empty() || fragment == "/" {
-        return Some(root);
+impl<'v> Refs<'v> {
+    pub(super) const fn new(root: &'v Value) -> Self {
+        Self { root, anchors: OnceCell::new() }
     }
-    if !fragment.starts_with('/') {
-        return anchored(root, fragment);
+
+    /// The part of the schema that a reference names; none where it names another document, or nothing.
+    pub(super) fn resolve(&self, reference: &str) -> Option<&'v Value> {
+        let fragment = reference.strip_prefix('#')?;
+        if fragment.is_empty() || fragment == "/" {
+            return Some(self.root);
+        }
+        if !fragment.starts_with('/') {
+            return self.anchors.get_or_init(|| anchors(self.root)).get(fragment).copied();
+        }
+        let found =
+            if fragment.contains('%') { self.root.pointer(&unescape(fragment)?) } else { self.root.pointer(fragment) };
+        found.filter(|found| found.is_object() || found.is_boolean())
     }
-    let found = if fragment.contains('%') { root.pointer(&unescape(fragment)?) } else { root.pointer(fragment) };
-    found.filter(|found| found.is_object() || found.is_boolean())
 }
 
 /// `%7B` and the like, as in the fragment of a URL.
@@ -34,18 +48,15 @@ fn unescape(fragment: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn anchored<'v>(root: &'v Value, name: &str) -> Option<&'v Value> {
+/// All anchors of a schema.
+fn anchors(root: &Value) -> HashMap<&str, &Value> {
+    let mut found = HashMap::new();
     let mut queue = vec![root];
-    let mut looked_at = 0;
     while let Some(value) = queue.pop() {
-        looked_at += 1;
-        if looked_at > LOOKED_AT {
-            return None;
-        }
         match value {
             Value::Object(members) => {
-                if members.get("$anchor").and_then(Value::as_str) == Some(name) {
-                    return Some(value);
+                if let Some(name) = members.get("$anchor").and_then(Value::as_str) {
+                    found.entry(name).or_insert(value);
                 }
                 queue.extend(members.values());
             }
@@ -53,5 +64,5 @@ fn anchored<'v>(root: &'v Value, name: &str) -> Option<&'v Value> {
             _ => {}
         }
     }
-    None
+    found
 }

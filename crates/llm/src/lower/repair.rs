@@ -1,5 +1,7 @@
 //! Schemas that are not valid, as servers write them.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 const TYPES: [&str; 7] = ["null", "boolean", "object", "array", "number", "string", "integer"];
@@ -46,18 +48,23 @@ pub(super) fn types(given: Option<&Value>) -> (Vec<&'static str>, bool) {
 pub(super) fn required(members: &Map<String, Value>) -> (Vec<&str>, bool) {
     let properties = members.get("properties").and_then(Value::as_object);
     let (mut names, mut mended) = (Vec::new(), false);
+    let mut known = HashSet::new();
     match members.get("required") {
         None => {}
         Some(Value::Array(all)) => {
             for name in all {
                 match name.as_str() {
-                    Some(name) if !names.contains(&name) => names.push(name),
-                    Some(_) => {}
+                    Some(name) => {
+                        if known.insert(name) {
+                            names.push(name);
+                        }
+                    }
                     None => mended = true,
                 }
             }
         }
         Some(Value::String(name)) => {
+            known.insert(name.as_str());
             names.push(name.as_str());
             mended = true;
         }
@@ -66,7 +73,7 @@ pub(super) fn required(members: &Map<String, Value>) -> (Vec<&str>, bool) {
         Some(_) => mended = true,
     }
     for (name, property) in properties.into_iter().flatten() {
-        if property.get("required") == Some(&Value::Bool(true)) && !names.contains(&name.as_str()) {
+        if property.get("required") == Some(&Value::Bool(true)) && known.insert(name) {
             names.push(name);
             mended = true;
         }

@@ -64,6 +64,13 @@ impl Report {
         }
     }
 
+    /// There is no place for the words about the root: what they would have told is left out.
+    pub(super) fn leave_root_untold(&mut self) {
+        for loss in self.losses.iter_mut().filter(|loss| loss.path.is_empty() && loss.kind == LossKind::Described) {
+            loss.kind = LossKind::Dropped;
+        }
+    }
+
     pub(super) fn into_parts(self) -> (Vec<Loss>, usize) {
         (self.losses, self.more)
     }

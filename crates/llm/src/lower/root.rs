@@ -6,8 +6,8 @@ use bowline_protocol::excerpt;
 use serde_json::{Map, Value, json};
 
 use super::report::LossKind;
-use super::walk::Walk;
-use super::{members, refs, repair, unions};
+use super::walk::{Draft, Walk};
+use super::{members, repair, room, unions};
 
 /// How many ways to give arguments are told.
 const TOLD: usize = 8;
@@ -44,9 +44,7 @@ pub(super) fn plain<'v>(walk: &mut Walk<'v>) -> Plain<'v> {
     }
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
         walk.lost("$ref", LossKind::Rewritten);
-        if let Some(target) =
-            refs::resolve(walk.root, reference).filter(|target| *target != walk.root).and_then(members)
-        {
+        if let Some(target) = walk.resolve(reference).filter(|target| *target != walk.root).and_then(members) {
             let mut merged = target.clone();
             merged.extend(walk.root.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
             merged.remove("$ref");
@@ -76,26 +74,29 @@ pub(super) fn plain<'v>(walk: &mut Walk<'v>) -> Plain<'v> {
         let branches = unions::branches(walk, &branches);
         words.extend(told(how, &branches));
         for branch in branches {
-            add(&mut root, &branch);
+            add(walk, &mut root, branch);
         }
     }
     for keyword in ["enum", "const", "not"] {
         if let Some(value) = root.remove(keyword) {
             walk.lost(keyword, LossKind::Described);
-            words.push(format!("{keyword}: {}", excerpt(&value.to_string(), 120)));
+            words.push(format!("{keyword}: {}", room::quoted(&value, 120).0));
         }
     }
     Plain { schema: Cow::Owned(Value::Object(root)), words, is_wrapped: false }
 }
 
 /// Adds the properties of a branch. One that is there with another schema may then be either.
-fn add(root: &mut Map<String, Value>, branch: &Map<String, Value>) {
+fn add(walk: &mut Walk<'_>, root: &mut Map<String, Value>, branch: &Map<String, Value>) {
     let Some(new) = branch.get("properties").and_then(Value::as_object) else { return };
     if !root.get("properties").is_some_and(Value::is_object) {
         root.insert("properties".to_owned(), json!({}));
     }
     let Some(properties) = root.get_mut("properties").and_then(Value::as_object_mut) else { return };
     for (key, schema) in new {
+        if !walk.afford(schema) || !walk.afford_many(2 + key.len()) {
+            return;
+        }
         match properties.get_mut(key) {
             None => {
                 properties.insert(key.clone(), schema.clone());
@@ -115,16 +116,52 @@ fn add(root: &mut Map<String, Value>, branch: &Map<String, Value>) {
 }
 
 /// The ways to give arguments, in words.
-fn told(how: &str, branches: &[Map<String, Value>]) -> Option<String> {
-    let names = |branch: &Map<String, Value>| {
+fn told(how: &str, branches: &[&Map<String, Value>]) -> Option<String> {
+    let names = |branch: &&Map<String, Value>| {
         let (required, _) = repair::required(branch);
-        let mut names: Vec<String> = required.into_iter().map(|name| excerpt(name, 60)).collect();
+        let mut names: Vec<String> = required.into_iter().take(TOLD).map(|name| excerpt(name, 60)).collect();
         if names.is_empty() {
             let all = branch.get("properties").and_then(Value::as_object);
-            names.extend(all.into_iter().flatten().map(|(name, _)| excerpt(name, 60)));
+            names.extend(all.into_iter().flatten().take(TOLD).map(|(name, _)| excerpt(name, 60)));
         }
         (!names.is_empty()).then(|| names.join(" and "))
     };
     let ways: Vec<String> = branches.iter().filter_map(names).take(TOLD).collect();
     (!ways.is_empty()).then(|| format!("{how}: {}", ways.join(", or ")))
+}
+
+/// Tells in words what the root may not have. They stand at the first property, since there is no other place.
+pub(super) fn bare(walk: &mut Walk<'_>, draft: &mut Draft) {
+    let stays = |keyword: &str| matches!(keyword, "type" | "properties" | "required");
+    let others: Vec<String> = draft.members.keys().filter(|keyword| !stays(keyword)).cloned().collect();
+    for keyword in others {
+        match (keyword.as_str(), draft.members.remove(&keyword)) {
+            ("description", Some(Value::String(text))) => {
+                walk.lost("description", LossKind::Described);
+                draft.words.insert(0, text.trim_end_matches('.').to_owned());
+            }
+            ("additionalProperties", Some(Value::Bool(false))) => {
+                walk.lost("additionalProperties", LossKind::Described);
+                draft.words.push("no other members".to_owned());
+            }
+            ("title" | "default", _) | ("additionalProperties", Some(Value::Bool(true))) => {
+                walk.lost(&keyword, LossKind::Dropped);
+            }
+            (keyword, Some(value)) => walk.describe(keyword, &value, draft),
+            (_, None) => {}
+        }
+    }
+    if draft.words.is_empty() {
+        return;
+    }
+    let words = format!("(all arguments: {})", std::mem::take(&mut draft.words).join("; "));
+    let properties = draft.members.get_mut("properties").and_then(Value::as_object_mut);
+    match properties.and_then(|all| all.values_mut().find_map(Value::as_object_mut)) {
+        Some(first) => {
+            let text = first.get("description").and_then(Value::as_str);
+            let text = text.map_or_else(|| words.clone(), |text| format!("{text} {words}"));
+            first.insert("description".to_owned(), text.into());
+        }
+        None => walk.report.leave_root_untold(),
+    }
 }

@@ -101,12 +101,12 @@ const ANTHROPIC_STRICT: Rules = Rules {
         "enum",
         "const",
         "anyOf",
-        "allOf",
         "default",
         "format",
         "pattern",
         "minItems",
     ]),
+    // `allOf` is put together: its branches, each closed, would shut each other out.
     // Only so is a recursion found, which it does not take.
     refs: false,
     strict: Strict::Closed,

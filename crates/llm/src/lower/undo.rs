@@ -1,14 +1,21 @@
 //! From what a model wrote for a lowered schema to what the server expects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ptr;
 
 use bowline_protocol::RawJson;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::refs;
+use super::refs::Refs;
 
 /// How deep arguments are looked into.
 const DEPTH: usize = 64;
+/// How many schemas, members and branches are looked at for the nulls of one call.
+const STEPS: usize = 1_000_000;
+/// How many branches of one union are looked at.
+const BRANCHES: usize = 200;
+/// How many names of one `type` are.
+const TYPES: usize = 16;
 
 /// What was changed about a schema that its arguments have to be changed back for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,7 +49,8 @@ impl Undo {
         }
         if self.nulls {
             let schema = original.to_value();
-            without_nulls(&mut value, &schema, &schema, 0);
+            let mut nulls = Nulls { refs: Refs::new(&schema), steps: STEPS, known: HashMap::new() };
+            nulls.take_out(&mut value, vec![&schema], 0);
         }
         value.into()
     }
@@ -53,8 +61,9 @@ impl Undo {
         }
         match value {
             Value::Object(members) => {
-                for (new, old) in &self.keys {
-                    if let Some(member) = members.remove(new) {
+                let new: Vec<String> = members.keys().filter(|key| self.keys.contains_key(*key)).cloned().collect();
+                for new in new {
+                    if let (Some(old), Some(member)) = (self.keys.get(&new), members.remove(&new)) {
                         members.insert(old.clone(), member);
                     }
                 }
@@ -66,89 +75,197 @@ impl Undo {
     }
 }
 
-/// Takes out nulls of optional properties that may not be null.
-fn without_nulls(value: &mut Value, schema: &Value, root: &Value, depth: usize) {
-    if depth > DEPTH {
-        return;
+/// What takes nulls out of properties that are optional and may not be null.
+struct Nulls<'v> {
+    refs: Refs<'v>,
+    /// How many schemas, members and branches may still be looked at; what is left then stays as it is.
+    steps: usize,
+    /// Whether a schema takes null, by its address.
+    known: HashMap<*const Value, bool>,
+}
+
+/// The schemas that speak of one value, with those that they refer to and the branches of their unions.
+#[derive(Default)]
+struct Speaking<'v> {
+    all: Vec<&'v Value>,
+    /// How many of them hold whichever branch was meant.
+    certain: usize,
+}
+
+impl<'v> Nulls<'v> {
+    fn spend(&mut self, steps: usize) -> bool {
+        let is_room = steps <= self.steps;
+        self.steps = self.steps.saturating_sub(steps);
+        is_room
     }
-    let schema = referred(schema, root);
-    match value {
-        Value::Object(members) => {
-            let required = schema.get("required").and_then(Value::as_array);
-            let is_required = |key: &str| required.is_some_and(|all| all.iter().any(|name| name.as_str() == Some(key)));
-            for (key, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-                match members.get_mut(key) {
-                    Some(Value::Null) if !is_required(key) && !may_be_null(property, root, 0) => {
-                        members.remove(key);
+
+    /// Each value is looked at once, with all schemas that speak of it: references that multiply cannot multiply it.
+    fn take_out(&mut self, value: &mut Value, schemas: Vec<&'v Value>, depth: usize) {
+        if depth > DEPTH || self.steps == 0 || schemas.is_empty() {
+            return;
+        }
+        match value {
+            Value::Object(members) => {
+                let speaking = self.speaking(schemas, Some(members));
+                let mut out = Vec::new();
+                for (key, member) in members.iter_mut() {
+                    if !self.spend(1 + speaking.all.len()) {
+                        return;
                     }
-                    Some(member) => without_nulls(member, property, root, depth + 1),
-                    None => {}
+                    let of: Vec<&Value> = speaking.all.iter().filter_map(|schema| property(schema, key)).collect();
+                    if !member.is_null() {
+                        self.take_out(member, of, depth + 1);
+                    } else if !of.is_empty() && !of.iter().any(|property| self.takes_null(property)) {
+                        let certain = speaking.all.iter().take(speaking.certain);
+                        if !certain.into_iter().any(|schema| self.demands(schema, key)) {
+                            out.push(key.clone());
+                        }
+                    }
+                }
+                for key in out {
+                    members.remove(&key);
                 }
             }
-            for union in ["anyOf", "oneOf", "allOf"] {
-                for branch in schema.get(union).and_then(Value::as_array).into_iter().flatten() {
-                    // The branch that was meant is not known; one that does not fit takes nothing out.
-                    if fits(members.keys(), referred(branch, root)) {
-                        without_nulls_of(members, branch, root, depth + 1);
+            Value::Array(items) => {
+                let speaking = self.speaking(schemas, None);
+                for (n, item) in items.iter_mut().enumerate() {
+                    if !self.spend(1 + speaking.all.len()) {
+                        return;
                     }
+                    let of = speaking.all.iter().filter_map(|schema| element(schema, n)).collect();
+                    self.take_out(item, of, depth + 1);
                 }
             }
+            _ => {}
         }
-        Value::Array(items) => {
-            if let Some(of) = schema.get("items") {
-                items.iter_mut().for_each(|item| without_nulls(item, of, root, depth + 1));
+    }
+
+    /// The schemas that speak of a value, each once.
+    fn speaking(&mut self, schemas: Vec<&'v Value>, members: Option<&Map<String, Value>>) -> Speaking<'v> {
+        let mut seen = HashSet::new();
+        let mut speaking = Speaking::default();
+        let mut certain = schemas;
+        let mut branches = Vec::new();
+        while let Some(schema) = certain.pop() {
+            if !self.spend(1) {
+                return speaking;
+            }
+            if seen.insert(ptr::from_ref(schema)) {
+                speaking.all.push(schema);
+                certain.extend(self.referred(schema));
+                certain.extend(branches_of(schema, &["allOf"]));
+                branches.extend(branches_of(schema, &["anyOf", "oneOf"]));
             }
         }
-        _ => {}
+        speaking.certain = speaking.all.len();
+        while let Some(schema) = branches.pop() {
+            if !self.spend(1) {
+                return speaking;
+            }
+            if seen.insert(ptr::from_ref(schema)) && !members.is_some_and(|members| self.contradicts(schema, members)) {
+                speaking.all.push(schema);
+                branches.extend(self.referred(schema));
+                branches.extend(branches_of(schema, &["allOf", "anyOf", "oneOf"]));
+            }
+        }
+        speaking
+    }
+
+    fn referred(&mut self, schema: &Value) -> Option<&'v Value> {
+        let reference = schema.get("$ref").and_then(Value::as_str)?;
+        self.spend(1 + reference.len() / 16).then(|| self.refs.resolve(reference))?
+    }
+
+    /// Whether a branch names a value for a member, such as its kind, and this is another.
+    fn contradicts(&mut self, schema: &Value, members: &Map<String, Value>) -> bool {
+        let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return false };
+        self.spend(members.len())
+            && members.iter().filter(|(_, member)| member.is_string()).any(|(key, member)| {
+                let property = properties.get(key);
+                let constant = property.and_then(|property| property.get("const"));
+                let values = property.and_then(|property| property.get("enum")).and_then(Value::as_array);
+                let only = values.and_then(|values| if let [only] = &values[..] { Some(only) } else { None });
+                constant.or(only).is_some_and(|wanted| wanted != member)
+            })
+    }
+
+    fn demands(&mut self, schema: &Value, key: &str) -> bool {
+        let required = schema.get("required").and_then(Value::as_array);
+        required.is_some_and(|all| !self.spend(all.len()) || all.iter().any(|name| name.as_str() == Some(key)))
+    }
+
+    /// Whether null fits a schema; so it is said where there is no more room to look.
+    fn takes_null(&mut self, schema: &'v Value) -> bool {
+        if let Some(known) = self.known.get(&ptr::from_ref(schema)) {
+            return *known;
+        }
+        let (mut seen, mut queue, mut takes) = (HashSet::new(), vec![schema], false);
+        while let Some(next) = queue.pop() {
+            let listed = next.get("enum").and_then(Value::as_array).map_or(0, Vec::len);
+            if !self.spend(1 + listed) {
+                return true;
+            }
+            // Of `allOf` each has to fit.
+            let is_not = |branch| alone(branch) == Some(false);
+            if !seen.insert(ptr::from_ref(next)) || branches_of(next, &["allOf"]).any(is_not) {
+                continue;
+            }
+            let reference = self.referred(next);
+            queue.extend(reference);
+            match alone(next) {
+                Some(is_null) => takes |= is_null && reference.is_none(),
+                None => {
+                    let before = queue.len();
+                    queue.extend(branches_of(next, &["anyOf", "oneOf", "allOf"]));
+                    takes |= reference.is_none() && queue.len() == before;
+                }
+            }
+            if takes {
+                break;
+            }
+        }
+        self.known.insert(ptr::from_ref(schema), takes);
+        takes
     }
 }
 
-fn without_nulls_of(members: &mut serde_json::Map<String, Value>, branch: &Value, root: &Value, depth: usize) {
-    let mut value = Value::Object(std::mem::take(members));
-    without_nulls(&mut value, branch, root, depth);
-    if let Value::Object(back) = value {
-        *members = back;
-    }
-}
-
-/// Whether all members are known to a schema.
-fn fits<'k>(mut keys: impl Iterator<Item = &'k String>, schema: &Value) -> bool {
-    let properties = schema.get("properties").and_then(Value::as_object);
-    properties.is_some_and(|properties| keys.all(|key| properties.contains_key(key)))
-}
-
-fn referred<'v>(schema: &'v Value, root: &'v Value) -> &'v Value {
-    let mut schema = schema;
-    for _ in 0..8 {
-        let Some(reference) = schema.get("$ref").and_then(Value::as_str) else { return schema };
-        let Some(found) = refs::resolve(root, reference) else { return schema };
-        schema = found;
-    }
-    schema
-}
-
-fn may_be_null(schema: &Value, root: &Value, depth: usize) -> bool {
-    if depth > 8 {
-        return true;
-    }
-    let schema = referred(schema, root);
-    let Some(members) = schema.as_object() else { return schema != &Value::Bool(false) };
-    if members.get("nullable") == Some(&Value::Bool(true)) {
-        return true;
-    }
+/// Whether null fits a schema as far as that is said without unions and references; none where nothing is said.
+fn alone(schema: &Value) -> Option<bool> {
+    let Some(members) = schema.as_object() else { return Some(*schema != Value::Bool(false)) };
     let is_null = |name: &Value| name.as_str() == Some("null");
-    if let Some(kind) = members.get("type") {
-        return is_null(kind) || kind.as_array().is_some_and(|kinds| kinds.iter().any(is_null));
+    let by_type = members.get("type").map(|kind| {
+        members.get("nullable") == Some(&Value::Bool(true))
+            || is_null(kind)
+            || kind.as_array().is_some_and(|kinds| kinds.iter().take(TYPES).any(is_null))
+    });
+    if by_type == Some(false) {
+        return by_type;
     }
     if let Some(constant) = members.get("const") {
-        return constant.is_null();
+        return Some(constant.is_null());
     }
-    if let Some(values) = members.get("enum").and_then(Value::as_array) {
-        return values.contains(&Value::Null);
+    match members.get("enum").and_then(Value::as_array) {
+        Some(values) => Some(values.contains(&Value::Null)),
+        None if members.get("nullable") == Some(&Value::Bool(true)) => Some(true),
+        None => by_type,
     }
-    let branches = |union| members.get(union).and_then(Value::as_array);
-    match branches("anyOf").or_else(|| branches("oneOf")) {
-        Some(branches) => branches.iter().any(|branch| may_be_null(branch, root, depth + 1)),
-        None => true,
-    }
+}
+
+fn branches_of<'v>(schema: &'v Value, unions: &'static [&'static str]) -> impl Iterator<Item = &'v Value> {
+    let all = unions.iter().filter_map(|union| schema.get(union).and_then(Value::as_array));
+    all.flat_map(|branches| branches.iter().take(BRANCHES))
+}
+
+/// What a schema says of one property.
+fn property<'v>(schema: &'v Value, key: &str) -> Option<&'v Value> {
+    let named = schema.get("properties").and_then(|properties| properties.get(key));
+    named.or_else(|| schema.get("additionalProperties").filter(|more| more.is_object()))
+}
+
+/// What a schema says of one item.
+fn element(schema: &Value, n: usize) -> Option<&Value> {
+    let items = schema.get("items");
+    // Before 2020-12 a list stood in `items`.
+    let prefix = schema.get("prefixItems").or(items).and_then(Value::as_array);
+    prefix.and_then(|prefix| prefix.get(n)).or(items).filter(|of| of.is_object())
 }

@@ -1,15 +1,19 @@
 //! `allOf`, `anyOf` and `oneOf`.
 
+use std::collections::HashSet;
+
 use bowline_protocol::excerpt;
 use serde_json::{Map, Value, json};
 
 use super::report::LossKind;
 use super::rules::Strict;
 use super::walk::{Draft, Walk};
-use super::{members, refs};
+use super::{keywords, members, objects, room};
 
 /// How many branches of a union are looked at.
 const BRANCHES: usize = 200;
+/// How many things that cannot be put together are told.
+const WORDS: usize = 16;
 /// How deep one `allOf` in another, or one reference to another, is followed.
 const FOLLOWED: usize = 8;
 
@@ -24,10 +28,19 @@ pub(super) struct Merged {
 
 /// Puts the branches of `allOf` into the schema that has them.
 pub(super) fn all_of(walk: &mut Walk<'_>, schema: &Map<String, Value>) -> Merged {
-    let mut merged = Merged { members: schema.clone(), ..Merged::default() };
-    let all = merged.members.remove("allOf");
+    let mut merged = Merged::default();
+    for (keyword, value) in schema.iter().filter(|(keyword, _)| *keyword != "allOf") {
+        if !walk.afford(value) || !walk.afford_many(2 + keyword.len()) {
+            return merged;
+        }
+        merged.members.insert(keyword.clone(), value.clone());
+    }
     let mut room = BRANCHES;
-    for branch in all.as_ref().and_then(Value::as_array).into_iter().flatten() {
+    for branch in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+        if room == 0 {
+            walk.lost("it has too many branches", LossKind::Cut);
+            break;
+        }
         merge(walk, &mut merged, branch, 0, &mut room);
     }
     merged
@@ -36,31 +49,37 @@ pub(super) fn all_of(walk: &mut Walk<'_>, schema: &Map<String, Value>) -> Merged
 fn merge(walk: &mut Walk<'_>, into: &mut Merged, branch: &Value, depth: usize, room: &mut usize) {
     let Some(branch) = members(branch) else { return };
     if depth > FOLLOWED || *room == 0 {
-        walk.lost("a branch of allOf", LossKind::Cut);
+        walk.lost("a branch of allOf is too deep", LossKind::Cut);
         return;
     }
     *room -= 1;
     if let Some(reference) = branch.get("$ref").and_then(Value::as_str) {
         let is_again = into.through.iter().chain(&walk.expanding).any(|name| name == reference);
-        match refs::resolve(walk.root, reference) {
+        if !walk.afford_many(reference.len()) {
+            return;
+        }
+        match walk.resolve(reference) {
             Some(target) if !is_again => {
                 into.through.push(reference.to_owned());
                 merge(walk, into, target, depth + 1, room);
             }
             Some(_) => {
                 walk.lost("the recursion", LossKind::Described);
-                into.words.push(format!("the same again as {}", excerpt(reference, 80)));
+                say(walk, into, format!("the same again as {}", excerpt(reference, 80)));
             }
             None => {
                 walk.lost("a reference that leads nowhere here", LossKind::Described);
-                into.words.push(format!("as in {}", excerpt(reference, 80)));
+                say(walk, into, format!("as in {}", excerpt(reference, 80)));
             }
         }
     }
-    for inner in branch.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+    for inner in branch.get("allOf").and_then(Value::as_array).into_iter().flatten().take(BRANCHES) {
         merge(walk, into, inner, depth + 1, room);
     }
     for (keyword, value) in branch.iter().filter(|(keyword, _)| !matches!(keyword.as_str(), "$ref" | "allOf")) {
+        if !walk.afford(value) || !walk.afford_many(2 + keyword.len()) {
+            return;
+        }
         match (keyword.as_str(), into.members.get_mut(keyword), value) {
             (_, None, _) => {
                 into.members.insert(keyword.clone(), value.clone());
@@ -68,39 +87,63 @@ fn merge(walk: &mut Walk<'_>, into: &mut Merged, branch: &Value, depth: usize, r
             (_, Some(known), value) if known == value => {}
             ("properties", Some(Value::Object(known)), Value::Object(more)) => {
                 for (key, schema) in more {
-                    let known = known.entry(key).or_insert_with(|| schema.clone());
-                    if known != schema {
-                        *known = json!({ "allOf": [known.take(), schema] });
-                    }
+                    both(known.entry(key).or_insert_with(|| schema.clone()), schema);
                 }
             }
             ("required", Some(Value::Array(known)), Value::Array(more)) => {
-                for name in more {
-                    if !known.contains(name) {
-                        known.push(name.clone());
-                    }
+                if !walk.afford_many(known.len()) {
+                    return;
                 }
+                let names: HashSet<&str> = known.iter().filter_map(Value::as_str).collect();
+                let is_new = |name: &&Value| name.as_str().is_some_and(|name| !names.contains(name));
+                let new: Vec<Value> = more.iter().filter(is_new).cloned().collect();
+                known.extend(new);
             }
-            ("title" | "description" | "$comment" | "examples" | "default", ..) => {}
+            ("description" | "default", ..) => walk.lost(keyword, LossKind::Dropped),
+            (keyword, ..) if keywords::is_note(keyword) => {}
             // An integer is a number too: what is both is an integer.
             ("type", Some(known), Value::String(more)) if known == "number" && more == "integer" => {
                 *known = json!("integer");
             }
-            (keyword, ..) => into.words.push(format!("also {keyword}: {}", excerpt(&value.to_string(), 120))),
+            (keyword, ..) => {
+                walk.lost(keyword, LossKind::Described);
+                say(walk, into, format!("also {}: {}", excerpt(keyword, 60), room::quoted(value, 120).0));
+            }
         }
     }
 }
 
+fn say(walk: &mut Walk<'_>, into: &mut Merged, words: String) {
+    if into.words.len() >= WORDS {
+        walk.lost("there is more than words are for", LossKind::Cut);
+    } else if walk.spend(words.len()) {
+        into.words.push(words);
+    }
+}
+
+/// Makes one schema of two that both have to fit.
+fn both(known: &mut Value, schema: &Value) {
+    if known == schema {
+        return;
+    }
+    let only = known.as_object_mut().filter(|known| known.len() == 1).and_then(|known| known.get_mut("allOf"));
+    match only.and_then(Value::as_array_mut) {
+        Some(all) if all.contains(schema) => {}
+        Some(all) => all.push(schema.clone()),
+        None => *known = json!({ "allOf": [known.take(), schema] }),
+    }
+}
+
 /// The branches of a union with what they refer to, as far as they are objects.
-pub(super) fn branches(walk: &Walk<'_>, union: &Value) -> Vec<Map<String, Value>> {
+pub(super) fn branches<'v: 'b, 'b>(walk: &Walk<'v>, union: &'b Value) -> Vec<&'b Map<String, Value>> {
     let all = union.as_array().into_iter().flatten().take(BRANCHES);
     all.filter_map(|branch| {
         let mut branch = branch;
         for _ in 0..FOLLOWED {
             let Some(reference) = branch.get("$ref").and_then(Value::as_str) else { break };
-            branch = refs::resolve(walk.root, reference)?;
+            branch = walk.resolve(reference)?;
         }
-        members(branch).cloned()
+        members(branch)
     })
     .collect()
 }
@@ -128,7 +171,10 @@ impl Walk<'_> {
             let name = if keyword == "oneOf" && !self.rules.keeps("oneOf") { "anyOf" } else { keyword };
             if draft.members.contains_key(name) {
                 self.lost(keyword, LossKind::Described);
-                draft.words.push(format!("and one of: {}", excerpt(&value.to_string(), 200)));
+                let words = format!("and one of: {}", room::quoted(value, 200).0);
+                if self.spend(words.len()) {
+                    draft.words.push(words);
+                }
                 continue;
             }
             if name != keyword {
@@ -154,27 +200,53 @@ impl Walk<'_> {
             }
             return draft.put(keyword, branches);
         }
-        // Nothing may stand beside `anyOf` there, and null is no type.
+        // Null is no type there.
         let before = branches.len();
         branches.retain(|branch| branch.get("type").and_then(Value::as_str) != Some("NULL"));
-        let is_nullable = branches.len() < before;
-        if let [Value::Object(only)] = &mut branches[..] {
-            for (keyword, value) in std::mem::take(only) {
-                draft.members.entry(keyword).or_insert(value);
+        if branches.len() < before {
+            draft.put("nullable", true);
+        }
+        match &mut branches[..] {
+            [] => draft.put("type", "NULL"),
+            [Value::Object(only)] => {
+                if let (Some(Value::String(text)), Some(_)) =
+                    (draft.members.get("description"), only.get("description"))
+                {
+                    objects::describe_first(only, &text.clone());
+                    draft.members.remove("description");
+                }
+                for (keyword, value) in std::mem::take(only) {
+                    draft.members.entry(keyword).or_insert(value);
+                }
             }
-            if is_nullable {
-                draft.put("nullable", true);
-            }
+            _ => draft.put("anyOf", branches),
+        }
+    }
+
+    /// Nothing may stand beside `anyOf` in that part of OpenAPI: what does moves into the first branch, or the union
+    /// into words.
+    pub(super) fn apart(&mut self, schema: &mut Value) {
+        let Some(members) = schema.as_object_mut().filter(|members| members.len() > 1) else { return };
+        let Some(mut branches) = members.remove("anyOf") else { return };
+        let says_more = ["properties", "items", "enum"].iter().any(|keyword| members.contains_key(*keyword));
+        if says_more {
+            self.lost("anyOf", LossKind::Described);
+            let words = format!("(and one of: {})", room::quoted(&branches, 200).0);
+            let text = members.get("description").and_then(Value::as_str);
+            let text = text.map_or_else(|| words.clone(), |text| format!("{text} {words}"));
+            members.insert("description".to_owned(), text.into());
             return;
         }
-        let description = draft.members.remove("description");
-        if !draft.members.is_empty() {
-            self.lost("what stands beside anyOf", LossKind::Dropped);
-            draft.members.clear();
+        let (description, nullable) = (members.remove("description"), members.remove("nullable"));
+        for keyword in members.keys().filter(|keyword| *keyword != "type") {
+            self.lost(keyword, LossKind::Dropped);
         }
-        if let (Some(text), Some(first)) = (description, branches.first_mut().and_then(Value::as_object_mut)) {
-            first.entry("description").or_insert(text);
+        if let Some(first) = branches.get_mut(0).and_then(Value::as_object_mut) {
+            first.extend(nullable.map(|nullable| ("nullable".to_owned(), nullable)));
+            if let Some(text) = description.as_ref().and_then(Value::as_str) {
+                objects::describe_first(first, text);
+            }
         }
-        draft.put("anyOf", branches);
+        *schema = json!({ "anyOf": branches });
     }
 }

@@ -1,12 +1,15 @@
 //! One schema, walked once.
 
+use std::slice;
+
 use bowline_protocol::excerpt;
 use serde_json::{Map, Value, json};
 
+use super::refs::Refs;
 use super::report::{LossKind, Report};
 use super::rules::{Rules, SchemaTarget, Strict};
 use super::undo::{INPUT, Undo};
-use super::{LoweredSchema, members, nothing, refs, root, unions};
+use super::{LoweredSchema, keywords, members, nothing, objects, room, root, unions};
 
 /// How deep a lowered schema may be, expanded references included.
 const DEPTH: usize = 48;
@@ -14,6 +17,8 @@ const DEPTH: usize = 48;
 const NODES: usize = 5000;
 /// How much text it may have, in bytes.
 const TEXT: usize = 1 << 20;
+/// How much may be copied on the way to it, as [`room::weight`] has it. Else references would multiply what they name.
+const COPIES: usize = 2 << 20;
 /// How deep and how large OpenAI's strict mode takes schemas.
 const STRICT_DEPTH: usize = 10;
 const STRICT_NODES: usize = 5000;
@@ -43,8 +48,10 @@ pub(super) struct Walk<'v> {
     pub(super) is_refused: bool,
     /// The references that are being expanded.
     pub(super) expanding: Vec<String>,
+    refs: Refs<'v>,
     nodes: usize,
     text: usize,
+    copies: usize,
 }
 
 /// A subschema in the making.
@@ -84,8 +91,10 @@ impl<'v> Walk<'v> {
             undo: Undo { nulls: rules.strict == Strict::ClosedAndFull, ..Undo::default() },
             is_refused: false,
             expanding: Vec::new(),
+            refs: Refs::new(root),
             nodes: NODES,
             text: TEXT,
+            copies: COPIES,
         }
     }
 
@@ -109,14 +118,14 @@ impl<'v> Walk<'v> {
         if self.rules.refs {
             self.definitions(&mut draft);
         }
+        if self.rules.bare_root {
+            root::bare(&mut self, &mut draft);
+        }
         let mut schema = draft.finish();
         if let (Some(members), Value::Object(defaults)) = (schema.as_object_mut(), nothing()) {
             members.insert("type".to_owned(), json!(if self.rules.open_api { "OBJECT" } else { "object" }));
             for (keyword, value) in defaults {
                 members.entry(keyword).or_insert(value);
-            }
-            if self.rules.bare_root {
-                members.retain(|keyword, _| matches!(keyword.as_str(), "type" | "properties" | "required"));
             }
         }
         let is_strict = self.rules.strict != Strict::No && !self.is_refused;
@@ -153,18 +162,72 @@ impl<'v> Walk<'v> {
         self.is_refused = true;
     }
 
-    /// Counts text that is copied. `false` where there is no more room for it.
+    /// Counts what is looked at or written, in bytes of text and in members. `false` where there is no more room for
+    /// it, and then for nothing that comes after it.
     pub(super) fn spend(&mut self, bytes: usize) -> bool {
-        let is_room = bytes <= self.text;
-        self.text = self.text.saturating_sub(bytes);
-        if !is_room {
-            self.lost("it is larger than can be sent", LossKind::Cut);
+        match self.text.checked_sub(bytes) {
+            Some(left) => self.text = left,
+            None => self.end(),
         }
-        is_room
+        self.nodes > 0 || self.text > 0
+    }
+
+    /// Values as they are, where there is room for them in what is written.
+    pub(super) fn written(&mut self, values: &[Value]) -> Option<Vec<Value>> {
+        let weight = room::weight(values, self.text);
+        if weight.is_none() {
+            self.end();
+        }
+        weight.filter(|weight| self.spend(*weight)).map(|_| values.to_vec())
+    }
+
+    /// Counts a value that is copied, or compared, on the way to what is written. `false` where there is no more room.
+    pub(super) fn afford(&mut self, value: &Value) -> bool {
+        let weight = room::weight(slice::from_ref(value), self.copies);
+        weight.is_some_and(|weight| self.afford_many(weight)) || {
+            self.end();
+            false
+        }
+    }
+
+    /// The same for as many values without text.
+    pub(super) fn afford_many(&mut self, values: usize) -> bool {
+        match self.copies.checked_sub(values) {
+            Some(left) => self.copies = left,
+            None => self.end(),
+        }
+        self.copies > 0
+    }
+
+    /// Where all room is used up, nothing more is looked at.
+    fn end(&mut self) {
+        self.lost("it is larger than can be sent", LossKind::Cut);
+        self.refuse();
+        (self.nodes, self.text, self.copies) = (0, 0, 0);
+    }
+
+    /// What a reference refers to.
+    pub(super) fn resolve(&self, reference: &str) -> Option<&'v Value> {
+        self.refs.resolve(reference)
     }
 
     /// A subschema. `depth` is that of the lowered one.
     pub(super) fn node(&mut self, schema: &Value, depth: usize) -> Value {
+        let mut lowered = self.subschema(schema, depth);
+        if schema.get("nullable") == Some(&Value::Bool(true)) && !objects::takes_null(&lowered) {
+            self.lost("nullable", LossKind::Rewritten);
+            match lowered.as_object_mut().filter(|_| self.rules.open_api) {
+                Some(members) => drop(members.insert("nullable".to_owned(), true.into())),
+                None => objects::make_nullable(&mut lowered),
+            }
+        }
+        if self.rules.open_api {
+            self.apart(&mut lowered);
+        }
+        lowered
+    }
+
+    fn subschema(&mut self, schema: &Value, depth: usize) -> Value {
         if depth > DEPTH || self.nodes == 0 {
             self.lost("it is larger or deeper than can be sent", LossKind::Cut);
             self.refuse();
@@ -190,6 +253,7 @@ impl<'v> Walk<'v> {
             return self.reference(reference, members, depth);
         }
         if members.contains_key("allOf") && !self.rules.keeps("allOf") {
+            self.lost("allOf", LossKind::Rewritten);
             let merged = unions::all_of(self, members);
             let before = self.expanding.len();
             self.expanding.extend(merged.through);
@@ -215,8 +279,10 @@ impl<'v> Walk<'v> {
 
     fn reference(&mut self, reference: &str, members: &Map<String, Value>, depth: usize) -> Value {
         let shown = excerpt(reference, 80);
-        let siblings = || members.iter().filter(|(keyword, _)| *keyword != "$ref");
-        let Some(target) = refs::resolve(self.root, reference) else {
+        if !self.spend(reference.len()) {
+            return self.anything("it is left out");
+        }
+        let Some(target) = self.resolve(reference) else {
             let (what, words) = if reference.starts_with('#') {
                 ("a reference to nothing", format!("as in {shown}, which is not there"))
             } else {
@@ -225,38 +291,68 @@ impl<'v> Walk<'v> {
             self.lost(what, LossKind::Described);
             self.refuse();
             let mut draft = Draft { words: vec![words], ..Draft::default() };
-            let rest: Map<String, Value> = siblings().map(|(k, v)| (k.clone(), v.clone())).collect();
-            self.keywords(&rest, &mut draft, depth);
+            self.keywords(members, &mut draft, depth);
             return draft.finish();
         };
         if self.rules.refs && self.stays(reference) {
             let mut draft = Draft::default();
             if self.rules.strict == Strict::No {
-                let rest: Map<String, Value> = siblings().map(|(k, v)| (k.clone(), v.clone())).collect();
-                self.keywords(&rest, &mut draft, depth);
+                self.keywords(members, &mut draft, depth);
                 draft.put("$ref", reference);
-            } else if let Some(text) = members.get("description").and_then(Value::as_str) {
-                // Nothing may stand beside a reference there.
-                draft.put("description", text);
-                draft.put("anyOf", json!([{ "$ref": reference }]));
-            } else {
-                draft.put("$ref", reference);
+                return draft.finish();
             }
+            // Nothing may stand beside a reference there.
+            for (keyword, value) in members.iter().filter(|_| self.spend(1)).collect::<Vec<_>>() {
+                match (keyword.as_str(), value) {
+                    ("$ref" | "nullable", _) => {}
+                    ("description", Value::String(text)) if self.spend(text.len()) => {
+                        draft.put("description", text.as_str());
+                    }
+                    ("default", value) => self.describe("default", value, &mut draft),
+                    (keyword, _) => {
+                        self.lost(keyword, LossKind::Dropped);
+                        if !keywords::is_note(keyword) {
+                            self.refuse();
+                        }
+                    }
+                }
+            }
+            let to = json!({ "$ref": reference });
+            if draft.members.is_empty() && draft.words.is_empty() {
+                return to;
+            }
+            draft.put("anyOf", json!([to]));
             return draft.finish();
         }
         if self.expanding.iter().any(|name| name == reference) {
             return self.again(&shown, target);
         }
-        let Some(target) = super::members(target) else { return self.node(target, depth + 1) };
-        let mut merged = target.clone();
-        merged.extend(siblings().map(|(keyword, value)| (keyword.clone(), value.clone())));
-        if !self.spend(reference.len()) {
-            return self.anything("it is left out");
-        }
         self.expanding.push(reference.to_owned());
-        let lowered = self.node(&Value::Object(merged), depth + 1);
+        let lowered = match target.as_object().filter(|_| members.len() > 1) {
+            // Alone it needs no copy.
+            None => self.node(target, depth + 1),
+            Some(target) => match self.beside(target, members) {
+                Some(merged) => self.node(&merged, depth + 1),
+                None => self.anything("it is left out"),
+            },
+        };
         self.expanding.pop();
         lowered
+    }
+
+    /// What a reference refers to, with what stands beside the reference before what stands there.
+    fn beside(&mut self, target: &Map<String, Value>, members: &Map<String, Value>) -> Option<Value> {
+        let mut merged = Map::new();
+        let siblings = members.iter().filter(|(keyword, _)| *keyword != "$ref");
+        for (keyword, value) in siblings.chain(target) {
+            if !merged.contains_key(keyword) {
+                if !self.afford(value) || !self.afford_many(2 + keyword.len()) {
+                    return None;
+                }
+                merged.insert(keyword.clone(), value.clone());
+            }
+        }
+        Some(Value::Object(merged))
     }
 
     /// Whether a reference leads to the same in what is sent.

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod agent;
 #[cfg(test)]
+mod lower;
+#[cfg(test)]
 mod provider;
 #[cfg(test)]
 mod sampling;

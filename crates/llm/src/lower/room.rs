@@ -1,0 +1,66 @@
+//! How much a part of a schema is, told without a look at more of it than there is room for.
+
+use std::io;
+
+use bowline_protocol::excerpt;
+use serde_json::Value;
+
+/// What values weigh: their texts and keys in bytes, and two for each value. None where that is more than `most`; then
+/// little more than `most` was looked at.
+pub(super) fn weight(values: &[Value], most: usize) -> Option<usize> {
+    let mut left = most.checked_sub(values.len().checked_mul(2)?)?;
+    let mut queue: Vec<&Value> = values.iter().collect();
+    while let Some(value) = queue.pop() {
+        match value {
+            Value::String(text) => left = left.checked_sub(text.len())?,
+            Value::Array(items) => {
+                left = left.checked_sub(items.len().checked_mul(2)?)?;
+                queue.extend(items);
+            }
+            Value::Object(members) => {
+                left = left.checked_sub(members.len().checked_mul(2)?)?;
+                for (key, member) in members {
+                    left = left.checked_sub(key.len())?;
+                    queue.push(member);
+                }
+            }
+            _ => {}
+        }
+    }
+    Some(most - left)
+}
+
+/// A value as it can stand in words, and whether some of it had to be left out. It is written no further than `max`
+/// bytes.
+pub(super) fn quoted(value: &Value, max: usize) -> (String, bool) {
+    if let Value::String(text) = value {
+        return (excerpt(text, max), text.len() > max);
+    }
+    let mut head = Head { bytes: Vec::new(), max };
+    let is_cut = serde_json::to_writer(&mut head, value).is_err();
+    let text = String::from_utf8_lossy(&head.bytes);
+    let text = excerpt(text.trim_end_matches('\u{fffd}'), max);
+    (if is_cut { format!("{text}\u{2026}") } else { text }, is_cut)
+}
+
+/// The first bytes of what is written.
+struct Head {
+    bytes: Vec<u8>,
+    max: usize,
+}
+
+impl io::Write for Head {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = self.max.saturating_sub(self.bytes.len());
+        if room == 0 && !bytes.is_empty() {
+            return Err(io::Error::other("there is no more room"));
+        }
+        let taken = bytes.get(..room).unwrap_or(bytes);
+        self.bytes.extend_from_slice(taken);
+        Ok(taken.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
