@@ -89,10 +89,8 @@ impl Walk<'_> {
         for keyword in ["title", "description"] {
             match schema.get(keyword) {
                 Some(Value::String(text)) if text.trim().is_empty() => {}
-                Some(Value::String(text)) if self.rules.keeps(keyword) => {
-                    if self.spend(text.len()) {
-                        draft.put(keyword, text.as_str());
-                    }
+                Some(Value::String(text)) if self.rules.keeps(keyword) && self.spend(text.len()) => {
+                    draft.put(keyword, text.as_str());
                 }
                 Some(Value::String(_)) => self.lost(keyword, LossKind::Dropped),
                 Some(_) => self.lost(keyword, LossKind::Repaired),

@@ -145,7 +145,7 @@ impl Walk<'_> {
         let is_array = draft.members.get("type").is_some_and(|kind| names(kind, "array") || names(kind, "ARRAY"));
         match rest.filter(|rest| rest.is_object() || rest.is_boolean()) {
             Some(Value::Bool(is_any)) if self.rules.stay.is_none() && !self.rules.wants_items => {
-                draft.put("items", *is_any)
+                draft.put("items", *is_any);
             }
             Some(of) => {
                 let of = self.within(&["/items"], |walk| walk.node(of, depth + 1));

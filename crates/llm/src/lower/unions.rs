@@ -103,7 +103,7 @@ fn merge(walk: &mut Walk<'_>, into: &mut Merged, branch: &Value, depth: usize, r
             (keyword, ..) if keywords::is_note(keyword) => {}
             // A number with a fraction is one too.
             ("type", Some(known), Value::String(more)) if known == "number" && more == "integer" => {
-                *known = json!("integer")
+                *known = json!("integer");
             }
             (keyword, ..) => {
                 walk.lost(keyword, LossKind::Described);

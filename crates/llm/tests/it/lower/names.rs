@@ -37,7 +37,10 @@ fn are_mapped_both_ways(names: &[String]) {
         for name in names {
             let known = first.provider_name(name);
             assert_eq!(known, again.provider_name(name), "the same in each run");
-            assert!(known.len() <= 64 && known.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)), "{known}");
+            assert!(
+                known.len() <= 64 && known.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)),
+                "{known}"
+            );
             assert_eq!(called(&first, format, &known), *name);
             assert!(given.insert(known), "{name} has a name of its own");
         }
