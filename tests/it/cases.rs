@@ -14,9 +14,8 @@
 //! | prompts-004 | command line |
 //! | http-025, http-026: the part about retries | resilience layers |
 //! | http-027: the part about OAuth | authorization |
-//! | security-008 | policies |
 //!
-//! Cases of authorization, security-004 and security-011 are in `auth`.
+//! Cases of authorization, security-004 and security-011 are in `auth`; security-008 is in `bowline-guard`.
 //!
 //! Cases of HTTP that concern the transport alone are tested in `bowline-http`, `-sse`, `-websocket` and `-tls`.
 

@@ -42,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// What happens, line by line.
-pub async fn story() -> Result<Vec<String>, Box<dyn Error>> {
+pub(crate) async fn story() -> Result<Vec<String>, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let (lock, record) = (folder.path().join("bowline.lock"), folder.path().join("audit.jsonl"));
     let mut story = Vec::new();

@@ -1,9 +1,8 @@
 //! What the example of the guard shows.
 #![cfg(feature = "guard")]
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 #[path = "../examples/guard.rs"]
-#[allow(dead_code, reason = "its main prints what is checked here")]
+#[expect(dead_code, reason = "its main prints what is checked here")]
 mod example;
 
 #[tokio::test]

@@ -70,10 +70,10 @@ impl fmt::Debug for OnEvent {
 
 impl Core {
     /// Tells of something, to whoever listens and to the log.
-    pub(crate) fn tell(&self, event: GuardEvent) {
+    pub(crate) fn tell(&self, event: &GuardEvent) {
         tracing::debug!(%event, "the guard noticed something");
         if let Some(OnEvent(on_event)) = &self.on_event {
-            on_event(&event);
+            on_event(event);
         }
     }
 }
@@ -261,7 +261,7 @@ impl GuardBuilder {
             let core = Arc::downgrade(&core);
             audit.listen(move |error| {
                 if let Some(core) = core.upgrade() {
-                    core.tell(GuardEvent::AuditFailed { why: error.to_string() });
+                    core.tell(&GuardEvent::AuditFailed { why: error.to_string() });
                 }
             });
         }

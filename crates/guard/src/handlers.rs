@@ -60,7 +60,7 @@ impl<H> Guarded<H> {
         if !findings.is_empty() || holds_back {
             self.core.counts.findings.add(findings.len());
             let (server, method) = (Arc::clone(&self.server), method.to_owned());
-            self.core.tell(GuardEvent::Found { server, method, name: None, findings, blocked });
+            self.core.tell(&GuardEvent::Found { server, method, name: None, findings, blocked });
         }
         match changed {
             _ if holds_back => Err(HeldBack),

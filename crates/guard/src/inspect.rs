@@ -14,7 +14,8 @@ pub trait Incoming: fmt::Debug + Send + Sync + 'static {
     /// Looks at the result of a call. `name` is the tool, prompt or URI that it is of.
     fn result(&self, method: &str, name: Option<&str>, result: &Payload) -> Inspected<RawJson>;
 
-    /// Looks at what a server asks the person or the model (`elicitation/create`, `sampling/createMessage`).
+    /// Looks at what a server asks the person or the model (`elicitation/create`, `sampling/createMessage`), and at the data
+    /// of an error that it answered a call of this method with.
     fn request(&self, method: &str, params: &RawJson) -> Inspected<RawJson>;
 
     /// Looks at the text of an error that a server answered with.

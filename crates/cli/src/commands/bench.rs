@@ -34,7 +34,7 @@ pub(crate) async fn run(options: Bench, run: &Run, out: &mut Output) -> Result<(
     run.with_server(&options.server, Logs::Console, async |client| {
         let tool = listed_tool(client, name).await?;
         configured.map_or(Ok(()), |configured| configured.permit(&tool))?;
-        if !options.yes && !does_no_harm(&tool) {
+        if !run.global.yes && !does_no_harm(&tool) {
             return Err(CliError::usage(format!(
                 "the tool `{}` does not say that calling it often does no harm (readOnlyHint or idempotentHint)",
                 sanitize::line(name)

@@ -2,6 +2,7 @@
 
 use bowline::guard::{Answer, Definition, PinKind, Pins, Questions, Remembered, Subject};
 use bowline::protocol::{RawJson, ToolAnnotations};
+use bowline::store::{EmbeddedStore, StoreError};
 use bowline::{Client, Error, ErrorKind};
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ use crate::styled::Styled;
 
 pub(crate) async fn run(options: Guard, run: &Run, out: &mut Output) -> Result<(), Stop> {
     match options.command {
-        GuardCommand::Explain(options) => explain(options, run, out),
+        GuardCommand::Explain(options) => explain(&options, run, out),
         GuardCommand::Pins(options) => pins(options.server.as_deref(), run, out),
         GuardCommand::Accept(options) => Box::pin(accept(options, run, out)).await,
         GuardCommand::Forget(options) => forget(&options, run, out).await,
@@ -34,7 +35,7 @@ pub(crate) async fn run(options: Guard, run: &Run, out: &mut Output) -> Result<(
     }
 }
 
-fn explain(options: Explain, run: &Run, out: &mut Output) -> Result<(), Stop> {
+fn explain(options: &Explain, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let policy = guarded::policy(&run.global)?;
     let built = given(&options.given)?.build(&options.tool, Schema::new(&Value::Null))?;
     let arguments = serde_json::to_value(&built.members).unwrap_or_default();
@@ -62,7 +63,7 @@ fn explain(options: Explain, run: &Run, out: &mut Output) -> Result<(), Stop> {
     out.text(&text)
 }
 
-fn the_pins<'r>(run: &'r Run) -> Result<&'r Pins, CliError> {
+fn the_pins(run: &Run) -> Result<&Pins, CliError> {
     run.guard()?
         .pins()
         .ok_or_else(|| CliError::usage("there is no folder for pins").hint("name a file with --lock FILE"))
@@ -172,16 +173,18 @@ async fn forget(options: &Accept, run: &Run, out: &mut Output) -> Result<(), Sto
     out.text(&Styled::new().plain(format!("{forgotten} pins of {} forgotten", sanitize::line(&key))).line())
 }
 
-fn store() -> Result<bowline::store::EmbeddedStore, CliError> {
+fn store() -> Result<EmbeddedStore, CliError> {
     guarded::store().ok_or_else(|| CliError::usage("there is no folder for answers").hint("set BOWLINE_STATE_DIR"))
 }
 
-fn failed(error: bowline::store::StoreError) -> CliError {
-    CliError::new(Code::Unexpected, error.to_string())
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::new(Code::Unexpected, error.to_string())
+    }
 }
 
 async fn pending(out: &mut Output) -> Result<(), Stop> {
-    let pending = Questions::new(store()?).pending().await.map_err(failed)?;
+    let pending = Questions::new(store()?).pending().await.map_err(CliError::from)?;
     if out.format() == Format::Json {
         return out.json(&pending);
     }
@@ -201,7 +204,7 @@ async fn pending(out: &mut Output) -> Result<(), Stop> {
 
 async fn decide(options: &Decide, answer: Answer, out: &mut Output) -> Result<(), Stop> {
     let questions = Questions::new(store()?);
-    if !questions.answer(&options.id, answer).await.map_err(failed)? {
+    if !questions.answer(&options.id, answer).await.map_err(CliError::from)? {
         return Err(CliError::usage(format!("no call waits under `{}`", sanitize::line(&options.id)))
             .hint("`bowline guard pending` shows those that do")
             .into());
@@ -215,13 +218,13 @@ async fn decide(options: &Decide, answer: Answer, out: &mut Output) -> Result<()
 async fn answers(options: &Answers, out: &mut Output) -> Result<(), Stop> {
     let remembered = Remembered::in_store(store()?);
     if options.forget {
-        let forgotten = remembered.forget(options.server.as_deref()).await.map_err(failed)?;
+        let forgotten = remembered.forget(options.server.as_deref()).await.map_err(CliError::from)?;
         if out.format() == Format::Json {
             return out.json(&json!({"forgotten": forgotten}));
         }
         return out.text(&Styled::new().plain(format!("{forgotten} answers forgotten")).line());
     }
-    let mut all = remembered.all().await.map_err(failed)?;
+    let mut all = remembered.all().await.map_err(CliError::from)?;
     all.retain(|kept| options.server.as_ref().is_none_or(|server| kept.server == *server));
     if out.format() == Format::Json {
         return out.json(&all);

@@ -131,9 +131,6 @@ pub(crate) struct Bench {
     /// Calls that come first and are not counted
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1_000_000), env = "BOWLINE_WARM_UP")]
     pub(crate) warm_up: u64,
-    /// Calls a tool that does not say that calling it often does no harm
-    #[arg(long, env = "BOWLINE_YES", value_parser = FalseyValueParser::new())]
-    pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) server: Server,
 }

@@ -90,7 +90,11 @@ fn a_definition_that_changed_ends_with_8_and_its_diff_until_it_is_accepted() {
         let words = [words, &["--lock", lock, "--yes"]].concat();
         ran(unsure(server.command(&words), &folder))
     };
-    let (before, after) = (server(r#","description":"Reads""#), server(r#","description":"Reads, and sends""#));
+    let whole = |described: &str| {
+        let server = server(described).answer("prompts/list", r#"{"prompts":[]}"#);
+        server.answer("resources/templates/list", r#"{"resourceTemplates":[]}"#)
+    };
+    let (before, after) = (whole(r#","description":"Reads""#), whole(r#","description":"Reads, and sends""#));
     let first = run(&before, &["call", "t"]);
     assert_eq!(first.code, Some(0), "{}", first.stderr);
     assert!(first.stderr.contains("sh: used for the first time; 1 tool pinned"), "{}", first.stderr);

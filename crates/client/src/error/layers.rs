@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::excerpt;
+use bowline_protocol::{ErrorObject, excerpt};
 use bowline_transport::Sent;
 
 use super::{Error, ErrorKind};
@@ -130,13 +130,27 @@ impl Error {
         self
     }
 
-    /// The same answer of a server in other words, for a layer that takes something out of them; nothing where no server
-    /// answered.
+    /// The same failure with another answer of the server, for a layer that takes something out of it; nothing where no
+    /// server answered.
+    ///
+    /// ```
+    /// use bowline_client::Error;
+    ///
+    /// fn without_data(error: Error) -> Error {
+    ///     match error.server_error().cloned() {
+    ///         Some(mut answer) => {
+    ///             answer.data = None;
+    ///             error.with_server_error(answer)
+    ///         }
+    ///         None => error,
+    ///     }
+    /// }
+    /// ```
     #[must_use]
-    pub fn with_server_message(mut self, message: impl Into<String>) -> Self {
+    pub fn with_server_error(mut self, answer: ErrorObject) -> Self {
         if let Some(object) = &mut self.0.server {
-            object.message = message.into();
-            self.0.message = format!("the server answered {object}");
+            self.0.message = format!("the server answered {answer}");
+            *object = answer;
         }
         self
     }

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 use super::record::Record;
 use super::{AuditError, AuditSink};
@@ -76,7 +75,7 @@ impl Writer {
         // Taken once: there is no second way here without the first having been kept.
         if let Some(sink) = self.sink.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // It ends when the last sender is gone, once all that was sent is written.
-            let _: JoinHandle<()> = tokio::spawn(write(sink, receive, Arc::clone(&self.listener)));
+            drop(tokio::spawn(write(sink, receive, Arc::clone(&self.listener))));
         }
         *running = Some(Running { send: send.clone() });
         send

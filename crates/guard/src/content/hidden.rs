@@ -313,6 +313,22 @@ const CANDIDATES: [bool; 256] = {
     table
 };
 
+/// Whether the second byte of a character leads to a block that has odd ones, where its first byte may.
+const fn goes_on(first: u8, second: Option<u8>) -> bool {
+    let Some(second) = second else { return true };
+    match first {
+        0xc2 => matches!(second, 0x80..=0x9f | 0xad),
+        0xcd => second == 0x8f,
+        0xd8 => second == 0x9c,
+        0xe1 => matches!(second, 0x85 | 0x9e | 0xa0),
+        0xe2 => matches!(second, 0x80 | 0x81 | 0xa0),
+        0xe3 => second == 0x85,
+        0xef => matches!(second, 0xb8 | 0xbb | 0xbe | 0xbf),
+        0xf0 => matches!(second, 0x9b | 0x9d),
+        _ => true,
+    }
+}
+
 /// Where the next byte stands that may begin something odd, from `at` on.
 fn next_candidate(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
@@ -330,7 +346,10 @@ fn next_candidate(bytes: &[u8], mut at: usize) -> Option<usize> {
         if window.is_empty() {
             return None;
         }
-        if let Some(found) = window.iter().position(|byte| CANDIDATES.get(usize::from(*byte)) == Some(&true)) {
+        let may_begin = |(index, byte): (usize, &u8)| {
+            CANDIDATES.get(usize::from(*byte)) == Some(&true) && goes_on(*byte, bytes.get(at + index + 1).copied())
+        };
+        if let Some(found) = window.iter().enumerate().position(may_begin) {
             return Some(at + found);
         }
         at += window.len();
@@ -345,6 +364,15 @@ mod tests {
         let mut kinds = Vec::new();
         scan(text, role, &mut |hit| kinds.push((hit.kind, hit.severity)));
         kinds
+    }
+
+    #[test]
+    fn no_odd_character_is_passed_over() {
+        for c in '\0'..=char::MAX {
+            if may_be_odd(c) && !matches!(c, '\n' | '\t') {
+                assert_eq!(next_candidate(format!("a{c}").as_bytes(), 0), Some(1), "{c:?}");
+            }
+        }
     }
 
     #[test]

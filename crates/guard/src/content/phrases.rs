@@ -116,7 +116,43 @@ const MAX_JUDGED: usize = 2_000;
 fn next_words(anchor: &str) -> Option<&'static [&'static str]> {
     const VERBS: &[&str] = &["tell", "mention", "inform", "notify", "reveal", "disclose", "alert", "let", "ever"];
     const DOING: &[&str] = &["telling", "mentioning", "informing", "notifying"];
-    Some(match anchor.to_ascii_lowercase().as_str() {
+    // What can follow in the expression for each of them.
+    const TOLD: &[&str] = &[
+        "about",
+        "above",
+        "all",
+        "and",
+        "any",
+        "anything",
+        "developer",
+        "earlier",
+        "every",
+        "everything",
+        "foregoing",
+        "given",
+        "guardrails",
+        "guidelines",
+        "instructions",
+        "of",
+        "original",
+        "other",
+        "preceding",
+        "previous",
+        "prior",
+        "restrictions",
+        "safety",
+        "system",
+        "the",
+        "these",
+        "this",
+        "those",
+        "user",
+        "users",
+        "what",
+        "your",
+    ];
+    Some(match anchor {
+        "ignore" | "disregard" | "forget" | "override" => TOLD,
         "not" | "n't" | "n’t" | "never" => VERBS,
         "without" => DOING,
         "keep" => &["this", "it", "that"],
@@ -129,7 +165,7 @@ fn next_words(anchor: &str) -> Option<&'static [&'static str]> {
 /// Whether one of these words is the next one.
 fn is_followed(text: &str, at: usize, words: &[&str]) -> bool {
     let rest = text.as_bytes().get(at..).unwrap_or_default();
-    let spaces = rest.iter().take(32).take_while(|byte| byte.is_ascii_whitespace()).count();
+    let spaces = rest.iter().take(AFTER).take_while(|byte| byte.is_ascii_whitespace()).count();
     let word = rest.get(spaces..).unwrap_or_default();
     let len = word.iter().take(16).take_while(|byte| byte.is_ascii_alphabetic()).count();
     spaces > 0

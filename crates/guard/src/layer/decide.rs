@@ -206,7 +206,7 @@ pub(super) fn found(core: &Core, seat: &Seat, call: &Call, findings: Vec<crate::
         return;
     }
     core.counts.findings.add(findings.len());
-    core.tell(GuardEvent::Found {
+    core.tell(&GuardEvent::Found {
         server: std::sync::Arc::clone(&seat.settings.server),
         method: call.method().to_owned(),
         name: shown_name(core, call),
@@ -240,7 +240,7 @@ impl Asking<'_> {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "what was answered before cannot be read; somebody is asked again")
+                    tracing::warn!(%error, "what was answered before cannot be read; somebody is asked again");
                 }
             }
         }
@@ -300,7 +300,7 @@ impl Asking<'_> {
     ) -> Result<Cow<'static, str>, Error> {
         let Self { core, seat, call, doubt, verdict, .. } = *self;
         if answer != Answer::Absent {
-            core.tell(GuardEvent::Answered { title: question.title(), answer, remembered });
+            core.tell(&GuardEvent::Answered { title: question.title(), answer, remembered });
         }
         if answer.lets_go() {
             if let Some(Doubt::Held(held)) = doubt {
@@ -337,7 +337,7 @@ async fn accept(core: &Core, seat: &Seat, held: &Held) {
     let definition = held.definition.clone();
     let (kind, name, hash) = (definition.kind(), definition.name().to_owned(), definition.hash().to_owned());
     if let Err(error) = pins.accept(&seat.settings.server, [definition]).await {
-        core.tell(GuardEvent::PinsFailed { why: error.to_string() });
+        core.tell(&GuardEvent::PinsFailed { why: error.to_string() });
     }
     seat.accept(kind, &name, Some(&hash));
 }

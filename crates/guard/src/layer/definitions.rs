@@ -133,10 +133,10 @@ async fn judged(core: &Core, seat: &Seat, kind: PinKind, asked: &Asked, reply: R
             seat.ends_first_use(kind);
         }
         if let Err(error) = pins.keep(edits).await {
-            core.tell(GuardEvent::PinsFailed { why: error.to_string() });
+            core.tell(&GuardEvent::PinsFailed { why: error.to_string() });
         }
         if first_use > 0 {
-            core.tell(GuardEvent::FirstUse { server: Arc::clone(&seat.settings.server), kind, count: first_use });
+            core.tell(&GuardEvent::FirstUse { server: Arc::clone(&seat.settings.server), kind, count: first_use });
         }
     } else {
         let unpinned = page.definitions.into_iter().map(|(definition, annotations)| {
@@ -203,7 +203,7 @@ fn introduce(core: &Core, seat: &Seat, pins: &Pins, asked: &Asked) -> Option<Edi
     *seat.moved.lock().unwrap_or_else(PoisonError::into_inner) = moved.clone().filter(|_| holds);
     let tells = !differences.is_empty() || (moved.is_some() && !holds);
     for what in differences.into_iter().chain(moved) {
-        core.tell(GuardEvent::ServerChanged { server: Arc::clone(server), what });
+        core.tell(&GuardEvent::ServerChanged { server: Arc::clone(server), what });
     }
     (is_new || tells).then(|| Edit::Server {
         key: server.to_string(),
@@ -233,7 +233,7 @@ fn judge(
         (judged, others)
     };
     if !others.is_empty() {
-        core.tell(GuardEvent::Shadowed { server: Arc::clone(server), tool: name.clone(), by: others });
+        core.tell(&GuardEvent::Shadowed { server: Arc::clone(server), tool: name.clone(), by: others });
     }
     match judged {
         Standing::Same => None,
@@ -245,7 +245,7 @@ fn judge(
         Standing::New => {
             let on_new = core.policy.as_ref().map(Policy::on_new).unwrap_or_default();
             let held = on_new != OnNew::Pin;
-            core.tell(GuardEvent::New { server: Arc::clone(server), kind, name, held });
+            core.tell(&GuardEvent::New { server: Arc::clone(server), kind, name, held });
             if !held {
                 edits.push(Pins::first(server, definition));
                 return None;
@@ -257,7 +257,7 @@ fn judge(
             let on_change = core.policy.as_ref().map(Policy::on_change).unwrap_or_default();
             let held = on_change != OnChange::Note;
             let told = Arc::new((*change).clone());
-            core.tell(GuardEvent::Changed { server: Arc::clone(server), change: told, held });
+            core.tell(&GuardEvent::Changed { server: Arc::clone(server), change: told, held });
             if !held {
                 edits.push(Pins::put(server, definition));
                 return None;

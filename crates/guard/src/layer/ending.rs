@@ -58,7 +58,7 @@ impl Ending {
 
     fn told(&self, kept: Result<(), AuditError>) {
         if let Err(error) = kept {
-            self.core.tell(GuardEvent::AuditFailed { why: error.to_string() });
+            self.core.tell(&GuardEvent::AuditFailed { why: error.to_string() });
         }
     }
 }

@@ -16,6 +16,7 @@ use super::lists::Seat;
 use crate::audit::{Outcome, Record, Stage};
 use crate::event::GuardEvent;
 use crate::guard::Core;
+use crate::inspect::Inspected;
 use crate::refusal::{Refusal, shown_name};
 
 /// The calls of a client behind a guard; made by a [`GuardLayer`](crate::GuardLayer).
@@ -130,7 +131,7 @@ where
 async fn put(core: &Core, seat: &Seat, call: &Call, begin: Record) -> Result<(), Error> {
     let Some(audit) = &core.audit else { return Ok(()) };
     let Err(error) = audit.put(begin).await else { return Ok(()) };
-    core.tell(GuardEvent::AuditFailed { why: error.to_string() });
+    core.tell(&GuardEvent::AuditFailed { why: error.to_string() });
     if !audit.is_required() {
         return Ok(());
     }
@@ -146,7 +147,7 @@ async fn refused(core: &Core, seat: &Seat, call: &Call, error: Error) -> Error {
     let outcome = refusal.is_none().then(|| Outcome::Error(error.kind().name().to_owned()));
     if let Some(refusal) = refusal {
         core.counts.refused.add(1);
-        core.tell(GuardEvent::Refused {
+        core.tell(&GuardEvent::Refused {
             server: Arc::clone(&seat.settings.server),
             method: call.method().to_owned(),
             name: shown_name(core, call),
@@ -159,7 +160,7 @@ async fn refused(core: &Core, seat: &Seat, call: &Call, error: Error) -> Error {
         record.arguments = decide::arguments_for_record(core, call, audit.has_arguments());
         record.rule = rule;
         if let Err(error) = audit.put(record).await {
-            core.tell(GuardEvent::AuditFailed { why: error.to_string() });
+            core.tell(&GuardEvent::AuditFailed { why: error.to_string() });
         }
     }
     error
@@ -191,14 +192,26 @@ fn seen(
             }
         }
         Err(error) => {
-            let Some(message) = error.server_error().map(|error| error.message.clone()) else { return Err(error) };
-            let seen = incoming.error(call.method(), &message);
-            rules.extend(seen.findings.iter().map(|finding| finding.rule));
-            found(core, seat, call, seen.findings, seen.blocked.clone());
-            match (seen.blocked, seen.changed) {
-                (Some(why), _) => Err(held(&why)),
-                (None, Some(changed)) => Err(error.with_server_message(changed)),
-                (None, None) => Err(error),
+            let Some(mut answer) = error.server_error().cloned() else { return Err(error) };
+            let Inspected { changed: message, mut blocked, mut findings } =
+                incoming.error(call.method(), &answer.message);
+            let mut is_changed = message.is_some();
+            answer.message = message.unwrap_or(answer.message);
+            if let Some(data) = &answer.data {
+                let seen = incoming.request(call.method(), data);
+                findings.extend(seen.findings);
+                blocked = blocked.or(seen.blocked);
+                if let Some(changed) = seen.changed {
+                    is_changed = true;
+                    answer.data = Some(changed);
+                }
+            }
+            rules.extend(findings.iter().map(|finding| finding.rule));
+            found(core, seat, call, findings, blocked.clone());
+            match blocked {
+                Some(why) => Err(held(&why)),
+                None if is_changed => Err(error.with_server_error(answer)),
+                None => Err(error),
             }
         }
     }

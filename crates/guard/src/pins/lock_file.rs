@@ -256,7 +256,7 @@ mod tests {
         #[test]
         fn no_single_byte_can_be_changed(at in 0usize..2_000, by in 1u8..127) {
             let text = write(&table());
-            let mut bytes = text.clone().into_bytes();
+            let mut bytes = text.into_bytes();
             let at = at % bytes.len();
             bytes[at] ^= by;
             if let Ok(changed) = String::from_utf8(bytes) {

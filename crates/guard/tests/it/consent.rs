@@ -14,6 +14,7 @@ fn asking() -> bowline_guard::GuardBuilder {
     Guard::builder().policy(Policy::all(Action::Ask))
 }
 
+// Duty: SE-14
 #[tokio::test]
 async fn without_anybody_to_ask_it_does_not_go() {
     let server = server([tool("write", "")]);

@@ -62,7 +62,8 @@ fn echo() -> MockServer {
         .tool(tool("echo", ""), |call: bowline_testkit::ToolCall| async move {
             let said = call.arguments().to_value()["q"].as_str().unwrap_or_default().to_owned();
             if said == "fail" {
-                return Err(ErrorObject::new(ErrorCode::INTERNAL_ERROR, "the secret is out"));
+                let error = ErrorObject::new(ErrorCode::INTERNAL_ERROR, "the secret is out");
+                return Err(error.with_data(RawJson::from(json!({"more": "of the secret"}))));
             }
             Ok(CallToolResult::text(said.replace("wolf", "poison").replace("sheep", "secret")))
         })
@@ -85,6 +86,8 @@ async fn results_and_errors_are_changed_or_held_back() {
     let error = say("fail").await.unwrap_err();
     assert_eq!(error.code(), Some(ErrorCode::INTERNAL_ERROR));
     assert!(error.to_string().contains("the [gone] is out") && !format!("{error:?}").contains("secret"), "{error:?}");
+    let data = error.server_error().unwrap().data.clone().unwrap();
+    assert_eq!(data.to_value(), json!({"more": "of the [gone]"}));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Guards around clients of mock servers in memory.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests may panic")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod audit;
 mod consent;

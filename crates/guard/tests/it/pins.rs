@@ -54,7 +54,7 @@ async fn case_security_008_a_changed_description_is_blocked_with_a_diff() {
     assert_eq!(told.take()[0], "files: the tool read is not what was pinned; held back");
 
     // Accepted by a person, it is like any other.
-    guard.pins().unwrap().accept("files", [bowline_guard::Definition::of_tool(&evil)]).await.unwrap();
+    guard.pins().unwrap().accept("files", [Definition::of_tool(&evil)]).await.unwrap();
     assert_eq!(names(&client).await, ["read", "write"]);
     assert_eq!(client.call("read").await.unwrap().joined_text(), "read");
 }
@@ -261,7 +261,10 @@ async fn a_description_of_10_mib_is_pinned_in_bounded_space() {
 
 /// A server that answers lists as a closure says, and counts the calls that reach it.
 #[derive(Clone)]
-struct Stub(Arc<dyn Fn(Option<&str>) -> serde_json::Value + Send + Sync>, Arc<AtomicUsize>);
+struct Stub(Arc<ListPage>, Arc<AtomicUsize>);
+
+/// What the list says behind a cursor.
+type ListPage = dyn Fn(Option<&str>) -> serde_json::Value + Send + Sync;
 
 impl Stub {
     fn new(page: impl Fn(Option<&str>) -> serde_json::Value + Send + Sync + 'static) -> Self {
@@ -384,7 +387,7 @@ async fn another_way_to_a_server_is_held_back_until_it_is_accepted() {
             assert_eq!(error.kind(), ErrorKind::DefinitionChanged);
             assert!(error.to_string().contains("the way to it is \"npx evil@1\", and was \"npx files@1\""), "{error}");
         }
-        assert_eq!(connect("npx files@1").await.is_ok(), true);
+        assert!(connect("npx files@1").await.is_ok());
     }
 }
 
