@@ -87,7 +87,7 @@ impl fmt::Display for Action {
 /// tool = ["read_*", "list_*"]
 /// action = "allow"
 /// argument = [{ pointer = "/path", glob = "/home/*" }, { pointer = "/path", regex = '(^|/)\.\.(/|$)', not = true }]
-/// # end
+/// ## end
 /// "#.parse()?;
 ///
 /// let params: RawJson = r#"{"name":"read_file","arguments":{"path":"/etc/shadow"}}"#.parse()?;

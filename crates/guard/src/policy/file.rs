@@ -285,6 +285,12 @@ impl<'de> Deserialize<'de> for BoundedRegex {
 /// The last line of each policy, without which nobody could tell one that was cut from a shorter one.
 const END: &str = "# end";
 
+/// However many number signs it has: in documentation of Rust one is taken away.
+fn is_end(line: &str) -> bool {
+    let line = line.trim();
+    line.starts_with('#') && line.trim_start_matches('#').trim() == "end"
+}
+
 /// Reads a policy, whole or not at all.
 pub(super) fn read(text: &str) -> Result<PolicyFile, PolicyError> {
     if text.len() > MAX_BYTES {
@@ -308,7 +314,7 @@ pub(super) fn read(text: &str) -> Result<PolicyFile, PolicyError> {
         }
     }
     let whole = text.trim_end();
-    if whole.lines().next_back().map(str::trim) != Some(END) {
+    if !whole.lines().next_back().is_some_and(is_end) {
         let at = whole.rfind('\n').map_or(0, |at| at + 1);
         let message = format!("the policy was cut behind this line, or its last line is missing, which is: {END}");
         return Err(PolicyError::at(text, at, message));
