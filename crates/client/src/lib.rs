@@ -66,8 +66,8 @@ pub use handlers::{
     ElicitationHandler, HandlerResult, RequestContext, RootsProvider, SamplingHandler, Supporting, refused,
 };
 pub use keep_alive::KeepAlive;
-pub use known::KnownTools;
 pub use kept::ListsVersion;
+pub use known::KnownTools;
 pub use outcome::{ByHand, InputRequired, Outcome};
 #[cfg(feature = "schema")]
 pub use output::{OutputSchema, OutputSchemas};

@@ -14,8 +14,7 @@ use crate::{conformance, counts, duties, fuzz, interop, soak, tidy, weight};
 /// Runs of `cargo test` by hand draw new ones, as many as `PROPTEST_CASES` says.
 const PROPERTY_SEED: &str = "PROPTEST_RNG_SEED";
 
-const BENCHES: &[&str] =
-    &["calls", "wire", "layers", "hub", "pool", "search", "content", "guard", "agent", "formats"];
+const BENCHES: &[&str] = &["calls", "wire", "layers", "hub", "pool", "search", "content", "guard", "agent", "formats"];
 
 pub const ALL: &[Step] = &[
     Step { name: "format", about: "the formatting is rustfmt's", run: format },

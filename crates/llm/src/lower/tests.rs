@@ -182,9 +182,9 @@ fn what_a_target_has_no_keyword_for_becomes_words() {
         plain(schema.clone(), SchemaTarget::Gemini)["properties"],
         json!({
             "pair": {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": {}},
-            "one": {"anyOf": [{"enum": [1]}, {"type": "string", "description": "(at least 2 characters; matches /^a/)"}]},
+            "one": {"anyOf": [{"enum": [1]}, {"type": "string", "description": "(matches /^a/; at least 2 characters)"}]},
             "maybe": {"type": ["string", "null"], "description": "(format: email)"},
-            "other": {"type": "object", "description": "(not: {\"required\":[\"y\"]}; patternProperties: {\"^x-\":{\"type\":\"string\"}})"},
+            "other": {"type": "object", "description": "(patternProperties: {\"^x-\":{\"type\":\"string\"}}; not: {\"required\":[\"y\"]})"},
         })
     );
     assert_eq!(
@@ -196,7 +196,7 @@ fn what_a_target_has_no_keyword_for_becomes_words() {
             },
             "one": {"anyOf": [{"description": "(one of [1])"}, {"type": "STRING", "pattern": "^a", "minLength": 2}]},
             "maybe": {"type": "STRING", "nullable": true, "description": "(format: email)"},
-            "other": {"type": "OBJECT", "description": "(not: {\"required\":[\"y\"]}; patternProperties: {\"^x-\":{\"type\":\"string\"}})"},
+            "other": {"type": "OBJECT", "description": "(patternProperties: {\"^x-\":{\"type\":\"string\"}}; not: {\"required\":[\"y\"]})"},
         })
     );
 }

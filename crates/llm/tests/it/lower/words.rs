@@ -34,8 +34,8 @@ fn what_nova_may_not_have_at_the_root_stands_at_the_first_property() {
         told(&lowered),
         [
             "the root: anyOf became words",
-            "the root: additionalProperties became words",
             "the root: description became words",
+            "the root: additionalProperties became words",
         ]
     );
 }
