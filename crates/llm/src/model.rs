@@ -1,6 +1,7 @@
 //! The one trait of all models.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bowline_transport::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,25 @@ pub trait Model: fmt::Debug + Send + Sync + 'static {
     /// That of [`stream`](Self::stream).
     fn answer<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Answer, ModelError>> {
         Box::pin(async { self.stream(request).await?.answer().await })
+    }
+}
+
+/// A model that several share, of whichever kind it is.
+impl<M: Model + ?Sized> Model for Arc<M> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn features(&self) -> Features {
+        (**self).features()
+    }
+
+    fn stream<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Events, ModelError>> {
+        (**self).stream(request)
+    }
+
+    fn answer<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Answer, ModelError>> {
+        (**self).answer(request)
     }
 }
 
