@@ -84,7 +84,7 @@ fn show(event: AgentEvent, shown: &mut Shown) -> Result<()> {
             shown.charts.push(image.decode().context("the chart is no base64")?);
         }
         AgentEvent::CallEnded { result, .. } if result.is_error => {
-            println!("  failed: {}", table::plain(&text_of(&result)))
+            println!("  failed: {}", table::plain(&text_of(&result)));
         }
         AgentEvent::CallEnded { result, .. } => {
             if let Some(table) = table_of(&result) {

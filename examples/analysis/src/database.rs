@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode};
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ const SALES: &str = "
            CASE i % 3 WHEN 0 THEN 'rope' WHEN 1 THEN 'sail' ELSE 'paint' END,
            20 + (i * 7919) % 181 + CASE WHEN i / 3 BETWEEN 90 AND 180 THEN 60 ELSE 0 END
     FROM n;
-    PRAGMA query_only = ON;";
+    PRAGMA hard_heap_limit = 67108864;";
 
 /// What a query gave.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -59,8 +60,11 @@ struct Inner {
 
 impl Database {
     pub(crate) fn open() -> rusqlite::Result<Self> {
-        let connection = Connection::open_in_memory()?;
+        let mut connection = Connection::open_in_memory()?;
         connection.execute_batch(SALES)?;
+        // From here on. A pragma that makes a database read-only can be taken back by whoever writes the queries, and
+        // ATTACH and VACUUM write files all the same.
+        connection.authorizer(Some(only_reads))?;
         let connection = Mutex::new(connection);
         let (done, called_off, failed) = Default::default();
         Ok(Self(Arc::new(Inner { connection, done, called_off, failed })))
@@ -98,9 +102,18 @@ impl Database {
     }
 }
 
+fn only_reads(asked: AuthContext<'_>) -> Authorization {
+    match asked.action {
+        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Function { .. } | AuthAction::Recursive => {
+            Authorization::Allow
+        }
+        _ => Authorization::Deny,
+    }
+}
+
 fn read(connection: &Connection, sql: &str) -> rusqlite::Result<Table> {
     let mut statement = connection.prepare(sql)?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut table = Table { columns, rows: Vec::new(), has_more: false };
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -121,5 +134,47 @@ fn cell(value: ValueRef<'_>) -> Value {
         ValueRef::Real(number) => json!(number),
         ValueRef::Text(text) => String::from_utf8_lossy(text).chars().take(MOST_CHARACTERS).collect::<String>().into(),
         ValueRef::Blob(bytes) => format!("({} bytes)", bytes.len()).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::sync::mpsc::channel;
+
+    use super::{Database, Ended};
+
+    #[test]
+    fn no_query_changes_anything_or_leaves_the_database() {
+        let database = Database::open().expect("memory suffices");
+        let folder = tempfile::tempdir().expect("there is room");
+        let file = folder.path().join("copy.db").display().to_string();
+        let (tell, _told) = channel(1);
+        for sql in [
+            "DELETE FROM sales".to_owned(),
+            "DROP TABLE sales".to_owned(),
+            "PRAGMA query_only = OFF".to_owned(),
+            format!("ATTACH DATABASE '{file}' AS copy"),
+            format!("VACUUM INTO '{file}'"),
+        ] {
+            let why = database.query(&sql, tell.clone()).expect_err(&sql);
+            assert!(["not authorized", "authorization denied"].contains(&&*why), "{sql}: {why}");
+        }
+        assert_eq!(folder.path().read_dir().expect("it is there").count(), 0, "a file was written");
+        let count = database.query("SELECT count(*) FROM sales", tell.clone()).expect("it reads");
+        assert_eq!(count.rows, [[json!(1092)]]);
+        let big = database.query("SELECT hex(zeroblob(100000000))", tell);
+        assert!(big.is_err(), "memory is bounded");
+        assert_eq!(database.ended(), Ended { done: 1, called_off: 0, failed: 6 });
+    }
+
+    #[test]
+    fn a_query_that_nobody_waits_for_is_called_off() {
+        let database = Database::open().expect("memory suffices");
+        let (tell, told) = channel(1);
+        drop(told);
+        let endless = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+        assert!(database.query(endless, tell).is_err());
+        assert_eq!(database.ended(), Ended { done: 0, called_off: 1, failed: 0 });
     }
 }
