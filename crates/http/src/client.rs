@@ -43,6 +43,7 @@ use crate::handover::Handover;
 
 pub(crate) use self::h1::CLAIMED;
 pub use self::h1::read_answer;
+pub(crate) use self::pool::SoonFree;
 pub use self::response::HttpResponse;
 pub(crate) use self::target::Target;
 
@@ -177,7 +178,7 @@ impl HttpClient {
         let route = target.route()?;
         self.write_headers(&mut headers, target);
         let handover = body.map(|(_, handover)| handover);
-        let (sender, used_before) = self.connection(target, route).await?;
+        let (sender, used_before) = self.connection(target, route, body.is_some()).await?;
         let answered = match sender {
             Sender::Single(mut connection) => {
                 let request = h1::Request { method: &method, line: &route.line, headers: &headers, body };
@@ -202,7 +203,7 @@ impl HttpClient {
                 if let Some(handover) = handover {
                     handover.answered();
                 }
-                Ok(HttpResponse::new(status, headers, incoming, target.clone()))
+                Ok(HttpResponse::new(status, headers, incoming, target.clone(), used_before))
             }
             Err(error) => {
                 let sent = handover.map_or(Sent::Maybe, |handover| handover.sent());
@@ -211,22 +212,31 @@ impl HttpClient {
         }
     }
 
-    /// A connection for one request, and whether it was used before.
-    async fn connection(&self, target: &Target, route: &Route) -> Result<(Sender, bool), TransportError> {
+    /// A connection for one request, and whether it was used before. One that `waits` gives those a moment that may be
+    /// free soon.
+    async fn connection(&self, target: &Target, route: &Route, waits: bool) -> Result<(Sender, bool), TransportError> {
         match route.origin.pool.take() {
             Some(sender) => Ok((sender, true)),
             // On the heap, so that requests which find a connection have no room for it.
-            None => Box::pin(self.fresh_or_rested(target, route)).await,
+            None => Box::pin(self.fresh_or_rested(target, route, waits)).await,
         }
     }
 
     /// Opens a connection, unless one can be used again before that.
-    async fn fresh_or_rested(&self, target: &Target, route: &Route) -> Result<(Sender, bool), TransportError> {
+    async fn fresh_or_rested(
+        &self,
+        target: &Target,
+        route: &Route,
+        waits: bool,
+    ) -> Result<(Sender, bool), TransportError> {
         let pool = &route.origin.pool;
         let dialing = async {
             if pool.expects() {
                 // The rest of an answer may be there once the runtime had its turn.
                 tokio::task::yield_now().await;
+            }
+            if waits {
+                pool.soon.wait().await;
             }
             self.0.dial(&route.origin).await
         };
@@ -236,6 +246,11 @@ impl HttpClient {
             sender = rested => Ok((sender, true)),
             dialed = dialing => fresh(target, dialed),
         }
+    }
+
+    /// Has other requests wait a moment for the connection that one is about to leave, until the answer to that is known.
+    pub(crate) fn soon_free(&self, target: &Target) -> Option<SoonFree> {
+        target.route().ok().map(|route| SoonFree::at(&route.origin.pool))
     }
 
     /// Waits for one of the connections that requests to this host may use at once.

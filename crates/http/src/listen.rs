@@ -111,8 +111,12 @@ impl Listener {
         {
             headers.insert(header::LAST_EVENT_ID, id);
         }
-        match self.shared.endpoint.send_to(Method::GET, &self.session.target, (&headers).into(), None).await {
+        let (endpoint, target) = (&self.shared.endpoint, &self.session.target);
+        // Many servers have no such stream. The first call then goes over the connection that this request took.
+        let soon = endpoint.http().soon_free(target);
+        match endpoint.send_to(Method::GET, target, (&headers).into(), None).await {
             Ok((response, _)) if response.status().is_success() && answer::kind(&response) == Kind::Events => {
+                drop(soon);
                 self.listened = true;
                 Attempt::Ended(self.read(response, heard).await)
             }
@@ -125,8 +129,8 @@ impl Listener {
     /// 405 means that there is no stream, and servers say it with other statuses as well.
     async fn refused(&self, mut response: HttpResponse) -> Attempt {
         let status = response.status();
-        // It was opened beside the one for requests, and nobody has a use for it now.
-        response.close_after();
+        // Nobody has a use for one that was opened beside those for requests.
+        response.close_if_fresh();
         if status == 404 && self.session.has_id() && self.listened {
             self.shared.session_gone();
             return Attempt::Never;
@@ -136,6 +140,7 @@ impl Listener {
             return Attempt::Later(answer::failure(&response, "the request for its messages", &body));
         }
         tracing::debug!(%status, "the server has no stream of unasked messages");
+        response.leave();
         Attempt::Never
     }
 

@@ -12,6 +12,7 @@ use bowline_transport::{
 };
 use bytes::Bytes;
 use http::Method;
+use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) ended: CancellationToken,
     tasks: TaskTracker,
     letters: mpsc::Sender<Box<Letter>>,
+    /// Until there is a first letter, nobody waits for one.
+    queue: Mutex<Option<mpsc::Receiver<Box<Letter>>>>,
     listening: Mutex<Option<AbortHandle>>,
 }
 
@@ -77,9 +80,9 @@ impl HttpTransport {
             ended: CancellationToken::new(),
             tasks: TaskTracker::new(),
             letters,
+            queue: Mutex::new(Some(queue)),
             listening: Mutex::default(),
         });
-        shared.spawn(courier::run(Arc::clone(&shared), queue));
         Self { shared, inbound: Mutex::new(Some(inbound)), grace, closed: OnceCell::new() }
     }
 
@@ -181,8 +184,26 @@ impl Shared {
     }
 
     /// Gives the courier something to do; `false` if it has too much to do.
-    pub(crate) fn post_later(&self, letter: Letter) -> bool {
-        self.letters.try_send(Box::new(letter)).is_ok()
+    pub(crate) fn post_later(self: &Arc<Self>, letter: Letter) -> bool {
+        self.call_courier() && self.letters.try_send(Box::new(letter)).is_ok()
+    }
+
+    /// Sees to it that somebody takes letters; `false` where nobody can, as where an exchange is dropped without a
+    /// runtime.
+    fn call_courier(self: &Arc<Self>) -> bool {
+        let mut queue = lock(&self.queue);
+        if queue.is_some() && Handle::try_current().is_err() {
+            return false;
+        }
+        if let Some(letters) = queue.take() {
+            self.spawn(courier::run(Arc::clone(self), letters));
+        }
+        true
+    }
+
+    /// Whether there was a letter.
+    fn has_courier(&self) -> bool {
+        lock(&self.queue).is_none()
     }
 
     /// Runs a task of the connection.
@@ -238,7 +259,8 @@ impl Transport for HttpTransport {
                     .unwrap_or_else(|| Err(ended()));
             }
             let (done, outcome) = oneshot::channel();
-            if shared.letters.send(Box::new(Letter::Notification { message, done })).await.is_err() {
+            let letter = Box::new(Letter::Notification { message, done });
+            if !shared.call_courier() || shared.letters.send(letter).await.is_err() {
                 return Err(shared.end_error().with_sent(Sent::No));
             }
             outcome.await.unwrap_or_else(|_| Err(ended()))
@@ -256,7 +278,7 @@ impl Transport for HttpTransport {
             self.closed
                 .get_or_init(|| async {
                     let (done, flushed) = oneshot::channel();
-                    if shared.post_later(Letter::Flush(done)) {
+                    if shared.has_courier() && shared.post_later(Letter::Flush(done)) {
                         let _ = tokio::time::timeout(self.grace, flushed).await;
                     }
                     shared.end(TransportError::closed());

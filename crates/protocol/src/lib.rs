@@ -16,6 +16,7 @@ mod error;
 mod error_data;
 mod file_uri;
 mod form;
+mod heap;
 mod hidden;
 mod icons;
 mod id;

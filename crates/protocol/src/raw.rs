@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::heap;
 use crate::text::{ByteStr, excerpt};
 
 /// One JSON value, kept as the bytes it came in.
@@ -115,7 +116,9 @@ impl RawJson {
     /// When the value has another shape than `T`.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         // Text is checked once as a whole, for less than string by string.
-        serde_json::from_str(self.as_str())
+        let parsed = serde_json::from_str(self.as_str());
+        heap::decoded(self.as_bytes().len());
+        parsed
     }
 
     /// The value as a generic tree, or `null` where no tree can hold it.

@@ -82,7 +82,9 @@ impl Inner {
         let mut connector = HttpConnector::new_with_resolver(resolver);
         connector.enforce_http(false);
         connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(self.settings.connect_timeout));
+        // Shared among the addresses of a name; what is one address has all of the caller's time.
+        let shared = address_in(&to).is_none().then_some(self.settings.connect_timeout);
+        connector.set_connect_timeout(shared);
         connector.set_keepalive(Some(KEEP_ALIVE));
         connector.set_keepalive_interval(Some(KEEP_ALIVE));
         connector.set_keepalive_retries(Some(KEEP_ALIVE_RETRIES));

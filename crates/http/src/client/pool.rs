@@ -1,5 +1,7 @@
 //! Connections to one origin that wait for their next request.
 
+mod soon;
+
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,6 +17,10 @@ use super::body::Incoming;
 use super::h1::Connection;
 #[cfg(feature = "http2")]
 use super::h2::Shared;
+
+use self::soon::Soon;
+
+pub(crate) use self::soon::SoonFree;
 
 /// How long a connection waits for its next request, where the server does not close it sooner.
 const IDLE: Duration = Duration::from_secs(90);
@@ -41,6 +47,8 @@ pub(super) struct Pool {
     state: Mutex<State>,
     /// Tells the keeper that something is due before it would look.
     sooner: Arc<Notify>,
+    /// Connections that may be free in a moment.
+    pub(super) soon: Soon,
 }
 
 #[derive(Default)]

@@ -22,14 +22,22 @@ pub struct HttpResponse {
     body: Option<Body>,
     /// Whether no more comes.
     ended: bool,
+    /// Whether its connection had carried another request before.
+    used_before: bool,
     target: Target,
     secrets: Secrets,
 }
 
 impl HttpResponse {
-    pub(super) fn new(status: StatusCode, mut headers: HeaderMap, body: Incoming, target: Target) -> Self {
+    pub(super) fn new(
+        status: StatusCode,
+        mut headers: HeaderMap,
+        body: Incoming,
+        target: Target,
+        used_before: bool,
+    ) -> Self {
         let body = Body::new(&mut headers, body);
-        Self { status, headers, body: Some(body), ended: false, target, secrets: Secrets::default() }
+        Self { status, headers, body: Some(body), ended: false, used_before, target, secrets: Secrets::default() }
     }
 
     /// The status.
@@ -89,9 +97,10 @@ impl HttpResponse {
         self.headers = HeaderMap::new();
     }
 
-    /// Sees to it that the connection is not used again.
-    pub(crate) fn close_after(&mut self) {
-        if let Some(Incoming::Single(connection)) = self.body.as_mut().map(Body::incoming) {
+    /// Sees to it that a connection which was opened for this request is not used again.
+    pub(crate) fn close_if_fresh(&mut self) {
+        if let (false, Some(Incoming::Single(connection))) = (self.used_before, self.body.as_mut().map(Body::incoming))
+        {
             connection.close_after();
         }
     }

@@ -1,10 +1,13 @@
 //! The stream of unasked messages.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bowline_http::HttpConnect;
 use bowline_testkit::http::{HttpServer, Reply};
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::peer::{SESSION, call, count, dull, open, open_with, unasked};
 
@@ -34,6 +37,60 @@ async fn case_http_004_h_31_a_server_without_a_stream_is_asked_once() {
         assert_eq!(count(&server, "GET"), 1, "{status}");
         call(&*transport, 2).await.unwrap();
     }
+}
+
+/// Keeps paused time from going on by itself.
+fn busy() -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    }))
+}
+
+/// The connections that requests with this method came over.
+fn connections(server: &HttpServer, method: &str) -> BTreeSet<u64> {
+    let requests = server.requests();
+    requests.iter().filter(|request| request.method == method).map(|request| request.connection).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_connection_that_asked_for_a_stream_in_vain_carries_the_calls() {
+    for status in [404, 405, 501] {
+        let _busy = busy();
+        let server = listening(move |_| Reply::status(status)).await;
+        let transport = open(&server).await;
+        for id in 2..5 {
+            call(&*transport, id).await.unwrap();
+        }
+        assert_eq!(count(&server, "GET"), 1, "{status}");
+        assert_eq!(connections(&server, "POST"), connections(&server, "GET"), "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_opens_a_connection_of_its_own_once_there_is_a_stream() {
+    let _busy = busy();
+    let server = listening(|_| Reply::events().hold()).await;
+    let transport = open(&server).await;
+    call(&*transport, 2).await.unwrap();
+    assert_eq!(connections(&server, "POST").len(), 2);
+}
+
+#[tokio::test]
+async fn a_call_does_not_wait_for_a_server_that_is_silent_about_its_stream() {
+    let server = HttpServer::start(|request| async move {
+        match dull(&request) {
+            Some(_) if request.method == "GET" => std::future::pending().await,
+            Some(reply) => reply,
+            None => Reply::result(&request, "{}"),
+        }
+    })
+    .await
+    .unwrap();
+    let transport = open(&server).await;
+    // It never answers: whoever waited for that would not end.
+    timeout(Duration::from_secs(60), call(&*transport, 2)).await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
