@@ -35,6 +35,10 @@ pub mod book {
     pub struct Configuration;
     #[doc = include_str!("../docs/src/resilience.md")]
     pub struct Resilience;
+    #[doc = include_str!("../docs/src/subscriptions.md")]
+    pub struct Subscriptions;
+    #[doc = include_str!("../docs/src/store.md")]
+    pub struct Store;
     #[doc = include_str!("../docs/src/testing.md")]
     pub struct Testing;
 }

@@ -9,6 +9,7 @@ mod duties;
 mod files;
 mod fuzz;
 mod interop;
+mod markdown;
 mod report;
 mod soak;
 mod test;
@@ -37,7 +38,7 @@ enum Command {
     Interop(interop::Args),
     /// Runs the official conformance suite, pinned and installed under `target/`.
     Conformance(conformance::Args),
-    /// Checks what a linter cannot: crate docs, dependency directions, dead links, leftovers.
+    /// Checks what a linter cannot: crate docs, dependency directions, the book, dead links, leftovers.
     Tidy,
     /// Tells which duties of the specification have no test.
     Duties(duties::Args),

@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: what a linter cannot see.
 
 mod arrows;
+mod book;
 mod manifests;
 mod named;
 mod text;
@@ -19,6 +20,7 @@ pub fn check(context: &Context, report: &mut Report) -> Result<()> {
     let mut findings = arrows::findings(&context.packages);
     findings.extend(crate_docs(context));
     findings.extend(named::findings(&files));
+    findings.extend(book::findings(&files));
     for file in &files {
         findings.extend(manifests::findings(file));
         findings.extend(text::findings(file, &context.root));
