@@ -3,6 +3,7 @@
 mod arrows;
 mod book;
 mod manifests;
+mod messages;
 mod named;
 mod text;
 
@@ -21,6 +22,7 @@ pub fn check(context: &Context, report: &mut Report) -> Result<()> {
     findings.extend(crate_docs(context));
     findings.extend(named::findings(&files));
     findings.extend(book::findings(&files));
+    findings.extend(messages::findings(&files));
     for file in &files {
         findings.extend(manifests::findings(file));
         findings.extend(text::findings(file, &context.root));
