@@ -50,7 +50,7 @@ enum Command {
     Weight,
     /// Measures bowline beside a hand-written client and other libraries.
     Bench(bench::Args),
-    /// Builds the book and the API documentation.
+    /// Builds the book and the API documentation, without warnings and dead links.
     Docs,
 }
 
