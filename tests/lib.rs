@@ -47,6 +47,12 @@ pub mod book {
     pub struct Calls;
     #[doc = include_str!("../docs/src/patterns.md")]
     pub struct Patterns;
+    #[doc = include_str!("../docs/src/guard.md")]
+    pub struct Guard;
+    #[doc = include_str!("../docs/src/guard-content.md")]
+    pub struct GuardContent;
+    #[doc = include_str!("../docs/src/search.md")]
+    pub struct Search;
     #[doc = include_str!("../docs/src/best-practices.md")]
     pub struct BestPractices;
     #[doc = include_str!("../docs/src/migration-rmcp.md")]
