@@ -80,3 +80,33 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The folder of the workspace.
+    const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+    #[test]
+    fn every_chore_that_a_document_names_is_one() {
+        let mut seen = 0;
+        let mut wrong = Vec::new();
+        let files = files::read(ROOT.as_ref()).unwrap();
+        for file in files.iter().filter(|file| file.path.extension().is_some_and(|extension| extension == "md")) {
+            let blocks = markdown::blocks(&file.text).into_iter().filter(|block| block.language == "sh");
+            let lines = blocks.flat_map(|block| block.lines);
+            let lines = lines.map(|line| line.split('#').next().unwrap_or_default());
+            let named = markdown::prose(&file.text).flat_map(|(_, line)| markdown::code(line));
+            for command in lines.chain(named).filter_map(|line| line.trim().strip_prefix("cargo xtask ")) {
+                let words = command.split_whitespace().map(|word| word.trim_matches('"'));
+                seen += 1;
+                if let Err(error) = Cli::try_parse_from(std::iter::once("cargo xtask").chain(words)) {
+                    wrong.push(format!("{}: {command}: {}", file.path.display(), error.kind()));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(seen > 20, "only {seen} chores were found");
+    }
+}

@@ -121,6 +121,33 @@ fn every_command_in_the_documents_is_understood() {
     assert!(seen > 50, "only {seen} commands were found: are the documents where they were?");
 }
 
+/// Commands that stand in a sentence may leave arguments out; names of commands and options are there.
+#[test]
+fn every_command_that_a_sentence_names_is_one() {
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for path in documents() {
+        let text = fs::read_to_string(&path).unwrap();
+        for (number, line) in (1..).zip(text.lines()) {
+            let code = line.split('`').skip(1).step_by(2);
+            for command in code.filter(|code| code.starts_with("bowline ") && !code.contains(['…', '[', '|', '<'])) {
+                let Some(words) = shlex::split(command) else { continue };
+                seen += 1;
+                let may_be = [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion, ErrorKind::MissingRequiredArgument];
+                let may_also_be = [ErrorKind::MissingSubcommand, ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand];
+                match parse(words.into_iter().map(OsString::from).collect()) {
+                    Err(error) if !may_be.contains(&error.kind()) && !may_also_be.contains(&error.kind()) => {
+                        wrong.push(format!("{}:{number}: {command}\n{error}", path.display()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen > 50, "only {seen} commands were found: are the documents where they were?");
+}
+
 #[test]
 fn every_configuration_in_the_documents_is_read() {
     let (mut configurations, mut policies, mut documents) = (0, 0, 0);
