@@ -83,8 +83,8 @@ fn words_of_ours(simple: &[String]) -> Option<Vec<OsString>> {
 }
 
 /// Parses as the program does, for a configuration that knows every name.
-fn parse(words: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let error = match Cli::from_words(words.clone()) {
+fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
+    let error = match Cli::from_words(words.iter().cloned()) {
         Ok(cli) => return Ok(cli),
         Err(error) => error,
     };
@@ -108,7 +108,7 @@ fn every_command_in_the_documents_is_understood() {
             for simple in words.split(|word| matches!(word.as_str(), "|" | "&&" | "||" | ";")) {
                 let Some(words) = words_of_ours(simple) else { continue };
                 seen += 1;
-                match parse(words) {
+                match parse(&words) {
                     Err(error) if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
                         wrong.push(format!("{}: {line}\n{error}", block.place));
                     }
@@ -135,7 +135,8 @@ fn every_command_that_a_sentence_names_is_one() {
                 seen += 1;
                 let may_be = [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion, ErrorKind::MissingRequiredArgument];
                 let may_also_be = [ErrorKind::MissingSubcommand, ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand];
-                match parse(words.into_iter().map(OsString::from).collect()) {
+                let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
+                match parse(&words) {
                     Err(error) if !may_be.contains(&error.kind()) && !may_also_be.contains(&error.kind()) => {
                         wrong.push(format!("{}:{number}: {command}\n{error}", path.display()));
                     }
