@@ -6,6 +6,7 @@ mod context;
 mod counts;
 mod docs;
 mod duties;
+mod examples;
 mod files;
 mod fuzz;
 mod interop;
@@ -50,6 +51,8 @@ enum Command {
     Weight,
     /// Measures bowline beside a hand-written client and other libraries.
     Bench(bench::Args),
+    /// Runs every example, each by itself and with a bound on its time.
+    Examples(examples::Args),
     /// Builds the book and the API documentation, without warnings and dead links.
     Docs,
 }
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
             Command::Fuzz(args) => fuzz::run(&context, &args),
             Command::Weight => report::single(&context, weight::check),
             Command::Bench(args) => bench::run(&context, &args),
+            Command::Examples(args) => examples::run(&context, &args),
             Command::Docs => report::single(&context, docs::build),
         }
     };

@@ -248,7 +248,11 @@ impl Teller {
                     Err(_) => FrameKind::Error,
                 };
                 let id = response.id.as_ref().or(part_of);
-                let asked = id.and_then(|id| self.answered(connection, Direction::ToServer, id));
+                // An answer may name its request by an id that is spelled otherwise; the exchange knows which it is.
+                let asked = [response.id.as_ref(), part_of]
+                    .into_iter()
+                    .flatten()
+                    .find_map(|id| self.answered(connection, Direction::ToServer, id));
                 let (method, took) = asked.map_or((String::new(), None), |(method, took)| (method, Some(took)));
                 let mut told = self.frame(WAY, kind, &method, id, &frame);
                 told.took = took;

@@ -8,7 +8,7 @@ use xshell::cmd;
 use super::Step;
 use crate::context::Context;
 use crate::report::Report;
-use crate::{conformance, counts, duties, fuzz, interop, soak, tidy, weight};
+use crate::{conformance, counts, duties, examples, fuzz, interop, soak, tidy, weight};
 
 /// Property tests draw the same cases in each run of this command, so that a change is judged by what it changes.
 /// Runs of `cargo test` by hand draw new ones, as many as `PROPTEST_CASES` says.
@@ -25,6 +25,7 @@ pub const ALL: &[Step] = &[
     Step { name: "clippy", about: "no warning anywhere", run: clippy },
     Step { name: "tests", about: "unit and whole-system tests", run: tests },
     Step { name: "benches", about: "each benchmark runs, once and unmeasured", run: benches },
+    Step { name: "examples", about: "each example and application runs to its end", run: examples::all },
     Step { name: "soak", about: "what has to hold over many calls through faults, the short form", run: soak::short },
     Step { name: "fuzz", about: "foreign bytes for every decoder, the short form", run: fuzz::short },
     Step { name: "doctests", about: "the examples in the documentation", run: doctests },

@@ -115,6 +115,20 @@ async fn every_frame_passes_in_order_with_what_belongs_to_it_and_without_secrets
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_whose_id_is_spelled_otherwise_belongs_to_its_request() {
+    let server = MockServer::builder().misbehave(When::method("ping"), Misbehaviour::IdAsString).build();
+    let (builder, mut stream) = Inspector::builder().method("ping").stream(10);
+    let inspector = builder.build();
+    let transport = inspector.wrap(server.connector()).connect().await.unwrap();
+    begin(&*transport, 1, "ping", json!({})).await.next().await.unwrap().unwrap();
+
+    let Some(Passed::Frame(_)) = stream.next().await.map(|seen| seen.what) else { panic!("the request") };
+    let Some(Passed::Frame(answer)) = stream.next().await.map(|seen| seen.what) else { panic!("the answer") };
+    assert_eq!((answer.id, answer.took.is_some()), (Some(RequestId::from("1")), true));
+    assert_eq!(inspector.counts().methods["ping"].answered, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn filters_choose_what_is_shown_and_not_what_is_counted() {
     let shown = async |builder: InspectorBuilder| {
         let (builder, mut stream) = builder.stream(100);
