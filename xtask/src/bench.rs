@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use xshell::cmd;
 
+pub use self::page::machine;
 use crate::context::Context;
 
 /// How to run the benchmarks.

@@ -3,6 +3,7 @@
 //! Each needs no network, no key and no argument, checks what it shows, and ends by itself.
 
 mod build;
+mod cold_start;
 mod process;
 
 use std::fs;
@@ -28,10 +29,20 @@ pub struct Args {
     /// Shows all that each prints, not only of those that fail.
     #[arg(long)]
     show: bool,
+    /// Measures a whole process of `examples/serverless` beside the same with the SDKs for Python and TypeScript.
+    #[arg(long)]
+    cold_start: bool,
+    /// With `--cold-start`: writes the table to the page of the book as well.
+    #[arg(long, requires = "cold_start")]
+    write: bool,
 }
 
 /// Runs those that were asked for; the answer is whether all ended well.
 pub fn run(context: &Context, args: &Args) -> Result<bool> {
+    if args.cold_start {
+        cold_start::run(context, args.write)?;
+        return Ok(true);
+    }
     let examples = chosen(build::all(context)?, &args.only)?;
     if args.list {
         for example in &examples {

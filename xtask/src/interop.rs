@@ -17,7 +17,9 @@ use std::thread;
 
 use anyhow::{Result, bail};
 
+pub use self::install::install_one;
 use self::probe::Probe;
+pub use self::servers::Registry;
 use self::servers::Server;
 use crate::context::Context;
 use crate::counts;

@@ -22,7 +22,7 @@ pub fn write(context: &Context, rows: &Rows, table: &str) -> Result<()> {
 }
 
 /// The machine in general terms.
-fn machine() -> Result<String> {
+pub fn machine() -> Result<String> {
     let cores = std::thread::available_parallelism()?;
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kib = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());

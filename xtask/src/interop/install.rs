@@ -92,8 +92,9 @@ fn lacks(context: &Context, registry: Registry) -> Option<&'static str> {
     (!there).then_some(packages)
 }
 
-/// The stamp is written last, so that a broken install is done again.
-fn install_one(folder: &Path, cache: &Path, registry: Registry, pins: &[String]) -> Result<()> {
+/// Fills a folder with these packages, unless it has them. The stamp is written last, so that a broken install is done
+/// again.
+pub fn install_one(folder: &Path, cache: &Path, registry: Registry, pins: &[String]) -> Result<()> {
     fill(folder, cache, registry, pins).with_context(|| format!("cannot install {}", pins.join(" ")))
 }
 

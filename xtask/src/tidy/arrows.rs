@@ -73,12 +73,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
+/// What applications depend on: they are what a program of a user looks like.
+const OF_EXAMPLES: &[&str] = &["bowline", "bowline-testkit"];
+
+fn allowed(package: &str) -> Option<&'static [&'static str]> {
+    if package.starts_with("bowline-example-") {
+        return Some(OF_EXAMPLES);
+    }
+    ARROWS.iter().find(|(known, _)| *known == package).map(|(_, allowed)| *allowed)
+}
+
 /// Tells of each dependency that points the wrong way.
 pub fn findings(packages: &[Package]) -> Vec<String> {
     let mut findings = Vec::new();
     for package in packages {
         let name = package.name.as_str();
-        let Some((_, allowed)) = ARROWS.iter().find(|(known, _)| *known == name) else {
+        let Some(allowed) = allowed(name) else {
             findings.push(format!("{name}: is not among the arrows of xtask/src/tidy/arrows.rs"));
             continue;
         };
@@ -109,6 +119,8 @@ mod tests {
     fn a_dependency_upwards_is_found_and_one_for_tests_is_not() {
         assert!(findings(&[package("bowline-transport", "bowline-protocol", None)]).is_empty());
         assert!(findings(&[package("bowline-client", "bowline-testkit", Some("dev"))]).is_empty());
+        assert!(findings(&[package("bowline-example-any", "bowline", None)]).is_empty());
+        assert_eq!(findings(&[package("bowline-example-any", "bowline-hub", None)]).len(), 1);
         let wrong = findings(&[package("bowline-client", "bowline-stdio", None)]);
         assert_eq!(wrong, ["bowline-client: may not depend on bowline-stdio"]);
     }
