@@ -35,6 +35,32 @@ pub mod book {
     pub struct Configuration;
     #[doc = include_str!("../docs/src/resilience.md")]
     pub struct Resilience;
+    #[doc = include_str!("../docs/src/subscriptions.md")]
+    pub struct Subscriptions;
+    #[doc = include_str!("../docs/src/store.md")]
+    pub struct Store;
+    #[doc = include_str!("../docs/src/path.md")]
+    pub struct Path;
+    #[doc = include_str!("../docs/src/network.md")]
+    pub struct Network;
+    #[doc = include_str!("../docs/src/calls.md")]
+    pub struct Calls;
+    #[doc = include_str!("../docs/src/patterns.md")]
+    pub struct Patterns;
+    #[doc = include_str!("../docs/src/guard.md")]
+    pub struct Guard;
+    #[doc = include_str!("../docs/src/guard-content.md")]
+    pub struct GuardContent;
+    #[doc = include_str!("../docs/src/search.md")]
+    pub struct Search;
+    #[doc = include_str!("../docs/src/best-practices.md")]
+    pub struct BestPractices;
+    #[doc = include_str!("../docs/src/migration-rmcp.md")]
+    pub struct MigrationFromRmcp;
+    #[doc = include_str!("../docs/src/new-transport.md")]
+    pub struct NewTransport;
+    #[doc = include_str!("../docs/src/new-layer.md")]
+    pub struct NewLayer;
     #[doc = include_str!("../docs/src/testing.md")]
     pub struct Testing;
 }

@@ -10,6 +10,7 @@ mod examples;
 mod files;
 mod fuzz;
 mod interop;
+mod markdown;
 mod report;
 mod soak;
 mod test;
@@ -38,7 +39,7 @@ enum Command {
     Interop(interop::Args),
     /// Runs the official conformance suite, pinned and installed under `target/`.
     Conformance(conformance::Args),
-    /// Checks what a linter cannot: crate docs, dependency directions, dead links, leftovers.
+    /// Checks what a linter cannot: crate docs, dependency directions, the book, dead links, leftovers.
     Tidy,
     /// Tells which duties of the specification have no test.
     Duties(duties::Args),
@@ -52,7 +53,7 @@ enum Command {
     Bench(bench::Args),
     /// Runs every example, each by itself and with a bound on its time.
     Examples(examples::Args),
-    /// Builds the book and the API documentation.
+    /// Builds the book and the API documentation, without warnings and dead links.
     Docs,
 }
 
@@ -81,5 +82,35 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The folder of the workspace.
+    const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+    #[test]
+    fn every_chore_that_a_document_names_is_one() {
+        let mut seen = 0;
+        let mut wrong = Vec::new();
+        let files = files::read(ROOT.as_ref()).unwrap();
+        for file in files.iter().filter(|file| file.path.extension().is_some_and(|extension| extension == "md")) {
+            let blocks = markdown::blocks(&file.text).into_iter().filter(|block| block.language == "sh");
+            let lines = blocks.flat_map(|block| block.lines);
+            let lines = lines.map(|line| line.split('#').next().unwrap_or_default());
+            let named = markdown::prose(&file.text).flat_map(|(_, line)| markdown::code(line));
+            for command in lines.chain(named).filter_map(|line| line.trim().strip_prefix("cargo xtask ")) {
+                let words = command.split_whitespace().map(|word| word.trim_matches('"'));
+                seen += 1;
+                if let Err(error) = Cli::try_parse_from(std::iter::once("cargo xtask").chain(words)) {
+                    wrong.push(format!("{}: {command}: {}", file.path.display(), error.kind()));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(seen > 20, "only {seen} chores were found");
     }
 }

@@ -1,11 +1,14 @@
 //! `cargo xtask tidy`: what a linter cannot see.
 
 mod arrows;
+mod book;
 mod manifests;
+mod messages;
 mod named;
 mod text;
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Result, bail};
 
@@ -19,6 +22,8 @@ pub fn check(context: &Context, report: &mut Report) -> Result<()> {
     let mut findings = arrows::findings(&context.packages);
     findings.extend(crate_docs(context));
     findings.extend(named::findings(&files));
+    findings.extend(book::findings(&files));
+    findings.extend(messages::findings(&files));
     for file in &files {
         findings.extend(manifests::findings(file));
         findings.extend(text::findings(file, &context.root));
@@ -31,6 +36,15 @@ pub fn check(context: &Context, report: &mut Report) -> Result<()> {
     }
     report.notes.push(format!("{} files are tidy", files.len()));
     Ok(())
+}
+
+/// What is wrong with the documents: links, anchors, named paths, quoted messages, examples that nothing compiles.
+pub fn documents(files: &[File], root: &Path) -> Vec<String> {
+    let mut findings = book::findings(files);
+    findings.extend(messages::findings(files));
+    let documents = files.iter().filter(|file| file.path.extension().is_some_and(|extension| extension == "md"));
+    findings.extend(documents.flat_map(|file| text::findings(file, root)));
+    findings
 }
 
 /// Every crate has a README, which is the crate doc of a library.

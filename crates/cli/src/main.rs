@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod args;
+#[cfg(test)]
+mod book;
 mod browser;
 mod commands;
 mod configured;

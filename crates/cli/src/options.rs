@@ -72,7 +72,7 @@ impl Cli {
         })
     }
 
-    fn from_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+    pub(crate) fn from_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let matches = Self::command().try_get_matches_from(words)?;
         let mut cli = Self::from_arg_matches(&matches)?;
         cli.global.remember_what_stands_in(&matches);

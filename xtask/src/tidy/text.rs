@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::File;
+use crate::markdown;
 
 /// What no Rust file has, and why.
 const LEFTOVERS: &[(&str, &str)] = &[
@@ -38,9 +39,11 @@ pub fn findings(file: &File, root: &Path) -> Vec<String> {
         if matches!(extension, Some("rs" | "md")) && is_ignored_fence(line) {
             tell("a doc test that is ignored");
         }
-        if extension == Some("md") {
-            for link in links(line).filter(|link| !leads_somewhere(&file.path, link, root)) {
-                tell(&format!("the link to {link} leads nowhere"));
+    }
+    if extension == Some("md") {
+        for (number, line) in markdown::prose(&file.text) {
+            for link in markdown::links(line).into_iter().filter(|link| !leads_somewhere(&file.path, link, root)) {
+                findings.push(format!("{}:{number}: the link to {link} leads nowhere", file.path.display()));
             }
         }
     }
@@ -58,11 +61,6 @@ fn has_path(line: &str, path: &str) -> bool {
 fn is_ignored_fence(line: &str) -> bool {
     let line = line.trim_start().trim_start_matches(['/', '!']).trim_start();
     line.strip_prefix("```").is_some_and(|info| info.split([',', ' ']).any(|word| word == "ignore"))
-}
-
-/// The targets of inline links: `[text](target)`.
-fn links(line: &str) -> impl Iterator<Item = &str> {
-    line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target)
 }
 
 /// Only files of the project are looked at, not addresses, anchors or Rust items.
@@ -85,7 +83,7 @@ fn leads_somewhere(from: &Path, link: &str, root: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{File, Path, findings, has_path, is_ignored_fence, links};
+    use super::{File, Path, findings, has_path, is_ignored_fence};
 
     #[test]
     fn an_ignored_example_is_found_in_docs_and_comments() {
@@ -100,12 +98,6 @@ mod tests {
         assert!(has_path("see /srv/x/y.rs", "/srv/x/"));
         assert!(!has_path("file:///srv/x/y", "/srv/x/"));
         assert!(!has_path("a/srv/x/y", "/srv/x/"));
-    }
-
-    #[test]
-    fn links_are_read_one_after_another() {
-        let found: Vec<_> = links("[a](b.md) and [c](https://example.com) or `[d]`").collect();
-        assert_eq!(found, ["b.md", "https://example.com"]);
     }
 
     #[test]
