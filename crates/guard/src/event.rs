@@ -135,7 +135,8 @@ impl fmt::Display for GuardEvent {
             }
             Self::Found { server, method, name, findings, blocked } => {
                 let name = named(name.as_deref());
-                write!(f, "{}: {}{name}: {} findings", of(server), of(method), findings.len())?;
+                let s = if findings.len() == 1 { "" } else { "s" };
+                write!(f, "{}: {}{name}: {} finding{s}", of(server), of(method), findings.len())?;
                 if let Some(first) = findings.first() {
                     write!(f, ", first {}", excerpt(&first.to_string(), 300))?;
                 }
