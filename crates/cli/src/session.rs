@@ -135,7 +135,7 @@ impl Run {
         body: impl AsyncFnOnce(&Client) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         // Outside of all others, so that what is tried again is one call.
-        let builder = builder.layer(self.guard_layer(&guarded::Named::of(server))?);
+        let builder = self.guard_layer(&guarded::Named::of(server))?.around(builder);
         self.with_server_unguarded(server, builder, body).await
     }
 

@@ -7,6 +7,7 @@ use bowline::{Client, Error, ErrorKind};
 use serde_json::{Value, json};
 
 use super::given;
+use crate::configured;
 use crate::exit::{CliError, Code, Stop};
 use crate::guarded::{self, Named};
 use crate::options::{Accept, Answers, Decide, Explain, Format, Guard, GuardCommand};
@@ -45,13 +46,13 @@ fn explain(options: &Explain, run: &Run, out: &mut Output) -> Result<(), Stop> {
     };
     let params = RawJson::from(params);
     let annotations = options.read_only.then(|| ToolAnnotations::new().with_read_only_hint(true));
+    let caller = guarded::caller(&run.global);
+    let entry = configured::load(&run.global.config).server(&options.server).ok().and_then(|server| server.trust);
+    let is_trusted = run.global.trust || entry.unwrap_or_else(|| policy.trusts(&options.server));
     let subject = Subject::of(&options.server, &options.method, Some(&options.tool))
         .with_params(&params)
-        .with_caller(options.caller.as_deref())
-        .with_annotations(
-            annotations.as_ref(),
-            options.read_only || run.global.trust || policy.trusts(&options.server),
-        );
+        .with_caller(caller.as_deref())
+        .with_annotations(annotations.as_ref(), options.read_only || is_trusted);
     let explained = policy.explain(&subject);
     if out.format() == Format::Json {
         return out.json(&explained);
