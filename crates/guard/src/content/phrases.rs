@@ -3,14 +3,16 @@
 //! One automaton finds the beginnings of all of them in one pass; what stands around each is then judged by a regular
 //! expression over a short window. So the time is linear whatever the text.
 
+mod anchors;
+mod neighbours;
+
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::automaton::{Automaton as _, StateID};
-use aho_corasick::dfa::DFA;
-use aho_corasick::{Anchored, MatchKind, StartKind};
 use regex::Regex;
 
+use self::anchors::{Anchors, Test};
+use self::neighbours::{ends_in_word, ends_with_word, may_hand_over, may_keep_secret};
 use super::Kind;
 use super::hit::{Hit, Role, Sink};
 use super::links;
@@ -20,243 +22,12 @@ use crate::finding::Severity;
 const BEFORE: usize = 120;
 const AFTER: usize = 200;
 
-/// What an anchor may turn out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Test {
-    /// Away with what was said before.
-    Override,
-    /// Behind the back of the person.
-    Secrecy,
-    /// Marks that set apart who speaks.
-    ChatMarkup,
-    /// A tag that makes words sound important.
-    Tag,
-    /// The conversation, or the prompt, is to be handed over.
-    Conversation,
-    /// A file with credentials.
-    Credentials,
-    /// A file that may have some.
-    Settings,
-    /// What is to be done with other tools.
-    OtherTools,
-    /// A comment of HTML.
-    Comment,
-    MarkdownLink,
-    HtmlLink,
-    DataUrl,
-}
-
-/// Beginnings that are looked for everywhere.
-const ANYWHERE: &[(&str, Test)] = &[
-    ("ignore", Test::Override),
-    ("disregard", Test::Override),
-    ("forget", Test::Override),
-    ("override", Test::Override),
-    ("not", Test::Secrecy),
-    ("n't", Test::Secrecy),
-    ("n’t", Test::Secrecy),
-    ("never", Test::Secrecy),
-    ("without", Test::Secrecy),
-    ("hide", Test::Secrecy),
-    ("conceal", Test::Secrecy),
-    ("keep", Test::Secrecy),
-    ("secretly", Test::Secrecy),
-    ("<|im_", Test::ChatMarkup),
-    ("<|system|>", Test::ChatMarkup),
-    ("<|user|>", Test::ChatMarkup),
-    ("<|assistant|>", Test::ChatMarkup),
-    ("<|endoftext|>", Test::ChatMarkup),
-    ("<|eot_id|>", Test::ChatMarkup),
-    ("<|start_header_id|>", Test::ChatMarkup),
-    ("[inst]", Test::ChatMarkup),
-    ("[/inst]", Test::ChatMarkup),
-    ("<<sys>>", Test::ChatMarkup),
-    ("<important", Test::Tag),
-    ("<critical", Test::Tag),
-    ("<secret", Test::Tag),
-    ("<hidden", Test::Tag),
-    ("<system", Test::Tag),
-    ("<instruction", Test::Tag),
-    ("<admin", Test::Tag),
-    ("conversation", Test::Conversation),
-    ("chat", Test::Conversation),
-    ("system", Test::Conversation),
-    ("<!--", Test::Comment),
-    ("](", Test::MarkdownLink),
-    ("<a ", Test::HtmlLink),
-    ("data:", Test::DataUrl),
-];
-
-/// Beginnings that matter only where text speaks.
-const WHERE_IT_SPEAKS: &[(&str, Test)] = &[
-    (".ssh/", Test::Credentials),
-    ("id_rsa", Test::Credentials),
-    ("id_ed25519", Test::Credentials),
-    ("id_ecdsa", Test::Credentials),
-    (".aws/credentials", Test::Credentials),
-    ("/etc/passwd", Test::Credentials),
-    ("/etc/shadow", Test::Credentials),
-    (".netrc", Test::Credentials),
-    (".git-credentials", Test::Credentials),
-    (".kube/config", Test::Credentials),
-    (".gnupg", Test::Credentials),
-    (".docker/config.json", Test::Credentials),
-    ("/proc/self/environ", Test::Credentials),
-    ("claude_desktop_config", Test::Credentials),
-    ("mcp.json", Test::Credentials),
-    ("wallet.dat", Test::Credentials),
-    (".pypirc", Test::Settings),
-    (".npmrc", Test::Settings),
-    (".env", Test::Settings),
-    ("tool", Test::OtherTools),
-];
-
 /// How many anchors of a text are judged by expressions that search a window. That there are more is told.
 const MAX_JUDGED: usize = 2_000;
 
-/// Words one of which follows an anchor that is worth a closer look; none for one that always is.
-fn next_words(anchor: &str) -> Option<&'static [&'static str]> {
-    const VERBS: &[&str] = &["tell", "mention", "inform", "notify", "reveal", "disclose", "alert", "let", "ever"];
-    const DOING: &[&str] = &["telling", "mentioning", "informing", "notifying"];
-    // What can follow in the expression for each of them.
-    const TOLD: &[&str] = &[
-        "about",
-        "above",
-        "all",
-        "and",
-        "any",
-        "anything",
-        "developer",
-        "earlier",
-        "every",
-        "everything",
-        "foregoing",
-        "given",
-        "guardrails",
-        "guidelines",
-        "instructions",
-        "of",
-        "original",
-        "other",
-        "preceding",
-        "previous",
-        "prior",
-        "restrictions",
-        "safety",
-        "system",
-        "the",
-        "these",
-        "this",
-        "those",
-        "user",
-        "users",
-        "what",
-        "your",
-    ];
-    Some(match anchor {
-        "ignore" | "disregard" | "forget" | "override" => TOLD,
-        "not" | "n't" | "n’t" | "never" => VERBS,
-        "without" => DOING,
-        "keep" => &["this", "it", "that"],
-        "chat" => &["history"],
-        "system" => &["prompt"],
-        _ => return None,
-    })
-}
-
-/// Whether one of these words is the next one behind a place, or may be.
-fn is_followed(bytes: &[u8], at: usize, words: &[&str]) -> bool {
-    match next_word(bytes, at) {
-        Some((word, _)) => word.is_empty() || is_one_of(word, words),
-        None => false,
-    }
-}
-
-/// The word that follows a place behind white space, and where it ends. It is empty where no letter of ASCII stands there
-/// but white space of another kind may, which readers take as any; the expressions know it.
-fn next_word(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
-    let rest = bytes.get(at..)?;
-    let spaces = rest.iter().take(AFTER).take_while(|byte| byte.is_ascii_whitespace()).count();
-    let word = rest.get(spaces..)?;
-    if word.first().is_some_and(|byte| !byte.is_ascii()) {
-        return Some((&[], at + spaces));
-    }
-    let len = word.iter().take(16).take_while(|byte| byte.is_ascii_alphabetic()).count();
-    if spaces == 0 || len == 0 {
-        return None;
-    }
-    Some((word.get(..len)?, at + spaces + len))
-}
-
-fn is_one_of(word: &[u8], words: &[&str]) -> bool {
-    words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
-}
-
-/// The automaton of a kind of text.
-#[derive(Debug)]
-struct Anchors {
-    automaton: DFA,
-    start: StateID,
-    /// What each may turn out to be, its length, and the words one of which has to follow.
-    tests: Vec<(Test, usize, Option<&'static [&'static str]>)>,
-}
-
-impl Anchors {
-    #[expect(clippy::expect_used, reason = "the patterns are those above, and a test builds both automata")]
-    fn new(anchors: &[&[(&str, Test)]]) -> Self {
-        let all = || anchors.iter().copied().flatten();
-        let automaton = DFA::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .start_kind(StartKind::Unanchored)
-            .prefilter(false)
-            .build(all().map(|(anchor, _)| anchor))
-            .expect("an automaton of a few hundred states");
-        let start = automaton.start_state(Anchored::No).expect("it has no other start");
-        Self {
-            automaton,
-            start,
-            tests: all().map(|(anchor, test)| (*test, anchor.len(), next_words(anchor))).collect(),
-        }
-    }
-
-    /// The anchors of a text that are worth a closer look. `is_literal` says that it is a string of JSON as it is
-    /// written, in which a line break is two letters.
-    fn find<'t>(&self, text: &'t str, is_literal: bool) -> impl Iterator<Item = (Test, Range<usize>)> + use<'_, 't> {
-        let bytes = text.as_bytes();
-        let mut at = 0;
-        // The automaton is walked by hand: where anchors are dense, to begin a search anew behind each costs more than all
-        // else.
-        std::iter::from_fn(move || {
-            let mut state = self.start;
-            while let Some(byte) = bytes.get(at) {
-                state = self.automaton.next_state(Anchored::No, state, *byte);
-                at += 1;
-                if !self.automaton.is_special(state) || !self.automaton.is_match(state) {
-                    continue;
-                }
-                let pattern = self.automaton.match_pattern(state, 0);
-                state = self.start;
-                let Some((test, len, words)) = self.tests.get(pattern.as_usize()) else { continue };
-                let may_follow = || is_literal && bytes.get(at) == Some(&b'\\');
-                if words.is_none_or(|words| is_followed(bytes, at, words) || may_follow()) {
-                    return Some((*test, at.saturating_sub(*len)..at));
-                }
-            }
-            None
-        })
-    }
-
-    fn of(role: Role) -> &'static Self {
-        static SPEECH: LazyLock<Anchors> = LazyLock::new(|| Anchors::new(&[ANYWHERE, WHERE_IT_SPEAKS]));
-        static DATA: LazyLock<Anchors> = LazyLock::new(|| Anchors::new(&[ANYWHERE]));
-        if role.speaks() { &SPEECH } else { &DATA }
-    }
-}
-
 /// Whether [`scan`] may have something to tell of the string that stands so in JSON.
 pub(super) fn is_suspicious(literal: &str, role: Role) -> bool {
-    Anchors::of(role).find(literal, true).next().is_some()
+    Anchors::of(role).find(literal).next().is_some()
 }
 
 /// Tells passages that are meant for a model, comments, and links.
@@ -264,7 +35,7 @@ pub(super) fn scan(text: &str, role: Role, sink: Sink<'_>) {
     // Behind the ends of a comment and of a `data:` URL that were looked at as a whole.
     let (mut comment_end, mut data_end) = (0, 0);
     let mut judged = 0;
-    for (test, span) in Anchors::of(role).find(text, false) {
+    for (test, span) in Anchors::of(role).find(text) {
         let at = span.start;
         match test {
             Test::Comment if at < comment_end => {}
@@ -296,7 +67,7 @@ pub(super) fn scan(text: &str, role: Role, sink: Sink<'_>) {
 pub(super) fn has_instructions(text: &str) -> bool {
     let mut is_found = false;
     let mut sink = |hit: Hit| is_found |= hit.kind == Kind::Instructions;
-    let words = Anchors::of(Role::Definition).find(text, false);
+    let words = Anchors::of(Role::Definition).find(text);
     let words = words.filter(|(test, _)| matches!(test, Test::Override | Test::Secrecy | Test::Conversation));
     for (test, span) in words.take(MAX_JUDGED) {
         judge(test, text, span.start, Role::Definition, &mut sink);
@@ -482,108 +253,11 @@ fn secrecy(text: &str, at: usize, from_anchor: &str) -> Option<Range<usize>> {
     Some(start..at + found.end())
 }
 
-/// Whether words to keep something from the person may begin here: the first words are looked at, as most that begin so
-/// go on otherwise.
-fn may_keep_secret(from_anchor: &[u8]) -> bool {
-    /// What can follow what is not to be told.
-    const TOLD: &[&str] = &[
-        "about",
-        "action",
-        "any",
-        "anybody",
-        "anyone",
-        "anything",
-        "call",
-        "detail",
-        "details",
-        "fact",
-        "file",
-        "instruction",
-        "instructions",
-        "it",
-        "of",
-        "result",
-        "step",
-        "steps",
-        "that",
-        "the",
-        "them",
-        "these",
-        "this",
-        "to",
-        "tool",
-        "what",
-        "which",
-    ];
-    // Behind "not", "n't", "never" and "without", the word for telling comes next, and then one of these.
-    let anchor = from_anchor.iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'\'').count();
-    let tells = [&b"not"[..], b"n't", b"never", b"without"];
-    if !from_anchor.get(..anchor).is_some_and(|word| tells.iter().any(|known| word.eq_ignore_ascii_case(known))) {
-        return true;
-    }
-    let Some((mut word, mut end)) = next_word(from_anchor, anchor) else { return false };
-    if word.eq_ignore_ascii_case(b"ever") {
-        match next_word(from_anchor, end) {
-            Some(next) => (word, end) = next,
-            None => return false,
-        }
-    }
-    word.is_empty() || next_word(from_anchor, end).is_some_and(|(next, _)| next.is_empty() || is_one_of(next, TOLD))
-}
-
-/// Whether a text ends within a word, or with one.
-fn ends_in_word(text: &str) -> bool {
-    text.chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_')
-}
-
 static CONVERSATION: LazyLock<Regex> = LazyLock::new(|| {
     regex(
         r"\b(?:send|include|pass|provide|add|append|insert|share|repeat|output|print|reveal|copy|paste|forward|leak|put|write|attach)\s[^.]{0,60}?(?:\b(?:whole|entire|full|complete|all|previous)\b[^.]{0,30}?\b(?:conversation|chat\s+history)|\bconversation\s+history|\b(?:your|the)\s+(?:full\s+|entire\s+|whole\s+|complete\s+)?system\s+prompt)",
     )
 });
-
-/// Whether what stands around an anchor can be what [`CONVERSATION`] looks for.
-fn may_hand_over(before: &str, from_anchor: &str) -> bool {
-    const WHOLE: &[&str] = &["whole", "entire", "full", "complete", "all", "previous"];
-    // The longest of the words, thirty characters behind it, and white space.
-    const WITHIN: usize = 48;
-    const MAX_BYTES: usize = 4 * WITHIN;
-    let (before, from_anchor) = (before.as_bytes(), from_anchor.as_bytes());
-    let begins =
-        |word: &str| from_anchor.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()));
-    if begins("system") {
-        return ends_with_word(before, &["your", "the", "full", "entire", "whole", "complete"]);
-    }
-    if begins("conversation") && is_followed(from_anchor, "conversation".len(), &["history"]) {
-        return true;
-    }
-    // Word after word towards the front, as far as characters, and a full stop, allow.
-    let (mut chars, mut end) = (0, before.len());
-    for (at, byte) in before.iter().enumerate().rev().take(MAX_BYTES) {
-        if !byte.is_ascii_alphabetic() {
-            if before.get(at + 1..end).is_some_and(|word| word.len() > 2 && is_one_of(word, WHOLE)) {
-                return true;
-            }
-            end = at;
-        }
-        chars += usize::from(!(0x80..0xc0).contains(byte));
-        if *byte == b'.' || chars > WITHIN {
-            return false;
-        }
-    }
-    before.get(..end).is_some_and(|word| is_one_of(word, WHOLE))
-}
-
-/// Whether the last word of a text is one of these, with white space behind it.
-fn ends_with_word(bytes: &[u8], words: &[&str]) -> bool {
-    let trimmed = bytes.trim_ascii_end();
-    // White space of another kind.
-    if trimmed.last().is_some_and(|byte| !byte.is_ascii()) {
-        return true;
-    }
-    let len = trimmed.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
-    trimmed.len() < bytes.len() && trimmed.get(trimmed.len() - len..).is_some_and(|word| is_one_of(word, words))
-}
 
 static TAG: LazyLock<Regex> = LazyLock::new(|| {
     regex(r"^<(?:important|critical|secret|hidden|system|instructions?|admin)(?:[ _:-][^<>]{0,60})?>")
