@@ -27,6 +27,7 @@ async fn the_example_blocks_asks_and_verifies() {
     assert_eq!(story, expected, "{}", story.join("\n"));
 }
 
+#[cfg(test)]
 #[cfg(all(feature = "config", feature = "hub"))]
 mod members {
     use bowline::config::{Configuration, Host, Resolver, Surroundings, System};

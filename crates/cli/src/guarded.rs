@@ -37,6 +37,8 @@ pub(crate) struct Guarding(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     made: OnceLock<Result<Guard, (String, Option<String>)>>,
+    /// Where answers and questions are kept.
+    store: OnceLock<Option<EmbeddedStore>>,
     /// What is held back, by server and name.
     held: Arc<Mutex<HashSet<(String, String)>>>,
 }
@@ -69,7 +71,7 @@ impl Guarding {
             builder = builder.audit(Audit::new(AuditFile::new(audit)));
         }
         // With --yes nobody is asked, now or before.
-        if let Some(store) = store().filter(|_| !global.yes) {
+        if let Some(store) = self.store().filter(|_| !global.yes) {
             builder = builder.remember(Remembered::in_store(store));
         }
         let (console, held) = (terminal.console().clone(), Arc::clone(&self.0.held));
@@ -114,8 +116,21 @@ impl Guarding {
         lock(&self.0.held).iter().any(|(_, held)| held == name)
     }
 
-    /// Waits until the record of all calls is kept.
+    /// Where answers and questions are kept.
+    pub(crate) fn store(&self) -> Option<EmbeddedStore> {
+        let open = || state::folder().map(|folder| EmbeddedStore::new(folder.join("state.redb")));
+        self.0.store.get_or_init(open).clone()
+    }
+
+    /// Waits until the record of all calls is kept, and tells what became of answers that were.
     pub(crate) async fn settle(&self, console: &Console) {
+        if let Some(Some(store)) = self.0.store.get()
+            && store.set_aside() > 0
+        {
+            let path = sanitize::line(&store.path().display().to_string());
+            console
+                .warn(format!("{path} was damaged, and is set aside; answers and questions that were in it are gone"));
+        }
         let Some(Ok(guard)) = self.0.made.get() else { return };
         if let Some(audit) = guard.audit()
             && let Err(error) = audit.flush().await
@@ -222,11 +237,6 @@ pub(crate) fn policy(global: &Global) -> Result<Policy, CliError> {
 pub(crate) fn caller(global: &Global) -> Option<String> {
     let account = || ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
     global.caller.clone().or_else(account).filter(|caller| !caller.is_empty())
-}
-
-/// Where answers and questions are kept.
-pub(crate) fn store() -> Option<EmbeddedStore> {
-    state::folder().map(|folder| EmbeddedStore::new(folder.join("state.redb")))
 }
 
 /// Tells what the guard noticed, where a person should know.

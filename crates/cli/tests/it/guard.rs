@@ -224,6 +224,18 @@ fn what_a_server_says_of_itself_is_looked_at_where_the_policy_says_so() {
 }
 
 #[test]
+fn answers_that_were_in_a_damaged_file_are_said_to_be_gone() {
+    let server = server("");
+    fs::create_dir_all(server.folder().join("state")).unwrap();
+    fs::write(server.folder().join("state/state.redb"), "no store at all").unwrap();
+    let answers = || ran(unsure(command(&["guard", "answers"]), &server));
+    let told = answers();
+    assert_eq!(told.code, Some(0));
+    assert!(told.stderr.contains("state.redb was damaged, and is set aside; answers"), "{}", told.stderr);
+    assert_eq!(answers().stderr, "");
+}
+
+#[test]
 fn who_calls_is_in_the_record_and_in_rules() {
     let server = server("");
     let file = server.folder().join("audit.jsonl");
