@@ -97,6 +97,25 @@ pub fn identity(server: &bowline_config::Server) -> String {
     }
 }
 
+/// A guard's layer as a server's entry wants it: the way to the server is pinned as the entry has it, what the server says
+/// of its tools is believed where the entry says `trust`, and tools that the entry, or the policy that it names, `approve`s
+/// are called without a question where both permit them.
+#[cfg(feature = "guard")]
+pub fn guarded(
+    layer: bowline_guard::GuardLayer,
+    server: &bowline_config::Server,
+    policy: Option<&bowline_config::Policy>,
+) -> bowline_guard::GuardLayer {
+    let layer = match server.trust {
+        Some(trust) => layer.trust(trust),
+        None => layer,
+    };
+    let rules: Vec<_> = std::iter::once(&server.tools).chain(policy.map(|policy| &policy.tools)).cloned().collect();
+    layer.identity(identity(server)).approve(move |tool| {
+        rules.iter().all(|rules| rules.permits(tool)) && rules.iter().any(|rules| rules.approves(tool))
+    })
+}
+
 /// A program of a configuration, with the settings of [`stdio`](fn@crate::stdio) beside its own.
 #[cfg(feature = "stdio")]
 pub fn program_of(program: &bowline_config::Program) -> bowline_stdio::StdioConnect {

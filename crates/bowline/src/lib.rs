@@ -58,14 +58,14 @@ pub use bowline_transport as transport;
 pub use bowline_websocket as websocket;
 #[cfg(all(feature = "config", feature = "resilience"))]
 pub use configured::ConfiguredLayers;
-#[cfg(all(feature = "config", feature = "guard"))]
-pub use configured::identity;
 #[cfg(all(feature = "config", feature = "stdio"))]
 pub use configured::program_of;
 #[cfg(feature = "watch")]
 pub use configured::{ConfigEvent, ConfigWatch};
 #[cfg(all(feature = "config", feature = "hub"))]
 pub use configured::{Members, pool_settings};
+#[cfg(all(feature = "config", feature = "guard"))]
+pub use configured::{guarded, identity};
 pub use connect::connect;
 #[cfg(feature = "stdio")]
 pub use connect::stdio;

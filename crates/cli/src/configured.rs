@@ -38,6 +38,11 @@ impl Configured {
         &self.server
     }
 
+    /// The policy that it is under, if any.
+    pub(crate) const fn policy(&self) -> Option<&Policy> {
+        self.policy.as_ref()
+    }
+
     /// Whether it matters for its rules what the server says of a tool.
     pub(crate) fn reads_annotations(&self) -> bool {
         self.policy.as_ref().is_some_and(|policy| policy.read_only)
@@ -56,19 +61,39 @@ impl Configured {
 
     /// Refuses a tool whose name the configuration does not let be used.
     pub(crate) fn permit_name(&self, tool: &str) -> Result<(), CliError> {
-        if self.permits_name(tool) { Ok(()) } else { Err(self.denied(tool, "")) }
+        if self.permits_name(tool) { Ok(()) } else { Err(self.denied("tool", tool, "")) }
     }
 
     /// Refuses a tool that the configuration does not let be used.
     pub(crate) fn permit(&self, tool: &Tool) -> Result<(), CliError> {
         self.permit_name(&tool.name)?;
         let why = ": its policy is for tools that only read, and the server does not say that this one does";
-        if self.permits(tool) { Ok(()) } else { Err(self.denied(&tool.name, why)) }
+        if self.permits(tool) { Ok(()) } else { Err(self.denied("tool", &tool.name, why)) }
     }
 
-    fn denied(&self, tool: &str, why: &str) -> CliError {
-        let (tool, name) = (sanitize::line(tool), sanitize::line(&self.name));
-        let message = format!("the configuration does not let the tool `{tool}` of `{name}` be used{why}");
+    /// Whether a prompt may be used.
+    pub(crate) fn permits_prompt(&self, prompt: &str) -> bool {
+        self.prompts.permits(prompt) && self.policy.as_ref().is_none_or(|policy| policy.prompts.permits(prompt))
+    }
+
+    /// Whether a resource may be read, or a template be used whose own text this is.
+    pub(crate) fn permits_resource(&self, uri: &str) -> bool {
+        self.resources.permits(uri) && self.policy.as_ref().is_none_or(|policy| policy.resources.permits(uri))
+    }
+
+    /// Refuses a prompt that the configuration does not let be used.
+    pub(crate) fn permit_prompt(&self, prompt: &str) -> Result<(), CliError> {
+        if self.permits_prompt(prompt) { Ok(()) } else { Err(self.denied("prompt", prompt, "")) }
+    }
+
+    /// Refuses a resource that the configuration does not let be read.
+    pub(crate) fn permit_resource(&self, uri: &str) -> Result<(), CliError> {
+        if self.permits_resource(uri) { Ok(()) } else { Err(self.denied("resource", uri, "")) }
+    }
+
+    fn denied(&self, kind: &str, what: &str, why: &str) -> CliError {
+        let (what, name) = (sanitize::line(what), sanitize::line(&self.name));
+        let message = format!("the configuration does not let the {kind} `{what}` of `{name}` be used{why}");
         CliError::new(Code::Denied, message).hint(format!("`bowline config explain {name}` shows where that stands"))
     }
 }

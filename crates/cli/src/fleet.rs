@@ -1,9 +1,9 @@
 //! Many servers of the configuration at once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use bowline::config::{Configuration, Problem, Severity};
+use bowline::config::{Configuration, Policy, Problem, Server, Severity};
 use bowline::hub::{Hub, Lists, Member, Offer};
 use bowline::{ClientBuilder, Error, Members};
 use serde_json::{Value, json};
@@ -129,6 +129,8 @@ impl Fleet {
         }
         let (ways, clients) = (self.run.clone(), self.run.clone());
         let settings = self.run.settings()?;
+        let policy = |server: &Server| Some((server.name.clone(), self.config.policy_of(server).ok()??.clone()));
+        let policies: HashMap<String, Policy> = self.config.servers().iter().filter_map(policy).collect();
         let is_guarded = self.is_guarded;
         if is_guarded {
             self.run.guard()?;
@@ -146,8 +148,8 @@ impl Fleet {
                 if !is_guarded {
                     return builder;
                 }
-                match clients.guard_layer(&guarded::Named::Configured(server)) {
-                    Ok(layer) => builder.layer(layer),
+                match clients.guard_layer(&guarded::Named::Configured(server, policies.get(&server.name))) {
+                    Ok(layer) => layer.around(builder),
                     // It was made before the first member is.
                     Err(_) => builder,
                 }

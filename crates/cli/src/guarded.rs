@@ -1,10 +1,10 @@
 //! The guard around what this command asks of servers: its policy, its pins, its questions and its record.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use bowline::config::{Host, Scope, Surroundings, ToolRules, locations};
+use bowline::config::{self, Host, Scope, Surroundings, locations};
 use bowline::guard::{
     Answer, Approver, Audit, AuditFile, Content, Guard, GuardEvent, GuardLayer, Pins, Policy, Question, Remembered,
     Secrets, Severity, content, secrets,
@@ -12,7 +12,6 @@ use bowline::guard::{
 use bowline::store::EmbeddedStore;
 use bowline::transport::BoxFuture;
 
-use crate::configured::Configured;
 use crate::console::Console;
 use crate::exit::CliError;
 use crate::options::{Global, Server};
@@ -38,10 +37,10 @@ pub(crate) struct Guarding(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     made: OnceLock<Result<Guard, (String, Option<String>)>>,
+    /// Where answers and questions are kept.
+    store: OnceLock<Option<EmbeddedStore>>,
     /// What is held back, by server and name.
     held: Arc<Mutex<HashSet<(String, String)>>>,
-    /// What the configuration lets servers do without asking.
-    approved: Arc<Mutex<HashMap<String, ToolRules>>>,
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -72,11 +71,11 @@ impl Guarding {
             builder = builder.audit(Audit::new(AuditFile::new(audit)));
         }
         // With --yes nobody is asked, now or before.
-        if let Some(store) = store().filter(|_| !global.yes) {
+        if let Some(store) = self.store().filter(|_| !global.yes) {
             builder = builder.remember(Remembered::in_store(store));
         }
-        let approver = ByRules { approved: Arc::clone(&self.0.approved), yes: global.yes, then: terminal };
-        let (console, held) = (self.console(&approver), Arc::clone(&self.0.held));
+        let (console, held) = (terminal.console().clone(), Arc::clone(&self.0.held));
+        let approver = Yes { to_calls: global.yes, then: terminal };
         // A terminal is shown what servers send escaped, JSON is left as it came, and whoever types a credential means it:
         // unless the policy says otherwise, what is odd is told, and questions and records are without secrets.
         if policy.content().is_none() {
@@ -86,11 +85,11 @@ impl Guarding {
             builder = builder.secrets(Secrets::new(secrets::Rules::default().with_action(secrets::Action::Note)));
         }
         let builder = builder.policy(policy).approver(approver).on_event(move |event| hear(event, &console, &held));
-        Ok(builder.build())
-    }
-
-    fn console(&self, approver: &ByRules) -> Console {
-        approver.then.console().clone()
+        let guard = builder.build();
+        Ok(match caller(global) {
+            Some(caller) => guard.for_caller(caller),
+            None => guard,
+        })
     }
 
     /// The layer for a server, by the name that pins and rules have for it.
@@ -104,11 +103,11 @@ impl Guarding {
         terminal: impl FnOnce() -> Terminal,
     ) -> Result<GuardLayer, CliError> {
         let guard = self.guard(global, terminal)?;
-        let name = server.key(global);
-        if let Some(rules) = server.rules() {
-            lock(&self.0.approved).insert(name.clone(), rules.clone());
-        }
-        let layer = guard.layer(name.as_str()).identity(server.identity()).pin(server.is_pinned(global));
+        let layer = guard.layer(server.key(global)).pin(server.is_pinned(global));
+        let layer = match server {
+            Named::Configured(server, policy) => bowline::guarded(layer, server, *policy),
+            Named::ByHand(_) => layer.identity(server.identity()),
+        };
         Ok(if global.trust { layer.trust(true) } else { layer })
     }
 
@@ -117,8 +116,21 @@ impl Guarding {
         lock(&self.0.held).iter().any(|(_, held)| held == name)
     }
 
-    /// Waits until the record of all calls is kept.
+    /// Where answers and questions are kept.
+    pub(crate) fn store(&self) -> Option<EmbeddedStore> {
+        let open = || state::folder().map(|folder| EmbeddedStore::new(folder.join("state.redb")));
+        self.0.store.get_or_init(open).clone()
+    }
+
+    /// Waits until the record of all calls is kept, and tells what became of answers that were.
     pub(crate) async fn settle(&self, console: &Console) {
+        if let Some(Some(store)) = self.0.store.get()
+            && store.set_aside() > 0
+        {
+            let path = sanitize::line(&store.path().display().to_string());
+            console
+                .warn(format!("{path} was damaged, and is set aside; answers and questions that were in it are gone"));
+        }
         let Some(Ok(guard)) = self.0.made.get() else { return };
         if let Some(audit) = guard.audit()
             && let Err(error) = audit.flush().await
@@ -130,8 +142,8 @@ impl Guarding {
 
 /// A server as pins and rules know it.
 pub(crate) enum Named<'s> {
-    /// Of a configuration.
-    Configured(&'s bowline::config::Server),
+    /// Of a configuration, with the policy that it is under there.
+    Configured(&'s config::Server, Option<&'s config::Policy>),
     /// Given by hand: without a name that lasts.
     ByHand(&'s Server),
 }
@@ -139,28 +151,21 @@ pub(crate) enum Named<'s> {
 impl<'s> Named<'s> {
     pub(crate) fn of(server: &'s Server) -> Self {
         match server.configured.as_deref() {
-            Some(configured) => Self::Configured(Configured::server(configured)),
+            Some(configured) => Self::Configured(configured.server(), configured.policy()),
             None => Self::ByHand(server),
-        }
-    }
-
-    const fn rules(&self) -> Option<&ToolRules> {
-        match self {
-            Self::Configured(server) => Some(&server.tools),
-            Self::ByHand(_) => None,
         }
     }
 
     /// Whether its definitions are pinned. A server that is given by hand has no name that lasts: another one may be at its
     /// address tomorrow. So it is where a lock file is named for it.
     const fn is_pinned(&self, global: &Global) -> bool {
-        matches!(self, Self::Configured(_)) || global.lock.is_some()
+        matches!(self, Self::Configured(..)) || global.lock.is_some()
     }
 
     /// What names the way to it.
     pub(crate) fn identity(&self) -> String {
         match self {
-            Self::Configured(server) => bowline::identity(server),
+            Self::Configured(server, _) => bowline::identity(server),
             Self::ByHand(server) => by_hand(server),
         }
     }
@@ -169,10 +174,10 @@ impl<'s> Named<'s> {
     /// file, since other projects may have another server of the name.
     pub(crate) fn key(&self, global: &Global) -> String {
         match self {
-            Self::Configured(server) if server.scope == Scope::Project && global.lock.is_none() => {
+            Self::Configured(server, _) if server.scope == Scope::Project && global.lock.is_none() => {
                 format!("{} ({})", server.name, server.place.file.display())
             }
-            Self::Configured(server) => server.name.clone(),
+            Self::Configured(server, _) => server.name.clone(),
             Self::ByHand(server) => by_hand(server),
         }
     }
@@ -228,9 +233,10 @@ pub(crate) fn policy(global: &Global) -> Result<Policy, CliError> {
     })
 }
 
-/// Where answers and questions are kept.
-pub(crate) fn store() -> Option<EmbeddedStore> {
-    state::folder().map(|folder| EmbeddedStore::new(folder.join("state.redb")))
+/// Who calls, for rules and records: who is named, or the person whose account this is, as the environment has it.
+pub(crate) fn caller(global: &Global) -> Option<String> {
+    let account = || ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
+    global.caller.clone().or_else(account).filter(|caller| !caller.is_empty())
 }
 
 /// Tells what the guard noticed, where a person should know.
@@ -268,22 +274,16 @@ fn hear(event: &GuardEvent, console: &Console, held: &Mutex<HashSet<(String, Str
     }
 }
 
-/// Answers what the command line or the configuration answers already, and hands on the rest.
-struct ByRules {
-    approved: Arc<Mutex<HashMap<String, ToolRules>>>,
-    yes: bool,
+/// Answers what the command line answers already, and hands on the rest.
+struct Yes {
+    to_calls: bool,
     then: Terminal,
 }
 
-impl Approver for ByRules {
+impl Approver for Yes {
     fn ask(&self, question: Question) -> BoxFuture<'_, Answer> {
-        let approves = || {
-            let approved = lock(&self.approved);
-            let rules = approved.get(&question.server);
-            rules.zip(question.name.as_deref()).is_some_and(|(rules, tool)| rules.approves(tool))
-        };
         // That a definition changed was known to nobody who said yes before.
-        if !question.about_definition && (self.yes || (question.method == "tools/call" && approves())) {
+        if self.to_calls && !question.about_definition {
             return Box::pin(std::future::ready(Answer::Allow));
         }
         self.then.ask(question)

@@ -7,6 +7,7 @@ use bowline::auth::OAuth;
 use bowline::guard::{Deferred, Guard, GuardLayer};
 use bowline::hub::{Pool, Replica};
 use bowline::protocol::{LoggingLevel, LoggingMessageNotificationParams, Revision};
+use bowline::store::EmbeddedStore;
 use bowline::transport::Connect;
 use bowline::{Client, ClientBuilder, ConfiguredLayers, Event, Folders, Timeouts, config};
 use bowline_testkit::Inspector;
@@ -109,9 +110,14 @@ impl Run {
         self.guarding.layer(&self.global, server, || self.terminal())
     }
 
+    /// Where answers and questions are kept.
+    pub(crate) fn store(&self) -> Option<EmbeddedStore> {
+        self.guarding.store()
+    }
+
     /// Who is asked.
     fn terminal(&self) -> guarded::Terminal {
-        let elsewhere = self.global.defer.zip(guarded::store());
+        let elsewhere = self.global.defer.zip(self.store());
         let elsewhere = elsewhere.map(|(wait, store)| Deferred::new(store).with_expiry(wait));
         guarded::Terminal::new(self.console.clone(), Arc::clone(&self.interrupted), elsewhere)
     }
@@ -127,15 +133,18 @@ impl Run {
         self.with_server_as(server, self.builder(logs)?, body).await
     }
 
-    /// As [`with_server`](Self::with_server), with a client of the command's own making.
+    /// As [`with_server`](Self::with_server), with a client of the command's own making. What the server asks a person is
+    /// looked at by the guard, as what it says is.
     pub(crate) async fn with_server_as(
         &self,
         server: &Server,
         builder: ClientBuilder,
         body: impl AsyncFnOnce(&Client) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
+        let named = guarded::Named::of(server);
+        let terminal = self.guard()?.elicitation(named.key(&self.global), elicit::Terminal::new(self));
         // Outside of all others, so that what is tried again is one call.
-        let builder = builder.layer(self.guard_layer(&guarded::Named::of(server))?);
+        let builder = self.guard_layer(&named)?.around(builder.on_elicitation(terminal));
         self.with_server_unguarded(server, builder, body).await
     }
 

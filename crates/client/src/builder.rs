@@ -27,6 +27,7 @@ use crate::output::OutputSchemas;
 use crate::plane::{Call, CallService, Layers, Reply};
 use crate::reconnect::Reconnect;
 use crate::serve::Handlers;
+use crate::server_info::{Screens, ServerInfo};
 use crate::session::Wanted;
 use crate::supervisor::{ConnectionEvent, Supervisor};
 use crate::tasks::ReceivedTasks;
@@ -60,6 +61,7 @@ pub struct ClientBuilder {
     layers: Layers,
     trusts_annotations: bool,
     known_tools: Option<KnownTools>,
+    screens: Screens,
 }
 
 impl Default for ClientBuilder {
@@ -86,6 +88,7 @@ impl Default for ClientBuilder {
             layers: Layers::default(),
             trusts_annotations: false,
             known_tools: None,
+            screens: Screens::default(),
         }
     }
 }
@@ -355,6 +358,20 @@ impl ClientBuilder {
         self
     }
 
+    /// Has `screen` look at what a server says of itself, after each handshake and before anybody else sees it: models
+    /// read its instructions. What it changes goes on changed, but for the revision, which was agreed on. More calls add
+    /// more, which look at what the ones before left.
+    ///
+    /// It is called in the task that connects, so it must not wait.
+    ///
+    /// ```
+    /// let builder = bowline_client::Client::builder().screen_server(|server| server.instructions = None);
+    /// ```
+    pub fn screen_server(mut self, screen: impl Fn(&mut ServerInfo) + Send + Sync + 'static) -> Self {
+        self.screens.push(screen);
+        self
+    }
+
     /// Sets whether what the server says of its tools (`readOnlyHint`, `idempotentHint`) decides about their
     /// [`Safety`](crate::Safety), once they were listed. Default: no, as any server can say anything.
     pub const fn trust_annotations(mut self, trust: bool) -> Self {
@@ -417,6 +434,7 @@ impl ClientBuilder {
                 self.trusts_annotations,
                 self.known_tools.unwrap_or_default(),
             )),
+            screens: self.screens,
         };
         let listeners = (self.on_event, self.on_connection);
         Supervisor::start(dialer, self.reconnect, listeners, &self.layers).await.map(Client::new)

@@ -21,7 +21,7 @@ use crate::introduction::Introduction;
 use crate::keep_alive::{self, Heard, KeepAlive};
 use crate::kept::Kept;
 use crate::serve::{Handlers, Server};
-use crate::server_info::ServerInfo;
+use crate::server_info::{Screens, ServerInfo};
 use crate::session::Session;
 use crate::subscription::Listens;
 use crate::task::Task;
@@ -268,9 +268,11 @@ impl Owner {
         session: &mut Session,
         probe: Duration,
         asked: impl Fn() -> bool,
+        screens: &Screens,
     ) -> Result<(), Error> {
         let connection = &self.connection;
-        let (server, notify) = handshake::run(connection, session, probe, asked).await?;
+        let (mut server, notify) = handshake::run(connection, session, probe, asked).await?;
+        screens.pass(&mut server);
         let stateless = server.is_stateless();
         let revision = server.revision;
         if stateless {

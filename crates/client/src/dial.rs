@@ -15,7 +15,7 @@ use crate::feed::Feed;
 use crate::introduction::Introduction;
 use crate::kept::Kept;
 use crate::serve::Handlers;
-use crate::server_info::ServerInfo;
+use crate::server_info::{Screens, ServerInfo};
 use crate::session::{Session, Wanted};
 
 /// What every connection of a client is made with.
@@ -29,6 +29,7 @@ pub(crate) struct Dialer {
     pub(crate) settings: CallSettings,
     pub(crate) handlers: Handlers,
     pub(crate) kept: Arc<Kept>,
+    pub(crate) screens: Screens,
 }
 
 /// A connection after its handshake.
@@ -110,7 +111,8 @@ impl Dialer {
         let (handlers, introduction) = (self.handlers.clone(), Arc::clone(&self.introduction));
         let kept = Arc::clone(&self.kept);
         let owner = connection::start(transport, handlers, introduction, kept, events.clone(), self.settings, lost)?;
-        match patience.wait_for(asked, owner.handshake(session, self.settings.timeouts.probe, asked)).await {
+        let handshake = owner.handshake(session, self.settings.timeouts.probe, asked, &self.screens);
+        match patience.wait_for(asked, handshake).await {
             Some(agreed) => agreed?,
             None => {
                 let what = format!("{} did not finish the handshake", self.connector.describe());

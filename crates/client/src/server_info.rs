@@ -1,5 +1,7 @@
 //! What a server said of itself, and what may be asked of it.
 
+use std::sync::Arc;
+
 use bowline_protocol::method::{self, Method};
 use bowline_protocol::{
     Era, Implementation, Revision, SKILLS_EXTENSION, ServerCapabilities, SubscriptionFilter, TASKS_EXTENSION,
@@ -22,6 +24,27 @@ pub struct ServerInfo {
     /// All revisions that the server says it speaks, as text: it may know some that this library does not. Only
     /// servers of 2026-07-28 say so.
     pub supported_versions: Vec<String>,
+}
+
+/// Who looks at what servers say of themselves before anybody else does.
+#[derive(Clone, Default)]
+pub(crate) struct Screens(Vec<Arc<Screen>>);
+
+type Screen = dyn Fn(&mut ServerInfo) + Send + Sync;
+
+impl Screens {
+    pub(crate) fn push(&mut self, screen: impl Fn(&mut ServerInfo) + Send + Sync + 'static) {
+        self.0.push(Arc::new(screen));
+    }
+
+    /// What is left of it. What was agreed on stays.
+    pub(crate) fn pass(&self, server: &mut ServerInfo) {
+        let revision = server.revision;
+        for screen in &self.0 {
+            screen(server);
+        }
+        server.revision = revision;
+    }
 }
 
 impl ServerInfo {

@@ -7,12 +7,9 @@ use crate::error::{Error, ErrorKind};
 use crate::locations::locations;
 use crate::model::{Server, ToolRules};
 use crate::problem::{Problem, Severity, shown};
-use crate::read::{self, Draft, InputSpec, Loaded, Setting};
+use crate::read::{self, Draft, InputSpec, Loaded, Names, Setting};
 use crate::settings::{Group, Policy};
 use crate::{Host, Location, Place, Scope, Surroundings};
-
-/// How many files of one folder are read.
-const MAX_IN_FOLDER: usize = 200;
 
 /// Which files are read.
 #[derive(Debug, Clone, Default)]
@@ -131,8 +128,14 @@ impl Configuration {
     /// cannot be used is [broken](Self::broken), as ever.
     #[must_use]
     pub fn load_again(&self, around: &Surroundings, sources: &Sources) -> Self {
-        let mut reader =
-            Reader { around, before: &self.loaded, seen: HashSet::new(), loaded: Vec::new(), files: Vec::new() };
+        let mut reader = Reader {
+            around,
+            before: &self.loaded,
+            seen: HashSet::new(),
+            loaded: Vec::new(),
+            files: Vec::new(),
+            problems: Vec::new(),
+        };
         for path in &sources.files {
             reader.file(Host::Generic, Scope::Given, path);
         }
@@ -145,6 +148,7 @@ impl Configuration {
         let trusted = sources.trust || is_trusted(around, &reader.loaded);
         let mut this = Self::merge(reader.loaded, trusted);
         this.files = reader.files;
+        this.problems.extend(reader.problems);
         this.problems.extend(crate::limits::from_environment(&mut this.servers, around));
         this
     }
@@ -306,6 +310,9 @@ impl Configuration {
             layers = layers.or(&draft.layers);
         }
         let names = |of: fn(&Draft) -> Option<&Vec<String>>| all.iter().find_map(|draft| of(draft)).cloned();
+        let prompts = Names { allow: names(|d| d.prompts.allow.as_ref()), deny: names(|d| d.prompts.deny.as_ref()) };
+        let resources =
+            Names { allow: names(|d| d.resources.allow.as_ref()), deny: names(|d| d.resources.deny.as_ref()) };
         self.servers.push(Server {
             name,
             host: base.host,
@@ -325,6 +332,9 @@ impl Configuration {
                 deny: names(|draft| draft.deny.as_ref()).unwrap_or_default(),
                 approve: names(|draft| draft.approve.as_ref()).unwrap_or_default(),
             },
+            prompts: prompts.into(),
+            resources: resources.into(),
+            trust: all.iter().find_map(|draft| draft.trust),
             auth: base.auth.clone(),
             pool: base.pool.clone(),
             layers,
@@ -354,7 +364,7 @@ impl Configuration {
 }
 
 fn no_policy(server: &Server, name: &str) -> Problem {
-    let message = format!("there is no policy `{}` in `policies`", shown(name));
+    let message = format!("there is no policy `{}` in `policies` that can be used", shown(name));
     Problem::error(server.place.clone(), message).of(&server.name)
 }
 
@@ -365,6 +375,8 @@ struct Reader<'r> {
     seen: HashSet<PathBuf>,
     loaded: Vec<(PathBuf, Loaded)>,
     files: Vec<FileInfo>,
+    /// What is wrong with folders.
+    problems: Vec<Problem>,
 }
 
 impl Reader<'_> {
@@ -377,11 +389,12 @@ impl Reader<'_> {
             if place.scope == Scope::Project && places.iter().any(is_own) {
                 continue;
             }
-            if place.extensions.is_empty() {
-                self.file(host, place.scope, &place.path);
-                continue;
+            let files = place.files();
+            if files.is_cut {
+                let message = format!("holds more than {} files, and the rest is not read", files.paths.len());
+                self.problems.push(Problem::warning(Place::whole(&place.path), message));
             }
-            for path in in_folder(place) {
+            for path in files.paths {
                 self.file(host, place.scope, &path);
             }
         }
@@ -435,19 +448,6 @@ impl Reader<'_> {
             _ => now,
         }
     }
-}
-
-/// The files of a folder that count, by name.
-fn in_folder(place: &Location) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(&place.path) else { return Vec::new() };
-    let fits = |path: &PathBuf| {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        extension.is_some_and(|extension| place.extensions.contains(&extension))
-    };
-    let mut paths: Vec<PathBuf> =
-        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(fits).take(MAX_IN_FOLDER).collect();
-    paths.sort();
-    paths
 }
 
 /// Whether the person's own file trusts the folder of the project, or one above it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
 use crate::host::{Facts, Switch, Unit};
-use crate::model::{Auth, Remote, Server, Stdio, Timeouts, ToolRules, Transport, Way};
+use crate::model::{Auth, NameRules, Remote, Server, Stdio, Timeouts, ToolRules, Transport, Way};
 use crate::problem::shown;
 use crate::settings::Layers;
 use crate::template::{Grammar, Part, Template, VariableSource};
@@ -49,6 +49,9 @@ impl Server {
             trusted: true,
             timeouts: Timeouts::default(),
             tools: ToolRules::default(),
+            prompts: NameRules::default(),
+            resources: NameRules::default(),
+            trust: None,
             auth: Auth::default(),
             pool: None,
             layers: Layers::default(),
@@ -115,6 +118,9 @@ pub(crate) fn entry(server: &Server, host: Host) -> Result<Exported, Error> {
     out.switch(server.enabled);
     out.times(&server.timeouts);
     out.tools(&server.tools);
+    out.names("prompts", &server.prompts, "which prompts may be used");
+    out.names("resources", &server.resources, "which resources may be read");
+    out.trust(server.trust);
     out.auth(&server.auth)?;
     if server.pool.is_some() || server.layers != Layers::default() || server.policy.is_some() {
         out.lost.push("pool, layers and policy".to_owned());
@@ -433,6 +439,28 @@ impl Writer {
                 Some(key) => self.put(key, list(names)),
                 None => self.lose(what),
             }
+        }
+    }
+
+    fn names(&mut self, key: &str, rules: &NameRules, what: &str) {
+        if *rules == NameRules::default() {
+            return;
+        }
+        if self.host != Host::Bowline {
+            return self.lose(what);
+        }
+        let mut all = Vec::new();
+        all.extend(rules.allow.as_ref().map(|names| ("allow".to_owned(), Plain::texts(names.iter().cloned()))));
+        all.extend((!rules.deny.is_empty()).then(|| ("deny".to_owned(), Plain::texts(rules.deny.iter().cloned()))));
+        self.put(key, Plain::Map(all));
+    }
+
+    /// Gemini's word of this name means that nobody is asked, which is another thing.
+    fn trust(&mut self, trust: Option<bool>) {
+        match trust {
+            Some(trust) if self.host == Host::Bowline => self.put("trust", Plain::Bool(trust)),
+            Some(_) => self.lose("whether its annotations are believed"),
+            None => {}
         }
     }
 

@@ -36,6 +36,9 @@ impl Server {
             trusted,
             timeouts,
             tools,
+            prompts,
+            resources,
+            trust,
             auth,
             pool,
             layers,
@@ -46,6 +49,7 @@ impl Server {
         // Variables may name files beside the one that they stand in, and commands run for some scopes alone.
         print.text(&place.file.to_string_lossy());
         print.text(&format!("{name:?} {scope:?} {enabled} {trusted} {timeouts:?} {tools:?} {layers:?} {policy:?}"));
+        print.text(&format!("{prompts:?} {resources:?} {trust:?}"));
         match transport {
             Transport::Stdio(stdio) => print.program(stdio),
             Transport::Remote(remote) => print.remote(remote),

@@ -25,7 +25,7 @@ pub use edit::Edit;
 pub use error::{Error, ErrorKind};
 pub use host::{Host, UnknownHost};
 pub use locations::{Location, Scope, locations};
-pub use model::{Auth, Extra, Remote, Server, Stdio, Timeouts, ToolRules, Transport, Way};
+pub use model::{Auth, Extra, NameRules, Remote, Server, Stdio, Timeouts, ToolRules, Transport, Way};
 pub use place::Place;
 pub use problem::{Problem, Severity};
 pub use read::{InputSpec, Setting};

@@ -42,6 +42,56 @@ pub struct Location {
     pub path: PathBuf,
     /// For a folder, the extensions of the files in it that count; empty for a file.
     pub extensions: &'static [&'static str],
+    /// For a folder of folders, the name of the file in each of them that counts.
+    pub in_each: Option<&'static str>,
+}
+
+/// How many files of one folder are read.
+const MAX_IN_FOLDER: usize = 200;
+/// How many names of one folder are looked at.
+const MAX_NAMES: usize = 10_000;
+
+/// The files that a [`Location`] stands for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Files {
+    /// Those that count, by name; of a folder at most 200.
+    pub paths: Vec<PathBuf>,
+    /// Whether the folder has more than that.
+    pub is_cut: bool,
+}
+
+impl Location {
+    /// Whether it is a folder whose files count, and not a file.
+    pub const fn is_folder(&self) -> bool {
+        !self.extensions.is_empty() || self.in_each.is_some()
+    }
+
+    /// The files: the path itself, whether there is such a file or not, or what a look into the folder finds. A folder that
+    /// cannot be read has none.
+    pub fn files(&self) -> Files {
+        if !self.is_folder() {
+            return Files { paths: vec![self.path.clone()], is_cut: false };
+        }
+        let Ok(entries) = std::fs::read_dir(&self.path) else { return Files::default() };
+        let mut names = 0;
+        let found =
+            entries.take(MAX_NAMES + 1).inspect(|_| names += 1).filter_map(|entry| self.counts(entry.ok()?.path()));
+        let mut paths: Vec<PathBuf> = found.collect();
+        paths.sort_unstable();
+        let is_cut = names > MAX_NAMES || paths.len() > MAX_IN_FOLDER;
+        paths.truncate(MAX_IN_FOLDER);
+        Files { paths, is_cut }
+    }
+
+    /// The file that counts of an entry of the folder.
+    fn counts(&self, path: PathBuf) -> Option<PathBuf> {
+        if let Some(name) = self.in_each {
+            return path.is_dir().then(|| path.join(name));
+        }
+        let extension = path.extension().and_then(|extension| extension.to_str())?;
+        self.extensions.contains(&extension).then_some(path)
+    }
 }
 
 /// Where a host's files are in these surroundings, those that win first. Nothing is looked at.
@@ -50,7 +100,7 @@ pub struct Location {
 pub fn locations(host: Host, around: &Surroundings) -> Vec<Location> {
     let mut found = Vec::new();
     let mut add = |scope, path: Option<String>, extensions: &'static [&'static str]| {
-        found.extend(path.map(|path| Location { host, scope, path: path.into(), extensions }));
+        found.extend(path.map(|path| Location { host, scope, path: path.into(), extensions, in_each: None }));
     };
     let project = |names: &[&str]| around.folder().map(|folder| around.join(folder, names));
     let home = |names: &[&str]| around.in_home(names);
@@ -80,9 +130,15 @@ pub fn locations(host: Host, around: &Surroundings) -> Vec<Location> {
         }
         Host::VsCode => {
             add(Project, project(&[".vscode", "mcp.json"]), &[]);
-            for code in ["Code", "Code - Insiders"] {
+            const BUILDS: [&str; 2] = ["Code", "Code - Insiders"];
+            for code in BUILDS {
                 add(User, data(&[code, "User", "mcp.json"]), &[]);
                 add(User, data(&[code, "User", "settings.json"]), &[]);
+            }
+            // Which profile is in use is not told; of two that name a server, the first by the name of its folder wins.
+            for profiles in BUILDS.into_iter().filter_map(|code| data(&[code, "User", "profiles"])) {
+                let path = profiles.into();
+                found.push(Location { host, scope: User, path, extensions: &[], in_each: Some("mcp.json") });
             }
         }
         Host::DevContainer => {

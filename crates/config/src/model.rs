@@ -33,6 +33,13 @@ pub struct Server {
     pub timeouts: Timeouts,
     /// Which of its tools may be used, and which without asking.
     pub tools: ToolRules,
+    /// Which of its prompts may be used (bowline's own file).
+    pub prompts: NameRules,
+    /// Which of its resources may be read, by their URIs (bowline's own file).
+    pub resources: NameRules,
+    /// Whether what it says of its tools (annotations) is believed (bowline's own file). Where nothing is set, whoever
+    /// guards its calls decides.
+    pub trust: Option<bool>,
     /// What the file says about authorization.
     pub auth: Auth,
     /// Connections and replicas (bowline's own file).
@@ -125,11 +132,32 @@ pub struct ToolRules {
     pub approve: Vec<String>,
 }
 
+/// Which prompts or resources may be used. Patterns may hold `*`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NameRules {
+    /// These alone, where it is set.
+    pub allow: Option<Vec<String>>,
+    /// Not these; it wins over [`allow`](Self::allow).
+    pub deny: Vec<String>,
+}
+
+impl NameRules {
+    /// Whether something of this name, or this URI, may be used.
+    pub fn permits(&self, name: &str) -> bool {
+        permits(self.allow.as_deref(), &self.deny, name)
+    }
+}
+
+fn permits(allow: Option<&[String]>, deny: &[String], name: &str) -> bool {
+    let any = |patterns: &[String]| patterns.iter().any(|pattern| matches_wildcard(pattern, name));
+    !any(deny) && allow.is_none_or(any)
+}
+
 impl ToolRules {
     /// Whether a tool may be used.
     pub fn permits(&self, tool: &str) -> bool {
-        let any = |patterns: &[String]| patterns.iter().any(|pattern| matches_wildcard(pattern, tool));
-        !any(&self.deny) && self.allow.as_deref().is_none_or(any)
+        permits(self.allow.as_deref(), &self.deny, tool)
     }
 
     /// Whether a tool may be used without asking the person.

@@ -10,7 +10,7 @@ use std::path::Path;
 
 pub(crate) use self::fields::Fields;
 use crate::host::Facts;
-use crate::model::{Auth, Extra, Timeouts, Transport};
+use crate::model::{Auth, Extra, NameRules, Timeouts, Transport};
 use crate::place::Source;
 use crate::problem::{Problem, shown};
 use crate::settings::{Group, Layers, Policy, Pool};
@@ -79,6 +79,9 @@ pub(crate) struct Draft {
     pub(crate) allow: Option<Vec<String>>,
     pub(crate) deny: Option<Vec<String>>,
     pub(crate) approve: Option<Vec<String>>,
+    pub(crate) prompts: Names,
+    pub(crate) resources: Names,
+    pub(crate) trust: Option<bool>,
     pub(crate) auth: Auth,
     pub(crate) pool: Option<Pool>,
     pub(crate) layers: Layers,
@@ -87,6 +90,19 @@ pub(crate) struct Draft {
     pub(crate) settings: Vec<Setting>,
     /// Whether something is wrong with it that keeps it from being used.
     pub(crate) broken: bool,
+}
+
+/// What an entry allows and denies of one kind.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Names {
+    pub(crate) allow: Option<Vec<String>>,
+    pub(crate) deny: Option<Vec<String>>,
+}
+
+impl From<Names> for NameRules {
+    fn from(names: Names) -> Self {
+        Self { allow: names.allow, deny: names.deny.unwrap_or_default() }
+    }
 }
 
 /// A value that an entry sets.

@@ -152,6 +152,10 @@ pub struct Policy {
     pub name: String,
     /// Which tools may be used, and which without asking.
     pub tools: crate::ToolRules,
+    /// Which prompts may be used.
+    pub prompts: crate::NameRules,
+    /// Which resources may be read.
+    pub resources: crate::NameRules,
     /// Whether tools alone may be used that say they only read.
     pub read_only: bool,
     /// Where it stands.

@@ -47,6 +47,7 @@ pub use self::surface::Surface;
 
 use self::hit::{Hit, Role};
 use self::surface::Part;
+use self::text::Unwanted;
 use crate::finding::{Finding, Severity};
 use crate::inspect::{Incoming, Inspected};
 use crate::strings::{self, Spot};
@@ -178,12 +179,14 @@ impl Content {
     /// Checks one text. What it returns goes on in its place.
     fn text(&self, role: Role, text: &str, place: &dyn Fn() -> String, notes: &mut Notes) -> Option<String> {
         let mut found: Vec<(Hit, u32)> = Vec::new();
-        text::scan(text, role, &mut |hit| match found
-            .iter_mut()
-            .find(|(known, _)| known.kind == hit.kind && known.severity == hit.severity)
-        {
-            Some((_, times)) => *times = times.saturating_add(1),
-            None => found.push((hit, 1)),
+        let is_unwanted = |hit: &Hit| self.rules.action(hit) == Action::Strip;
+        let mut unwanted = Unwanted::default();
+        let clean = text::scan(text, role, &mut |hit| {
+            unwanted.note(&hit, is_unwanted);
+            match found.iter_mut().find(|(known, _)| known.kind == hit.kind && known.severity == hit.severity) {
+                Some((_, times)) => *times = times.saturating_add(1),
+                None => found.push((hit, 1)),
+            }
         });
         let (bytes, tokens) = self.rules.limits(role);
         if text.len() > bytes || tokens.is_some_and(|limit| text.len() > limit && text::tokens(text) > limit) {
@@ -207,12 +210,14 @@ impl Content {
         if strongest == Action::Note || strongest == Action::Block {
             return None;
         }
-        let is_cut = |(hit, _): &(Hit, u32)| hit.kind == Kind::Oversized && self.rules.action(hit) == Action::Strip;
+        let is_cut = |(hit, _): &(Hit, u32)| hit.kind == Kind::Oversized && is_unwanted(hit);
         let cut = if found.iter().any(is_cut) { cut(text, bytes, tokens) } else { Cow::Borrowed(text) };
-        let clean = match text::strip(&cut, role, |hit| self.rules.action(hit) == Action::Strip) {
-            Some(clean) => Cow::Owned(clean),
-            None => cut,
+        let stripped = match &cut {
+            Cow::Borrowed(_) => text::strip(text, role, unwanted, clean, is_unwanted),
+            // What was found in the whole stands elsewhere in it, or not at all.
+            Cow::Owned(cut) => text::stripped(cut, role, is_unwanted),
         };
+        let clean = stripped.map_or(cut, Cow::Owned);
         if marks.is_empty() {
             return matches!(clean, Cow::Owned(_)).then(|| clean.into_owned());
         }

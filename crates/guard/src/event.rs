@@ -42,6 +42,15 @@ pub enum GuardEvent {
         /// Whether it is held back.
         held: bool,
     },
+    /// A server lists a name more than once. The first counts, and the others are left out.
+    Repeated {
+        /// The server.
+        server: Arc<str>,
+        /// What it is.
+        kind: PinKind,
+        /// Its name.
+        name: String,
+    },
     /// A server has a tool of a name that another one's tool has, too.
     Shadowed {
         /// The server.
@@ -120,6 +129,9 @@ impl fmt::Display for GuardEvent {
                 let (kind, name) = (change.kind, of(&change.name));
                 write!(f, "{}: the {kind} {name} is not what was pinned; {then}", of(server))
             }
+            Self::Repeated { server, kind, name } => {
+                write!(f, "{}: the {kind} {} is listed more than once; the first counts", of(server), of(name))
+            }
             Self::Shadowed { server, tool, by } => {
                 let others = by.iter().take(5).map(|other| of(other)).collect::<Vec<_>>().join(", ");
                 write!(f, "{}: the tool {} has the name of one of {others}", of(server), of(tool))
@@ -135,7 +147,8 @@ impl fmt::Display for GuardEvent {
             }
             Self::Found { server, method, name, findings, blocked } => {
                 let name = named(name.as_deref());
-                write!(f, "{}: {}{name}: {} findings", of(server), of(method), findings.len())?;
+                let s = if findings.len() == 1 { "" } else { "s" };
+                write!(f, "{}: {}{name}: {} finding{s}", of(server), of(method), findings.len())?;
                 if let Some(first) = findings.first() {
                     write!(f, ", first {}", excerpt(&first.to_string(), 300))?;
                 }

@@ -120,9 +120,10 @@ impl Guard {
     }
 
     /// A client's settings with the layer for a server, inside of the layers that it has already: so this comes before
-    /// those that repeat, cache or hedge. In a hub the settings of all members come before those of one.
+    /// those that repeat, cache or hedge. In a hub the settings of all members come before those of one. What the server
+    /// says of itself when it is connected to is looked at as well ([`GuardLayer::around`]).
     pub fn around(&self, builder: ClientBuilder, server: impl Into<Arc<str>>) -> ClientBuilder {
-        builder.layer(self.layer(server))
+        self.layer(server).around(builder)
     }
 
     /// A handler that sees of a server's questions what passes the guard's content checks, and whose answers go out without

@@ -11,7 +11,9 @@ use crate::finding::Finding;
 /// It is called in the task of whoever waits for the answer, so it takes no longer than reading what came, and waits
 /// for nothing.
 pub trait Incoming: fmt::Debug + Send + Sync + 'static {
-    /// Looks at the result of a call. `name` is the tool, prompt or URI that it is of.
+    /// Looks at the result of a call. `name` is the tool, prompt or URI that it is of. What a server says of itself in a
+    /// handshake comes as parts of the result of `initialize`, whatever the revision: its `instructions`, and its
+    /// `serverInfo`.
     fn result(&self, method: &str, name: Option<&str>, result: &Payload) -> Inspected<RawJson>;
 
     /// Looks at what a server asks the person or the model (`elicitation/create`, `sampling/createMessage`), and at the data

@@ -5,10 +5,12 @@ mod definitions;
 mod ending;
 mod lists;
 mod service;
+mod welcome;
 
 use std::fmt;
 use std::sync::Arc;
 
+use bowline_client::ClientBuilder;
 use tower_layer::Layer;
 
 use self::lists::Seat;
@@ -36,12 +38,33 @@ pub(crate) struct SeatSettings {
     pub(crate) is_trusted: bool,
     pub(crate) is_pinned: bool,
     pub(crate) caller: Option<Arc<str>>,
+    pub(crate) approved: Option<Approved>,
+}
+
+/// Which tools need no question.
+#[derive(Clone)]
+pub(crate) struct Approved(Arc<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl SeatSettings {
+    /// Whether calls of a tool were approved before any was made.
+    pub(crate) fn approves(&self, tool: &str) -> bool {
+        self.approved.as_ref().is_some_and(|Approved(approved)| approved(tool))
+    }
+}
+
+impl fmt::Debug for Approved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Approved")
+    }
 }
 
 impl GuardLayer {
     pub(crate) fn new(core: Arc<Core>, server: Arc<str>, caller: Option<Arc<str>>) -> Self {
         let is_trusted = core.policy.as_ref().is_some_and(|policy| policy.trusts(&server));
-        Self { core, seat: SeatSettings { server, identity: None, is_trusted, is_pinned: true, caller } }
+        Self {
+            core,
+            seat: SeatSettings { server, identity: None, is_trusted, is_pinned: true, caller, approved: None },
+        }
     }
 
     /// Sets what names the way to the server, without secrets: its address, or its command line
@@ -65,6 +88,23 @@ impl GuardLayer {
     pub const fn trust(mut self, is_trusted: bool) -> Self {
         self.seat.is_trusted = is_trusted;
         self
+    }
+
+    /// Sets which of the server's tools are called without asking somebody where the policy asks. Default: none. What was
+    /// refused for good before ([`Answer::Never`](crate::Answer::Never)) stays refused, and about a definition that is new or
+    /// changed somebody is asked all the same.
+    #[must_use]
+    pub fn approve(mut self, tools: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.seat.approved = Some(Approved(Arc::new(tools)));
+        self
+    }
+
+    /// A client's settings with this layer, inside of the layers that it has already. What the server says of itself in the
+    /// handshake, its instructions among it, passes no layer: here it is looked at as well, which it is not where the layer
+    /// is given to [`ClientBuilder::layer`].
+    pub fn around(self, builder: ClientBuilder) -> ClientBuilder {
+        let (core, server) = (Arc::clone(&self.core), Arc::clone(&self.seat.server));
+        builder.screen_server(move |said| welcome::look_at(&core, &server, said)).layer(self)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bowline_client::{ClientBuilder, Error, Timeouts};
-use bowline_config::{Configuration, Endpoint, Policy, Resolver, Server, ToolRules};
+use bowline_config::{Configuration, Endpoint, NameRules, Policy, Resolver, Server, ToolRules};
 use bowline_hub::{Filter, Member, PoolSettings};
 use bowline_transport::{BoxFuture, Connect};
 
@@ -17,7 +17,7 @@ type SetUp = dyn Fn(&Server, ClientBuilder) -> ClientBuilder + Send + Sync;
 ///
 /// Each server that is switched on is a member under the name that it has there, with the pool, the layers (feature
 /// `resilience`), the limits on time, the rules for tools and the groups that its entry names, and those of its policy.
-/// Which tools may be used without asking somebody is not looked at.
+/// Which tools may be used without asking somebody is for a guard ([`with_guard`](Self::with_guard)).
 ///
 /// A server that cannot be used is a member as well, so that nobody looks for it in vain: what it is called for fails
 /// with the reason, as a variable without a value, a transport that is not compiled in, or a folder that is not
@@ -103,8 +103,8 @@ impl Members {
         self
     }
 
-    /// Guards the calls to all members, each under its own name, outside of all other layers. The way to a server is pinned
-    /// as its entry has it, without secrets.
+    /// Guards the calls to all members, each under its own name, outside of all other layers, and as its entry wants it
+    /// ([`guarded`](crate::guarded)).
     #[cfg(feature = "guard")]
     #[must_use]
     pub fn with_guard(mut self, guard: bowline_guard::Guard) -> Self {
@@ -145,18 +145,17 @@ impl Members {
         #[cfg(feature = "resilience")]
         let layers = super::ConfiguredLayers::new(&server.layers)?;
         #[cfg(feature = "guard")]
-        let guard =
-            self.guard.as_ref().map(|guard| guard.layer(server.name.as_str()).identity(super::identity(server)));
+        let guard = self.guard.as_ref().map(|guard| super::guarded(guard.layer(server.name.as_str()), server, policy));
         let set_up = self.set_up.clone();
         let its = Arc::clone(&shared);
         let mut member = Member::new(server.name.as_str(), way(None))
-            .filter(filter(&server.tools, policy))
+            .filter(filter(server, policy))
             .fingerprint((server.fingerprint(), format!("{policy:?}"), groups(config, &server.name)))
             .client(move |builder| {
                 let builder = builder.timeouts(timeouts(&its));
                 #[cfg(feature = "guard")]
                 let builder = match &guard {
-                    Some(guard) => builder.layer(guard.clone()),
+                    Some(guard) => guard.clone().around(builder),
                     None => builder,
                 };
                 let builder = match &set_up {
@@ -206,18 +205,30 @@ fn in_groups(member: Member, config: &Configuration, name: &str) -> Member {
 }
 
 /// What both the server's own rules and its policy let through.
-fn filter(rules: &ToolRules, policy: Option<&Policy>) -> Filter {
-    let of = |rules: &ToolRules| {
-        let filter = Filter::new().deny(rules.deny.iter().cloned());
-        match &rules.allow {
-            Some(allow) => filter.allow(allow.iter().cloned()),
-            None => filter,
+fn filter(server: &Server, policy: Option<&Policy>) -> Filter {
+    let of = |tools: &ToolRules, prompts: &NameRules, resources: &NameRules| {
+        let mut filter = Filter::new()
+            .deny(tools.deny.iter().cloned())
+            .deny_prompts(prompts.deny.iter().cloned())
+            .deny_resources(resources.deny.iter().cloned());
+        if let Some(allow) = &tools.allow {
+            filter = filter.allow(allow.iter().cloned());
         }
+        if let Some(allow) = &prompts.allow {
+            filter = filter.allow_prompts(allow.iter().cloned());
+        }
+        if let Some(allow) = &resources.allow {
+            filter = filter.allow_resources(allow.iter().cloned());
+        }
+        filter
     };
+    let own = of(&server.tools, &server.prompts, &server.resources);
     match policy {
-        Some(policy) if policy.read_only => of(rules).and(of(&policy.tools)).read_only(),
-        Some(policy) => of(rules).and(of(&policy.tools)),
-        None => of(rules),
+        Some(policy) => {
+            let both = own.and(of(&policy.tools, &policy.prompts, &policy.resources));
+            if policy.read_only { both.read_only() } else { both }
+        }
+        None => own,
     }
 }
 
@@ -247,7 +258,9 @@ mod tests {
     use bowline_client::ErrorKind;
     use bowline_config::{Host, Surroundings, System};
     use bowline_hub::Hub;
-    use bowline_protocol::{CallToolResult, RawJson, Tool, ToolAnnotations};
+    use bowline_protocol::{
+        CallToolResult, GetPromptResult, Prompt, RawJson, Resource, ResourceContents, Tool, ToolAnnotations,
+    };
     use bowline_testkit::MockServer;
 
     use super::*;
@@ -309,6 +322,37 @@ mod tests {
         assert_eq!(tools(&hub, "reads").await, ["read_x"]);
         for refused in ["own.write_x", "both.read_y", "both.write_x", "reads.read_y"] {
             assert_eq!(hub.call(refused).await.unwrap_err().kind(), ErrorKind::Denied, "{refused}");
+        }
+        hub.close().await;
+    }
+
+    #[tokio::test]
+    async fn prompts_and_resources_have_rules_as_tools_have() {
+        let members = Members::new(Resolver::new(Surroundings::new(System::current()))).with_way(|_, _| async {
+            let prompt = |_| async { Ok(GetPromptResult::new(Vec::new())) };
+            let mut server =
+                MockServer::builder().prompt(Prompt::new("plan_a"), prompt).prompt(Prompt::new("other"), prompt);
+            for uri in ["note://open/1", "note://secret/1"] {
+                server = server.resource(Resource::new(uri, uri), ResourceContents::text(uri, "text"));
+            }
+            Ok(Box::new(server.build().connector()) as Box<dyn Connect>)
+        });
+        let text = "[servers.own]\ncommand = 'x'\nprompts.allow = ['plan_*']\nresources.deny = ['note://secret/*']\n\
+             [servers.under]\ncommand = 'x'\npolicy = 'p'\n\
+             [policies.p]\nprompts.deny = ['plan_*']\nresources.allow = ['note://secret/*']\n";
+        let hub = Hub::builder().members(members.of(&config(text))).build().unwrap();
+        let prompts = hub.prompts().await;
+        let names: Vec<_> = prompts.items.iter().map(|prompt| prompt.own_name().to_string()).collect();
+        assert_eq!(names, ["plan_a", "other"]);
+        hub.prompt("own.plan_a").await.unwrap();
+        for refused in ["own.other", "under.plan_a"] {
+            assert_eq!(hub.prompt(refused).await.unwrap_err().kind(), ErrorKind::Denied, "{refused}");
+        }
+        assert!(hub.read_from("own", "note://open/1").await.is_ok());
+        assert!(hub.read_from("under", "note://secret/1").await.is_ok());
+        for (member, uri) in [("own", "note://secret/1"), ("under", "note://open/1")] {
+            let error = hub.read_from(member, uri).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Denied, "{member} {uri}");
         }
         hub.close().await;
     }

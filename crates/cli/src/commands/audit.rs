@@ -29,7 +29,8 @@ pub(crate) fn run(options: AuditOptions, run: &Run, out: &mut Output) -> Result<
     }
     match &report.broken {
         Some(broken) => {
-            let hint = format!("{} lines before it are right", report.lines);
+            let (lines, are) = counted(report.lines);
+            let hint = format!("{lines} before it {are} right");
             Err(CliError::new(Code::Unexpected, broken.to_string()).hint(hint).into())
         }
         None if !report.is_anchored => {
@@ -49,5 +50,11 @@ fn summary(report: &AuditReport) -> String {
     };
     let from =
         if report.first > 1 { format!(", from line {} on: older ones are gone", report.first) } else { String::new() };
-    format!("{} lines{files} are right{from}", report.lines)
+    let (lines, are) = counted(report.lines);
+    format!("{lines}{files} {are} right{from}")
+}
+
+/// So many lines, and the verb to them.
+fn counted(lines: u64) -> (String, &'static str) {
+    if lines == 1 { ("1 line".to_owned(), "is") } else { (format!("{lines} lines"), "are") }
 }

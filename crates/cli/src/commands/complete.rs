@@ -13,6 +13,13 @@ pub(crate) async fn run(options: Complete, run: &Run, out: &mut Output) -> Resul
     let reference = reference(&options.reference)?;
     let (argument, value) = pair(&options.argument)?;
     let context: Vec<(&str, &str)> = options.context.iter().map(|word| pair(word)).collect::<Result<_, _>>()?;
+    if let Some(configured) = &options.server.configured {
+        match &reference {
+            CompletionReference::Prompt(prompt) => configured.permit_prompt(&prompt.name)?,
+            CompletionReference::Resource(template) => configured.permit_resource(&template.uri)?,
+            _ => {}
+        }
+    }
     run.with_server(&options.server, Logs::Console, async |client| {
         let mut request = client.complete(reference.clone(), argument, value);
         for (key, value) in &context {

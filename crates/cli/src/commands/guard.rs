@@ -7,6 +7,7 @@ use bowline::{Client, Error, ErrorKind};
 use serde_json::{Value, json};
 
 use super::given;
+use crate::configured;
 use crate::exit::{CliError, Code, Stop};
 use crate::guarded::{self, Named};
 use crate::options::{Accept, Answers, Decide, Explain, Format, Guard, GuardCommand};
@@ -22,16 +23,16 @@ pub(crate) async fn run(options: Guard, run: &Run, out: &mut Output) -> Result<(
         GuardCommand::Pins(options) => pins(options.server.as_deref(), run, out),
         GuardCommand::Accept(options) => Box::pin(accept(options, run, out)).await,
         GuardCommand::Forget(options) => forget(&options, run, out).await,
-        GuardCommand::Pending => pending(out).await,
+        GuardCommand::Pending => pending(run, out).await,
         GuardCommand::Approve(options) => {
             let answer = if options.always { Answer::Always } else { Answer::Allow };
-            decide(&options, answer, out).await
+            decide(&options, answer, run, out).await
         }
         GuardCommand::Deny(options) => {
             let answer = if options.always { Answer::Never } else { Answer::Deny };
-            decide(&options, answer, out).await
+            decide(&options, answer, run, out).await
         }
-        GuardCommand::Answers(options) => answers(&options, out).await,
+        GuardCommand::Answers(options) => answers(&options, run, out).await,
     }
 }
 
@@ -45,13 +46,13 @@ fn explain(options: &Explain, run: &Run, out: &mut Output) -> Result<(), Stop> {
     };
     let params = RawJson::from(params);
     let annotations = options.read_only.then(|| ToolAnnotations::new().with_read_only_hint(true));
+    let caller = guarded::caller(&run.global);
+    let entry = configured::load(&run.global.config).server(&options.server).ok().and_then(|server| server.trust);
+    let is_trusted = run.global.trust || entry.unwrap_or_else(|| policy.trusts(&options.server));
     let subject = Subject::of(&options.server, &options.method, Some(&options.tool))
         .with_params(&params)
-        .with_caller(options.caller.as_deref())
-        .with_annotations(
-            annotations.as_ref(),
-            options.read_only || run.global.trust || policy.trusts(&options.server),
-        );
+        .with_caller(caller.as_deref())
+        .with_annotations(annotations.as_ref(), options.read_only || is_trusted);
     let explained = policy.explain(&subject);
     if out.format() == Format::Json {
         return out.json(&explained);
@@ -170,11 +171,12 @@ async fn forget(options: &Accept, run: &Run, out: &mut Output) -> Result<(), Sto
     if out.format() == Format::Json {
         return out.json(&json!({"server": key, "forgotten": forgotten}));
     }
-    out.text(&Styled::new().plain(format!("{forgotten} pins of {} forgotten", sanitize::line(&key))).line())
+    let s = if forgotten == 1 { "" } else { "s" };
+    out.text(&Styled::new().plain(format!("{forgotten} pin{s} of {} forgotten", sanitize::line(&key))).line())
 }
 
-fn store() -> Result<EmbeddedStore, CliError> {
-    guarded::store().ok_or_else(|| CliError::usage("there is no folder for answers").hint("set BOWLINE_STATE_DIR"))
+fn store(run: &Run) -> Result<EmbeddedStore, CliError> {
+    run.store().ok_or_else(|| CliError::usage("there is no folder for answers").hint("set BOWLINE_STATE_DIR"))
 }
 
 impl From<StoreError> for CliError {
@@ -183,8 +185,8 @@ impl From<StoreError> for CliError {
     }
 }
 
-async fn pending(out: &mut Output) -> Result<(), Stop> {
-    let pending = Questions::new(store()?).pending().await.map_err(CliError::from)?;
+async fn pending(run: &Run, out: &mut Output) -> Result<(), Stop> {
+    let pending = Questions::new(store(run)?).pending().await.map_err(CliError::from)?;
     if out.format() == Format::Json {
         return out.json(&pending);
     }
@@ -202,8 +204,8 @@ async fn pending(out: &mut Output) -> Result<(), Stop> {
     out.text(&text)
 }
 
-async fn decide(options: &Decide, answer: Answer, out: &mut Output) -> Result<(), Stop> {
-    let questions = Questions::new(store()?);
+async fn decide(options: &Decide, answer: Answer, run: &Run, out: &mut Output) -> Result<(), Stop> {
+    let questions = Questions::new(store(run)?);
     if !questions.answer(&options.id, answer).await.map_err(CliError::from)? {
         return Err(CliError::usage(format!("no call waits under `{}`", sanitize::line(&options.id)))
             .hint("`bowline guard pending` shows those that do")
@@ -215,14 +217,15 @@ async fn decide(options: &Decide, answer: Answer, out: &mut Output) -> Result<()
     out.text(&Styled::new().plain(format!("{}: {}", sanitize::line(&options.id), answer.name())).line())
 }
 
-async fn answers(options: &Answers, out: &mut Output) -> Result<(), Stop> {
-    let remembered = Remembered::in_store(store()?);
+async fn answers(options: &Answers, run: &Run, out: &mut Output) -> Result<(), Stop> {
+    let remembered = Remembered::in_store(store(run)?);
     if options.forget {
         let forgotten = remembered.forget(options.server.as_deref()).await.map_err(CliError::from)?;
         if out.format() == Format::Json {
             return out.json(&json!({"forgotten": forgotten}));
         }
-        return out.text(&Styled::new().plain(format!("{forgotten} answers forgotten")).line());
+        let s = if forgotten == 1 { "" } else { "s" };
+        return out.text(&Styled::new().plain(format!("{forgotten} answer{s} forgotten")).line());
     }
     let mut all = remembered.all().await.map_err(CliError::from)?;
     all.retain(|kept| options.server.as_ref().is_none_or(|server| kept.server == *server));

@@ -71,13 +71,25 @@ impl Lists {
             lists.tools = Some(tools);
         }
         if wants(options.resources, has.resources.is_some()) {
-            lists.resources = Some(all(client.resources(), console).await?);
+            let mut resources = all(client.resources(), console).await?;
+            if let Some(configured) = &options.server.configured {
+                resources.retain(|resource| configured.permits_resource(&resource.uri));
+            }
+            lists.resources = Some(resources);
         }
         if wants(options.templates, has.resources.is_some()) {
-            lists.resource_templates = Some(all(client.resource_templates(), console).await?);
+            let mut templates = all(client.resource_templates(), console).await?;
+            if let Some(configured) = &options.server.configured {
+                templates.retain(|template| configured.permits_resource(&template.uri_template));
+            }
+            lists.resource_templates = Some(templates);
         }
         if wants(options.prompts, has.prompts.is_some()) {
-            lists.prompts = Some(all(client.prompts(), console).await?);
+            let mut prompts = all(client.prompts(), console).await?;
+            if let Some(configured) = &options.server.configured {
+                prompts.retain(|prompt| configured.permits_prompt(&prompt.name));
+            }
+            lists.prompts = Some(prompts);
         }
         Ok(lists)
     }

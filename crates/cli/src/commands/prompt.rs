@@ -16,6 +16,9 @@ use crate::suggest;
 pub(crate) async fn run(options: options::Prompt, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let arguments = arguments(&options, run)?;
     let name = options.name.as_str();
+    if let Some(configured) = &options.server.configured {
+        configured.permit_prompt(name)?;
+    }
     run.with_server(&options.server, Logs::Console, async |client| {
         let prompt = find(client.prompts(), name, |prompt| &prompt.name).await?;
         let prompt = prompt.map_err(|known| unknown(name, &known, client))?;

@@ -9,6 +9,9 @@ use crate::render;
 use crate::session::{Logs, Run};
 
 pub(crate) async fn run(options: Read, run: &Run, out: &mut Output) -> Result<(), Stop> {
+    if let Some(configured) = &options.server.configured {
+        configured.permit_resource(&options.uri)?;
+    }
     run.with_server(&options.server, Logs::Console, async |client| {
         let progress = ProgressView::new(&run.console, &options.uri);
         let view = progress.clone();

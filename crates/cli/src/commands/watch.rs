@@ -15,6 +15,9 @@ use crate::session::{Logs, Run, log_line};
 use crate::styled::Styled;
 
 pub(crate) async fn run(options: Watch, run: &Run, out: &mut Output) -> Result<(), Stop> {
+    if let Some(configured) = &options.server.configured {
+        options.uris.iter().try_for_each(|uri| configured.permit_resource(uri))?;
+    }
     run.with_server(&options.server, Logs::Command, async |client| {
         let mut events = client.events();
         let mut subscriptions = subscribe(client, &options.uris, run).await?;

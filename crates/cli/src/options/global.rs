@@ -110,13 +110,17 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "FILE", env = "BOWLINE_POLICY", help_heading = "Guard")]
     pub(crate) policy: Option<PathBuf>,
 
-    /// Where definitions are pinned [default: bowline.lock of this folder, if there is one, or the command's own]
+    /// Where definitions are pinned, also those of a server given by hand [default: the command's own, for configured servers]
     #[arg(long, global = true, value_name = "FILE", env = "BOWLINE_LOCK", help_heading = "Guard")]
     pub(crate) lock: Option<PathBuf>,
 
     /// Puts calls on record in this file
     #[arg(long, global = true, value_name = "FILE", env = "BOWLINE_AUDIT", help_heading = "Guard")]
     pub(crate) audit: Option<PathBuf>,
+
+    /// Who calls, for rules and the record [default: the name of your account]
+    #[arg(long, global = true, value_name = "NAME", env = "BOWLINE_CALLER", help_heading = "Guard")]
+    pub(crate) caller: Option<String>,
 
     /// Leaves questions to `bowline guard approve`, and waits for the answer so long
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse, env = "BOWLINE_DEFER", help_heading = "Guard")]
@@ -252,6 +256,7 @@ impl Global {
             policy: None,
             lock: None,
             audit: None,
+            caller: None,
             defer: None,
             timeout: None,
             max_time: None,

@@ -49,9 +49,6 @@ pub(crate) struct Explain {
     /// The method [default: tools/call]
     #[arg(long, value_name = "METHOD", default_value = "tools/call", env = "BOWLINE_METHOD")]
     pub(crate) method: String,
-    /// Who calls
-    #[arg(long, value_name = "NAME", env = "BOWLINE_CALLER")]
-    pub(crate) caller: Option<String>,
     /// As if the server said that the tool only reads, and was believed
     #[arg(long, env = "BOWLINE_READ_ONLY", value_parser = FalseyValueParser::new())]
     pub(crate) read_only: bool,

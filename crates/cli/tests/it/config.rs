@@ -26,6 +26,11 @@ impl Person {
             .answer("resources/list", r#"{"resources":[]}"#)
             .answer("resources/templates/list", r#"{"resourceTemplates":[]}"#)
             .answer("prompts/list", r#"{"prompts":[]}"#);
+        Self::with_server(server)
+    }
+
+    /// One whose server answers so.
+    pub(crate) fn with_server(server: Server) -> Self {
         let this = Self { server };
         for folder in ["home/.cursor", "project"] {
             fs::create_dir_all(this.path(folder)).unwrap();

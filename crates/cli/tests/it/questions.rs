@@ -15,6 +15,21 @@ fn a_form_is_declined_with_a_word_where_there_is_no_terminal() {
 }
 
 #[test]
+fn a_question_that_the_policy_holds_back_is_declined_unseen() {
+    let server = Server::new().tool("{}").asks(
+        r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"Your name?\u202e","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}}"#,
+    );
+    let policy = server.folder().join("policy.toml");
+    let rules = "default = 'allow'\n[content.kinds]\nbidirectional-override = 'block'\n# end\n";
+    std::fs::write(&policy, rules).unwrap();
+    let ran = server.run(&["call", "t", "--policy", policy.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("elicitation/create: 1 finding, first high bidirectional-override"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("asks “Your name?"), "{}", ran.stderr);
+    assert_eq!(server.answer_to_question()["result"], serde_json::json!({"action": "decline"}));
+}
+
+#[test]
 fn d_11_a_url_is_shown_and_not_opened_where_there_is_no_terminal() {
     let server = Server::new().tool("{}").asks(
         r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"mode":"url","message":"Sign\u001b[2J in","elicitationId":"e","url":"https://a@x.example/connect?a=1&b=2"}}"#,

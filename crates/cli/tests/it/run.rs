@@ -95,13 +95,17 @@ static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 impl Server {
     pub(crate) fn new() -> Self {
+        Self::saying(
+            r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"prompts":{},"logging":{},"resources":{"subscribe":true}},"serverInfo":{"name":"script","version":"1"}}"#,
+        )
+    }
+
+    /// One that says this of itself.
+    pub(crate) fn saying(of_itself: &str) -> Self {
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("server-{}-{n}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        Self { folder, answers: String::new() }.answer(
-            "initialize",
-            r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"prompts":{},"logging":{},"resources":{"subscribe":true}},"serverInfo":{"name":"script","version":"1"}}"#,
-        )
+        Self { folder, answers: String::new() }.answer("initialize", of_itself)
     }
 
     pub(crate) fn folder(&self) -> &Path {

@@ -63,6 +63,48 @@ fn a_projects_file_comes_before_the_persons() {
 }
 
 #[test]
+fn profiles_of_vs_code_come_behind_what_all_of_them_share() {
+    let places = locations(Host::VsCode, &linux());
+    let shown = |place: &Location| format!("{} {}", place.path.display(), place.in_each.unwrap_or("-"));
+    assert_eq!(
+        places.iter().map(shown).collect::<Vec<_>>(),
+        [
+            "/p/.vscode/mcp.json -",
+            "/home/u/.config/Code/User/mcp.json -",
+            "/home/u/.config/Code/User/settings.json -",
+            "/home/u/.config/Code - Insiders/User/mcp.json -",
+            "/home/u/.config/Code - Insiders/User/settings.json -",
+            "/home/u/.config/Code/User/profiles mcp.json",
+            "/home/u/.config/Code - Insiders/User/profiles mcp.json",
+        ]
+    );
+}
+
+#[test]
+fn of_a_folder_so_many_files_are_read_by_name_and_that_there_are_more_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |in_each: Option<&'static str>| Location {
+        host: Host::VsCode,
+        scope: Scope::User,
+        path: folder.path().to_owned(),
+        extensions: if in_each.is_some() { &[] } else { &["json"] },
+        in_each,
+    };
+    for n in 0..=MAX_IN_FOLDER {
+        std::fs::create_dir(folder.path().join(format!("p{n:03}"))).unwrap();
+    }
+    std::fs::write(folder.path().join("a.json"), "").unwrap();
+    std::fs::write(folder.path().join("b.txt"), "").unwrap();
+    let files = place(None).files();
+    assert_eq!((files.paths, files.is_cut), (vec![folder.path().join("a.json")], false));
+    let files = place(Some("mcp.json")).files();
+    assert_eq!((files.paths.len(), files.is_cut), (MAX_IN_FOLDER, true));
+    assert_eq!(files.paths.last(), Some(&folder.path().join("p199/mcp.json")));
+    let file = Location { path: folder.path().join("no"), ..place(None) };
+    assert_eq!(file.files(), Files::default());
+}
+
+#[test]
 fn variables_move_files() {
     let moved = linux().with_env("XDG_CONFIG_HOME", "/x").with_env("CODEX_HOME", "/c/").with_env("COPILOT_HOME", "");
     assert!(paths(Host::Zed, &moved).contains(&"/x/zed/settings.json".to_owned()));

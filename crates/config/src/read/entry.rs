@@ -1,7 +1,7 @@
 //! One server's entry, in any host's spelling.
 
 use super::native;
-use super::{Draft, Fields};
+use super::{Draft, Fields, Names};
 use crate::host::{Facts, Unit, Untyped};
 use crate::model::{Auth, Remote, Stdio, Timeouts, Transport, Way};
 use crate::place::Source;
@@ -32,6 +32,9 @@ pub(super) fn read(
         allow: None,
         deny: None,
         approve: None,
+        prompts: Names::default(),
+        resources: Names::default(),
+        trust: None,
         auth: Auth::default(),
         pool: None,
         layers: Layers::default(),

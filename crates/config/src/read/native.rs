@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::entry::auth;
-use super::{Draft, Fields, Loaded};
+use super::{Draft, Fields, Loaded, Names};
 use crate::model::{Timeouts, ToolRules, Transport};
 use crate::place::Source;
 use crate::problem::{Problem, shown};
@@ -33,30 +33,47 @@ pub(super) fn file(loaded: &mut Loaded, source: &Source<'_>, root: &Node) {
         }
         loaded.own.imports = Some(hosts);
     }
-    if let Some(node) = fields.take("defaults") {
+    if let Some(node) = table(&mut fields, "defaults") {
         let name = "defaults";
         let (draft, problems) = defaults(source, node, loaded.scope);
         fields.problems.extend(problems.into_iter().map(|problem| problem.of(name)));
         loaded.own.defaults = Some(draft);
     }
-    for member in fields.take("policies").map(Node::members).unwrap_or_default() {
+    for member in table(&mut fields, "policies").map(Node::members).unwrap_or_default() {
+        if !member.node.is_map() {
+            let message = format!(
+                "the policy `{}` is {}, and has to be a table of rules",
+                shown(&member.key),
+                member.node.kind()
+            );
+            fields.error(&member.node, message);
+            continue;
+        }
         let mut inner = fields.inner(&format!("policies.{}", member.key), &member.node);
         let tools = rules(&mut inner);
+        let (prompts, resources) = (table_of_names(&mut inner, "prompts"), table_of_names(&mut inner, "resources"));
         let read_only = inner.bool("read_only").is_some_and(|(_, value)| value);
         inner.refuse_rest(&inner.used());
+        // One that says something else than was meant would permit what it was to refuse.
+        if inner.is_broken() {
+            fields.absorb(inner);
+            continue;
+        }
         loaded.own.policies.push(Policy {
             name: member.key.clone(),
             tools: ToolRules {
-                allow: tools.allow,
-                deny: tools.deny.unwrap_or_default(),
+                allow: tools.names.allow,
+                deny: tools.names.deny.unwrap_or_default(),
                 approve: tools.approve.unwrap_or_default(),
             },
+            prompts: prompts.into(),
+            resources: resources.into(),
             read_only,
             place: Some(source.place(member.key_span.start)),
         });
         fields.absorb(inner);
     }
-    for member in fields.take("groups").map(Node::members).unwrap_or_default() {
+    for member in table(&mut fields, "groups").map(Node::members).unwrap_or_default() {
         let servers: Option<Vec<String>> =
             member.node.items().iter().map(|item| item.text().map(str::to_owned)).collect();
         match servers.filter(|_| member.node.is_list()) {
@@ -85,6 +102,9 @@ fn defaults(source: &Source<'_>, node: &Node, scope: Scope) -> (Draft, Vec<Probl
         allow: None,
         deny: None,
         approve: None,
+        prompts: Names::default(),
+        resources: Names::default(),
+        trust: None,
         auth: crate::Auth::default(),
         pool: None,
         layers: Layers::default(),
@@ -101,8 +121,18 @@ fn defaults(source: &Source<'_>, node: &Node, scope: Scope) -> (Draft, Vec<Probl
     (draft, fields.problems)
 }
 
+/// A member that has to be a table: one that is something else would say nothing, and so permit what it was to refuse.
+fn table<'n>(fields: &mut Fields<'_, 'n>, key: &'static str) -> Option<&'n Node> {
+    let node = fields.take(key)?;
+    if !node.is_map() {
+        fields.error(node, format!("`{key}` is {}, and has to be a table of settings", node.kind()));
+        return None;
+    }
+    Some(node)
+}
+
 /// What an entry may say, for messages.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 21] = [
     "command",
     "args",
     "env",
@@ -117,6 +147,9 @@ const KEYS: [&str; 18] = [
     "timeout",
     "max_time",
     "tools",
+    "prompts",
+    "resources",
+    "trust",
     "oauth",
     "policy",
     "layers",
@@ -126,12 +159,18 @@ const KEYS: [&str; 18] = [
 /// Reads what an entry has beyond its transport.
 pub(super) fn entry(fields: &mut Fields<'_, '_>, draft: &mut Draft, node: &Node) {
     draft.timeouts = times(fields);
-    if let Some(tools) = fields.take("tools") {
+    if let Some(tools) = table(fields, "tools") {
         let mut inner = fields.inner("tools", tools);
         let rules = rules(&mut inner);
         inner.refuse_rest(&["allow", "deny", "approve"]);
         fields.absorb(inner);
-        (draft.allow, draft.deny, draft.approve) = (rules.allow, rules.deny, rules.approve);
+        (draft.allow, draft.deny, draft.approve) = (rules.names.allow, rules.names.deny, rules.approve);
+    }
+    draft.prompts = table_of_names(fields, "prompts");
+    draft.resources = table_of_names(fields, "resources");
+    if let Some((node, trust)) = fields.bool("trust") {
+        fields.set("trust", node, trust.to_string());
+        draft.trust = Some(trust);
     }
     draft.auth = auth(fields);
     draft.layers = layers(fields);
@@ -173,25 +212,40 @@ fn policy(fields: &mut Fields<'_, '_>) -> Option<String> {
 }
 
 struct Rules {
-    allow: Option<Vec<String>>,
-    deny: Option<Vec<String>>,
+    names: Names,
     approve: Option<Vec<String>>,
 }
 
 fn rules(fields: &mut Fields<'_, '_>) -> Rules {
-    let mut take = |key| {
-        let (node, names) = fields.names(key)?;
-        fields.set(key, node, format!("{names:?}"));
-        Some((node, names))
-    };
-    let (allow, deny, approve) = (take("allow"), take("deny"), take("approve"));
+    let names = names(fields);
+    Rules { names, approve: list_of_names(fields, "approve").map(|(_, names)| names) }
+}
+
+/// A table of what is allowed and what is denied.
+fn table_of_names(fields: &mut Fields<'_, '_>, key: &'static str) -> Names {
+    let Some(node) = table(fields, key) else { return Names::default() };
+    let mut inner = fields.inner(key, node);
+    let names = names(&mut inner);
+    inner.refuse_rest(&["allow", "deny"]);
+    fields.absorb(inner);
+    names
+}
+
+fn list_of_names<'n>(fields: &mut Fields<'_, 'n>, key: &'static str) -> Option<(&'n Node, Vec<String>)> {
+    let (node, names) = fields.names(key)?;
+    fields.set(key, node, format!("{names:?}"));
+    Some((node, names))
+}
+
+fn names(fields: &mut Fields<'_, '_>) -> Names {
+    let (allow, deny) = (list_of_names(fields, "allow"), list_of_names(fields, "deny"));
     if let (Some((_, allow)), Some((node, deny))) = (&allow, &deny)
         && let Some(both) = deny.iter().find(|name| allow.contains(name))
     {
         fields.error(node, format!("`{}` is both allowed and denied", shown(both)));
     }
     let names = |found: Option<(&Node, Vec<String>)>| found.map(|(_, names)| names);
-    Rules { allow: names(allow), deny: names(deny), approve: names(approve) }
+    Names { allow: names(allow), deny: names(deny) }
 }
 
 fn times(fields: &mut Fields<'_, '_>) -> Timeouts {
@@ -207,7 +261,7 @@ fn times(fields: &mut Fields<'_, '_>) -> Timeouts {
 }
 
 fn pool(fields: &mut Fields<'_, '_>, remote: Option<bool>) -> Option<Pool> {
-    let node = fields.take("pool")?;
+    let node = table(fields, "pool")?;
     let mut inner = fields.inner("pool", node);
     let connections = number(inner.whole("connections", 1, 64)).unwrap_or(1);
     let sticky = inner.bool("sticky").is_some_and(|(_, value)| value);
@@ -247,7 +301,7 @@ fn pool(fields: &mut Fields<'_, '_>, remote: Option<bool>) -> Option<Pool> {
 }
 
 fn layers(fields: &mut Fields<'_, '_>) -> Layers {
-    let Some(node) = fields.take("layers") else { return Layers::default() };
+    let Some(node) = table(fields, "layers") else { return Layers::default() };
     let mut inner = fields.inner("layers", node);
     let layers = Layers {
         retry: layer(&mut inner, "retry", retry),

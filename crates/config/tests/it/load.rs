@@ -157,7 +157,13 @@ fn groups_and_policies_name_what_there_is() {
     let home = Home::new().with("home/.config/bowline/bowline.toml", text);
     let config = home.load();
     let told: Vec<&str> = config.problems().iter().map(|problem| problem.message.as_str()).collect();
-    assert_eq!(told, ["the group `g` names `nobody`, which is no server", "there is no policy `none` in `policies`"]);
+    assert_eq!(
+        told,
+        [
+            "the group `g` names `nobody`, which is no server",
+            "there is no policy `none` in `policies` that can be used"
+        ]
+    );
     assert!(config.problems().iter().all(|problem| problem.severity == Severity::Error));
 }
 
@@ -181,6 +187,85 @@ fn folders_of_files_and_both_versions_of_opencode_are_read() {
         .with("home/.config/opencode/opencode.json", r#"{"mcp":{"servers":{"o":{"type":"local","command":["x"]}}}}"#);
     let config = home.load();
     assert_eq!(names(&config), [("j", Host::Continue), ("o", Host::OpenCode2), ("y", Host::Continue)]);
+}
+
+#[test]
+fn profiles_of_vs_code_are_read_in_the_order_of_their_folders() {
+    let file = |command: &str, name: &str| format!(r#"{{"servers":{{"{name}":{{"command":"{command}"}}}}}}"#);
+    let home = Home::new()
+        .with("home/.config/Code/User/profiles/b1/mcp.json", &file("second", "shared"))
+        .with("home/.config/Code/User/profiles/a2/mcp.json", &file("first", "shared"))
+        .with("home/.config/Code/User/profiles/a2/settings.json", "{}")
+        .with("home/.config/Code/User/profiles/note.txt", "")
+        .with("home/.config/Code/User/mcp.json", &file("own", "mine"))
+        .with("home/.config/Code - Insiders/User/profiles/x/mcp.json", &file("late", "mine"));
+    let config = home.load();
+    assert_eq!(names(&config), [("mine", Host::VsCode), ("shared", Host::VsCode)]);
+    let file_of = |name: &str| config.server(name).expect(name).place.file.clone();
+    assert!(file_of("shared").ends_with("profiles/a2/mcp.json"), "{:?}", file_of("shared"));
+    assert!(file_of("mine").ends_with("Code/User/mcp.json"), "{:?}", file_of("mine"));
+    let shadowed = &config.explain("shared").expect("an explanation").shadowed;
+    assert!(shadowed[0].1.file.ends_with("profiles/b1/mcp.json"), "{shadowed:?}");
+    let read = config.files().iter().filter(|file| file.servers.is_some());
+    assert_eq!(read.count(), 4);
+    // One that breaks is told, and keeps nothing else.
+    let home = home.with("home/.config/Code/User/profiles/a2/mcp.json", "{");
+    let config = home.load();
+    assert!(config.server("shared").expect("of the other").place.file.ends_with("b1/mcp.json"));
+    assert!(config.problems()[0].to_string().contains("a2/mcp.json:1:"), "{:?}", config.problems());
+}
+
+#[test]
+fn prompts_resources_and_trust_are_read_merged_and_explained() {
+    let home = Home::new()
+        .with(
+            "home/.config/bowline/bowline.toml",
+            "[servers.a]\ntrust = true\nprompts = { allow = ['plan_*'], deny = ['plan_b'] }\n\
+             [servers.b]\ncommand = 'x'\nresources.deny = ['file:///secret/*']\npolicy = 'p'\n\
+             [policies.p]\nprompts.deny = ['*']\nresources = { allow = ['file:///*'] }\n",
+        )
+        .with("home/.cursor/mcp.json", r#"{"mcpServers":{"a":{"command":"cursors"}}}"#);
+    let config = home.load();
+    assert!(config.problems().is_empty(), "{:?}", config.problems());
+    let (a, b) = (config.server("a").expect("a"), config.server("b").expect("b"));
+    assert_eq!((a.host, a.trust, b.trust), (Host::Cursor, Some(true), None));
+    assert!(a.prompts.permits("plan_a") && !a.prompts.permits("plan_b") && !a.prompts.permits("x"));
+    assert!(a.resources.permits("x") && b.prompts.permits("x"));
+    assert!(b.resources.permits("file:///x") && !b.resources.permits("file:///secret/x"));
+    let policy = config.policy_of(b).expect("known").expect("named");
+    assert!(!policy.prompts.permits("x") && !policy.resources.permits("http://h"));
+    let settings = &config.explain("a").expect("an explanation").settings;
+    let told: Vec<String> =
+        settings.iter().map(|told| format!("{} {}", told.setting.key, told.setting.value)).collect();
+    for wanted in ["trust true", "prompts.allow [\"plan_*\"]", "prompts.deny [\"plan_b\"]"] {
+        assert!(told.iter().any(|told| told == wanted), "{told:?}");
+    }
+    // Each is a change of the entry, and none of its neighbours.
+    let before = (a.fingerprint(), b.fingerprint());
+    let text = fs::read_to_string(home.path().join("home/.config/bowline/bowline.toml")).expect("the file");
+    let home = home.with("home/.config/bowline/bowline.toml", &text.replace("trust = true", "trust = false"));
+    let config = home.load();
+    let print = |name: &str| config.server(name).expect(name).fingerprint();
+    assert!(print("a") != before.0 && print("b") == before.1);
+}
+
+#[test]
+fn what_prompts_resources_and_trust_cannot_be_is_told_with_the_place() {
+    for (entry, why) in [
+        ("trust = 'yes'", "3:9: "),
+        ("prompts = { allow = ['a'], deny = ['a'] }", "`a` is both allowed and denied"),
+        ("resources = { alow = ['a'] }", "alow"),
+        ("prompts = ['a']", "`prompts` is a list, and has to be a table"),
+        ("tools = ['a']", "`tools` is a list, and has to be a table"),
+        ("pool = 3", "`pool` is a number, and has to be a table"),
+        ("layers = true", "`layers` is true or false, and has to be a table"),
+        ("resources.approve = ['a']", "approve"),
+    ] {
+        let text = format!("[servers.a]\ncommand = 'x'\n{entry}\n");
+        let config = Configuration::read(Host::Bowline, "bowline.toml", &text);
+        let error = config.server("a").map(|_| ()).expect_err(entry).to_string();
+        assert!(error.contains(why) && error.contains("bowline.toml:3:"), "{entry}: {error}");
+    }
 }
 
 #[test]
@@ -264,4 +349,20 @@ fn a_replica_is_the_server_at_another_address() {
     }
     let program = config.server("p").expect("p").resolve_replica(replica, &resolver).expect_err("a program");
     assert_eq!(program.kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_is_none_that_permits_all() {
+    for (rules, why) in [
+        ("p = ['read_only']", "bowline.toml:5:5: the policy `p` is a list, and has to be a table of rules"),
+        ("p = { deny = 'x', allow = 3 }", "bowline.toml:5:"),
+        ("p = { denny = ['x'] }", "denny"),
+    ] {
+        let text = format!("[servers.a]\ncommand = 'x'\npolicy = 'p'\n[policies]\n{rules}\n");
+        let config = Configuration::read(Host::Bowline, "bowline.toml", &text);
+        let told: Vec<String> = config.problems().iter().map(ToString::to_string).collect();
+        assert!(told[0].contains(why), "{told:?}");
+        let error = config.policy_of(config.server("a").expect("a")).expect_err(rules);
+        assert!(error.to_string().contains("no policy `p`"), "{error}");
+    }
 }

@@ -176,7 +176,8 @@ pub(crate) const SAMPLES: &[(Host, &str, &str)] = &[
         Host::Bowline,
         "bowline.toml",
         "[servers.db]\ncommand = \"uvx\"\nargs = [\"example-db-mcp\"]\nenv = { DB_DSN = \"${DB_DSN}\" }\n\n\
-         [servers.tickets]\nurl = \"https://tickets.example.com/mcp\"\nheaders = { X-Key = \"${KEY}\" }\ntimeout = \"90s\"\n",
+         [servers.tickets]\nurl = \"https://tickets.example.com/mcp\"\nheaders = { X-Key = \"${KEY}\" }\ntimeout = \"90s\"\n\
+         trust = true\nprompts = { allow = [\"plan_*\"] }\nresources = { deny = [\"file:///etc/*\"] }\n",
     ),
 ];
 

@@ -53,8 +53,8 @@ fn every_sample_moves_to_every_host_and_means_the_same() {
 
 /// What a server is used by, beside how it is reached.
 fn rules(server: &Server) -> String {
-    let Server { enabled, timeouts, tools, auth, .. } = server;
-    format!("{enabled} {timeouts:?} {tools:?} {auth:?}")
+    let Server { enabled, timeouts, tools, prompts, resources, trust, auth, .. } = server;
+    format!("{enabled} {timeouts:?} {tools:?} {prompts:?} {resources:?} {trust:?} {auth:?}")
 }
 
 #[test]

@@ -100,7 +100,8 @@ pub fn verify(path: impl AsRef<Path>) -> Result<AuditReport, AuditError> {
         let stands = head.unwrap_or_else(Head::start);
         if noted.head.number > stands.number {
             let missing = noted.head.number - stands.number;
-            let why = format!("the end is cut: {missing} lines that were written are missing");
+            let what = if missing == 1 { "line that was written is" } else { "lines that were written are" };
+            let why = format!("the end is cut: {missing} {what} missing");
             report.broken = Some(Broken { file: last.0, line: last.1 + 1, why, is_cut: true });
         } else if noted.head.number == stands.number && noted.head.hash != stands.hash {
             let why = "the line is another than was written last: the end was written anew".to_owned();

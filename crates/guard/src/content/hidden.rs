@@ -12,6 +12,8 @@ use crate::finding::Severity;
 const INVISIBLE_ROW: usize = 8;
 /// How many bytes are looked at in one step.
 const STEP: usize = 64;
+/// How many where something is odd nearby.
+const SHORT_STEP: usize = 16;
 
 /// Tells what is hidden in a text. Neighbours of one kind are one hit.
 pub(super) fn scan(text: &str, role: Role, sink: Sink<'_>) {
@@ -334,15 +336,15 @@ fn next_candidate(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         let rest = bytes.get(at..)?;
         // ASCII without controls is most of all text: whole steps of it, without a look at each byte.
-        if let Some(step) = rest.first_chunk::<STEP>()
-            && !step
-                .iter()
-                .fold(false, |odd, byte| odd | (*byte < 0x20) & (*byte != b'\n') & (*byte != b'\t') | (*byte >= 0x7f))
-        {
+        if rest.first_chunk::<STEP>().is_some_and(is_plain) {
             at += STEP;
             continue;
         }
-        let window = rest.get(..STEP).unwrap_or(rest);
+        if rest.first_chunk::<SHORT_STEP>().is_some_and(is_plain) {
+            at += SHORT_STEP;
+            continue;
+        }
+        let window = rest.get(..SHORT_STEP).unwrap_or(rest);
         if window.is_empty() {
             return None;
         }
@@ -354,6 +356,11 @@ fn next_candidate(bytes: &[u8], mut at: usize) -> Option<usize> {
         }
         at += window.len();
     }
+}
+
+/// Whether all bytes are ASCII, and none a control but newline and tab.
+fn is_plain<const N: usize>(step: &[u8; N]) -> bool {
+    !step.iter().fold(false, |odd, byte| odd | (*byte < 0x20) & (*byte != b'\n') & (*byte != b'\t') | (*byte >= 0x7f))
 }
 
 #[cfg(test)]

@@ -155,6 +155,12 @@ fn claimed_host(shown: &str) -> Option<String> {
 pub(super) fn data_url(text: &str, at: usize, role: Role, sink: Sink<'_>) -> usize {
     static URL: LazyLock<Regex> =
         LazyLock::new(|| regex(r"(?i)^data:([a-z]{2,16}/[a-z0-9.+-]{1,60})(?:;[a-z0-9=._-]{1,60}){0,4},"));
+    // Most of what is called data is none of these.
+    let kind = text.as_bytes().get(at + 5..).unwrap_or_default();
+    let letters = kind.iter().take(17).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    if kind.get(letters) != Some(&b'/') {
+        return at;
+    }
     let mut end = text.len().min(at + 400);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -1,52 +1,79 @@
 //! One text: what is odd about it, and the text without that.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use super::hit::{Hit, Role, Sink};
 use super::{Kind, hidden, names, phrases, runs};
 use crate::finding::Severity;
 
-/// Tells all that is odd about a text.
-pub(super) fn scan(text: &str, role: Role, sink: Sink<'_>) {
+/// A text without what is hidden in it.
+#[derive(Debug)]
+pub(super) struct Clean {
+    text: String,
+    /// What is odd about it.
+    hits: Vec<Hit>,
+}
+
+impl Clean {
+    fn of(text: &str, role: Role) -> Option<Self> {
+        let text = hidden::strip(text)?;
+        let mut hits = Vec::new();
+        scan(&text, role, &mut |hit| hits.push(hit));
+        Some(Self { text, hits })
+    }
+}
+
+/// Tells all that is odd about a text, and gives it without what is hidden where that had to be looked at.
+pub(super) fn scan(text: &str, role: Role, sink: Sink<'_>) -> Option<Clean> {
     let mut has_hidden = false;
     hidden::scan(text, role, &mut |hit| {
         has_hidden = true;
         sink(hit);
     });
     match role {
-        Role::Plain => return,
+        Role::Plain => return None,
         // One that has something hidden in it is told already.
-        Role::Name if has_hidden => return,
+        Role::Name if has_hidden => return None,
         Role::Name => {
             names::scan(text, sink);
             // A name can be a sentence.
             let spaced = text.replace(['_', '-', '.'], " ");
             let whole = 0..text.len();
-            return phrases::scan(&spaced, Role::Definition, &mut |hit| {
+            phrases::scan(&spaced, Role::Definition, &mut |hit| {
                 if matches!(hit.kind, Kind::Instructions | Kind::PromptMarkup) {
                     sink(Hit { span: whole.clone(), ..hit });
                 }
             });
+            return None;
         }
-        Role::Definition | Role::Asked => names::words(text, sink),
-        Role::Data => {}
+        Role::Definition | Role::Asked | Role::Data => {}
     }
-    runs::scan(text, role, sink);
     let mut is_told = false;
-    phrases::scan(text, role, &mut |hit| {
+    passages(text, role, &mut |hit| {
         is_told |= hit.kind == Kind::Instructions;
         sink(hit);
     });
+    if !has_hidden {
+        return None;
+    }
     // Words that characters without width take apart for whoever searches, and not for a model.
-    if has_hidden
-        && !is_told
-        && let Some(clean) = hidden::strip(text)
-        && phrases::has_instructions(&clean)
-    {
+    let clean = hidden::strip(text)?;
+    let mut hits = Vec::new();
+    passages(&clean, role, &mut |hit| hits.push(hit));
+    if !is_told && hits.iter().any(|hit| hit.kind == Kind::Instructions) {
         let what = "words to the model, hidden by characters that are not seen";
         sink(Hit { kind: Kind::Instructions, severity: Severity::High, span: 0..text.len(), what });
     }
+    Some(Clean { text: clean, hits })
+}
+
+/// Tells what is odd about the words of a text.
+fn passages(text: &str, role: Role, sink: Sink<'_>) {
+    if role.speaks() {
+        names::words(text, sink);
+    }
+    runs::scan(text, role, sink);
+    phrases::scan(text, role, sink);
 }
 
 /// Whether [`scan`] may have something to tell of a string that stands so in JSON.
@@ -76,38 +103,56 @@ fn has_control_escape(literal: &str) -> bool {
     false
 }
 
-/// The text without what `is_unwanted` says yes to; none where there is no such thing. What is hidden goes as a whole as
-/// soon as one kind of it is unwanted; in the place of a passage stands a word about it.
-pub(super) fn strip(text: &str, role: Role, mut is_unwanted: impl FnMut(&Hit) -> bool) -> Option<String> {
-    let (mut has_hidden, mut has_passages) = (false, false);
-    scan(text, role, &mut |hit| {
-        if is_unwanted(&hit) {
-            has_hidden |= hit.kind.is_of_characters();
-            has_passages |= !hit.kind.is_of_characters();
+/// What is to be taken out of a text.
+#[derive(Debug, Default)]
+pub(super) struct Unwanted {
+    /// What is hidden, all of it.
+    hidden: bool,
+    passages: Vec<(Range<usize>, Kind)>,
+}
+
+impl Unwanted {
+    /// Takes note of something odd, if it is unwanted.
+    pub(super) fn note(&mut self, hit: &Hit, is_unwanted: impl Fn(&Hit) -> bool) {
+        match hit.kind.is_of_characters() {
+            true => self.hidden = self.hidden || is_unwanted(hit),
+            false if is_unwanted(hit) => self.passages.push((hit.span.clone(), hit.kind)),
+            false => {}
         }
-    });
-    let mut clean = Cow::Borrowed(text);
-    if has_hidden && let Some(stripped) = hidden::strip(text) {
-        clean = Cow::Owned(stripped);
-        has_passages = true;
-    }
-    if has_passages && let Some(cut) = cut(&clean, role, &mut is_unwanted) {
-        clean = Cow::Owned(cut);
-    }
-    match clean {
-        Cow::Owned(clean) => Some(clean),
-        Cow::Borrowed(_) => None,
     }
 }
 
-/// The text without the passages that are unwanted.
-fn cut(text: &str, role: Role, is_unwanted: &mut impl FnMut(&Hit) -> bool) -> Option<String> {
-    let mut passages: Vec<(Range<usize>, Kind)> = Vec::new();
-    scan(text, role, &mut |hit| {
-        if !hit.kind.is_of_characters() && is_unwanted(&hit) {
-            passages.push((hit.span, hit.kind));
-        }
-    });
+/// The text without what is unwanted; none where there is no such thing. What is hidden goes as a whole as soon as one
+/// kind of it is unwanted; in the place of a passage stands a word about it. `clean` is what the scan of the text gave.
+pub(super) fn strip(
+    text: &str,
+    role: Role,
+    unwanted: Unwanted,
+    clean: Option<Clean>,
+    is_unwanted: impl Fn(&Hit) -> bool,
+) -> Option<String> {
+    if !unwanted.hidden {
+        return cut(text, unwanted.passages);
+    }
+    let clean = match clean {
+        Some(clean) => clean,
+        None => Clean::of(text, role)?,
+    };
+    let mut left = Unwanted::default();
+    clean.hits.iter().for_each(|hit| left.note(hit, &is_unwanted));
+    let without = cut(&clean.text, left.passages);
+    Some(without.unwrap_or(clean.text))
+}
+
+/// As [`strip`], of a text that was not scanned.
+pub(super) fn stripped(text: &str, role: Role, is_unwanted: impl Fn(&Hit) -> bool) -> Option<String> {
+    let mut unwanted = Unwanted::default();
+    let clean = scan(text, role, &mut |hit| unwanted.note(&hit, &is_unwanted));
+    strip(text, role, unwanted, clean, is_unwanted)
+}
+
+/// The text without these passages.
+fn cut(text: &str, mut passages: Vec<(Range<usize>, Kind)>) -> Option<String> {
     if passages.is_empty() {
         return None;
     }
@@ -141,7 +186,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn all(text: &str, role: Role) -> String {
-        strip(text, role, |_| true).unwrap_or_else(|| text.to_owned())
+        stripped(text, role, |_| true).unwrap_or_else(|| text.to_owned())
     }
 
     #[test]
@@ -258,7 +303,7 @@ mod tests {
             let json = serde_json::to_string(&text).unwrap();
             let literal = &json[1..json.len() - 1];
             if !is_suspicious(literal, Role::Data) {
-                scan(&text, Role::Data, &mut |hit| panic!("{hit:?}"));
+                assert!(scan(&text, Role::Data, &mut |hit| panic!("{hit:?}")).is_none());
             }
         }
     }

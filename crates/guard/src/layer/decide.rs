@@ -244,6 +244,13 @@ impl Asking<'_> {
                 }
             }
         }
+        let is_approved = || {
+            let name = self.call.name().filter(|_| self.call.method() == method::TOOLS_CALL && self.doubt.is_none());
+            name.is_some_and(|tool| self.seat.settings.approves(tool))
+        };
+        if is_approved() {
+            return Ok((Cow::Borrowed("allow (approved beforehand)"), false));
+        }
         let Some(approver) = &core.approver else {
             return Ok((self.answered(&question, Answer::Absent, false).await?, false));
         };

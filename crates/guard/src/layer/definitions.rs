@@ -1,5 +1,6 @@
 //! Lists that pass: held against the pins, with what is held back taken out.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, PoisonError};
 
 use bowline_client::{Call, Error, ErrorKind, ListsVersion, Reply};
@@ -65,15 +66,20 @@ fn read(kind: PinKind, reply: &Reply) -> Result<(Page, Box<dyn Without>), Error>
 
 /// A page that things can be taken out of.
 trait Without: Send {
-    /// The page without these, as JSON.
-    fn without(&mut self, names: &[String]) -> Result<RawJson, serde_json::Error>;
+    /// The page without these names, and without what stands at these places, as JSON.
+    fn without(&mut self, names: &[String], places: &HashSet<usize>) -> Result<RawJson, serde_json::Error>;
 }
 
 macro_rules! without {
     ($($page:ident.$items:ident by $name:ident;)+) => {$(
         impl Without for $page {
-            fn without(&mut self, names: &[String]) -> Result<RawJson, serde_json::Error> {
-                self.$items.retain(|item| !names.contains(&item.$name));
+            fn without(&mut self, names: &[String], places: &HashSet<usize>) -> Result<RawJson, serde_json::Error> {
+                let names: HashSet<&str> = names.iter().map(String::as_str).collect();
+                let mut place = 0;
+                self.$items.retain(|item| {
+                    place += 1;
+                    !places.contains(&(place - 1)) && !names.contains(item.$name.as_str())
+                });
                 RawJson::from_serialize(self)
             }
         }
@@ -111,7 +117,8 @@ pub(super) async fn listed(
 
 /// Holds a page against the pins, and pins what is new.
 async fn judged(core: &Core, seat: &Seat, kind: PinKind, asked: &Asked, reply: Reply) -> Result<Judged, Error> {
-    let (page, mut whole) = read(kind, &reply)?;
+    let (mut page, mut whole) = read(kind, &reply)?;
+    let repeated = take_repeated(core, seat, kind, &mut page);
     let mut held_back = Vec::new();
     let mut items = Vec::with_capacity(page.definitions.len());
     let mut edits = Vec::new();
@@ -146,12 +153,36 @@ async fn judged(core: &Core, seat: &Seat, kind: PinKind, asked: &Asked, reply: R
         items.extend(unpinned);
     }
     let next = page.next;
-    if held_back.is_empty() {
+    if held_back.is_empty() && repeated.is_empty() {
         return Ok(Judged { reply, items, next });
     }
-    let rest = whole.without(&held_back);
+    let rest = whole.without(&held_back, &repeated);
     let rest = rest.map_err(|error| Error::refused_by_layer(format!("the list cannot be written again: {error}")))?;
     Ok(Judged { reply: reply.with_payload(rest), items, next })
+}
+
+/// Takes out what has the name of something before it on the page: one name cannot be pinned, nor called, as two things.
+/// Gives their places.
+fn take_repeated(core: &Core, seat: &Seat, kind: PinKind, page: &mut Page) -> HashSet<usize> {
+    let mut seen = HashSet::with_capacity(page.definitions.len());
+    let places = page.definitions.iter().enumerate();
+    let repeated: HashSet<usize> =
+        places.filter(|(_, (definition, _))| !seen.insert(definition.name())).map(|(place, _)| place).collect();
+    if repeated.is_empty() {
+        return repeated;
+    }
+    let names: BTreeSet<&str> =
+        repeated.iter().filter_map(|place| Some(page.definitions.get(*place)?.0.name())).collect();
+    for name in names {
+        let (server, name) = (Arc::clone(&seat.settings.server), name.to_owned());
+        core.tell(&GuardEvent::Repeated { server, kind, name });
+    }
+    let mut place = 0;
+    page.definitions.retain(|_| {
+        place += 1;
+        !repeated.contains(&(place - 1))
+    });
+    repeated
 }
 
 /// How a list was asked for.
@@ -225,26 +256,30 @@ fn judge(
 ) -> Option<Held> {
     let server = &seat.settings.server;
     let (kind, name) = (definition.kind(), definition.name().to_owned());
-    let (judged, others) = {
+    let (judged, others, has_room) = {
         let table = pins.table();
         let judged = table.judge(server, &definition);
+        // The first edit may be about the server itself.
+        let pins = edits.len() - usize::from(matches!(edits.first(), Some(Edit::Server { .. })));
+        let has_room = table.has_room_for(server, pins + 1);
         let is_new_tool = kind == PinKind::Tool && judged == Standing::New;
         let others = if is_new_tool { table.others_with(server, kind, &name) } else { Vec::new() };
-        (judged, others)
+        (judged, others, has_room)
     };
     if !others.is_empty() {
         core.tell(&GuardEvent::Shadowed { server: Arc::clone(server), tool: name.clone(), by: others });
     }
     match judged {
         Standing::Same => None,
-        Standing::New if is_first => {
+        Standing::New if is_first && has_room => {
             *first_use += 1;
             edits.push(Pins::first(server, definition));
             None
         }
         Standing::New => {
             let on_new = core.policy.as_ref().map(Policy::on_new).unwrap_or_default();
-            let held = on_new != OnNew::Pin;
+            // What cannot be pinned could change unseen.
+            let held = on_new != OnNew::Pin || !has_room;
             core.tell(&GuardEvent::New { server: Arc::clone(server), kind, name, held });
             if !held {
                 edits.push(Pins::first(server, definition));

@@ -116,6 +116,11 @@ impl Table {
         }
     }
 
+    /// Whether a server may have so many pins more.
+    pub(crate) fn has_room_for(&self, key: &str, more: usize) -> bool {
+        self.servers.get(key).map_or(0, |server| server.pins.len()).saturating_add(more) <= MAX_PINS
+    }
+
     /// Whether anything of this kind is pinned of a server.
     pub(crate) fn has_kind(&self, key: &str, kind: PinKind) -> bool {
         self.servers.get(key).is_some_and(|server| server.pins.keys().any(|(its, _)| *its == kind))

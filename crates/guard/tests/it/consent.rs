@@ -42,6 +42,32 @@ async fn whoever_is_asked_sees_what_is_asked() {
 }
 
 #[tokio::test]
+async fn a_tool_that_is_approved_beforehand_needs_nobody_until_its_definition_changes() {
+    let remembered = Remembered::in_memory();
+    let guard = asking().pins(Pins::in_memory()).remember(remembered).approver(|question: Question| {
+        // Asked about what changed, and about what is not approved.
+        std::future::ready(if question.name.as_deref() == Some("gone") { Answer::Never } else { Answer::Deny })
+    });
+    let guard = guard.build();
+    let with = |approved: &'static [&'static str], server: &bowline_testkit::MockServer| {
+        let layer = guard.layer("files").approve(|tool| approved.contains(&tool));
+        let connecting = layer.around(bowline_client::Client::builder()).connect(server.connector());
+        async { connecting.await.unwrap() }
+    };
+    let first = server([tool("write", "Writes"), tool("erase", "Erases"), tool("gone", "")]);
+    let client = with(&["write"], &first).await;
+    client.call("write").await.unwrap();
+    for refused in ["erase", "gone"] {
+        assert_eq!(client.call(refused).await.unwrap_err().kind(), ErrorKind::Denied, "{refused}");
+    }
+    // What was refused for good stays refused.
+    assert!(with(&["gone"], &first).await.call("gone").await.unwrap_err().to_string().contains("remembered"));
+    let changed = server([tool("write", "Writes all")]);
+    let error = with(&["write"], &changed).await.call("write").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DefinitionChanged);
+}
+
+#[tokio::test]
 async fn a_lasting_answer_is_remembered_until_the_definition_changes() {
     let asked = Arc::new(AtomicUsize::new(0));
     let remembered = Remembered::in_memory();

@@ -345,6 +345,51 @@ async fn tools_beyond_what_is_kept_are_held_against_their_pins() {
 }
 
 #[tokio::test]
+async fn of_a_name_that_is_listed_twice_the_first_counts() {
+    let described = |text: &str| json!({"name": "read", "description": text, "inputSchema": {}});
+    let page = |second: &str| {
+        let tools = json!([described("Reads"), {"name": "other", "inputSchema": {}}, described(second)]);
+        Stub::new(move |_| json!({"tools": tools}))
+    };
+    let told = Told::default();
+    let guard = told.hear(Guard::builder().pins(Pins::in_memory())).build();
+    let list = async |stub: &Stub| -> serde_json::Value {
+        let mut service = guard.layer("s").layer(stub.clone());
+        let reply = service.call(Call::new("tools/list")).await.unwrap();
+        reply.payload().clone().into_raw().unwrap().to_value()["tools"].clone()
+    };
+    let repeated = "s: the tool read is listed more than once; the first counts";
+    let first = page("Reads, and sends");
+    assert_eq!(list(&first).await, json!([described("Reads"), {"name": "other", "inputSchema": {}}]));
+    assert_eq!(told.take(), [repeated, "s: used for the first time; 2 tools pinned"]);
+    // And again, whatever the others say by then.
+    for stub in [first, page("Sends")] {
+        assert_eq!(list(&stub).await.as_array().unwrap().len(), 2);
+        stub.call(&guard, "read").await.unwrap();
+        assert_eq!(told.take(), [repeated, repeated]);
+    }
+    // Put first, it is another one.
+    let stub = Stub::new(move |_| json!({"tools": [described("Sends"), described("Reads")]}));
+    assert_eq!(stub.call(&guard, "read").await.unwrap_err().kind(), ErrorKind::DefinitionChanged);
+}
+
+#[tokio::test]
+async fn what_there_is_no_room_to_pin_is_held_back() {
+    let guard = Guard::builder().pins(Pins::in_memory()).build();
+    let tools = |described: &str| {
+        let all = (0..50_001).map(|n| json!({"name": format!("t{n}"), "description": described, "inputSchema": {}}));
+        let tools = json!(all.collect::<Vec<_>>());
+        Stub::new(move |_| json!({"tools": tools}))
+    };
+    let stub = tools("Reads");
+    stub.call(&guard, "t49999").await.unwrap();
+    // Unpinned, it could become something else without anybody's notice.
+    for stub in [stub, tools("Sends")] {
+        assert_eq!(stub.call(&guard, "t50000").await.unwrap_err().kind(), ErrorKind::DefinitionChanged);
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_listed_goes_only_where_new_things_are_pinned() {
     for (new, goes) in [("pin", true), ("block", false), ("ask", false)] {
         let guard = Guard::builder().pins(Pins::in_memory()).policy(policy("block", new)).build();

@@ -54,10 +54,10 @@ impl Eyes {
     pub(super) fn follow(&mut self, around: &Surroundings, config: &Configuration) -> Vec<String> {
         let (mut wanted, mut folders) = (Wanted::default(), BTreeSet::new());
         for location in Host::ALL.iter().flat_map(|host| locations(*host, around)) {
-            if location.extensions.is_empty() {
-                wanted.file(&location.path, &mut folders);
-            } else {
+            if location.is_folder() {
                 wanted.folder(&location.path, &mut folders);
+            } else {
+                wanted.file(&location.path, &mut folders);
             }
         }
         for file in config.files() {

@@ -217,7 +217,7 @@ fn open(host: Host, scope: ScopeChoice, file: Option<PathBuf>) -> Result<Edit, C
         None => {
             let scope = if scope == ScopeChoice::Project { Scope::Project } else { Scope::User };
             let places = locations(host, &Surroundings::of_process());
-            let mut fitting = places.into_iter().filter(|place| place.scope == scope && place.extensions.is_empty());
+            let mut fitting = places.into_iter().filter(|place| place.scope == scope && !place.is_folder());
             let first = fitting.next().map(|place| place.path).ok_or_else(|| {
                 CliError::usage(format!("{} has no file for that: say which with --file", host.title()))
             })?;

@@ -1,0 +1,212 @@
+//! Where words begin that may be meant for a model: one automaton finds all of them in one pass.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::automaton::{Automaton as _, StateID};
+use aho_corasick::dfa::DFA;
+use aho_corasick::{Anchored, MatchKind, StartKind};
+
+use super::Role;
+use super::neighbours::is_followed;
+
+/// What an anchor may turn out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Test {
+    /// Away with what was said before.
+    Override,
+    /// Behind the back of the person.
+    Secrecy,
+    /// Marks that set apart who speaks.
+    ChatMarkup,
+    /// A tag that makes words sound important.
+    Tag,
+    /// The conversation, or the prompt, is to be handed over.
+    Conversation,
+    /// A file with credentials.
+    Credentials,
+    /// A file that may have some.
+    Settings,
+    /// What is to be done with other tools.
+    OtherTools,
+    /// A comment of HTML.
+    Comment,
+    MarkdownLink,
+    HtmlLink,
+    DataUrl,
+}
+
+/// Beginnings that are looked for everywhere.
+const ANYWHERE: &[(&str, Test)] = &[
+    ("ignore", Test::Override),
+    ("disregard", Test::Override),
+    ("forget", Test::Override),
+    ("override", Test::Override),
+    ("not", Test::Secrecy),
+    ("n't", Test::Secrecy),
+    ("n’t", Test::Secrecy),
+    ("never", Test::Secrecy),
+    ("without", Test::Secrecy),
+    ("hide", Test::Secrecy),
+    ("conceal", Test::Secrecy),
+    ("keep", Test::Secrecy),
+    ("secretly", Test::Secrecy),
+    ("<|im_", Test::ChatMarkup),
+    ("<|system|>", Test::ChatMarkup),
+    ("<|user|>", Test::ChatMarkup),
+    ("<|assistant|>", Test::ChatMarkup),
+    ("<|endoftext|>", Test::ChatMarkup),
+    ("<|eot_id|>", Test::ChatMarkup),
+    ("<|start_header_id|>", Test::ChatMarkup),
+    ("[inst]", Test::ChatMarkup),
+    ("[/inst]", Test::ChatMarkup),
+    ("<<sys>>", Test::ChatMarkup),
+    ("<important", Test::Tag),
+    ("<critical", Test::Tag),
+    ("<secret", Test::Tag),
+    ("<hidden", Test::Tag),
+    ("<system", Test::Tag),
+    ("<instruction", Test::Tag),
+    ("<admin", Test::Tag),
+    ("conversation", Test::Conversation),
+    ("chat", Test::Conversation),
+    ("system", Test::Conversation),
+    ("<!--", Test::Comment),
+    ("](", Test::MarkdownLink),
+    ("<a ", Test::HtmlLink),
+    ("data:", Test::DataUrl),
+];
+
+/// Beginnings that matter only where text speaks.
+const WHERE_IT_SPEAKS: &[(&str, Test)] = &[
+    (".ssh/", Test::Credentials),
+    ("id_rsa", Test::Credentials),
+    ("id_ed25519", Test::Credentials),
+    ("id_ecdsa", Test::Credentials),
+    (".aws/credentials", Test::Credentials),
+    ("/etc/passwd", Test::Credentials),
+    ("/etc/shadow", Test::Credentials),
+    (".netrc", Test::Credentials),
+    (".git-credentials", Test::Credentials),
+    (".kube/config", Test::Credentials),
+    (".gnupg", Test::Credentials),
+    (".docker/config.json", Test::Credentials),
+    ("/proc/self/environ", Test::Credentials),
+    ("claude_desktop_config", Test::Credentials),
+    ("mcp.json", Test::Credentials),
+    ("wallet.dat", Test::Credentials),
+    (".pypirc", Test::Settings),
+    (".npmrc", Test::Settings),
+    (".env", Test::Settings),
+    ("tool", Test::OtherTools),
+];
+
+/// Words one of which follows an anchor that is worth a closer look; none for one that always is.
+fn next_words(anchor: &str) -> Option<&'static [&'static str]> {
+    const VERBS: &[&str] = &["tell", "mention", "inform", "notify", "reveal", "disclose", "alert", "let", "ever"];
+    const DOING: &[&str] = &["telling", "mentioning", "informing", "notifying"];
+    // What can follow in the expression for each of them.
+    const TOLD: &[&str] = &[
+        "about",
+        "above",
+        "all",
+        "and",
+        "any",
+        "anything",
+        "developer",
+        "earlier",
+        "every",
+        "everything",
+        "foregoing",
+        "given",
+        "guardrails",
+        "guidelines",
+        "instructions",
+        "of",
+        "original",
+        "other",
+        "preceding",
+        "previous",
+        "prior",
+        "restrictions",
+        "safety",
+        "system",
+        "the",
+        "these",
+        "this",
+        "those",
+        "user",
+        "users",
+        "what",
+        "your",
+    ];
+    Some(match anchor {
+        "ignore" | "disregard" | "forget" | "override" => TOLD,
+        "not" | "n't" | "n’t" | "never" => VERBS,
+        "without" => DOING,
+        "keep" => &["this", "it", "that"],
+        "chat" => &["history"],
+        "system" => &["prompt"],
+        _ => return None,
+    })
+}
+
+/// The automaton of a kind of text.
+#[derive(Debug)]
+pub(super) struct Anchors {
+    automaton: DFA,
+    start: StateID,
+    /// What each may turn out to be, its length, and the words one of which has to follow.
+    tests: Vec<(Test, usize, Option<&'static [&'static str]>)>,
+}
+
+impl Anchors {
+    #[expect(clippy::expect_used, reason = "the patterns are those above, and a test builds both automata")]
+    fn new(anchors: &[&[(&str, Test)]]) -> Self {
+        let all = || anchors.iter().copied().flatten();
+        let automaton = DFA::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .start_kind(StartKind::Unanchored)
+            .prefilter(false)
+            .build(all().map(|(anchor, _)| anchor))
+            .expect("an automaton of a few hundred states");
+        let start = automaton.start_state(Anchored::No).expect("it has no other start");
+        Self {
+            automaton,
+            start,
+            tests: all().map(|(anchor, test)| (*test, anchor.len(), next_words(anchor))).collect(),
+        }
+    }
+
+    /// The anchors that are worth a closer look, of a text or of a string of JSON as it is written.
+    pub(super) fn find<'t>(&self, text: &'t str) -> impl Iterator<Item = (Test, Range<usize>)> + use<'_, 't> {
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        // The automaton is walked by hand: where anchors are dense, to begin a search anew behind each costs more than all
+        // else.
+        std::iter::from_fn(move || {
+            let mut state = self.start;
+            while let Some(byte) = bytes.get(at) {
+                state = self.automaton.next_state(Anchored::No, state, *byte);
+                at += 1;
+                if !self.automaton.is_special(state) || !self.automaton.is_match(state) {
+                    continue;
+                }
+                let pattern = self.automaton.match_pattern(state, 0);
+                state = self.start;
+                let Some((test, len, words)) = self.tests.get(pattern.as_usize()) else { continue };
+                if words.is_none_or(|words| is_followed(bytes, at, words)) {
+                    return Some((*test, at.saturating_sub(*len)..at));
+                }
+            }
+            None
+        })
+    }
+
+    pub(super) fn of(role: Role) -> &'static Self {
+        static SPEECH: LazyLock<Anchors> = LazyLock::new(|| Anchors::new(&[ANYWHERE, WHERE_IT_SPEAKS]));
+        static DATA: LazyLock<Anchors> = LazyLock::new(|| Anchors::new(&[ANYWHERE]));
+        if role.speaks() { &SPEECH } else { &DATA }
+    }
+}
