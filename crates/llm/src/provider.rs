@@ -116,11 +116,7 @@ impl Inner {
     }
 
     async fn ask(&self, encoded: &Encoded) -> Result<Events, ModelError> {
-        let body = serde_json::to_vec(&encoded.body).map_err(|error| {
-            let why = format!("the request cannot be written ({error}); report it");
-            ModelError::new(ModelErrorKind::Config, why)
-        })?;
-        let body = Bytes::from(body);
+        let body = Bytes::from(encoded.to_json()?);
         let ends = Instant::now() + self.limits.total;
         let mut attempt = 0;
         loop {
