@@ -7,6 +7,7 @@ mod calls;
 mod check;
 mod conversation;
 mod event;
+mod lighten;
 mod offer;
 mod refused;
 mod run;

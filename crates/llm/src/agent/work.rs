@@ -9,13 +9,14 @@ use tokio::time::{Instant, timeout_at};
 use super::bounds::{Bound, Spent};
 use super::conversation::{Conversation, Cut};
 use super::event::{AgentError, AgentEvent, End, Outcome};
+use super::lighten::lighten;
 use super::offer::{Known, offer};
 use super::run::Tell;
 use super::{Inner, refused};
 use crate::breaker::Breaker;
 use crate::{
     Answer, Content, Event, Message, ModelError, ModelErrorKind, Request, Stop, ToolCall, ToolChoice, ToolResult,
-    estimate_tokens,
+    Usage, estimate_tokens,
 };
 
 /// How long the last answer may take beyond the bound of time.
@@ -48,6 +49,8 @@ pub(super) struct Work<'c> {
     /// counted once.
     tokens: u64,
     counted: usize,
+    /// The messages as they were, while it is tried whether the provider takes lighter ones.
+    heavy: Option<Vec<Message>>,
 }
 
 /// What came of asking the model.
@@ -89,6 +92,7 @@ impl<'c> Work<'c> {
             cut: Cut::Cancelled,
             tokens: 0,
             counted: 0,
+            heavy: None,
         }
     }
 
@@ -246,6 +250,7 @@ impl<'c> Work<'c> {
                 Ok(asked) => {
                     // Only now is it known that it was their fault.
                     self.conversation.refused.append(&mut refused);
+                    self.heavy = None;
                     return Ok(asked);
                 }
                 Err(error) => error,
@@ -256,16 +261,46 @@ impl<'c> Work<'c> {
                     self.spend(partial).await;
                 }
                 self.tell.tell(AgentEvent::Restarted { reason: error.to_string() }).await;
-            } else if error.kind() == ModelErrorKind::Refused && refused.len() < MOST_REFUSED {
-                let Some(name) = self.at_fault(&error).await else { return Err(error.into()) };
+            } else if error.kind() == ModelErrorKind::Refused
+                && refused.len() < MOST_REFUSED
+                && let Some(name) = self.at_fault(&error).await
+            {
                 let (tool, why) = (excerpt(&name, 80), excerpt(&error.to_string(), 300));
                 self.tell.notice(format!("the provider refuses the tool {tool}, so it is left out: {why}")).await;
                 self.request.tools.retain(|spec| spec.name != name);
                 self.counted = 0;
                 refused.push(name);
+            } else if self.heavy.is_none() && self.lighten(error.kind()) {
+                let why = excerpt(&error.to_string(), 300);
+                let lighter = "the conversation is sent without its images and other media";
+                let cut = if error.kind() == ModelErrorKind::TooLong { ", its long results cut" } else { "" };
+                self.tell.notice(format!("{lighter}{cut}, as the provider does not take it: {why}")).await;
             } else {
+                self.restore_heavy();
                 return Err(error.into());
             }
+        }
+    }
+
+    /// Makes the messages lighter, for one more try. `false` where that cannot help.
+    fn lighten(&mut self, kind: ModelErrorKind) -> bool {
+        if !matches!(kind, ModelErrorKind::Refused | ModelErrorKind::TooLong) {
+            return false;
+        }
+        let mut lighter = self.request.messages.clone();
+        if lighten(&mut lighter, kind == ModelErrorKind::TooLong) == 0 {
+            return false;
+        }
+        self.heavy = Some(std::mem::replace(&mut self.request.messages, lighter));
+        self.counted = 0;
+        true
+    }
+
+    /// Takes the messages back as they were: their weight was not what the provider refused.
+    fn restore_heavy(&mut self) {
+        if let Some(heavy) = self.heavy.take() {
+            self.request.messages = heavy;
+            self.counted = 0;
         }
     }
 
@@ -289,33 +324,40 @@ impl<'c> Work<'c> {
         }
     }
 
-    /// The tool that a provider refuses, if it is one of those that were sent.
-    async fn at_fault(&self, error: &ModelError) -> Option<String> {
+    /// The tool that a provider refuses, if it is one of those that were sent. What it takes to find it is spent.
+    async fn at_fault(&mut self, error: &ModelError) -> Option<String> {
         let sent = &self.request.tools;
-        let model = &self.agent.model;
+        let mut prober = refused::Prober::new(&self.agent.model);
         let found = timeout_at(self.deadline, async {
             // What a provider's message names is believed once it is tried.
             let named = error.refused_tool().and_then(|name| sent.iter().find(|spec| spec.name == name));
             if let Some(named) = named
-                && refused::is_guilty(model, named).await
+                && prober.is_guilty(named).await
             {
                 return Some(named.name.clone());
             }
-            refused::find(model, sent).await
+            prober.find(sent).await
         });
-        found.await.ok().flatten()
+        let found = found.await.ok().flatten();
+        let usage = Usage { input_tokens: prober.tokens(), ..Usage::default() };
+        self.spend_tokens(usage);
+        found
+    }
+
+    fn spend_tokens(&mut self, usage: Usage) {
+        let price = self.agent.prices.of(self.agent.model.name());
+        self.spent.add(usage, price);
+        self.conversation.spent.add(usage, price);
     }
 
     async fn spend(&mut self, answer: &Answer) {
-        let price = self.agent.prices.of(self.agent.model.name());
         let mut usage = answer.usage;
         if usage.total() == 0 {
             // Some servers do not count; a bound has to hold all the same.
             usage.input_tokens = self.tokens;
             usage.output_tokens = Message::Assistant(answer.parts.clone()).estimated_tokens();
         }
-        self.spent.add(usage, price);
-        self.conversation.spent.add(usage, price);
+        self.spend_tokens(usage);
         self.tell.tell(AgentEvent::Answered { spent: self.spent }).await;
     }
 
@@ -350,6 +392,7 @@ impl<'c> Work<'c> {
 
     /// Moves the messages back, if they are in the request.
     fn give_back(&mut self) -> bool {
+        self.restore_heavy();
         let has = !self.request.messages.is_empty();
         if has {
             self.conversation.messages = std::mem::take(&mut self.request.messages);
