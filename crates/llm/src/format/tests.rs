@@ -1,3 +1,5 @@
+mod answers;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
