@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(all(feature = "guard", feature = "llm"))]
+mod approval;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 #[cfg(feature = "config")]
@@ -14,6 +16,8 @@ mod upgrade;
 #[cfg(feature = "http")]
 mod web;
 
+#[cfg(all(feature = "guard", feature = "llm"))]
+pub use approval::PolicyApproval;
 #[cfg(feature = "auth")]
 pub use bowline_auth as auth;
 #[cfg(feature = "trace-context")]

@@ -98,7 +98,7 @@ impl Naming {
         {
             part.remove(at);
         }
-        if !part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        if !begins_well(&part) {
             // One that is not in the separator, so that none begins with it; that has four letters at most.
             part.insert(0, "smxqz".chars().find(|c| !self.separator.contains(*c)).unwrap_or('s'));
         }
@@ -125,6 +125,12 @@ impl Naming {
     /// assert!(names[1].starts_with("calendar_list_") && names[1] != names[2]);
     /// ```
     pub fn accepted<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Vec<Arc<str>> {
+        let names: Vec<&str> = names.into_iter().collect();
+        let is_accepted = |name: &&str| name.len() <= self.max_len && begins_well(name) && name.chars().all(is_fit);
+        if names.iter().all(is_accepted) {
+            // Most often; then there is nothing to tell apart.
+            return names.into_iter().map(Arc::from).collect();
+        }
         self.apart("", "", names.into_iter(), fit)
     }
 
@@ -191,10 +197,14 @@ const fn fit_char(c: char) -> char {
     if is_fit(c) { c } else { '_' }
 }
 
+fn begins_well(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+}
+
 /// The name with allowed characters alone, and a letter or `_` at the start.
 fn fit(name: &str) -> String {
     let mut fitted: String = name.chars().map(fit_char).collect();
-    if !fitted.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+    if !begins_well(&fitted) {
         fitted.insert(0, '_');
     }
     fitted

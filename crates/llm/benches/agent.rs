@@ -3,11 +3,19 @@
 
 #![expect(clippy::unwrap_used, reason = "benchmarks may panic")]
 
-use bowline_llm::{Agent, Conversation, Everything, Functions, Request, ScriptedModel, Selection, Turn};
+use std::future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bowline_llm::{
+    Agent, Answer, Arguments, Conversation, Event, Events, Everything, Features, Functions, Model, ModelError, Part,
+    Request, ScriptedModel, Selection, ToolCall, Turn,
+};
 use bowline_protocol::{CallToolResult, Tool};
+use bowline_transport::BoxFuture;
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher};
-use serde_json::json;
+use futures_util::stream;
+use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 #[global_allocator]
@@ -33,31 +41,40 @@ fn tools(count: usize) -> Functions {
     })
 }
 
-/// A model that calls until it has done so often enough. What it was asked is not looked at: that would cost more than
-/// the agent does.
-fn model() -> ScriptedModel {
-    let asked = std::sync::atomic::AtomicUsize::new(0);
-    ScriptedModel::by(move |_: &Request| {
-        let n = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        counted(match n % ROUNDS {
-            last if last == ROUNDS - 1 => Turn::say("done"),
-            _ => Turn::call("tool_3", &format!(r#"{{"text": "{n}"}}"#)),
-        })
-    })
-}
+/// A model that calls until it has done so often enough. It looks at nothing and keeps nothing, as that would cost more
+/// than the agent does.
+#[derive(Debug, Default)]
+struct Caller(AtomicUsize);
 
-/// A turn whose tokens are counted already: the script would count all that it was asked.
-fn counted(turn: Turn) -> Turn {
-    let Turn::Answer(mut answer) = turn else { return turn };
-    answer.usage.input_tokens = 1;
-    Turn::Answer(answer)
+impl Model for Caller {
+    fn name(&self) -> &str {
+        "caller"
+    }
+
+    fn features(&self) -> Features {
+        Features::TEXT
+    }
+
+    fn stream<'a>(&'a self, _: &'a Request) -> BoxFuture<'a, Result<Events, ModelError>> {
+        let n = self.0.fetch_add(1, Ordering::Relaxed);
+        let part = match n % ROUNDS {
+            last if last == ROUNDS - 1 => Part::text("done"),
+            _ => {
+                let arguments = Arguments::read(&format!(r#"{{"text": "{n}"}}"#));
+                Part::Call(ToolCall::new(format!("call_{n}"), "tool_3", arguments))
+            }
+        };
+        let mut answer = Answer::new(vec![part]);
+        answer.usage.input_tokens = 1;
+        Box::pin(future::ready(Ok(Events::new(stream::iter([Ok(Event::Done(answer))])))))
+    }
 }
 
 /// A round with so many tools.
 #[divan::bench(args = [1, 40])]
 fn round(bencher: Bencher<'_, '_>, count: usize) {
     let runtime = runtime();
-    let agent = Agent::builder(model(), tools(count.max(4))).approve(Everything::default()).build();
+    let agent = Agent::builder(Caller::default(), tools(count.max(4))).approve(Everything::default()).build();
     bencher.counter(ItemsCount::new(ROUNDS)).bench_local(|| {
         let mut conversation = Conversation::new();
         let outcome = runtime.block_on(async { agent.run(&mut conversation, "go").outcome().await.unwrap() });
@@ -65,16 +82,20 @@ fn round(bencher: Bencher<'_, '_>, count: usize) {
     });
 }
 
-/// A round behind a history of some hundred thousand tokens. The model keeps what it was asked, and copies all of it.
-#[divan::bench]
-fn round_behind_a_long_history(bencher: Bencher<'_, '_>) {
+/// A round behind a history of some hundred thousand tokens, of one long message and of many.
+#[divan::bench(args = [1, 400])]
+fn round_behind_a_long_history(bencher: Bencher<'_, '_>, messages: usize) {
     let runtime = runtime();
-    let agent = Agent::builder(model(), tools(4)).approve(Everything::default()).build();
-    let mut long = Conversation::new();
-    long.say("what was said before. ".repeat(20_000));
+    let agent = Agent::builder(Caller::default(), tools(4)).approve(Everything::default()).build();
+    let text = "what was said before. ".repeat(20_000 / messages);
+    let mut long: Value = serde_json::to_value(Conversation::new()).unwrap();
+    long["messages"] = (0..messages).map(|_| json!({"user": [{"text": text}]})).collect();
+    let long: Conversation = serde_json::from_value(long).unwrap();
     bencher.counter(ItemsCount::new(ROUNDS)).with_inputs(|| long.clone()).bench_local_values(|mut conversation| {
         let outcome = runtime.block_on(async { agent.resume(&mut conversation).outcome().await.unwrap() });
         assert_eq!(outcome.rounds as usize, ROUNDS);
+        // The history is dropped elsewhere.
+        conversation
     });
 }
 

@@ -1,5 +1,6 @@
 //! The loop around a model: it is asked, its calls are made, it is told what came of them, until it has an answer.
 
+mod ask;
 mod bounds;
 mod builder;
 mod builtin;
@@ -7,6 +8,7 @@ mod calls;
 mod check;
 mod conversation;
 mod event;
+mod lighten;
 mod offer;
 mod refused;
 mod run;

@@ -72,6 +72,16 @@ pub struct Artifact {
 }
 
 impl Artifact {
+    /// One that was kept before, perhaps by another program, with the handle that it had.
+    pub fn new(
+        handle: impl Into<Arc<str>>,
+        tool: impl Into<Arc<str>>,
+        mime: impl Into<Arc<str>>,
+        content: impl Into<Bytes>,
+    ) -> Self {
+        Self { handle: handle.into(), tool: tool.into(), mime: mime.into(), content: content.into() }
+    }
+
     /// The content, where it is a text.
     pub fn text(&self) -> Option<&str> {
         std::str::from_utf8(&self.content).ok()
@@ -109,6 +119,24 @@ struct Room {
     given: u64,
 }
 
+impl Room {
+    /// Adds the newest; the oldest make room. `false` where there cannot be enough.
+    fn add(&mut self, artifact: Artifact) -> bool {
+        let ArtifactLimits { count, bytes, .. } = self.limits;
+        let size = artifact.content.len();
+        if size > bytes || count == 0 {
+            return false;
+        }
+        while self.all.len() >= count || self.bytes + size > bytes {
+            let Some(oldest) = self.all.pop_front() else { break };
+            self.bytes -= oldest.content.len();
+        }
+        self.bytes += size;
+        self.all.push_back(artifact);
+        true
+    }
+}
+
 impl Artifacts {
     /// Room for artifacts.
     pub fn new(limits: ArtifactLimits) -> Self {
@@ -122,19 +150,22 @@ impl Artifacts {
     /// Keeps something, and gives its handle; none where it alone is larger than all may be.
     pub fn keep(&self, tool: &str, mime: &str, content: Bytes) -> Option<Arc<str>> {
         let mut kept = self.kept();
-        let ArtifactLimits { count, bytes, .. } = kept.limits;
-        if content.len() > bytes || count == 0 {
-            return None;
-        }
-        while kept.all.len() >= count || kept.bytes + content.len() > bytes {
-            let Some(oldest) = kept.all.pop_front() else { break };
-            kept.bytes -= oldest.content.len();
-        }
         kept.given += 1;
         let handle: Arc<str> = format!("artifact-{:016x}", kept.draw.hash_one(kept.given)).into();
-        kept.bytes += content.len();
-        kept.all.push_back(Artifact { handle: Arc::clone(&handle), tool: tool.into(), mime: mime.into(), content });
-        Some(handle)
+        kept.add(Artifact { handle: Arc::clone(&handle), tool: tool.into(), mime: mime.into(), content })
+            .then_some(handle)
+    }
+
+    /// Puts something back that was kept before, such as by a program that ended. `false` where it alone is larger than
+    /// all may be.
+    pub fn put(&self, artifact: Artifact) -> bool {
+        let mut kept = self.kept();
+        if let Some(at) = kept.all.iter().position(|known| known.handle == artifact.handle)
+            && let Some(known) = kept.all.remove(at)
+        {
+            kept.bytes -= known.content.len();
+        }
+        kept.add(artifact)
     }
 
     /// What is kept, the oldest first.
@@ -226,6 +257,16 @@ mod tests {
         assert_eq!(artifacts.all().len(), 1);
         assert!(artifacts.get(&oldest).is_none());
         assert_eq!(artifacts.kept().bytes, 95);
+    }
+
+    #[test]
+    fn what_another_program_kept_is_put_back_under_its_handle() {
+        let artifacts = Artifacts::new(ArtifactLimits::default().with_bytes(10));
+        let one = |content: &'static str| Artifact::new("artifact-a1", "t", "text/plain", content);
+        assert!(artifacts.put(one("eight...")) && artifacts.put(one("five.")));
+        assert_eq!((artifacts.all().len(), artifacts.kept().bytes), (1, 5));
+        assert!(!artifacts.put(one("more than ten")));
+        assert_eq!((artifacts.all().len(), artifacts.kept().bytes), (0, 0), "what it stood for is not there any more");
     }
 
     #[test]

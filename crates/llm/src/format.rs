@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod bedrock;
+mod body;
 mod chat;
 mod gemini;
 mod notes;
@@ -14,12 +15,15 @@ use std::sync::Arc;
 
 use bowline_protocol::excerpt;
 use bowline_transport::Secrets;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
+
+use self::body::{Body, Told};
 
 use crate::draft::Draft;
 use crate::history;
 use crate::toolbox::Toolbox;
-use crate::{Answer, Event, Format, Loss, ModelError, ModelErrorKind, Request, Target};
+use crate::{Answer, Event, Format, Loss, ModelError, ModelErrorKind, Request, Target, ToolSpec};
 
 /// The largest answer that is held, in bytes, where nothing else is said.
 pub(crate) const MAX_ANSWER: usize = 32 << 20;
@@ -28,10 +32,9 @@ pub(crate) const MAX_ANSWER: usize = 32 << 20;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Encoded {
-    /// The body of the request.
-    pub body: Value,
     /// What the provider cannot be told, beside what schemas lose.
     pub losses: Vec<String>,
+    body: Body,
     target: Target,
     toolbox: Arc<Toolbox>,
     turn: usize,
@@ -82,7 +85,8 @@ impl Target {
     pub(crate) fn encode_with(&self, request: &Request, toolbox: Arc<Toolbox>) -> Result<Encoded, ModelError> {
         let turns = history::turns(&request.messages);
         let mut losses = Vec::new();
-        let mut writing = Writing { target: self, request, toolbox: &toolbox, losses: &mut losses };
+        let tools = Told::default();
+        let mut writing = Writing { target: self, request, toolbox: &toolbox, losses: &mut losses, tools };
         let mut body = match self.format {
             Format::Anthropic => anthropic::encode(&mut writing, &turns),
             Format::OpenAiChat | Format::Mistral => chat::encode(&mut writing, &turns),
@@ -91,9 +95,10 @@ impl Target {
             Format::Bedrock => bedrock::encode(&mut writing, &turns),
             Format::Ollama => ollama::encode(&mut writing, &turns),
         };
+        let tools = writing.tools;
         body.extend(request.extra.iter().map(|(key, value)| (key.clone(), value.clone())));
         Ok(Encoded {
-            body: Value::Object(body),
+            body: Body::new(body, self.format, tools),
             losses,
             target: self.clone(),
             toolbox,
@@ -108,14 +113,62 @@ impl Target {
 pub(crate) struct Writing<'a> {
     target: &'a Target,
     request: &'a Request,
-    toolbox: &'a Toolbox,
+    toolbox: &'a Arc<Toolbox>,
     losses: &'a mut Vec<String>,
+    /// The tools, once their place was taken.
+    tools: Told,
 }
 
 impl Writing<'_> {
     fn lose(&mut self, what: &str) {
         self.losses.push(what.to_owned());
     }
+
+    /// What stands in the body where the tools come.
+    fn place(&mut self, tools: Told) -> Value {
+        self.tools = tools;
+        Value::Null
+    }
+}
+
+/// A tool as its provider is to be told of it.
+pub(crate) struct Declaration<'t> {
+    /// The name that the provider knows.
+    pub(crate) name: &'t str,
+    pub(crate) spec: &'t ToolSpec,
+    pub(crate) schema: Value,
+    /// The schema of the result, where the provider is told of it.
+    pub(crate) output: Option<Value>,
+    pub(crate) is_strict: bool,
+}
+
+impl Declaration<'_> {
+    /// The description; none where it is empty, which some providers refuse.
+    fn description(&self) -> Option<&str> {
+        Some(self.spec.description.as_str()).filter(|text| !text.is_empty())
+    }
+
+    /// A member that stands where its value is true.
+    fn only(is_so: bool) -> Option<bool> {
+        is_so.then_some(true)
+    }
+
+    /// The tool in the provider's format.
+    pub(crate) fn written(self, target: &Target) -> Result<Box<RawValue>, ModelError> {
+        let written = match target.format {
+            Format::Anthropic => to_raw_value(&anthropic::declaration(&self, target)),
+            Format::OpenAiChat | Format::Mistral => to_raw_value(&chat::declaration(&self, target)),
+            Format::OpenAiResponses => to_raw_value(&responses::declaration(&self, target)),
+            Format::Gemini => to_raw_value(&gemini::declaration(&self, target)),
+            Format::Bedrock => to_raw_value(&bedrock::declaration(&self)),
+            Format::Ollama => to_raw_value(&ollama::declaration(&self)),
+        };
+        written.map_err(|error| unwritable(&error))
+    }
+}
+
+fn unwritable(error: &serde_json::Error) -> ModelError {
+    ModelError::new(ModelErrorKind::Config, format!("the request cannot be written ({error}); report it"))
 }
 
 impl Encoded {
@@ -126,9 +179,22 @@ impl Encoded {
         self
     }
 
+    /// The body of the request, to be looked at.
+    pub fn body(&self) -> Value {
+        serde_json::to_value(&self.body).unwrap_or_default()
+    }
+
+    /// The body of the request as it is sent.
+    ///
+    /// # Errors
+    /// None that is known of.
+    pub fn to_json(&self) -> Result<Vec<u8>, ModelError> {
+        serde_json::to_vec(&self.body).map_err(|error| unwritable(&error))
+    }
+
     /// What each tool's schema lost, with the tool's name in the request.
     pub fn schema_losses(&self) -> impl Iterator<Item = (&str, &[Loss])> {
-        let all = self.toolbox.tools.iter().map(|tool| (tool.spec.name.as_str(), tool.lowered.losses.as_slice()));
+        let all = self.toolbox.tools.iter().map(|tool| (tool.spec.name.as_str(), tool.losses.as_slice()));
         all.filter(|(_, losses)| !losses.is_empty())
     }
 

@@ -71,12 +71,6 @@ impl LoweredSchema {
         let (losses, more_losses) = report.into_parts();
         Self { schema, losses, more_losses, is_strict, undo }
     }
-
-    /// Arguments as the server expects them, of those that a model wrote for this schema. `original` is the server's
-    /// schema.
-    pub(crate) fn restore(&self, arguments: RawJson, original: &RawJson) -> RawJson {
-        self.undo.restore(arguments, original)
-    }
 }
 
 /// An object of which nothing is known.
@@ -87,6 +81,19 @@ fn nothing() -> Value {
 /// The members of a schema; none where it is a truth value or no schema at all.
 fn members(schema: &Value) -> Option<&Map<String, Value>> {
     schema.as_object()
+}
+
+/// A member by its name. Of few all are looked at, which is faster than the hash of the name.
+fn member<'v>(members: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
+    if members.len() > 8 {
+        return members.get(name);
+    }
+    members.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// Whether there is such a member.
+fn has(members: &Map<String, Value>, name: &str) -> bool {
+    member(members, name).is_some()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bowline_http::{Handover, HttpClient, HttpResponse, shown};
 use bowline_transport::{BoxFuture, Secrets, Sent, TransportError, TransportErrorKind};
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Method};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -29,7 +30,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// A model of a provider, or of a server that speaks a provider's format.
 ///
-/// A request is sent again after 429, 500, 502, 503 and 529, and where it never left, at most three times, and only
+/// A request is sent again after 429, 500, 502, 503 and 529, where the provider breaks off so in its stream, and where it
+/// never left, at most three times, and only
 /// before anything of an answer came. What the provider asks to wait is waited, within a bound. Clones share
 /// connections.
 ///
@@ -116,17 +118,20 @@ impl Inner {
     }
 
     async fn ask(&self, encoded: &Encoded) -> Result<Events, ModelError> {
-        let body = serde_json::to_vec(&encoded.body).map_err(|error| {
-            let why = format!("the request cannot be written ({error}); report it");
-            ModelError::new(ModelErrorKind::Config, why)
-        })?;
-        let body = Bytes::from(body);
+        let body = Bytes::from(encoded.to_json()?);
         let ends = Instant::now() + self.limits.total;
         let mut attempt = 0;
         loop {
             let asked = timeout_at(ends, self.attempt(body.clone())).await;
             let (error, again) = match asked {
-                Ok(Ok(response)) => return self.events(response, encoded, ends).await,
+                Ok(Ok(response)) => {
+                    let mut events = self.events(response, encoded, ends).await?;
+                    match events.next().await {
+                        // Nothing of an answer came yet, so nothing is lost.
+                        Some(Err(error)) if is_soon_over(&error) => (error, true),
+                        first => return Ok(Events::new(stream::iter(first).chain(events))),
+                    }
+                }
                 Ok(Err(failure)) => failure,
                 Err(_) => return Err(self.late("no answer", self.limits.total)),
             };
@@ -242,6 +247,11 @@ impl Inner {
         );
         ModelError::new(ModelErrorKind::Timeout, why)
     }
+}
+
+/// Whether a provider that breaks off so may answer a moment later.
+fn is_soon_over(error: &ModelError) -> bool {
+    matches!(error.kind(), ModelErrorKind::Overloaded | ModelErrorKind::RateLimited | ModelErrorKind::Server)
 }
 
 fn of_transport(error: &TransportError) -> ModelError {

@@ -16,7 +16,7 @@ use bowline_protocol::{
 use bowline_transport::BoxFuture;
 use tokio::sync::{Mutex, Semaphore};
 
-use crate::{Answer, Model, ModelError, ModelErrorKind, Request};
+use crate::{Answer, Message, Model, ModelError, ModelErrorKind, Request};
 
 /// Says whether a server gets an answer. A person should see both what is asked and what is answered.
 pub trait Consent: Send + Sync + 'static {
@@ -214,13 +214,30 @@ impl ModelSampling {
                 return Err(refused());
             }
         }
-        let mut answer = model.answer(&request).await.map_err(|error| told(&error))?;
-        self.used.fetch_add(answer.usage.total(), Ordering::Relaxed);
+        let answered = model.answer(&request).await;
+        self.count(&request, &answered);
+        let mut answer = answered.map_err(|error| told(&error))?;
         let _turn = self.asking.lock().await;
         if !self.consent.reply(&server, &mut answer).await {
             return Err(refused());
         }
         Ok(convert::result(answer, model.name()))
+    }
+
+    /// Counts what a request took, also where its answer was cut; where nobody counted, what it has by an estimate.
+    fn count(&self, request: &Request, answered: &Result<Answer, ModelError>) {
+        let came = match answered {
+            Ok(answer) => Some(answer),
+            Err(error) => error.partial(),
+        };
+        let Some(came) = came else { return };
+        let tokens = match came.usage.total() {
+            0 => request.estimated_tokens() + Message::Assistant(came.parts.clone()).estimated_tokens(),
+            counted => counted,
+        };
+        // The sum stays at the end of what can be counted.
+        let add = |used: u64| Some(used.saturating_add(tokens));
+        let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
     /// Who asks, if they may.

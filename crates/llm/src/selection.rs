@@ -2,6 +2,7 @@
 
 mod catalog;
 mod embed;
+mod words;
 
 pub(crate) use self::catalog::Catalog;
 pub use self::embed::Embedder;
@@ -20,7 +21,7 @@ pub use self::embed::Embedder;
 pub struct Selection {
     /// How it is chosen.
     pub mode: SelectionMode,
-    /// How many tools are shown at first where there is a search. Default: 24.
+    /// How many tools are shown at first where there is a search. Default: 32.
     pub most: usize,
     /// How many tokens these may take together, estimated. Default: 4,000. A list of no more tokens than twice that
     /// counts as short.
@@ -49,7 +50,7 @@ const SHORT: usize = 40;
 
 impl Default for Selection {
     fn default() -> Self {
-        Self { mode: SelectionMode::Auto, most: 24, tokens: 4_000, found: 8 }
+        Self { mode: SelectionMode::Auto, most: 32, tokens: 4_000, found: 8 }
     }
 }
 

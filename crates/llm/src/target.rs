@@ -13,7 +13,7 @@ use crate::{Features, Format, SchemaTarget, ToolSpec};
 ///
 /// let target = Target::new(Format::Mistral, "mistral-large-latest");
 /// let encoded = target.encode(&Request::new(vec![Message::user("ahoy")]))?;
-/// assert_eq!(encoded.body["messages"][0]["content"], "ahoy");
+/// assert_eq!(encoded.body()["messages"][0]["content"], "ahoy");
 /// # Ok::<(), bowline_llm::ModelError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

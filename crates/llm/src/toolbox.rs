@@ -1,20 +1,23 @@
 //! The tools of a request, as its provider knows them, and the way back.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bowline_hub::Naming;
 use bowline_protocol::excerpt;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
+use crate::format::Declaration;
+use crate::lower::Undo;
 use crate::message::Arguments;
-use crate::{LoweredSchema, ModelError, ModelErrorKind, Target, ToolSpec};
+use crate::{Loss, LoweredSchema, ModelError, ModelErrorKind, Target, ToolSpec};
 
 #[derive(Debug)]
 pub(crate) struct Toolbox {
     pub(crate) tools: Vec<Fitted>,
     by_wire: HashMap<Arc<str>, usize>,
+    /// The tools whose names the provider does not take as they are.
     by_name: HashMap<String, usize>,
     /// How many tools of the provider's own stand before them.
     ahead: usize,
@@ -26,9 +29,11 @@ pub(crate) struct Fitted {
     pub(crate) spec: Arc<ToolSpec>,
     /// The name that the provider knows.
     pub(crate) wire: Arc<str>,
-    pub(crate) lowered: LoweredSchema,
-    /// The schema of the result, where the provider is told of it.
-    pub(crate) output: Option<Value>,
+    /// The tool in the provider's format: text, as it goes into one request after the other.
+    pub(crate) declaration: Box<RawValue>,
+    /// What its schema lost.
+    pub(crate) losses: Vec<Loss>,
+    undo: Undo,
 }
 
 impl Toolbox {
@@ -38,28 +43,40 @@ impl Toolbox {
         let mut this = Self {
             tools: Vec::with_capacity(specs.len()),
             by_wire: HashMap::with_capacity(specs.len()),
-            by_name: HashMap::with_capacity(specs.len()),
+            by_name: HashMap::new(),
             ahead: usize::from(target.searches(specs) && target.format == crate::Format::Anthropic),
         };
+        let mut known = HashSet::with_capacity(specs.len());
         for (n, (spec, wire)) in specs.iter().zip(names).enumerate() {
-            if this.by_name.insert(spec.name.clone(), n).is_some() {
+            if !known.insert(spec.name.as_str()) {
                 let name = excerpt(&spec.name, 80);
                 let why = format!("two tools of the request are named \"{name}\"; give each a name of its own");
                 return Err(ModelError::new(ModelErrorKind::Config, why));
+            }
+            if *spec.name != *wire {
+                this.by_name.insert(spec.name.clone(), n);
             }
             this.by_wire.insert(Arc::clone(&wire), n);
             let schemas = if spec.strict { target.strict_schemas().unwrap_or(target.schemas) } else { target.schemas };
             let lowered = LoweredSchema::new(&spec.input_schema, schemas);
             let output = spec.output_schema.as_ref().filter(|_| target.tells_output());
             let output = output.map(|schema| LoweredSchema::new(schema, target.schemas).schema);
-            this.tools.push(Fitted { spec: Arc::clone(spec), wire, lowered, output });
+            let LoweredSchema { schema, losses, is_strict, undo, .. } = lowered;
+            let declaration = Declaration { name: &wire, spec, schema, output, is_strict }.written(target)?;
+            this.tools.push(Fitted { spec: Arc::clone(spec), wire, declaration, losses, undo });
         }
         Ok(this)
     }
 
+    /// A tool by its name in the request.
+    fn known(&self, name: &str) -> Option<&Fitted> {
+        let as_it_is = || self.by_wire.get(name).and_then(|n| self.tools.get(*n)).filter(|tool| tool.spec.name == name);
+        self.by_name.get(name).and_then(|n| self.tools.get(*n)).or_else(as_it_is)
+    }
+
     /// The provider's name of a tool, also of one that is no longer there.
     pub(crate) fn wire_name<'n>(&'n self, name: &'n str) -> Cow<'n, str> {
-        if let Some(tool) = self.by_name.get(name).and_then(|n| self.tools.get(*n)) {
+        if let Some(tool) = self.known(name) {
             return Cow::Borrowed(&tool.wire);
         }
         let mut fitted = Naming::default().accepted([name]);
@@ -75,10 +92,10 @@ impl Toolbox {
 
     /// A call as the caller knows it, of one as the model wrote it.
     pub(crate) fn restore(&self, wire: String, arguments: Arguments) -> (String, Arguments) {
-        let found = self.by_wire.get(wire.as_str()).or_else(|| self.by_name.get(&wire));
-        let Some(tool) = found.and_then(|n| self.tools.get(*n)) else { return (wire, arguments) };
+        let found = self.by_wire.get(wire.as_str()).and_then(|n| self.tools.get(*n)).or_else(|| self.known(&wire));
+        let Some(tool) = found else { return (wire, arguments) };
         let arguments = match arguments {
-            Arguments::Object(raw) => match tool.lowered.restore(raw, &tool.spec.input_schema) {
+            Arguments::Object(raw) => match tool.undo.restore(raw, &tool.spec.input_schema) {
                 raw if raw.kind() == bowline_protocol::JsonKind::Object => Arguments::Object(raw),
                 other => Arguments::Broken(other.as_str().to_owned()),
             },

@@ -5,12 +5,13 @@ mod consent;
 mod history;
 mod provider;
 mod screen;
+mod shelf;
 mod slash;
 mod talk;
 
 use bowline::Target;
 use bowline::hub::{Hub, Member};
-use bowline::llm::{Agent, Bounds, Conversation, HttpModel, HubTools, ModelSampling};
+use bowline::llm::{Agent, Bounds, Conversation, Everything, HttpModel, HubTools, ModelSampling};
 
 use self::approve::Approver;
 use self::history::{History, Kept};
@@ -37,8 +38,8 @@ pub(crate) async fn run(options: Chat, run: &Run, out: &mut Output) -> Result<()
             .into());
     }
     let (kept, conversation) = kept(&options)?;
-    let hub = hub(&options, run, &model).await?;
-    let agent = agent(&options, run, model, &hub, kept.clone());
+    let (hub, is_guarded) = hub(&options, run, &model).await?;
+    let agent = agent(&options, run, model, &hub, is_guarded, kept.clone());
     let mut signals = Signals::new()?;
     let mut talk = Talk { agent, hub: &hub, conversation, run, out, signals: &mut signals };
     let result = match question {
@@ -80,13 +81,13 @@ fn kept(options: &Chat) -> Result<(Option<Kept>, Conversation), CliError> {
         (Some(id), Some(history)) => history.find(id).map(|(kept, conversation)| (Some(kept), conversation)),
         (Some(_), None) => Err(CliError::usage("there is no folder that conversations could be kept in")
             .hint("set BOWLINE_STATE_DIR to a folder")),
-        (None, Some(history)) if !options.no_history => Ok((Some(history.begin()), Conversation::new())),
+        (None, Some(history)) if !options.no_history => Ok((Some(history.begin()?), Conversation::new())),
         (None, _) => Ok((None, Conversation::new())),
     }
 }
 
-/// The servers: one that the command line names, or those of the configuration.
-async fn hub(options: &Chat, run: &Run, model: &HttpModel) -> Result<Hub, Stop> {
+/// The servers: one that the command line names, or those of the configuration; and whether the guard is around them.
+async fn hub(options: &Chat, run: &Run, model: &HttpModel) -> Result<(Hub, bool), Stop> {
     let mut builder = Hub::builder();
     let (url, names): (Vec<&String>, Vec<&String>) = options.servers.iter().partition(|word| Target::is_url(word));
     // A program that a variable names is the server where the command line says no other.
@@ -103,6 +104,7 @@ async fn hub(options: &Chat, run: &Run, model: &HttpModel) -> Result<Hub, Stop> 
                 .into());
         }
     };
+    let is_guarded = one.is_none();
     match one {
         Some(named) => {
             let connector = run.inspected(server::connector(run, &named).await?);
@@ -127,10 +129,10 @@ async fn hub(options: &Chat, run: &Run, model: &HttpModel) -> Result<Hub, Stop> 
             .hint("somebody has to be asked before servers ask the model")
             .into());
     }
-    Ok(builder.build()?)
+    Ok((builder.build()?, is_guarded))
 }
 
-fn agent(options: &Chat, run: &Run, model: HttpModel, hub: &Hub, kept: Option<Kept>) -> Agent {
+fn agent(options: &Chat, run: &Run, model: HttpModel, hub: &Hub, is_guarded: bool, kept: Option<Kept>) -> Agent {
     let mut bounds = Bounds::default().with_rounds(options.max_rounds);
     if let Some(tokens) = options.max_tokens {
         bounds = bounds.with_tokens(tokens);
@@ -138,13 +140,16 @@ fn agent(options: &Chat, run: &Run, model: HttpModel, hub: &Hub, kept: Option<Ke
     if let Some(limit) = run.global.max_time {
         bounds = bounds.with_time(limit);
     }
-    let approver = Approver::new(run, options.approve.unwrap_or(ApproveChoice::ReadOnly));
     let agent = Agent::builder(model, HubTools::new(hub.clone()))
         .system(options.system.as_deref().unwrap_or(SYSTEM))
-        .bounds(bounds)
-        .approve(approver);
+        .bounds(bounds);
+    let agent = match options.approve {
+        // The guard allows, denies and asks by its policy: nobody is asked twice of one call.
+        None if is_guarded => agent.approve(Everything::default()),
+        choice => agent.approve(Approver::new(run, choice.unwrap_or(ApproveChoice::ReadOnly))),
+    };
     match kept {
-        Some(kept) => agent.journal(kept).build(),
+        Some(kept) => agent.artifacts(kept.artifacts()).journal(kept).build(),
         None => agent.build(),
     }
 }

@@ -19,7 +19,7 @@ AWS_REGION) or ollama (OLLAMA_HOST, without a key). With --base-url and no provi
 openai-chat.
 
 Calls of tools that servers say only read are made at once; before others you are asked. Without a terminal those others
-are not made, unless --approve all says so.
+are not made, unless --approve all says so. Servers of the configuration are behind the guard, which asks in its place.
 
 With --json every event is one JSON document on a line of its own; the last one has the type done.";
 

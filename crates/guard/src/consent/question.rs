@@ -1,6 +1,6 @@
 //! What somebody is asked, and what they can answer.
 
-use bowline_protocol::excerpt;
+use bowline_protocol::{Tool, excerpt, method};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -60,6 +60,30 @@ impl Question {
             about_definition: false,
             about: subject.hash(),
         }
+    }
+
+    /// About a call of a tool, for whoever asks outside of a guard's layer, as an agent does before it calls.
+    ///
+    /// `rule` is the one because of which it is asked, and `arguments` are JSON. An answer is good for calls to come as
+    /// long as all that the server says of the tool is the same.
+    pub fn of_tool(server: &str, tool: &Tool, rule: Option<&str>, arguments: &str) -> Self {
+        let definition = serde_json::to_vec(tool).ok().map(|json| hex(&Sha256::digest(json)));
+        let about = About {
+            server,
+            method: method::TOOLS_CALL,
+            name: Some(&tool.name),
+            caller: None,
+            rule,
+            definition: definition.as_deref(),
+        };
+        Self::about(&about, Some(tool.name.clone())).with_arguments(Some(arguments))
+    }
+
+    /// Sets why somebody is asked; of a long text the beginning.
+    #[must_use]
+    pub fn because(mut self, why: &str) -> Self {
+        self.why = excerpt(why, 300);
+        self
     }
 
     pub(crate) fn with_arguments(mut self, json: Option<&str>) -> Self {

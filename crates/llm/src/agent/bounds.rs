@@ -186,7 +186,8 @@ impl Price {
     /// assert_eq!(Price::per_million(3.0, 15.0).of(&usage), 4.5);
     /// ```
     pub fn of(&self, usage: &Usage) -> f64 {
-        let plain = usage.input_tokens.saturating_sub(usage.cached_input_tokens + usage.cache_write_tokens);
+        let plain =
+            usage.input_tokens.saturating_sub(usage.cached_input_tokens.saturating_add(usage.cache_write_tokens));
         let parts = [
             (plain, self.input),
             (usage.cached_input_tokens, self.cached),

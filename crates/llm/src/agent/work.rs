@@ -4,33 +4,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_protocol::excerpt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use super::Inner;
+use super::ask::Asked;
 use super::bounds::{Bound, Spent};
 use super::conversation::{Conversation, Cut};
 use super::event::{AgentError, AgentEvent, End, Outcome};
 use super::offer::{Known, offer};
 use super::run::Tell;
-use super::{Inner, refused};
 use crate::breaker::Breaker;
-use crate::{
-    Answer, Content, Event, Message, ModelError, ModelErrorKind, Request, Stop, ToolCall, ToolChoice, ToolResult,
-    estimate_tokens,
-};
+use crate::{Answer, Content, Message, Request, Stop, ToolCall, ToolChoice, ToolResult, Usage, estimate_tokens};
 
 /// How long the last answer may take beyond the bound of time.
 const LAST_ANSWER: Duration = Duration::from_secs(60);
-/// How often an answer that was cut is asked for again.
-const CUTS: usize = 1;
-/// How many tools are left out of one run because a provider refuses them.
-const MOST_REFUSED: usize = 16;
 
 /// A run as it goes on.
 pub(super) struct Work<'c> {
     pub(super) agent: Arc<Inner>,
     pub(super) conversation: &'c mut Conversation,
     /// It holds the conversation's messages while the run goes on, so that none is copied.
-    request: Request,
+    pub(super) request: Request,
     pub(super) tell: Tell,
     pub(super) known: Option<Arc<Known>>,
     pub(super) breaker: Breaker,
@@ -47,13 +41,9 @@ pub(super) struct Work<'c> {
     /// How many tokens the tools and the first messages have, estimated, and how many messages these are: each is
     /// counted once.
     tokens: u64,
-    counted: usize,
-}
-
-/// What came of asking the model.
-enum Asked {
-    Answer(Answer),
-    TimeUp,
+    pub(super) counted: usize,
+    /// The messages as they were, while it is tried whether the provider takes lighter ones.
+    pub(super) heavy: Option<Vec<Message>>,
 }
 
 impl Drop for Work<'_> {
@@ -89,6 +79,7 @@ impl<'c> Work<'c> {
             cut: Cut::Cancelled,
             tokens: 0,
             counted: 0,
+            heavy: None,
         }
     }
 
@@ -238,84 +229,21 @@ impl<'c> Work<'c> {
         self.tokens
     }
 
-    /// Asks the model: once more where its answer was cut, and without a tool that its provider refuses.
-    async fn ask(&mut self) -> Result<Asked, AgentError> {
-        let (mut cuts, mut refused) = (0, Vec::new());
-        loop {
-            let error = match self.attempt().await {
-                Ok(asked) => {
-                    // Only now is it known that it was their fault.
-                    self.conversation.refused.append(&mut refused);
-                    return Ok(asked);
-                }
-                Err(error) => error,
-            };
-            if error.kind() == ModelErrorKind::Cut && cuts < CUTS {
-                cuts += 1;
-                if let Some(partial) = error.partial() {
-                    self.spend(partial).await;
-                }
-                self.tell.tell(AgentEvent::Restarted { reason: error.to_string() }).await;
-            } else if error.kind() == ModelErrorKind::Refused && refused.len() < MOST_REFUSED {
-                let Some(name) = self.at_fault(&error).await else { return Err(error.into()) };
-                let (tool, why) = (excerpt(&name, 80), excerpt(&error.to_string(), 300));
-                self.tell.notice(format!("the provider refuses the tool {tool}, so it is left out: {why}")).await;
-                self.request.tools.retain(|spec| spec.name != name);
-                self.counted = 0;
-                refused.push(name);
-            } else {
-                return Err(error.into());
-            }
-        }
-    }
-
-    async fn attempt(&self) -> Result<Asked, ModelError> {
-        let answered = timeout_at(self.deadline, async {
-            let mut events = self.agent.model.stream(&self.request).await?;
-            while let Some(event) = events.next().await {
-                match event? {
-                    Event::Text(text) => self.tell.tell(AgentEvent::Text { text }).await,
-                    Event::Reasoning(text) => self.tell.tell(AgentEvent::Reasoning { text }).await,
-                    Event::Done(answer) => return Ok(answer),
-                    // Calls are told when they are made.
-                    _ => {}
-                }
-            }
-            Err(ModelError::new(ModelErrorKind::Cut, "the model's answer ended before it was whole; ask again"))
-        });
-        match answered.await {
-            Ok(answer) => answer.map(Asked::Answer),
-            Err(_) => Ok(Asked::TimeUp),
-        }
-    }
-
-    /// The tool that a provider refuses, if it is one of those that were sent.
-    async fn at_fault(&self, error: &ModelError) -> Option<String> {
-        let sent = &self.request.tools;
-        let model = &self.agent.model;
-        let found = timeout_at(self.deadline, async {
-            // What a provider's message names is believed once it is tried.
-            let named = error.refused_tool().and_then(|name| sent.iter().find(|spec| spec.name == name));
-            if let Some(named) = named
-                && refused::is_guilty(model, named).await
-            {
-                return Some(named.name.clone());
-            }
-            refused::find(model, sent).await
-        });
-        found.await.ok().flatten()
-    }
-
-    async fn spend(&mut self, answer: &Answer) {
+    /// Counts what was used up.
+    pub(super) fn spend_tokens(&mut self, usage: Usage) {
         let price = self.agent.prices.of(self.agent.model.name());
+        self.spent.add(usage, price);
+        self.conversation.spent.add(usage, price);
+    }
+
+    pub(super) async fn spend(&mut self, answer: &Answer) {
         let mut usage = answer.usage;
         if usage.total() == 0 {
             // Some servers do not count; a bound has to hold all the same.
             usage.input_tokens = self.tokens;
             usage.output_tokens = Message::Assistant(answer.parts.clone()).estimated_tokens();
         }
-        self.spent.add(usage, price);
-        self.conversation.spent.add(usage, price);
+        self.spend_tokens(usage);
         self.tell.tell(AgentEvent::Answered { spent: self.spent }).await;
     }
 
@@ -350,6 +278,7 @@ impl<'c> Work<'c> {
 
     /// Moves the messages back, if they are in the request.
     fn give_back(&mut self) -> bool {
+        self.restore_heavy();
         let has = !self.request.messages.is_empty();
         if has {
             self.conversation.messages = std::mem::take(&mut self.request.messages);

@@ -1,12 +1,13 @@
 //! Anthropic's Messages.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Reader, Writing, named, notes, number, object, text};
+use super::{Declaration, Reader, Told, Writing, named, notes, number, object, text};
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, Media, MediaKind, Opaque, Part, ToolResult};
-use crate::{Format, ModelError, Stop, ToolChoice, Usage};
+use crate::{Format, ModelError, Stop, Target, ToolChoice, Usage};
 
 const FORMAT: Format = Format::Anthropic;
 /// The provider's own search over deferred tools.
@@ -38,7 +39,7 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
     }
     let tools = tools(writing, turns);
     if !tools.is_empty() {
-        body.insert("tools".to_owned(), Value::Array(tools));
+        body.insert("tools".to_owned(), writing.place(tools));
         if let Some(choice) = choice(writing) {
             body.insert("tool_choice".to_owned(), choice);
         }
@@ -55,37 +56,60 @@ fn cache(block: &mut Value) {
     }
 }
 
-fn tools(writing: &Writing<'_>, turns: &[Turn<'_>]) -> Vec<Value> {
-    let defers = writing.target.features.deferred_tools;
-    let mut tools = Vec::new();
+fn tools(writing: &Writing<'_>, turns: &[Turn<'_>]) -> Told {
+    let mut tools = Told::all(writing.toolbox);
     if writing.target.searches(&writing.request.tools) {
-        tools.push(json!({ "type": SEARCH_TYPE, "name": SEARCH }));
-    }
-    for tool in &writing.toolbox.tools {
-        let mut told = object([("name", json!(*tool.wire)), ("input_schema", tool.lowered.schema.clone())]);
-        if !tool.spec.description.is_empty() {
-            told.insert("description".to_owned(), json!(tool.spec.description));
-        }
-        if tool.lowered.is_strict {
-            told.insert("strict".to_owned(), json!(true));
-        }
-        if defers && tool.spec.deferred {
-            told.insert("defer_loading".to_owned(), json!(true));
-        }
-        tools.push(Value::Object(told));
+        tools.ahead.push(json!({ "type": SEARCH_TYPE, "name": SEARCH }));
     }
     // A history with calls is refused without tools.
     for name in super::names_called(writing, turns) {
-        tools.push(json!({
+        tools.behind.push(json!({
             "name": name, "description": "No longer there.", "input_schema": { "type": "object", "properties": {} },
         }));
     }
-    if writing.request.cache
-        && let Some(last) = tools.iter_mut().rev().find(|tool| tool.get("defer_loading").is_none())
-    {
-        cache(last);
+    if writing.request.cache {
+        mark_last(writing, &mut tools);
     }
     tools
+}
+
+/// Has the provider keep what comes up to the last tool that it is told of at once.
+fn mark_last(writing: &Writing<'_>, tools: &mut Told) {
+    if let Some(last) = tools.behind.last_mut() {
+        return cache(last);
+    }
+    let defers = writing.target.features.deferred_tools;
+    let all = &writing.toolbox.tools;
+    match all.iter().rposition(|tool| !(defers && tool.spec.deferred)).and_then(|at| Some((at, all.get(at)?))) {
+        Some((at, tool)) => {
+            let mut last = serde_json::from_str(tool.declaration.get()).unwrap_or_default();
+            cache(&mut last);
+            tools.instead = Some((at, last));
+        }
+        None => tools.ahead.iter_mut().for_each(cache),
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Tool<'t> {
+    name: &'t str,
+    input_schema: &'t Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'t str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    defer_loading: Option<bool>,
+}
+
+pub(super) fn declaration<'t>(tool: &'t Declaration<'_>, target: &Target) -> Tool<'t> {
+    Tool {
+        name: tool.name,
+        input_schema: &tool.schema,
+        description: tool.description(),
+        strict: Declaration::only(tool.is_strict),
+        defer_loading: Declaration::only(target.features.deferred_tools && tool.spec.deferred),
+    }
 }
 
 fn choice(writing: &Writing<'_>) -> Option<Value> {

@@ -1,8 +1,9 @@
 //! Amazon Bedrock's Converse.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Reader, Writing, notes, number, object, text};
+use super::{Declaration, Reader, Told, Writing, notes, number, object, text};
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, Media, MediaKind, Opaque, Part, ToolResult};
@@ -32,7 +33,7 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
     }
     let tools = tools(writing, turns);
     if !tools.is_empty() {
-        let mut config = object([("tools", Value::Array(tools))]);
+        let mut config = object([("tools", writing.place(tools))]);
         match &request.tool_choice {
             ToolChoice::Auto => {}
             // There is no other way to say it: the tools stay, since the history may have calls.
@@ -55,40 +56,51 @@ fn cache_point() -> Value {
     json!({ "cachePoint": { "type": "default" } })
 }
 
-fn tools(writing: &Writing<'_>, turns: &[Turn<'_>]) -> Vec<Value> {
+fn tools(writing: &Writing<'_>, turns: &[Turn<'_>]) -> Told {
     // Where no tool is to be called, none is sent, unless the history has calls.
     let called = super::names_called(writing, turns);
     let has_calls = turns.iter().any(|turn| !crate::history::calls(Some(turn)).is_empty());
     if writing.request.tool_choice == ToolChoice::None && !has_calls {
-        return Vec::new();
+        return Told::default();
     }
-    let mut tools: Vec<Value> = writing
-        .toolbox
-        .tools
-        .iter()
-        .map(|tool| {
-            let mut told = object([
-                ("name", json!(*tool.wire)),
-                ("inputSchema", super::within("json", tool.lowered.schema.clone())),
-            ]);
-            // An empty one is refused.
-            if !tool.spec.description.is_empty() {
-                told.insert("description".to_owned(), json!(tool.spec.description));
-            }
-            if tool.lowered.is_strict {
-                told.insert("strict".to_owned(), json!(true));
-            }
-            super::within("toolSpec", Value::Object(told))
-        })
-        .collect();
+    let mut tools = Told::all(writing.toolbox);
     for name in called {
         let schema = json!({ "json": { "type": "object", "properties": {} } });
-        tools.push(json!({ "toolSpec": { "name": name, "description": "No longer there.", "inputSchema": schema } }));
+        let told = json!({ "name": name, "description": "No longer there.", "inputSchema": schema });
+        tools.behind.push(super::within("toolSpec", told));
     }
     if writing.request.cache && !tools.is_empty() {
-        tools.push(cache_point());
+        tools.behind.push(cache_point());
     }
     tools
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Tool<'t> {
+    tool_spec: Spec<'t>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec<'t> {
+    name: &'t str,
+    input_schema: Schema<'t>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'t str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct Schema<'t> {
+    json: &'t Value,
+}
+
+pub(super) fn declaration<'t>(tool: &'t Declaration<'_>) -> Tool<'t> {
+    let input_schema = Schema { json: &tool.schema };
+    let strict = Declaration::only(tool.is_strict);
+    Tool { tool_spec: Spec { name: tool.name, input_schema, description: tool.description(), strict } }
 }
 
 fn message(writing: &Writing<'_>, turn: &Turn<'_>) -> Value {

@@ -1,12 +1,15 @@
 //! OpenAI's Chat Completions, and Mistral's, which are nearly the same.
 
+use std::borrow::Cow;
+
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Reader, Writing, list, named, notes, number, object, text};
+use super::{Declaration, Reader, Told, Writing, list, named, notes, number, object, text};
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, MediaKind, Part, ToolResult};
-use crate::{Format, ModelError, Stop, ToolChoice, Usage};
+use crate::{Format, ModelError, Stop, Target, ToolChoice, Usage};
 
 /// The key of all text, and of all that is thought: there is one of each.
 const TEXT: Key = Key::MAX - 1;
@@ -44,16 +47,9 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
         }
     }
     if !writing.toolbox.tools.is_empty() {
-        let cuts = cuts(writing);
-        let tools: Vec<Value> = writing
-            .toolbox
-            .tools
-            .iter()
-            .map(|tool| {
-                Value::Object(object([("type", json!("function")), ("function", Value::Object(function(tool, cuts)))]))
-            })
-            .collect();
-        body.insert("tools".to_owned(), Value::Array(tools));
+        tell_cuts(writing);
+        let tools = Told::all(writing.toolbox);
+        body.insert("tools".to_owned(), writing.place(tools));
         let choice = match &request.tool_choice {
             ToolChoice::Auto => None,
             ToolChoice::None => Some(json!("none")),
@@ -72,32 +68,56 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
     body
 }
 
+#[derive(Serialize)]
+pub(super) struct Tool<'t> {
+    r#type: &'static str,
+    function: Function<'t>,
+}
+
 /// A function, as both of OpenAI's formats have it.
-pub(super) fn function(tool: &crate::toolbox::Fitted, cuts: bool) -> Map<String, Value> {
-    let mut told = object([("name", json!(*tool.wire)), ("parameters", tool.lowered.schema.clone())]);
-    if !tool.spec.description.is_empty() {
-        told.insert("description".to_owned(), json!(described(&tool.spec.description, cuts)));
+#[derive(Serialize)]
+pub(super) struct Function<'t> {
+    name: &'t str,
+    parameters: &'t Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<Cow<'t, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
+}
+
+pub(super) fn declaration<'t>(tool: &'t Declaration<'_>, target: &Target) -> Tool<'t> {
+    Tool { r#type: "function", function: function(tool, target, Declaration::only(tool.is_strict)) }
+}
+
+pub(super) fn function<'t>(tool: &'t Declaration<'_>, target: &Target, strict: Option<bool>) -> Function<'t> {
+    Function {
+        name: tool.name,
+        parameters: &tool.schema,
+        description: tool.description().map(|text| described(text, cuts(target))),
+        strict,
     }
-    if tool.lowered.is_strict {
-        told.insert("strict".to_owned(), json!(true));
-    }
-    told
 }
 
 /// How long descriptions may be with OpenAI itself, in characters.
 const DESCRIBED: usize = 1024;
 
-/// Whether descriptions are cut, which is told.
-pub(super) fn cuts(writing: &mut Writing<'_>) -> bool {
-    let cuts = writing.target.format != Format::Mistral && !writing.target.compatible;
-    let is_long = |text: &str| text.len() > DESCRIBED && text.chars().nth(DESCRIBED).is_some();
-    for tool in writing.toolbox.tools.iter().filter(|tool| cuts && is_long(&tool.spec.description)) {
-        writing.losses.push(format!("the end of the description of {}: it may have {DESCRIBED} characters", tool.wire));
-    }
-    cuts
+/// Whether descriptions are cut.
+fn cuts(target: &Target) -> bool {
+    target.format != Format::Mistral && !target.compatible
 }
 
-fn described(text: &str, cuts: bool) -> std::borrow::Cow<'_, str> {
+/// Tells which descriptions are cut.
+pub(super) fn tell_cuts(writing: &mut Writing<'_>) {
+    if !cuts(writing.target) {
+        return;
+    }
+    let is_long = |text: &str| text.len() > DESCRIBED && text.chars().nth(DESCRIBED).is_some();
+    for tool in writing.toolbox.tools.iter().filter(|tool| is_long(&tool.spec.description)) {
+        writing.losses.push(format!("the end of the description of {}: it may have {DESCRIBED} characters", tool.wire));
+    }
+}
+
+fn described(text: &str, cuts: bool) -> Cow<'_, str> {
     match text.char_indices().nth(DESCRIBED).filter(|_| cuts) {
         None => text.into(),
         Some(_) => {
@@ -108,7 +128,7 @@ fn described(text: &str, cuts: bool) -> std::borrow::Cow<'_, str> {
 }
 
 /// The id as the provider takes it: Mistral's are nine letters and digits.
-fn id<'i>(writing: &Writing<'_>, id: &'i str) -> std::borrow::Cow<'i, str> {
+fn id<'i>(writing: &Writing<'_>, id: &'i str) -> Cow<'i, str> {
     if writing.target.format != Format::Mistral {
         return super::fitted_id(id);
     }
@@ -118,8 +138,8 @@ fn id<'i>(writing: &Writing<'_>, id: &'i str) -> std::borrow::Cow<'i, str> {
 
 fn user(
     writing: &Writing<'_>,
-    results: &[std::borrow::Cow<'_, ToolResult>],
-    content: &[std::borrow::Cow<'_, Content>],
+    results: &[Cow<'_, ToolResult>],
+    content: &[Cow<'_, Content>],
     messages: &mut Vec<Value>,
 ) {
     let is_mistral = writing.target.format == Format::Mistral;

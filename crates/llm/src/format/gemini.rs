@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Reader, Writing, list, named, notes, number, object, text};
+use super::{Declaration, Reader, Told, Writing, list, named, notes, number, object, text};
 use crate::draft::{Draft, Key};
 use crate::history::{Turn, calls};
 use crate::lower::SchemaTarget;
 use crate::message::{Content, Media, MediaKind, Opaque, Part, ToolCall, ToolResult};
-use crate::{Format, ModelError, Stop, ToolChoice};
+use crate::{Format, ModelError, Stop, Target, ToolChoice};
 
 const FORMAT: Format = Format::Gemini;
 /// Stands for the signature of a call that another model made: without one the provider refuses the history.
@@ -38,11 +39,8 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
         body.insert("generationConfig".to_owned(), json!(settings));
     }
     if !writing.toolbox.tools.is_empty() {
-        let declarations: Vec<Value> = writing.toolbox.tools.iter().map(|tool| declaration(writing, tool)).collect();
-        body.insert(
-            "tools".to_owned(),
-            Value::Array(vec![super::within("functionDeclarations", Value::Array(declarations))]),
-        );
+        let declarations = writing.place(Told::all(writing.toolbox));
+        body.insert("tools".to_owned(), json!([{ "functionDeclarations": declarations }]));
         let config = match &request.tool_choice {
             ToolChoice::Auto => None,
             ToolChoice::None => Some(json!({ "mode": "NONE" })),
@@ -59,20 +57,32 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
     body
 }
 
-fn declaration(writing: &Writing<'_>, tool: &crate::toolbox::Fitted) -> Value {
-    let mut told = object([("name", json!(*tool.wire))]);
-    told.insert("description".to_owned(), json!(tool.spec.description));
-    let schema = &tool.lowered.schema;
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Function<'t> {
+    name: &'t str,
+    description: &'t str,
+    /// In the older way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<&'t Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters_json_schema: Option<&'t Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_json_schema: Option<&'t Value>,
+}
+
+pub(super) fn declaration<'t>(tool: &'t Declaration<'_>, target: &Target) -> Function<'t> {
+    let schema = &tool.schema;
     let has_properties = schema.get("properties").and_then(Value::as_object).is_some_and(|all| !all.is_empty());
-    let is_open_api = writing.target.schemas == SchemaTarget::GeminiOpenApi;
-    // An object without properties is refused in the older way; no parameters at all say the same.
-    if has_properties || !is_open_api {
-        told.insert(if is_open_api { "parameters" } else { "parametersJsonSchema" }.to_owned(), schema.clone());
+    let is_open_api = target.schemas == SchemaTarget::GeminiOpenApi;
+    Function {
+        name: tool.name,
+        description: &tool.spec.description,
+        // An object without properties is refused in the older way; no parameters at all say the same.
+        parameters: Some(schema).filter(|_| is_open_api && has_properties),
+        parameters_json_schema: Some(schema).filter(|_| !is_open_api),
+        response_json_schema: tool.output.as_ref(),
     }
-    if let Some(output) = &tool.output {
-        told.insert("responseJsonSchema".to_owned(), output.clone());
-    }
-    Value::Object(told)
 }
 
 fn content(writing: &Writing<'_>, turn: &Turn<'_>, before: Option<&Turn<'_>>) -> Value {

@@ -1,12 +1,12 @@
 //! Ollama's own chat.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Reader, Writing, list, named, notes, number, object, text};
+use super::{Declaration, Reader, Told, Writing, list, named, notes, number, object, text};
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, MediaKind, Part};
-use crate::toolbox::Fitted;
 use crate::{ModelError, Stop, ToolChoice};
 
 const TEXT: Key = Key::MAX - 1;
@@ -63,18 +63,28 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
         writing.lose("one call at a time: the format cannot say it");
     }
     if !writing.toolbox.tools.is_empty() {
-        let tool = |tool: &Fitted| {
-            let function = object([
-                ("name", json!(*tool.wire)),
-                ("description", json!(tool.spec.description)),
-                ("parameters", tool.lowered.schema.clone()),
-            ]);
-            Value::Object(object([("type", json!("function")), ("function", Value::Object(function))]))
-        };
-        let tools = writing.toolbox.tools.iter().map(tool).collect();
-        body.insert("tools".to_owned(), Value::Array(tools));
+        let tools = Told::all(writing.toolbox);
+        body.insert("tools".to_owned(), writing.place(tools));
     }
     body
+}
+
+#[derive(Serialize)]
+pub(super) struct Tool<'t> {
+    r#type: &'static str,
+    function: Function<'t>,
+}
+
+#[derive(Serialize)]
+struct Function<'t> {
+    name: &'t str,
+    description: &'t str,
+    parameters: &'t Value,
+}
+
+pub(super) fn declaration<'t>(tool: &'t Declaration<'_>) -> Tool<'t> {
+    let function = Function { name: tool.name, description: &tool.spec.description, parameters: &tool.schema };
+    Tool { r#type: "function", function }
 }
 
 /// The text of content, and its images where the model takes them.

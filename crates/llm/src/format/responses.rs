@@ -1,12 +1,14 @@
 //! OpenAI's Responses.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Reader, Writing, list, named, notes, number, object, text};
+use super::chat::Function;
+use super::{Declaration, Reader, Told, Writing, list, named, notes, number, object, text};
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, MediaKind, Opaque, Part, ToolResult};
-use crate::{Format, ModelError, ModelErrorKind, Stop, ToolChoice};
+use crate::{Format, ModelError, ModelErrorKind, Stop, Target, ToolChoice};
 
 const FORMAT: Format = Format::OpenAiResponses;
 
@@ -45,10 +47,10 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
     if target.stream {
         body.insert("stream".to_owned(), json!(true));
     }
-    let cuts = super::chat::cuts(writing);
-    let tools = tools(writing, cuts);
+    super::chat::tell_cuts(writing);
+    let tools = tools(writing);
     if !tools.is_empty() {
-        body.insert("tools".to_owned(), Value::Array(tools));
+        body.insert("tools".to_owned(), writing.place(tools));
         let choice = match &request.tool_choice {
             ToolChoice::Auto => None,
             ToolChoice::None => Some(json!("none")),
@@ -63,26 +65,33 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
     body
 }
 
-fn tools(writing: &Writing<'_>, cuts: bool) -> Vec<Value> {
-    let defers = writing.target.features.deferred_tools;
-    let mut tools = Vec::new();
-    for tool in &writing.toolbox.tools {
-        let mut told = super::chat::function(tool, cuts);
-        told.insert("type".to_owned(), json!("function"));
-        // Left out, it would mean strict.
-        told.insert("strict".to_owned(), json!(tool.lowered.is_strict));
-        if let Some(output) = &tool.output {
-            told.insert("output_schema".to_owned(), output.clone());
-        }
-        if defers && tool.spec.deferred {
-            told.insert("defer_loading".to_owned(), json!(true));
-        }
-        tools.push(Value::Object(told));
-    }
-    if defers && writing.toolbox.tools.iter().any(|tool| tool.spec.deferred) {
-        tools.push(json!({ "type": "tool_search" }));
+fn tools(writing: &Writing<'_>) -> Told {
+    let mut tools = Told::all(writing.toolbox);
+    if writing.target.searches(&writing.request.tools) {
+        tools.behind.push(json!({ "type": "tool_search" }));
     }
     tools
+}
+
+#[derive(Serialize)]
+pub(super) struct Tool<'t> {
+    r#type: &'static str,
+    #[serde(flatten)]
+    function: Function<'t>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_schema: Option<&'t Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    defer_loading: Option<bool>,
+}
+
+pub(super) fn declaration<'t>(tool: &'t Declaration<'_>, target: &Target) -> Tool<'t> {
+    Tool {
+        r#type: "function",
+        // Left out, `strict` would mean yes.
+        function: super::chat::function(tool, target, Some(tool.is_strict)),
+        output_schema: tool.output.as_ref(),
+        defer_loading: Declaration::only(target.features.deferred_tools && tool.spec.deferred),
+    }
 }
 
 fn item(writing: &Writing<'_>, part: &Part) -> Option<Value> {

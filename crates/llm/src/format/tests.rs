@@ -1,3 +1,5 @@
+mod answers;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -46,7 +48,7 @@ fn request() -> Request {
 }
 
 fn encoded(format: Format) -> Value {
-    target(format).encode(&request()).unwrap().body
+    target(format).encode(&request()).unwrap().body()
 }
 
 fn parameters() -> Value {
@@ -173,7 +175,7 @@ fn gemini_as_it_is_sent() {
             ],
         })
     );
-    let older = Target::new(Format::Gemini, "gemini-2.5-flash").encode(&request()).unwrap().body;
+    let older = Target::new(Format::Gemini, "gemini-2.5-flash").encode(&request()).unwrap().body();
     assert_eq!(
         older["contents"][2]["parts"],
         json!([
@@ -224,7 +226,7 @@ fn ollama_as_it_is_sent() {
     let encoded = target(Format::Ollama).encode(&request()).unwrap();
     assert_eq!(encoded.losses.len(), 2, "the choice, and one call at a time");
     assert_eq!(
-        encoded.body,
+        encoded.body(),
         json!({
             "model": "model", "stream": false, "options": {"num_predict": 100, "temperature": 0.5},
             "tools": [{"type": "function", "function": {
@@ -280,12 +282,12 @@ fn case_llm_016_what_a_format_cannot_hold_is_named_in_its_place() {
         Message::Assistant(vec![Part::Call(call)]),
         Message::Results(vec![result]),
     ]);
-    let a = target(Format::Anthropic).encode(&request).unwrap().body["messages"][2]["content"][0].clone();
+    let a = target(Format::Anthropic).encode(&request).unwrap().body()["messages"][2]["content"][0].clone();
     let kinds: Vec<&str> =
         a["content"].as_array().unwrap().iter().map(|block| block["type"].as_str().unwrap()).collect();
     assert_eq!((kinds, &a["is_error"]), (vec!["text", "text", "image", "text"], &json!(true)));
     let text_only = target(Format::OpenAiChat).with_features(crate::Features::TEXT);
-    let b = text_only.encode(&request).unwrap().body["messages"][2]["content"].clone();
+    let b = text_only.encode(&request).unwrap().body()["messages"][2]["content"].clone();
     let note = "[image/png, 9 B, which you cannot be shown]";
     assert_eq!(b, format!("Error: one\n\ntwo\n\n{note}\n\n[a.csv](file:///a.csv) text/csv"));
 }
@@ -422,17 +424,17 @@ fn schemas_of_results_and_long_descriptions() {
     let mut tool = ToolSpec::new("t", json!({"type": "object"})).with_description("x".repeat(2000));
     tool.output_schema = Some(json!({"type": "object", "properties": {"n": {"const": 1}}}).into());
     let request = Request::new(vec![Message::user("x")]).with_tools(vec![Arc::new(tool)]);
-    let told = target(Format::Gemini).encode(&request).unwrap().body["tools"][0]["functionDeclarations"][0].clone();
+    let told = target(Format::Gemini).encode(&request).unwrap().body()["tools"][0]["functionDeclarations"][0].clone();
     assert_eq!(told["responseJsonSchema"]["properties"]["n"]["enum"], json!([1]));
     let responses = target(Format::OpenAiResponses).encode(&request).unwrap();
-    assert_eq!(responses.body["tools"][0]["output_schema"]["properties"]["n"]["const"], 1);
+    assert_eq!(responses.body()["tools"][0]["output_schema"]["properties"]["n"]["const"], 1);
     assert_eq!(
-        (responses.losses.len(), responses.body["tools"][0]["description"].as_str().unwrap().chars().count()),
+        (responses.losses.len(), responses.body()["tools"][0]["description"].as_str().unwrap().chars().count()),
         (1, 1024)
     );
     let local = target(Format::OpenAiChat).with_compatible(true).encode(&request).unwrap();
     assert_eq!(
-        (local.losses.len(), local.body["tools"][0]["function"]["description"].as_str().unwrap().len()),
+        (local.losses.len(), local.body()["tools"][0]["function"]["description"].as_str().unwrap().len()),
         (0, 2000)
     );
 }
@@ -478,14 +480,14 @@ fn what_only_a_provider_understands_goes_back_to_it_and_to_no_other() {
             // As it is stored, and read again.
             let stored = serde_json::to_string(&history(answer).messages).unwrap();
             let request = Request::new(serde_json::from_str(&stored).unwrap());
-            let body = target(format).encode(&request).unwrap().body.to_string();
+            let body = target(format).encode(&request).unwrap().body().to_string();
             for part in &opaque {
                 let is_id = *part == "g1";
                 assert!(is_id || body.contains(part) == (format == own), "{part} of {own:?} to {format:?}: {body}");
             }
         }
     }
-    let back = target(Format::Gemini).encode(&history(&gemini)).unwrap().body;
+    let back = target(Format::Gemini).encode(&history(&gemini)).unwrap().body();
     assert_eq!(
         back["contents"][1]["parts"][0],
         json!({
@@ -493,7 +495,7 @@ fn what_only_a_provider_understands_goes_back_to_it_and_to_no_other() {
         })
     );
     assert_eq!(back["contents"][2]["parts"][0]["functionResponse"]["id"], "g1");
-    let back = target(Format::Anthropic).encode(&history(&anthropic)).unwrap().body;
+    let back = target(Format::Anthropic).encode(&history(&anthropic)).unwrap().body();
     assert_eq!(back["messages"][1]["content"][0], json!({"type": "thinking", "thinking": "Deep", "signature": "c2ln"}));
 }
 
@@ -552,7 +554,7 @@ fn names_ids_and_broken_arguments_go_there_and_back() {
         assert_ne!(all[0].id, all[1].id);
         let back =
             Request { tools: request.tools.clone(), ..Request::new(vec![Message::user("x"), answer.into_message()]) };
-        let body = target(Format::OpenAiChat).encode(&back).unwrap().body;
+        let body = target(Format::OpenAiChat).encode(&back).unwrap().body();
         let sent = &body["messages"][1]["tool_calls"][0]["function"];
         assert_eq!((&sent["name"], &sent["arguments"]), (&json!(wire), &json!("{\"INVALID_JSON\":\"{\\\"broken\"}")));
     }
@@ -566,11 +568,11 @@ fn deferred_tools_and_caches_are_told_where_there_are_such() {
     let mut request =
         Request::new(vec![Message::user("x")]).with_tools(vec![tool("always", false), tool("later", true)]);
     request.cache = true;
-    let tools = target(Format::Anthropic).encode(&request).unwrap().body["tools"].clone();
+    let tools = target(Format::Anthropic).encode(&request).unwrap().body()["tools"].clone();
     assert_eq!(tools[0]["type"], "tool_search_tool_bm25_20251119");
     assert_eq!((&tools[1]["cache_control"]["type"], &tools[1]["defer_loading"]), (&json!("ephemeral"), &Value::Null));
     assert_eq!((&tools[2]["defer_loading"], &tools[2]["cache_control"]), (&json!(true), &Value::Null));
-    let chat = target(Format::OpenAiChat).encode(&request).unwrap().body["tools"].clone();
+    let chat = target(Format::OpenAiChat).encode(&request).unwrap().body()["tools"].clone();
     assert!(!chat.to_string().contains("defer_loading"));
 }
 

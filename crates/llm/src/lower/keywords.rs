@@ -7,57 +7,87 @@ use serde_json::{Map, Value, json};
 use super::report::LossKind;
 use super::rules::Strict;
 use super::walk::{Draft, Walk};
-use super::{repair, room};
+use super::{has, member, repair, room};
 
 /// How much of a value is quoted in words, in bytes.
 const QUOTED: usize = 120;
 
-/// What says nothing of which arguments are right.
-const NOTES: [&str; 15] = [
-    "$schema",
-    "$id",
-    "$comment",
-    "$vocabulary",
-    "$anchor",
-    "$dynamicAnchor",
-    "$recursiveAnchor",
-    "examples",
-    "example",
-    "deprecated",
-    "readOnly",
-    "writeOnly",
-    "contentEncoding",
-    "contentMediaType",
-    "contentSchema",
-];
-
-/// What has its own place elsewhere in this module's siblings.
-const ELSEWHERE: [&str; 20] = [
-    "type",
-    "nullable",
-    "description",
-    "properties",
-    "required",
-    "additionalProperties",
-    "items",
-    "prefixItems",
-    "additionalItems",
-    "anyOf",
-    "oneOf",
-    "allOf",
-    "enum",
-    "const",
-    "$ref",
-    "$defs",
-    "definitions",
-    "format",
-    "title",
-    "default",
-];
-
 /// Whether a keyword says nothing of which arguments are right.
 pub(super) fn is_note(keyword: &str) -> bool {
-    keyword == "title" || NOTES.contains(&keyword)
+    matches!(
+        keyword,
+        "title"
+            | "$schema"
+            | "$id"
+            | "$comment"
+            | "$vocabulary"
+            | "$anchor"
+            | "$dynamicAnchor"
+            | "$recursiveAnchor"
+            | "examples"
+            | "example"
+            | "deprecated"
+            | "readOnly"
+            | "writeOnly"
+            | "contentEncoding"
+            | "contentMediaType"
+            | "contentSchema"
+    )
+}
+
+/// Which keywords a schema has, so that what it has not is not looked for.
+#[derive(Default)]
+struct Groups {
+    texts: bool,
+    object: bool,
+    array: bool,
+    values: bool,
+    unions: bool,
+    others: bool,
+}
+
+/// What a keyword has its place with.
+enum Group {
+    Texts,
+    /// It has its place elsewhere in this module's siblings.
+    Elsewhere,
+    Object,
+    Array,
+    Values,
+    Unions,
+    Others,
+}
+
+impl Group {
+    fn of(keyword: &str) -> Self {
+        match keyword {
+            "title" | "description" => Self::Texts,
+            "type" | "nullable" | "$ref" | "$defs" | "definitions" => Self::Elsewhere,
+            "properties" | "required" | "additionalProperties" => Self::Object,
+            "items" | "prefixItems" | "additionalItems" => Self::Array,
+            "enum" | "const" | "default" | "format" => Self::Values,
+            "anyOf" | "oneOf" | "allOf" => Self::Unions,
+            _ => Self::Others,
+        }
+    }
+}
+
+impl Groups {
+    fn of(schema: &Map<String, Value>) -> Self {
+        let mut groups = Self::default();
+        for keyword in schema.keys() {
+            match Group::of(keyword) {
+                Group::Texts => groups.texts = true,
+                Group::Elsewhere => {}
+                Group::Object => groups.object = true,
+                Group::Array => groups.array = true,
+                Group::Values => groups.values = true,
+                Group::Unions => groups.unions = true,
+                Group::Others => groups.others = true,
+            }
+        }
+        groups
+    }
 }
 
 impl Walk<'_> {
@@ -65,21 +95,33 @@ impl Walk<'_> {
         if !self.spend(4 * schema.len()) {
             return;
         }
-        self.texts(schema, draft);
-        self.kinds(schema, draft, depth);
-        self.object(schema, draft, depth);
-        self.array(schema, draft, depth);
-        self.values(schema, draft);
-        for (keyword, value) in schema {
-            if ELSEWHERE.contains(&keyword.as_str()) {
-                continue;
-            }
-            self.keyword(keyword, value, schema, draft, depth);
+        let groups = Groups::of(schema);
+        if groups.texts {
+            self.texts(schema, draft);
         }
-        self.unions(schema, draft, depth);
+        self.kinds(schema, draft, depth);
+        let is_strict = self.rules.strict != Strict::No;
+        if groups.object || is_strict {
+            self.object(schema, draft, depth);
+        }
+        if groups.array || is_strict || self.rules.wants_items {
+            self.array(schema, draft, depth);
+        }
+        if groups.values {
+            self.values(schema, draft);
+        }
+        if groups.others {
+            let others = schema.iter().filter(|(keyword, _)| matches!(Group::of(keyword), Group::Others));
+            for (keyword, value) in others {
+                self.keyword(keyword, value, schema, draft, depth);
+            }
+        }
+        if groups.unions {
+            self.unions(schema, draft, depth);
+        }
         if self.rules.strict == Strict::ClosedAndFull && depth > 0 {
             let says = ["type", "anyOf", "$ref", "enum", "const"];
-            if !says.iter().any(|keyword| draft.members.contains_key(*keyword)) {
+            if !says.iter().any(|keyword| has(&draft.members, keyword)) {
                 self.refuse();
             }
         }
@@ -87,7 +129,7 @@ impl Walk<'_> {
 
     fn texts(&mut self, schema: &Map<String, Value>, draft: &mut Draft) {
         for keyword in ["title", "description"] {
-            let Some(value) = schema.get(keyword) else { continue };
+            let Some(value) = member(schema, keyword) else { continue };
             let Some(text) = value.as_str() else {
                 self.lost(keyword, LossKind::Repaired);
                 continue;
@@ -105,27 +147,27 @@ impl Walk<'_> {
 
     /// `type`, and what is known of it otherwise.
     fn kinds(&mut self, schema: &Map<String, Value>, draft: &mut Draft, depth: usize) {
-        let length = |keyword| schema.get(keyword).and_then(Value::as_array).map_or(0, Vec::len);
+        let length = |keyword| member(schema, keyword).and_then(Value::as_array).map_or(0, Vec::len);
         if !self.spend(length("type") + length("enum")) {
             return;
         }
-        let (mut kinds, mended) = repair::types(schema.get("type"));
+        let (mut kinds, mended) = repair::types(member(schema, "type"));
         if mended {
             self.lost("type", LossKind::Repaired);
         }
         if kinds.is_empty() && (self.rules.stay.is_some() || mended) {
             let texts = |all: &[Value]| !all.is_empty() && all.iter().all(Value::is_string);
-            if schema.contains_key("properties") {
+            if has(schema, "properties") {
                 kinds.push("object");
-            } else if schema.contains_key("items") || schema.contains_key("prefixItems") {
+            } else if has(schema, "items") || has(schema, "prefixItems") {
                 kinds.push("array");
-            } else if schema.get("enum").and_then(Value::as_array).is_some_and(|all| texts(all))
-                || schema.get("const").is_some_and(Value::is_string)
+            } else if member(schema, "enum").and_then(Value::as_array).is_some_and(|all| texts(all))
+                || member(schema, "const").is_some_and(Value::is_string)
             {
                 kinds.push("string");
             }
         }
-        let is_nullable = schema.get("nullable") == Some(&Value::Bool(true));
+        let is_nullable = member(schema, "nullable") == Some(&Value::Bool(true));
         if depth == 0 {
             // Arguments are always an object.
             if is_nullable {
@@ -186,7 +228,7 @@ impl Walk<'_> {
 
     /// `enum`, `const`, `default` and `format`.
     fn values(&mut self, schema: &Map<String, Value>, draft: &mut Draft) {
-        let mut values = match schema.get("enum") {
+        let mut values = match member(schema, "enum") {
             Some(Value::Array(all)) if !all.is_empty() => Some(all.as_slice()),
             Some(_) => {
                 self.lost("enum", LossKind::Repaired);
@@ -194,7 +236,7 @@ impl Walk<'_> {
             }
             None => None,
         };
-        if let Some(constant) = schema.get("const") {
+        if let Some(constant) = member(schema, "const") {
             if !self.rules.keeps("const") {
                 self.lost("const", LossKind::Rewritten);
                 values = Some(slice::from_ref(constant));
@@ -219,14 +261,14 @@ impl Walk<'_> {
                 draft.put("enum", values);
             }
         }
-        if let Some(value) = schema.get("default") {
+        if let Some(value) = member(schema, "default") {
             if !self.rules.keeps("default") {
                 self.describe("default", value, draft);
             } else if let Some(value) = self.written(slice::from_ref(value)).and_then(|mut one| one.pop()) {
                 draft.put("default", value);
             }
         }
-        match schema.get("format") {
+        match member(schema, "format") {
             Some(Value::String(name)) => {
                 let is_kept = self.rules.keeps("format")
                     && self.rules.formats.is_none_or(|formats| formats.contains(&name.as_str()));
@@ -248,7 +290,7 @@ impl Walk<'_> {
                 if let Value::Bool(is_exclusive) = value {
                     // As draft 4 has it: it speaks of the bound beside it.
                     let bound = if keyword == "exclusiveMinimum" { "minimum" } else { "maximum" };
-                    if *is_exclusive && let Some(number) = schema.get(bound).filter(|number| number.is_number()) {
+                    if *is_exclusive && let Some(number) = member(schema, bound).filter(|number| number.is_number()) {
                         return self.keyword(keyword, &number.clone(), schema, draft, depth);
                     }
                     return;
@@ -269,7 +311,6 @@ impl Walk<'_> {
             | "unevaluatedItems" => value.is_object() || value.is_boolean(),
             "patternProperties" | "dependentSchemas" | "dependencies" | "dependentRequired" => value.is_object(),
             "$dynamicRef" | "$recursiveRef" => value.is_string(),
-            _ if NOTES.contains(&keyword) => return self.lost(keyword, LossKind::Dropped),
             _ => return self.lost(keyword, LossKind::Dropped),
         };
         if !is_valid {

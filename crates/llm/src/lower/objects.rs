@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::report::LossKind;
 use super::rules::Strict;
 use super::walk::{Draft, Walk};
-use super::{repair, room};
+use super::{has, member, repair, room};
 use crate::hash::hashed;
 
 /// How many kinds of items of a tuple are told.
@@ -17,12 +17,13 @@ const TOLD: usize = 8;
 impl Walk<'_> {
     /// `properties`, `required` and `additionalProperties`.
     pub(super) fn object(&mut self, schema: &Map<String, Value>, draft: &mut Draft, depth: usize) {
-        let is_object = draft.members.get("type").is_some_and(|kind| names(kind, "object") || names(kind, "OBJECT"));
-        let given = schema.get("properties");
+        let is_object =
+            member(&draft.members, "type").is_some_and(|kind| names(kind, "object") || names(kind, "OBJECT"));
+        let given = member(schema, "properties");
         if given.is_some_and(|given| !given.is_object()) {
             self.lost("properties", LossKind::Repaired);
         }
-        let demands = schema.get("required").and_then(Value::as_array).map_or(0, Vec::len);
+        let demands = member(schema, "required").and_then(Value::as_array).map_or(0, Vec::len);
         if !self.spend(demands + given.and_then(Value::as_object).map_or(0, Map::len)) {
             return;
         }
@@ -32,7 +33,7 @@ impl Walk<'_> {
             self.lost("required", LossKind::Repaired);
         }
         let is_full = self.rules.strict == Strict::ClosedAndFull;
-        let mut lowered = Map::new();
+        let mut lowered = Map::with_capacity(given.and_then(Value::as_object).map_or(0, Map::len));
         let mut demanded = Vec::new();
         for (key, property) in given.and_then(Value::as_object).into_iter().flatten() {
             if *property == Value::Bool(false) {
@@ -88,7 +89,7 @@ impl Walk<'_> {
         is_object: bool,
         empty: bool,
     ) {
-        let given = schema.get("additionalProperties");
+        let given = member(schema, "additionalProperties");
         if self.rules.strict != Strict::No {
             let is_open = given.is_some_and(|given| *given != Value::Bool(false));
             if is_object {
@@ -134,15 +135,16 @@ impl Walk<'_> {
 
     /// `items` and `prefixItems`.
     pub(super) fn array(&mut self, schema: &Map<String, Value>, draft: &mut Draft, depth: usize) {
-        let items = schema.get("items");
+        let items = member(schema, "items");
         // Before 2020-12 a list stood in `items`, and the rest in `additionalItems`.
         let old = items.and_then(Value::as_array);
-        let prefix = old.or_else(|| schema.get("prefixItems").and_then(Value::as_array)).filter(|all| !all.is_empty());
-        let rest = if items.is_some_and(Value::is_array) { schema.get("additionalItems") } else { items };
+        let prefix =
+            old.or_else(|| member(schema, "prefixItems").and_then(Value::as_array)).filter(|all| !all.is_empty());
+        let rest = if items.is_some_and(Value::is_array) { member(schema, "additionalItems") } else { items };
         if let Some(prefix) = prefix {
             return self.tuple(prefix, rest, draft, depth);
         }
-        let is_array = draft.members.get("type").is_some_and(|kind| names(kind, "array") || names(kind, "ARRAY"));
+        let is_array = member(&draft.members, "type").is_some_and(|kind| names(kind, "array") || names(kind, "ARRAY"));
         match rest.filter(|rest| rest.is_object() || rest.is_boolean()) {
             Some(Value::Bool(is_any)) if self.rules.stay.is_none() && !self.rules.wants_items => {
                 draft.put("items", *is_any);
@@ -216,19 +218,19 @@ fn is_null(schema: &Value) -> bool {
 /// Whether null fits a lowered schema.
 pub(super) fn takes_null(schema: &Value) -> bool {
     let Some(members) = schema.as_object() else { return true };
-    if members.get("nullable") == Some(&Value::Bool(true)) {
+    if member(members, "nullable") == Some(&Value::Bool(true)) {
         return true;
     }
-    if members.contains_key("type") {
+    if has(members, "type") {
         return is_null(schema);
     }
-    if let Some(Value::Array(values)) = members.get("enum") {
+    if let Some(Value::Array(values)) = member(members, "enum") {
         return values.contains(&Value::Null);
     }
-    if let Some(Value::Array(branches)) = members.get("anyOf") {
+    if let Some(Value::Array(branches)) = member(members, "anyOf") {
         return branches.iter().any(is_null);
     }
-    !["$ref", "const", "oneOf", "allOf", "not"].iter().any(|keyword| members.contains_key(*keyword))
+    !["$ref", "const", "oneOf", "allOf", "not"].iter().any(|keyword| has(members, keyword))
 }
 
 /// Lets null fit a schema.

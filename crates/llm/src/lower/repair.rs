@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use super::member;
+
 const TYPES: [&str; 7] = ["null", "boolean", "object", "array", "number", "string", "integer"];
 
 /// The types that a schema names, in the order in which it does; empty where it names none. `true` where something had
@@ -46,10 +48,10 @@ pub(super) fn types(given: Option<&Value>) -> (Vec<&'static str>, bool) {
 
 /// The names that a schema requires, of those that it can. `true` where something had to be mended.
 pub(super) fn required(members: &Map<String, Value>) -> (Vec<&str>, bool) {
-    let properties = members.get("properties").and_then(Value::as_object);
+    let properties = member(members, "properties").and_then(Value::as_object);
     let (mut names, mut mended) = (Vec::new(), false);
     let mut known = HashSet::new();
-    match members.get("required") {
+    match member(members, "required") {
         None => {}
         Some(Value::Array(all)) => {
             for name in all {
@@ -73,7 +75,9 @@ pub(super) fn required(members: &Map<String, Value>) -> (Vec<&str>, bool) {
         Some(_) => mended = true,
     }
     for (name, property) in properties.into_iter().flatten() {
-        if property.get("required") == Some(&Value::Bool(true)) && known.insert(name) {
+        if property.as_object().and_then(|property| member(property, "required")) == Some(&Value::Bool(true))
+            && known.insert(name)
+        {
             names.push(name);
             mended = true;
         }

@@ -28,7 +28,7 @@ pub enum SchemaTarget {
 #[derive(Debug)]
 pub(super) struct Rules {
     /// The keywords that stay; all that are known where there is no list.
-    pub(super) stay: Option<&'static [&'static str]>,
+    pub(super) stay: Option<fn(&str) -> bool>,
     /// Whether references stay, with what they refer to.
     pub(super) refs: bool,
     /// Whether every array has to say what its items are.
@@ -90,22 +90,25 @@ const ALL: Rules = Rules {
 };
 
 const ANTHROPIC_STRICT: Rules = Rules {
-    stay: Some(&[
-        "type",
-        "title",
-        "description",
-        "properties",
-        "required",
-        "additionalProperties",
-        "items",
-        "enum",
-        "const",
-        "anyOf",
-        "default",
-        "format",
-        "pattern",
-        "minItems",
-    ]),
+    stay: Some(|keyword| {
+        matches!(
+            keyword,
+            "type"
+                | "title"
+                | "description"
+                | "properties"
+                | "required"
+                | "additionalProperties"
+                | "items"
+                | "enum"
+                | "const"
+                | "anyOf"
+                | "default"
+                | "format"
+                | "pattern"
+                | "minItems"
+        )
+    }),
     // `allOf` is put together: its branches, each closed, would shut each other out.
     // Only so is a recursion found, which it does not take.
     refs: false,
@@ -117,50 +120,56 @@ const ANTHROPIC_STRICT: Rules = Rules {
 const OPEN_AI: Rules = Rules { wants_items: true, keys: Keys::Any, ..ALL };
 
 const OPEN_AI_STRICT: Rules = Rules {
-    stay: Some(&[
-        "type",
-        "title",
-        "description",
-        "properties",
-        "required",
-        "additionalProperties",
-        "items",
-        "enum",
-        "const",
-        "anyOf",
-        "format",
-        "pattern",
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "multipleOf",
-        "minItems",
-        "maxItems",
-    ]),
+    stay: Some(|keyword| {
+        matches!(
+            keyword,
+            "type"
+                | "title"
+                | "description"
+                | "properties"
+                | "required"
+                | "additionalProperties"
+                | "items"
+                | "enum"
+                | "const"
+                | "anyOf"
+                | "format"
+                | "pattern"
+                | "minimum"
+                | "maximum"
+                | "exclusiveMinimum"
+                | "exclusiveMaximum"
+                | "multipleOf"
+                | "minItems"
+                | "maxItems"
+        )
+    }),
     strict: Strict::ClosedAndFull,
     formats: Some(&["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"]),
     ..OPEN_AI
 };
 
 const GEMINI: Rules = Rules {
-    stay: Some(&[
-        "type",
-        "title",
-        "description",
-        "properties",
-        "required",
-        "additionalProperties",
-        "items",
-        "prefixItems",
-        "enum",
-        "anyOf",
-        "format",
-        "minimum",
-        "maximum",
-        "minItems",
-        "maxItems",
-    ]),
+    stay: Some(|keyword| {
+        matches!(
+            keyword,
+            "type"
+                | "title"
+                | "description"
+                | "properties"
+                | "required"
+                | "additionalProperties"
+                | "items"
+                | "prefixItems"
+                | "enum"
+                | "anyOf"
+                | "format"
+                | "minimum"
+                | "maximum"
+                | "minItems"
+                | "maxItems"
+        )
+    }),
     refs: false,
     wants_items: true,
     type_lists: false,
@@ -170,27 +179,30 @@ const GEMINI: Rules = Rules {
 };
 
 const GEMINI_OPEN_API: Rules = Rules {
-    stay: Some(&[
-        "type",
-        "title",
-        "description",
-        "properties",
-        "required",
-        "items",
-        "enum",
-        "anyOf",
-        "format",
-        "minimum",
-        "maximum",
-        "minItems",
-        "maxItems",
-        "minProperties",
-        "maxProperties",
-        "minLength",
-        "maxLength",
-        "pattern",
-        "default",
-    ]),
+    stay: Some(|keyword| {
+        matches!(
+            keyword,
+            "type"
+                | "title"
+                | "description"
+                | "properties"
+                | "required"
+                | "items"
+                | "enum"
+                | "anyOf"
+                | "format"
+                | "minimum"
+                | "maximum"
+                | "minItems"
+                | "maxItems"
+                | "minProperties"
+                | "maxProperties"
+                | "minLength"
+                | "maxLength"
+                | "pattern"
+                | "default"
+        )
+    }),
     open_api: true,
     formats: Some(&["date-time", "enum", "int32", "int64", "float", "double"]),
     ..GEMINI
@@ -199,7 +211,9 @@ const GEMINI_OPEN_API: Rules = Rules {
 const NOVA: Rules = Rules { refs: false, wants_items: true, bare_root: true, ..ALL };
 
 const OLLAMA: Rules = Rules {
-    stay: Some(&["type", "description", "properties", "required", "items", "enum", "anyOf"]),
+    stay: Some(|keyword| {
+        matches!(keyword, "type" | "description" | "properties" | "required" | "items" | "enum" | "anyOf")
+    }),
     refs: false,
     keys: Keys::Any,
     ..ALL
@@ -222,6 +236,6 @@ impl SchemaTarget {
 
 impl Rules {
     pub(super) fn keeps(&self, keyword: &str) -> bool {
-        self.stay.is_none_or(|stay| stay.contains(&keyword))
+        self.stay.is_none_or(|stays| stays(keyword))
     }
 }

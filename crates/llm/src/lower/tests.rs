@@ -229,7 +229,7 @@ fn strict_schemas_are_closed_and_full_and_their_nulls_are_taken_back() {
         })
     );
     let written = json!({"a": "1", "b": null, "c": null, "d": null, "e": {"f": null}});
-    let restored = lowered.restore(written.into(), &original.into());
+    let restored = lowered.undo.restore(written.into(), &original.into());
     assert_eq!(restored.to_value(), json!({"a": "1", "d": null, "e": {}}));
 }
 
@@ -254,7 +254,7 @@ fn arguments_that_need_not_be_an_object_are_wrapped_and_unwrapped() {
     let lowered = lowered(original.clone(), SchemaTarget::OpenAi);
     assert_eq!(lowered.schema["required"], json!(["input"]));
     assert_eq!(lowered.schema["properties"]["input"]["anyOf"][0], json!({"type": "string"}));
-    let restored = lowered.restore(json!({"input": ["a"]}).into(), &original.into());
+    let restored = lowered.undo.restore(json!({"input": ["a"]}).into(), &original.into());
     assert_eq!(restored.to_value(), json!(["a"]));
 }
 
@@ -270,7 +270,7 @@ fn keys_that_a_provider_does_not_take_come_back() {
             lowered.schema["properties"][&outer]["properties"].as_object().unwrap().keys().next().unwrap().clone();
         assert!(outer.starts_with("_filter_") && inner.starts_with("a_b_"), "{outer} {inner}");
         let written = json!({outer: {inner: "x"}, "ok": "y"});
-        let restored = lowered.restore(written.into(), &original.clone().into());
+        let restored = lowered.undo.restore(written.into(), &original.clone().into());
         assert_eq!(restored.to_value(), json!({"$filter": {"a b": "x"}, "ok": "y"}));
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Undo {
 pub(super) const INPUT: &str = "input";
 
 impl Undo {
-    pub(super) fn restore(&self, arguments: RawJson, original: &RawJson) -> RawJson {
+    pub(crate) fn restore(&self, arguments: RawJson, original: &RawJson) -> RawJson {
         if !self.wrapped && !self.nulls && self.keys.is_empty() {
             return arguments;
         }

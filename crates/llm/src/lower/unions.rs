@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::report::LossKind;
 use super::rules::Strict;
 use super::walk::{Draft, Walk};
-use super::{keywords, members, objects, room};
+use super::{keywords, member, members, objects, room};
 
 /// How many branches of a union are looked at.
 const BRANCHES: usize = 200;
@@ -163,7 +163,7 @@ impl Walk<'_> {
     /// The unions of a subschema.
     pub(super) fn unions(&mut self, schema: &Map<String, Value>, draft: &mut Draft, depth: usize) {
         for keyword in ["anyOf", "oneOf", "allOf"] {
-            let Some(value) = schema.get(keyword) else { continue };
+            let Some(value) = member(schema, keyword) else { continue };
             let Some(all) = value.as_array().filter(|all| !all.is_empty()) else {
                 self.lost(keyword, LossKind::Repaired);
                 continue;

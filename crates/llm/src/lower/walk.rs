@@ -9,7 +9,7 @@ use super::refs::Refs;
 use super::report::{LossKind, Report};
 use super::rules::{Rules, SchemaTarget, Strict};
 use super::undo::{INPUT, Undo};
-use super::{LoweredSchema, keywords, members, nothing, objects, room, root, unions};
+use super::{LoweredSchema, has, keywords, member, members, objects, room, root, unions};
 
 /// How deep a lowered schema may be, expanded references included.
 const DEPTH: usize = 48;
@@ -63,6 +63,11 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// One with room for the keywords of this schema, as most stay.
+    fn of(schema: &Map<String, Value>) -> Self {
+        Self { members: Map::with_capacity(schema.len() + 1), words: Vec::new() }
+    }
+
     pub(super) fn put(&mut self, keyword: &str, value: impl Into<Value>) {
         self.members.insert(keyword.to_owned(), value.into());
     }
@@ -71,7 +76,7 @@ impl Draft {
     pub(super) fn finish(mut self) -> Value {
         if !self.words.is_empty() {
             let words = format!("({})", self.words.join("; "));
-            let description = match self.members.get("description").and_then(Value::as_str) {
+            let description = match member(&self.members, "description").and_then(Value::as_str) {
                 Some(text) => format!("{text} {words}"),
                 None => words,
             };
@@ -122,10 +127,13 @@ impl<'v> Walk<'v> {
             root::bare(&mut self, &mut draft);
         }
         let mut schema = draft.finish();
-        if let (Some(members), Value::Object(defaults)) = (schema.as_object_mut(), nothing()) {
-            members.insert("type".to_owned(), json!(if self.rules.open_api { "OBJECT" } else { "object" }));
-            for (keyword, value) in defaults {
-                members.entry(keyword).or_insert(value);
+        if let Some(members) = schema.as_object_mut() {
+            let kind = if self.rules.open_api { "OBJECT" } else { "object" };
+            if !member(members, "type").is_some_and(|known| known == kind) {
+                members.insert("type".to_owned(), kind.into());
+            }
+            if !has(members, "properties") {
+                members.insert("properties".to_owned(), Map::new().into());
             }
         }
         let is_strict = self.rules.strict != Strict::No && !self.is_refused;
@@ -214,7 +222,8 @@ impl<'v> Walk<'v> {
     /// A subschema. `depth` is that of the lowered one.
     pub(super) fn node(&mut self, schema: &Value, depth: usize) -> Value {
         let mut lowered = self.subschema(schema, depth);
-        if schema.get("nullable") == Some(&Value::Bool(true)) && !objects::takes_null(&lowered) {
+        let is_nullable = members(schema).and_then(|all| member(all, "nullable")) == Some(&Value::Bool(true));
+        if is_nullable && !objects::takes_null(&lowered) {
             self.lost("nullable", LossKind::Rewritten);
             match lowered.as_object_mut().filter(|_| self.rules.open_api) {
                 Some(members) => drop(members.insert("nullable".to_owned(), true.into())),
@@ -249,10 +258,10 @@ impl<'v> Walk<'v> {
                 return self.anything("");
             }
         };
-        if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+        if let Some(reference) = member(members, "$ref").and_then(Value::as_str) {
             return self.reference(reference, members, depth);
         }
-        if members.contains_key("allOf") && !self.rules.keeps("allOf") {
+        if has(members, "allOf") && !self.rules.keeps("allOf") {
             self.lost("allOf", LossKind::Rewritten);
             let merged = unions::all_of(self, members);
             let before = self.expanding.len();
@@ -262,7 +271,7 @@ impl<'v> Walk<'v> {
             self.expanding.truncate(before);
             return draft.finish();
         }
-        let mut draft = Draft::default();
+        let mut draft = Draft::of(members);
         self.keywords(members, &mut draft, depth);
         draft.finish()
     }

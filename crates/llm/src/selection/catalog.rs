@@ -7,6 +7,7 @@ use bowline_hub::{SearchIndex, SearchQuery, nearest};
 use bowline_protocol::Tool;
 
 use super::embed::{Embedder, Vectors, embed, fuse, text_of};
+use super::words::with_others;
 use crate::tools::ListedTool;
 use crate::{ToolSpec, estimate_tokens};
 
@@ -132,7 +133,7 @@ impl Catalog {
         server: Option<&str>,
         embedder: Option<&Arc<dyn Embedder>>,
     ) -> (Vec<usize>, Option<String>) {
-        let mut query = SearchQuery::new(question).limit(HITS);
+        let mut query = SearchQuery::new(&with_others(question)).limit(HITS);
         if let Some(server) = server {
             query = query.server(server);
         }

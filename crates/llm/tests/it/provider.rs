@@ -102,6 +102,25 @@ async fn a_history_of_any_provider_goes_to_any_other() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_breaks_off_before_anything_came_is_asked_again() {
+    let raw = |body: &str| MockTurn::Raw { content_type: "text/event-stream".to_owned(), body: body.into() };
+    let busy = r#"data: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
+    let began = concat!(
+        r#"data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":"Four"}}"#,
+        "\n\n"
+    );
+    let provider = MockProvider::start([raw(&format!("{busy}\n\n")), MockTurn::say("well")]).await.unwrap();
+    let model = builder(&provider, Format::Anthropic).build().unwrap();
+    assert_eq!(model.answer(&ask()).await.unwrap().text(), "well");
+    assert_eq!(provider.requests().len(), 2);
+    // What came is not to come twice.
+    provider.add(raw(&format!("{began}{busy}\n\n")));
+    let error = model.answer(&ask()).await.unwrap_err();
+    assert_eq!(error.kind(), ModelErrorKind::Overloaded);
+    assert_eq!(provider.requests().len(), 3);
+}
+
 #[tokio::test]
 async fn what_is_over_soon_is_asked_again_and_what_is_not_is_told() {
     for format in Format::ALL {

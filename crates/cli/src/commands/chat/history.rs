@@ -1,13 +1,15 @@
 //! Conversations as they are kept: one file each, in the folder for what this command keeps.
 
-use std::fs;
+use std::fs::{self, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bowline::llm::{Conversation, Journal};
+use bowline::llm::{ArtifactLimits, Artifacts, Conversation, Journal};
 use bowline::transport::BoxFuture;
 
+use super::shelf::Shelf;
 use crate::exit::{CliError, Code};
 use crate::sanitize;
 use crate::state;
@@ -21,11 +23,16 @@ const MOST_BYTES: u64 = 256 << 20;
 #[derive(Debug, Clone)]
 pub(super) struct History(PathBuf);
 
-/// The file of one conversation. It is there once something was said.
+/// The file of one conversation. It is there once something was said. Nobody else writes to it meanwhile.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     pub(super) id: String,
     path: PathBuf,
+    /// What was kept aside of it, and where that lies.
+    artifacts: Artifacts,
+    shelf: Shelf,
+    /// Is locked as long as this is there.
+    _lock: Arc<fs::File>,
 }
 
 impl History {
@@ -34,12 +41,19 @@ impl History {
         state::folder().map(|folder| Self(folder.join("chats")))
     }
 
-    /// A file for a new conversation. The oldest make room.
-    pub(super) fn begin(&self) -> Kept {
-        let mut all = self.all();
-        while all.len() >= MOST {
+    /// A file for a new conversation. The oldest make room, but for those that are open.
+    ///
+    /// # Errors
+    /// Where nothing can be written there.
+    pub(super) fn begin(&self) -> Result<Kept, CliError> {
+        let all = self.all();
+        let over = (all.len() + 1).saturating_sub(MOST);
+        for id in all.iter().take(over) {
             // One that cannot be removed stays; the next time it is tried again.
-            let _ = fs::remove_file(self.path(&all.remove(0)));
+            let Ok(open) = self.kept(id) else { continue };
+            let _ = fs::remove_file(&open.path);
+            open.shelf.remove();
+            let _ = fs::remove_file(self.lock(id));
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         // The ids sort by time; those of one second are told apart by their program.
@@ -59,13 +73,40 @@ impl History {
                 if last.is_empty() { "none is kept yet".to_owned() } else { format!("the last ones are {last}") };
             return Err(CliError::usage("there is no such conversation").hint(hint));
         };
-        let kept = self.kept(id);
+        let kept = self.kept(id)?;
         let conversation = kept.read()?;
+        kept.shelf.read(&kept.artifacts, &ArtifactLimits::default());
         Ok((kept, conversation))
     }
 
-    fn kept(&self, id: &str) -> Kept {
-        Kept { id: id.to_owned(), path: self.path(id) }
+    /// The file of a conversation, for this program alone: two would each write over what the other one said.
+    fn kept(&self, id: &str) -> Result<Kept, CliError> {
+        let fail = |why: std::io::Error| {
+            CliError::new(Code::Unexpected, format!("the conversation {id} cannot be kept: {why}"))
+                .hint("set BOWLINE_STATE_DIR to a folder that can be written to, or say --no-history")
+        };
+        fs::create_dir_all(&self.0).map_err(fail)?;
+        let lock = fs::File::options().create(true).truncate(false).write(true).open(self.lock(id)).map_err(fail)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(CliError::usage(format!("the conversation {id} is open in another program"))
+                    .hint("end it there, or begin a new one without --resume"));
+            }
+            // A file system without locks is no reason to keep nothing.
+            Err(TryLockError::Error(_)) => {}
+        }
+        Ok(Kept {
+            id: id.to_owned(),
+            path: self.path(id),
+            artifacts: Artifacts::default(),
+            shelf: Shelf::new(self.0.join(format!("{id}.artifacts"))),
+            _lock: Arc::new(lock),
+        })
+    }
+
+    fn lock(&self, id: &str) -> PathBuf {
+        self.0.join(format!("{id}.lock"))
     }
 
     fn path(&self, id: &str) -> PathBuf {
@@ -88,6 +129,11 @@ impl History {
 }
 
 impl Kept {
+    /// What is kept aside of the conversation: a handle to it.
+    pub(super) fn artifacts(&self) -> Artifacts {
+        self.artifacts.clone()
+    }
+
     fn read(&self) -> Result<Conversation, CliError> {
         let fail = |why: String| {
             CliError::new(Code::Unexpected, format!("the conversation {} cannot be read: {why}", self.id))
@@ -104,8 +150,13 @@ impl Kept {
     /// Keeps the conversation as it is now.
     pub(super) async fn keep(&self, conversation: &Conversation) -> Result<(), String> {
         let bytes = serde_json::to_vec(conversation).map_err(|error| error.to_string())?;
-        let path = self.path.clone();
-        let written = tokio::task::spawn_blocking(move || write(&path, &bytes)).await;
+        let (path, shelf, artifacts) = (self.path.clone(), self.shelf.clone(), self.artifacts.all());
+        let writing = move || {
+            // What the conversation names is there before it.
+            shelf.write(&artifacts)?;
+            write(&path, &bytes)
+        };
+        let written = tokio::task::spawn_blocking(writing).await;
         written.map_err(|error| error.to_string())?.map_err(|error| format!("{}: {error}", self.path.display()))
     }
 }
@@ -142,7 +193,7 @@ mod tests {
             conversation
         };
         for (id, text) in [("0000000001-7", "old"), ("0000000002-7", "new")] {
-            history.kept(id).keep(&said(text)).await.unwrap();
+            history.kept(id).unwrap().keep(&said(text)).await.unwrap();
         }
         assert_eq!(history.find("last").unwrap().1, said("new"));
         assert_eq!(history.find("0000000001-7").unwrap().1, said("old"));
@@ -157,10 +208,30 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let history = History(folder.path().to_owned());
         for n in 0..MOST + 5 {
-            history.kept(&format!("{n:010}-1")).keep(&Conversation::new()).await.unwrap();
+            history.kept(&format!("{n:010}-1")).unwrap().keep(&Conversation::new()).await.unwrap();
         }
-        history.begin();
+        history.begin().unwrap();
         assert_eq!(history.all().len(), MOST - 1);
         assert_eq!(history.all()[0], "0000000006-1");
+        // One that is open stays.
+        let open = history.kept("0000000006-1").unwrap();
+        history.kept("0000009999-1").unwrap().keep(&Conversation::new()).await.unwrap();
+        history.begin().unwrap();
+        assert_eq!(history.all()[0], "0000000006-1");
+        drop(open);
+    }
+
+    #[tokio::test]
+    async fn a_conversation_is_open_in_one_program_at_a_time_and_what_it_kept_aside_comes_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let history = History(folder.path().to_owned());
+        let kept = history.kept("0000000001-7").unwrap();
+        let handle = kept.artifacts().keep("read_log", "text/plain", "long".repeat(10).into()).unwrap();
+        kept.keep(&Conversation::new()).await.unwrap();
+        let error = history.find("last").unwrap_err();
+        assert!(error.message.contains("is open in another program"), "{}", error.message);
+        drop(kept);
+        let (kept, _) = history.find("last").unwrap();
+        assert_eq!(kept.artifacts().get(&handle).unwrap().text().unwrap().len(), 40);
     }
 }

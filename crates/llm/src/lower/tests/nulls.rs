@@ -6,7 +6,7 @@ use super::*;
 fn restored(original: &Value, written: Value) -> Value {
     let lowered = lowered(original.clone(), SchemaTarget::OpenAiStrict);
     assert!(lowered.is_strict, "{:?}", lowered.losses);
-    lowered.restore(written.into(), &original.clone().into()).to_value()
+    lowered.undo.restore(written.into(), &original.clone().into()).to_value()
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! What models do wrong, and what they are told.
 
 use bowline_llm::{
-    Agent, AgentEvent, Bounds, BreakerSettings, CallEnd, Conversation, End, Everything, ModelError, ModelErrorKind,
-    ScriptedModel, Selection, Stop, ToolChoice, Turn,
+    Agent, AgentEvent, Bounds, BreakerSettings, CallEnd, Content, Conversation, End, Everything, Features, Message,
+    ModelError, ModelErrorKind, Request, ScriptedModel, Selection, Stop, ToolChoice, Turn,
 };
-use bowline_protocol::{CallToolResult, Tool};
+use bowline_protocol::{CallToolResult, ImageContent, Tool};
 
-use super::{Noted, agent, all, any, assert_whole, echo, read_only, told, tool};
+use super::{Noted, agent, all, any, assert_whole, echo, read_only, text_of, told, tool};
 
 #[tokio::test]
 async fn a_tool_that_does_not_exist_is_answered_with_the_one_that_is_meant() {
@@ -166,6 +166,73 @@ async fn a_request_that_is_refused_for_something_else_is_an_error() {
     let error = agent(&model, echo()).run(&mut conversation, "go").outcome().await.unwrap_err();
     assert_eq!(error.to_string(), "400: no such voice");
     assert!(conversation.refused_tools().is_empty());
+}
+
+/// A model whose provider refuses whatever is in a message, if it says so.
+fn refusing(kind: ModelErrorKind, heavy: impl Fn(&Content) -> bool + Send + Sync + 'static) -> ScriptedModel {
+    let mut features = Features::TEXT;
+    features.images = true;
+    let model = ScriptedModel::by(move |request| {
+        let results = request.messages.iter().flat_map(|message| match message {
+            Message::Results(results) => results.as_slice(),
+            _ => &[],
+        });
+        let is_heavy = results.flat_map(|result| &result.content).any(&heavy);
+        match request.messages.len() {
+            1 if request.max_tokens == Some(16) => Turn::say("ok"),
+            1 => Turn::call("look", r#"{"text": "a"}"#),
+            _ if is_heavy => Turn::Refuse(ModelError::new(kind, "400: could not process image")),
+            _ => Turn::say("I cannot see it."),
+        }
+    });
+    model.with_features(features)
+}
+
+/// The head of a small image.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10\x08\x06\0\0\0";
+
+#[tokio::test]
+async fn a_conversation_is_not_stuck_on_an_image_that_the_provider_refuses() {
+    let image = || async { CallToolResult::new([ImageContent::from_bytes(PNG, "image/png").into()]) };
+    let tools = || bowline_llm::Functions::new().with(tool("look"), move |_| image());
+    let is_media = |content: &Content| matches!(content, Content::Media(_));
+    let model = refusing(ModelErrorKind::Refused, is_media);
+    let mut conversation = Conversation::new();
+    let (events, outcome) = all(agent(&model, tools()).run(&mut conversation, "what is that?")).await;
+    assert_eq!(outcome.text, "I cannot see it.");
+    assert!(
+        events.iter().any(|event| matches!(event, AgentEvent::Notice { text } if text.contains("without its images")))
+    );
+    let Message::Results(results) = &conversation.messages()[2] else { panic!("results") };
+    assert!(text_of(&results[0]).contains("left out"), "{results:?}");
+    // The requests that found out whose fault it is are spent too.
+    let is_refused = |request: &Request| {
+        let Some(Message::Results(results)) = request.messages.last() else { return false };
+        results.iter().flat_map(|result| &result.content).any(is_media)
+    };
+    let taken: u64 =
+        model.requests().iter().filter(|request| !is_refused(request)).map(Request::estimated_tokens).sum();
+    assert!(model.requests().len() > 3);
+    assert_eq!(outcome.spent.usage.input_tokens, taken);
+    // Where it was not the image, it stays.
+    let model = refusing(ModelErrorKind::Refused, |_| true);
+    let mut conversation = Conversation::new();
+    agent(&model, tools()).run(&mut conversation, "what is that?").outcome().await.unwrap_err();
+    let Message::Results(results) = &conversation.messages()[2] else { panic!("results") };
+    assert!(is_media(&results[0].content[0]), "{results:?}");
+}
+
+#[tokio::test]
+async fn a_conversation_that_is_too_long_is_sent_with_its_results_cut() {
+    let tools =
+        bowline_llm::Functions::new().with(tool("look"), |_| async { CallToolResult::text("a row\n".repeat(5_000)) });
+    let model =
+        refusing(ModelErrorKind::TooLong, |content| matches!(content, Content::Text(text) if text.len() > 10_000));
+    let mut conversation = Conversation::new();
+    let outcome = agent(&model, tools).run(&mut conversation, "what is that?").outcome().await.unwrap();
+    assert_eq!(outcome.text, "I cannot see it.");
+    let (text, _) = told(model.requests().last().unwrap()).remove(0);
+    assert!(text.contains("more bytes are left out") && text.len() < 5_000, "{}", text.len());
 }
 
 #[tokio::test]
