@@ -8,6 +8,7 @@ mod chat;
 mod complete;
 mod config;
 mod demo;
+mod doctor;
 mod guard;
 mod info;
 mod inspect;
@@ -48,6 +49,7 @@ pub(crate) async fn run(command: Command, run: &Run, out: &mut Output) -> Result
         Command::Prompt(options) => Box::pin(prompt::run(options, run, out)).await,
         Command::Complete(options) => Box::pin(complete::run(options, run, out)).await,
         Command::Ping(options) => Box::pin(ping::run(options, run, out)).await,
+        Command::Doctor(options) => Box::pin(doctor::run(options, run, out)).await,
         Command::Watch(options) => Box::pin(watch::run(options, run, out)).await,
         Command::Inspect(options) => Box::pin(inspect::run(options, run, out)).await,
         Command::Record(options) => Box::pin(record::run(options, run)).await,

@@ -31,6 +31,11 @@ impl Fleet {
         for problem in config.problems().iter().filter(is_error) {
             run.console.warn(sanitize::excerpt(&problem.to_string(), 1_000));
         }
+        Self::of(run, config)
+    }
+
+    /// The same for a configuration that was read already, and whose problems are told elsewhere.
+    pub(crate) fn of(run: &Run, config: Configuration) -> Self {
         Self { run: run.for_many(), config, is_guarded: true }
     }
 

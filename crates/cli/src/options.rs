@@ -3,6 +3,7 @@
 mod auth;
 mod chat;
 mod config;
+mod doctor;
 mod global;
 mod guard;
 mod kit;
@@ -21,6 +22,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 pub(crate) use self::auth::{Auth, AuthCommand, Login};
 pub(crate) use self::chat::{ApproveChoice, Chat};
 pub(crate) use self::config::{Add, Config, ConfigCommand, Export, Import, Remove, ScopeChoice, Trust};
+pub(crate) use self::doctor::Doctor;
 pub(crate) use self::global::{Format, Global, InheritEnv, TransportChoice};
 pub(crate) use self::guard::{Accept, Answers, AuditCommand, AuditOptions, Decide, Explain, Guard, GuardCommand};
 pub(crate) use self::kit::{Bench, DirectionChoice, Inspect, Record, Replay, Secrets};
@@ -130,6 +132,9 @@ pub(crate) enum Command {
     /// Tells how long the server takes to answer
     #[command(override_usage = "bowline ping [OPTIONS] [SERVER] [-- <COMMAND>...]")]
     Ping(Ping),
+    /// Finds what keeps servers from working here, and tells the way out
+    #[command(override_usage = "bowline doctor [OPTIONS] [SERVER] [-- <COMMAND>...]")]
+    Doctor(Doctor),
     /// Prints changes as they come, one line an event
     #[command(override_usage = "bowline watch [OPTIONS] [SERVER] [URI]... [-- <COMMAND>...]")]
     Watch(Watch),

@@ -50,6 +50,7 @@ impl Command {
                 }
             }
             Self::List(super::List { target, server, .. })
+            | Self::Doctor(super::Doctor { target, server, .. })
             | Self::Ping(super::Ping { target, server, .. })
             | Self::Inspect(super::Inspect { target, server, .. })
             | Self::Record(super::Record { target, server, .. }) => {
