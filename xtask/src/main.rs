@@ -9,6 +9,7 @@ mod duties;
 mod files;
 mod fuzz;
 mod interop;
+mod reference;
 mod report;
 mod soak;
 mod test;
@@ -49,6 +50,8 @@ enum Command {
     Weight,
     /// Measures bowline beside a hand-written client and other libraries.
     Bench(bench::Args),
+    /// Writes the book's pages of commands and of settings, from the code.
+    Reference,
     /// Builds the book and the API documentation.
     Docs,
 }
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
             Command::Fuzz(args) => fuzz::run(&context, &args),
             Command::Weight => report::single(&context, weight::check),
             Command::Bench(args) => bench::run(&context, &args),
+            Command::Reference => report::single(&context, reference::write),
             Command::Docs => report::single(&context, docs::build),
         }
     };

@@ -13,6 +13,7 @@ mod guard;
 mod info;
 mod inspect;
 mod list;
+mod manual;
 mod ping;
 mod prompt;
 mod read;
@@ -62,6 +63,8 @@ pub(crate) async fn run(command: Command, run: &Run, out: &mut Output) -> Result
         Command::Config(options) => config::run(options.command, run, out),
         Command::Guard(options) => Box::pin(guard::run(options, run, out)).await,
         Command::Audit(options) => audit::run(options, run, out),
+        Command::Completions(options) => manual::completions(options.shell, out),
+        Command::Man(options) => manual::man(&options, out),
     }
 }
 

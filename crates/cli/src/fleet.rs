@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use bowline::config::{Configuration, Problem, Severity};
+use bowline::config::{Configuration, ErrorKind, Problem, Severity};
 use bowline::hub::{Hub, Lists, Member, Offer};
 use bowline::{ClientBuilder, Error, Members};
 use serde_json::{Value, json};
@@ -85,6 +85,12 @@ impl Fleet {
                         configured::endpoint(&self.run.global, server)?;
                     }
                     Ok(_) => {}
+                    Err(error) if error.kind() == ErrorKind::Unknown => {
+                        let names = self.config.servers().iter().map(|server| server.name.as_str());
+                        let hint = suggest::did_you_mean(name, names);
+                        let hint = hint.unwrap_or_else(|| "`bowline config list` shows those there are".to_owned());
+                        return Err(configured::told(&error).hint(hint));
+                    }
                     Err(error) => return Err(configured::told(&error)),
                 }
             }

@@ -56,9 +56,7 @@ async fn look(options: &Doctor, run: &Run, findings: &mut Findings) -> Result<()
 
     let config = configured::load(&run.global.config);
     keeping::look(findings);
-    files(&config, |problem| {
-        is_for_all || (problem.server.is_some() && problem.server == one) && !is_other
-    }, findings);
+    files(&config, |problem| is_for_all || (problem.server.is_some() && problem.server == one) && !is_other, findings);
     let missing = programs::look(&config, is_meant, is_for_all, findings);
     let starts = config.servers().iter().any(|server| is_meant(server) && is_program(server));
     proxies::look(!options.offline, starts, findings).await;
@@ -97,7 +95,9 @@ fn files(config: &Configuration, is_meant: impl Fn(&Problem) -> bool, findings: 
                 told += 1;
                 Finding::error(Check::Configuration, Code::Usage, subject, &problem.message)
             }
-            config::Severity::Warning => Finding::new(Severity::Warning, Check::Configuration, subject, &problem.message),
+            config::Severity::Warning => {
+                Finding::new(Severity::Warning, Check::Configuration, subject, &problem.message)
+            }
             _ => Finding::new(Severity::Note, Check::Configuration, subject, &problem.message),
         };
         let fix = match problem.severity {

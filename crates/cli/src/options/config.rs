@@ -7,8 +7,11 @@ use bowline::config::Host;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::examples;
+
 /// Options of `add`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::ADD)]
 pub(crate) struct Add {
     /// What it is to be called
     pub(crate) name: String,
@@ -69,31 +72,40 @@ pub(crate) struct Config {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// The servers of all files, and where each comes from
-    #[command(visible_alias = "ls")]
+    #[command(visible_alias = "ls", after_help = examples::CONFIG_LIST)]
     List,
     /// All that is set for a server, without its secrets
-    #[command(visible_alias = "get")]
+    #[command(visible_alias = "get", after_help = examples::CONFIG_SHOW)]
     Show(Named),
     /// The files that are looked for, and which of them are there
+    #[command(after_help = examples::CONFIG_PATH)]
     Path,
     /// What is wrong with the files
+    #[command(after_help = examples::CONFIG_CHECK)]
     Check,
     /// Where each value of a server comes from, and what it won over
+    #[command(after_help = examples::CONFIG_EXPLAIN)]
     Explain(Named),
     /// Puts a server into a file, as `bowline add` does
     #[command(override_usage = "bowline config add [OPTIONS] <NAME> [URL] [-- <COMMAND>...]")]
     Add(Add),
     /// Takes a server out of a file, as `bowline remove` does
+    #[command(after_help = examples::REMOVE)]
     Remove(Remove),
     /// Switches a server on
+    #[command(after_help = examples::CONFIG_ENABLE)]
     Enable(Remove),
     /// Switches a server off
+    #[command(after_help = examples::CONFIG_DISABLE)]
     Disable(Remove),
     /// Copies servers of other hosts' files into bowline's own
+    #[command(after_help = examples::CONFIG_IMPORT)]
     Import(Import),
     /// Copies servers into another host's file
+    #[command(after_help = examples::CONFIG_EXPORT)]
     Export(Export),
     /// Trusts a folder: the servers that its files name may be started
+    #[command(after_help = examples::CONFIG_TRUST)]
     Trust(Trust),
 }
 

@@ -44,7 +44,9 @@ fn way_out(error: &io::Error, folder: &str) -> String {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             format!("make room (df -h '{folder}'; ulimit -f), or export BOWLINE_STATE_DIR=/a/folder/with/room")
         }
-        ErrorKind::PermissionDenied => format!("chmod u+rwx '{folder}'   (or export BOWLINE_STATE_DIR=/a/folder/of/yours)"),
+        ErrorKind::PermissionDenied => {
+            format!("chmod u+rwx '{folder}'   (or export BOWLINE_STATE_DIR=/a/folder/of/yours)")
+        }
         _ => "export BOWLINE_STATE_DIR=/a/folder/of/yours".to_owned(),
     }
 }

@@ -43,7 +43,8 @@ pub(super) async fn look(run: &Run, urls: &[(String, String)], ahead: Option<i64
 
 fn unreadable(name: &str, error: &CliError) -> Finding {
     let finding = Finding::of(Check::Login, name, error);
-    let fix = if name.is_empty() { "bowline auth login SERVER".to_owned() } else { format!("bowline auth login {name}") };
+    let fix =
+        if name.is_empty() { "bowline auth login SERVER".to_owned() } else { format!("bowline auth login {name}") };
     if finding.has_fix() {
         return finding;
     }

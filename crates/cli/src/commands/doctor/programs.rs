@@ -143,7 +143,8 @@ pub(super) fn look(
         findings.push(match found {
             Some(path) => present(kind, &path),
             None => {
-                let message = format!("not here: there is no `{}` in PATH; no server wants it so far", kind.programs[0]);
+                let message =
+                    format!("not here: there is no `{}` in PATH; no server wants it so far", kind.programs[0]);
                 Finding::new(Severity::Note, Check::Program, kind.title, message).fix(kind.way_out())
             }
         });

@@ -25,8 +25,11 @@ struct Proxy {
 
 /// Looks at each proxy. `calls` is whether it may be connected to, `starts` whether there are servers to be started.
 pub(super) async fn look(calls: bool, starts: bool, findings: &mut Findings) {
-    let set: Vec<(&str, String)> =
-        VARIABLES.into_iter().filter_map(|name| Some((name, env::var(name).ok()?))).filter(|(_, v)| !v.is_empty()).collect();
+    let set: Vec<(&str, String)> = VARIABLES
+        .into_iter()
+        .filter_map(|name| Some((name, env::var(name).ok()?)))
+        .filter(|(_, v)| !v.is_empty())
+        .collect();
     let Some((first, _)) = set.first() else { return };
     let mut seen: Vec<Proxy> = Vec::new();
     for (name, value) in &set {
@@ -53,8 +56,11 @@ pub(super) async fn look(calls: bool, starts: bool, findings: &mut Findings) {
         findings.push(finding.fix(format!("export NO_PROXY=\"{mine}localhost,127.0.0.1,::1\"")));
     }
     if starts {
-        let message = "servers that are programs do not get it, since it may hold a password; what they download comes directly";
-        let fix = format!("where one needs it: -e {first}=env:{first}, or env = {{ {first} = \"${{{first}}}\" }} in its entry");
+        let message =
+            "servers that are programs do not get it, since it may hold a password; what they download comes directly";
+        let fix = format!(
+            "where one needs it: -e {first}=env:{first}, or env = {{ {first} = \"${{{first}}}\" }} in its entry"
+        );
         findings.push(Finding::new(Severity::Note, Check::Proxy, first, message).fix(fix));
     }
 }
@@ -95,7 +101,9 @@ fn parse(value: &str) -> Result<Proxy, String> {
 async fn answers(name: &str, proxy: &Proxy) -> Finding {
     let connecting = TcpStream::connect((proxy.host.as_str(), proxy.port));
     let why = match tokio::time::timeout(WITHIN, connecting).await {
-        Ok(Ok(_)) => return Finding::new(Severity::Fine, Check::Proxy, name, format!("{} takes connections", proxy.shown)),
+        Ok(Ok(_)) => {
+            return Finding::new(Severity::Fine, Check::Proxy, name, format!("{} takes connections", proxy.shown));
+        }
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {} s", WITHIN.as_secs()),
     };

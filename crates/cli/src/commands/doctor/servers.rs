@@ -54,11 +54,7 @@ pub(super) async fn look(fleet: &Fleet, selected: &HashSet<String>, findings: &m
 }
 
 /// Connects to the one server that the command line names.
-pub(super) async fn look_at_one(
-    server: &options::Server,
-    run: &Run,
-    findings: &mut Findings,
-) -> Result<(), Stop> {
+pub(super) async fn look_at_one(server: &options::Server, run: &Run, findings: &mut Findings) -> Result<(), Stop> {
     let name = server.url.as_deref().and_then(|url| url.parse().ok()).map(|url| bowline::http::shown(&url));
     let name = name.unwrap_or_else(|| "the server".to_owned());
     let mut tools = None;
