@@ -97,9 +97,11 @@ impl Fleet {
             selected.retain(|name| named.contains(name));
         }
         if selected.is_empty() {
-            self.run
-                .console
-                .note("the configuration names no such server; `bowline config list` shows those there are");
+            self.run.console.note(if self.config.servers().is_empty() {
+                "no configuration names a server; `bowline add NAME URL` or `bowline add NAME -- COMMAND` does"
+            } else {
+                "the configuration names no such server; `bowline config list` shows those there are"
+            });
         }
         Ok(selected)
     }

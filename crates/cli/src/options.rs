@@ -192,7 +192,7 @@ pub(crate) struct Demo {
 }
 
 /// What `list` says of itself.
-const LIST_EXAMPLES: &str = "\
+const LIST_EXAMPLES: &str = "Examples:
   bowline list                       the servers of the configuration
   bowline list tickets               the tools of one of them; `bowline tickets` does the same
   bowline list --all                 the tools of all of them, as far as they answer

@@ -3,6 +3,7 @@
 //! `cargo xtask reference` writes them; these tests fail where a page says something else.
 
 mod settings;
+mod shapes;
 
 use std::fmt::Write as _;
 
@@ -72,6 +73,9 @@ fn section(out: &mut String, command: &Command, before: &str, level: usize) {
         let usage = usage.trim_start_matches("Usage: ").lines().map(str::trim).collect::<Vec<_>>().join("\n");
         let _ = write!(out, "```text\n{usage}\n```\n\n");
     }
+    if let Some(shape) = name.strip_prefix("bowline ").and_then(shapes::of) {
+        let _ = write!(out, "{}\n\n", shape.sentence());
+    }
     let own = |arg: &&Arg| !arg.is_hide_set() && !arg.is_global_set() && arg.get_id() != "help";
     let args: Vec<&Arg> = command.get_arguments().filter(own).collect();
     if !args.is_empty() {
@@ -100,6 +104,7 @@ fn row(out: &mut String, arg: &Arg) {
     match arg.get_long() {
         Some(long) if takes => spelling.push(format!("`--{long} {values}`")),
         Some(long) => spelling.push(format!("`--{long}`")),
+        None if arg.is_last_set() => spelling.push(format!("`-- {values}…`")),
         None => spelling.push(format!("`{values}`")),
     }
     let mut meaning = arg.get_help().map(|help| escaped(&help.to_string())).unwrap_or_default();

@@ -50,8 +50,11 @@ pub(super) fn list(run: &Run, out: &mut Output) -> Result<(), Stop> {
         return out.raw(names.as_bytes());
     }
     if config.servers().is_empty() {
-        run.console
-            .note("no configuration names a server; `bowline add NAME URL` or `bowline add NAME -- COMMAND` does");
+        run.console.note(format!(
+            "no configuration names a server, in none of {} places that `bowline config path` shows; \
+             `bowline add NAME URL` or `bowline add NAME -- COMMAND` does, and `bowline demo` needs none",
+            config.files().len()
+        ));
     }
     let (plain, bold, dim) = (Style::new(), Style::new().bold(), Style::new().dimmed());
     let mut table = Table::new(1);

@@ -87,10 +87,13 @@ pub(crate) enum ConfigCommand {
     #[command(after_help = examples::CONFIG_EXPLAIN)]
     Explain(Named),
     /// Puts a server into a file, as `bowline add` does
-    #[command(override_usage = "bowline config add [OPTIONS] <NAME> [URL] [-- <COMMAND>...]")]
+    #[command(
+        override_usage = "bowline config add [OPTIONS] <NAME> [URL] [-- <COMMAND>...]",
+        after_help = examples::CONFIG_ADD
+    )]
     Add(Add),
     /// Takes a server out of a file, as `bowline remove` does
-    #[command(after_help = examples::REMOVE)]
+    #[command(visible_alias = "rm", after_help = examples::CONFIG_REMOVE)]
     Remove(Remove),
     /// Switches a server on
     #[command(after_help = examples::CONFIG_ENABLE)]

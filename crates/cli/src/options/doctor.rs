@@ -5,7 +5,7 @@ use clap::builder::FalseyValueParser;
 
 use super::Server;
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = "Examples:
   bowline doctor                        this machine, the files, and every server of the configuration
   bowline doctor tickets                one server of the configuration
   bowline doctor https://tickets.example/mcp

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap_complete::Shell;
 
-const COMPLETIONS_EXAMPLES: &str = "\
+const COMPLETIONS_EXAMPLES: &str = "Examples:
   bowline completions bash > ~/.local/share/bash-completion/completions/bowline
   bowline completions zsh > ~/.zfunc/_bowline              with fpath+=~/.zfunc before compinit in ~/.zshrc
   bowline completions fish > ~/.config/fish/completions/bowline.fish
@@ -13,7 +13,7 @@ const COMPLETIONS_EXAMPLES: &str = "\
 
 That of bash completes the names of configured servers too.";
 
-const MAN_EXAMPLES: &str = "\
+const MAN_EXAMPLES: &str = "Examples:
   bowline man | man -l -                                   the page of the command as a whole
   bowline man config add | man -l -
   bowline man --dir ~/.local/share/man/man1                all of them";

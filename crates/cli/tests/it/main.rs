@@ -20,6 +20,8 @@ mod guard;
 #[cfg(test)]
 mod interop;
 #[cfg(test)]
+mod json;
+#[cfg(test)]
 mod logins;
 #[cfg(test)]
 mod many;
@@ -41,3 +43,5 @@ mod terminal;
 mod urls;
 #[cfg(test)]
 mod wire;
+#[cfg(test)]
+mod words;

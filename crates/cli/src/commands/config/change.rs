@@ -21,7 +21,10 @@ pub(crate) fn add(options: &Add, run: &Run, out: &mut Output) -> Result<(), Stop
         if error.message.contains("already") { error.hint("--force takes its place") } else { error }
     })?;
     tell_lost(run, &server.name, &lost);
-    finish(edit, "added", &[server.name], false, out)
+    let name = sanitize::line(&server.name);
+    finish(edit, "added", &[server.name], false, out)?;
+    run.console.note(format!("`bowline list {name}` shows what it has, `bowline doctor {name}` why it does not work"));
+    Ok(())
 }
 
 /// The server that the words and options describe. Values stay references where they are some.

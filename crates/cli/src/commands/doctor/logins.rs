@@ -25,19 +25,23 @@ pub(super) async fn look(run: &Run, urls: &[(String, String)], ahead: Option<i64
         match status {
             Err(error) => findings.push(unreadable(name, &error)),
             Ok(status) if !status.authorized => {}
-            Ok(status) => match status.expires_in {
-                Some(Duration::ZERO) if ahead.is_some_and(|ahead| ahead < 0) => {
-                    let message = "its login has ended by this machine's clock alone, which is before that of others";
-                    let finding = Finding::new(Severity::Warning, Check::Login, name, message);
-                    findings.push(finding.fix("set the clock right; the login is good again then"));
-                }
-                Some(Duration::ZERO) if !status.refreshable => {
-                    let finding = Finding::new(Severity::Warning, Check::Login, name, "its login has ended");
-                    findings.push(finding.fix(format!("bowline auth login {name}")));
-                }
-                _ => findings.push(Finding::new(Severity::Fine, Check::Login, name, "logged in")),
-            },
+            Ok(status) => findings.push(standing(name, status.expires_in, status.refreshable, ahead)),
         }
+    }
+}
+
+/// How a login stands that lives so long.
+fn standing(name: &str, lives: Option<Duration>, refreshable: bool, ahead: Option<i64>) -> Finding {
+    let warning = |message| Finding::new(Severity::Warning, Check::Login, name, message);
+    match lives {
+        Some(Duration::ZERO) if ahead.is_some_and(|ahead| ahead < 0) => {
+            let message = "its login may have ended by this machine's clock alone, which is before that of others";
+            warning(message).fix("set the clock right; the login may be good again then")
+        }
+        Some(Duration::ZERO) if !refreshable => {
+            warning("its login has ended").fix(format!("bowline auth login {name}"))
+        }
+        _ => Finding::new(Severity::Fine, Check::Login, name, "logged in"),
     }
 }
 
@@ -49,4 +53,24 @@ fn unreadable(name: &str, error: &CliError) -> Finding {
         return finding;
     }
     finding.fix(format!("unlock the keyring or give the key in BOWLINE_STORE_KEY; else move the file away and {fix}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_that_ended_by_the_clock_alone_is_told_from_one_that_ended() {
+        let told = |lives, refreshable, ahead| {
+            let mut findings = Findings::default();
+            findings.push(standing("tickets", lives, refreshable, ahead));
+            findings.shown().render(false)
+        };
+        assert!(told(Some(Duration::ZERO), true, Some(-3_600)).contains("set the clock right"));
+        assert!(told(Some(Duration::ZERO), false, Some(3_600)).contains("bowline auth login tickets"));
+        for (lives, refreshable) in [(Some(Duration::ZERO), true), (Some(Duration::from_secs(1)), false), (None, false)]
+        {
+            assert!(told(lives, refreshable, None).starts_with("fine"), "{lives:?}");
+        }
+    }
 }

@@ -143,8 +143,10 @@ pub(super) fn look(
         findings.push(match found {
             Some(path) => present(kind, &path),
             None => {
-                let message =
-                    format!("not here: there is no `{}` in PATH; no server wants it so far", kind.programs[0]);
+                let message = format!(
+                    "there is no `{}` in PATH; no server wants it so far",
+                    kind.programs.first().unwrap_or(&kind.title)
+                );
                 Finding::new(Severity::Note, Check::Program, kind.title, message).fix(kind.way_out())
             }
         });
@@ -159,7 +161,9 @@ fn present(kind: &Kind, path: &Path) -> Finding {
 /// The name of a program without its folder and, as on Windows, without its ending.
 fn stem(program: &str) -> &str {
     let name = program.rsplit(['/', '\\']).next().unwrap_or(program);
-    let ending = |name: &str| name.rfind('.').filter(|at| ["exe", "cmd", "bat"].contains(&&name[at + 1..]));
+    let ending = |name: &str| {
+        name.rfind('.').filter(|at| ["exe", "cmd", "bat"].contains(&name.get(at + 1..).unwrap_or_default()))
+    };
     ending(name).map_or(name, |at| name.get(..at).unwrap_or(name))
 }
 
