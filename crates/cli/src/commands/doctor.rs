@@ -61,7 +61,8 @@ async fn look(options: &Doctor, run: &Run, findings: &mut Findings) -> Result<()
     let starts = config.servers().iter().any(|server| is_meant(server) && is_program(server));
     proxies::look(!options.offline, starts, findings).await;
     if is_other {
-        let urls: Vec<(String, String)> = named.url.iter().map(|url| (url.clone(), url.clone())).collect();
+        let name = servers::shown(named);
+        let urls: Vec<(String, String)> = named.url.iter().map(|url| (name.clone(), url.clone())).collect();
         let ahead = clocks(options.offline, &urls, run, findings).await?;
         logins::look(run, &urls, ahead, findings).await;
         return if options.offline { Ok(()) } else { servers::look_at_one(named, run, findings).await };
@@ -93,22 +94,15 @@ fn files(config: &Configuration, is_meant: impl Fn(&Problem) -> bool, findings: 
         let finding = match problem.severity {
             config::Severity::Error => {
                 told += 1;
-                Finding::error(Check::Configuration, Code::Usage, subject, &problem.message)
+                let finding = Finding::error(Check::Configuration, Code::Usage, subject, &problem.message);
+                finding.fix("mend it there; `bowline config check` looks again")
             }
             config::Severity::Warning => {
                 Finding::new(Severity::Warning, Check::Configuration, subject, &problem.message)
             }
             _ => Finding::new(Severity::Note, Check::Configuration, subject, &problem.message),
         };
-        let fix = match problem.severity {
-            config::Severity::Error => Some("mend it there; bowline config check looks again"),
-            _ => None,
-        };
-        let finding = finding.at(&problem.place);
-        findings.push(match fix {
-            Some(fix) => finding.fix(fix),
-            None => finding,
-        });
+        findings.push(finding.at(&problem.place));
     }
     if told == 0 {
         let plural = if read == 1 { "" } else { "s" };

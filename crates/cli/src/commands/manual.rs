@@ -103,8 +103,8 @@ fn find(words: &[String]) -> Result<clap::Command, CliError> {
     for word in words {
         let Some(inner) = command.find_subcommand(word) else {
             let names = command.get_subcommands().map(clap::Command::get_name);
-            return Err(CliError::usage(format!("there is no command `{}`", sanitize::line(word)))
-                .hint_if(suggest::did_you_mean(word, names)));
+            let hint = suggest::did_you_mean(word, names).unwrap_or_else(|| "`bowline --help` lists them".to_owned());
+            return Err(CliError::usage(format!("there is no command `{}`", sanitize::line(word))).hint(hint));
         };
         command = inner.clone();
     }

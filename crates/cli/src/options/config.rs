@@ -8,6 +8,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::examples;
+use crate::suggest;
 
 /// Options of `add`.
 #[derive(Debug, Args)]
@@ -44,7 +45,7 @@ pub(crate) struct TargetFile {
     #[arg(long, value_enum, default_value_t, env = "BOWLINE_SCOPE")]
     pub(crate) scope: ScopeChoice,
     /// Whose file it is, such as claude-code or vscode [default: bowline's own]
-    #[arg(long, value_name = "HOST", env = "BOWLINE_HOST")]
+    #[arg(long, value_name = "HOST", value_parser = host, env = "BOWLINE_HOST")]
     pub(crate) host: Option<Host>,
     /// The file, where it is none of those that are looked for
     #[arg(long, value_name = "FILE", env = "BOWLINE_FILE")]
@@ -125,7 +126,7 @@ pub(crate) struct Import {
     /// The servers [default: all]
     pub(crate) names: Vec<String>,
     /// Those of this host alone; may be repeated
-    #[arg(long, value_name = "HOST", env = "BOWLINE_FROM")]
+    #[arg(long, value_name = "HOST", value_parser = host, env = "BOWLINE_FROM")]
     pub(crate) from: Vec<Host>,
     /// Takes the place of servers of the same name
     #[arg(long, env = "BOWLINE_FORCE", value_parser = FalseyValueParser::new())]
@@ -141,7 +142,7 @@ pub(crate) struct Export {
     /// The servers [default: all]
     pub(crate) names: Vec<String>,
     /// Whose file it is
-    #[arg(long, value_name = "HOST", env = "BOWLINE_TO")]
+    #[arg(long, value_name = "HOST", value_parser = host, env = "BOWLINE_TO")]
     pub(crate) to: Host,
     /// Whom the file is for
     #[arg(long, value_enum, default_value_t, env = "BOWLINE_SCOPE")]
@@ -162,4 +163,12 @@ pub(crate) struct Export {
 pub(crate) struct Trust {
     /// The folder [default: this one]
     pub(crate) folder: Option<PathBuf>,
+}
+
+/// A host by its name.
+fn host(text: &str) -> Result<Host, String> {
+    text.parse::<Host>().map_err(|error| match suggest::did_you_mean(text, Host::ALL.iter().map(|host| host.id())) {
+        Some(hint) => format!("{hint} {error}"),
+        None => error.to_string(),
+    })
 }

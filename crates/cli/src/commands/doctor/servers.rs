@@ -55,8 +55,7 @@ pub(super) async fn look(fleet: &Fleet, selected: &HashSet<String>, findings: &m
 
 /// Connects to the one server that the command line names.
 pub(super) async fn look_at_one(server: &options::Server, run: &Run, findings: &mut Findings) -> Result<(), Stop> {
-    let name = server.url.as_deref().and_then(|url| url.parse().ok()).map(|url| bowline::http::shown(&url));
-    let name = name.unwrap_or_else(|| "the server".to_owned());
+    let name = shown(server);
     let mut tools = None;
     let run = &run.for_many();
     let looked = run.with_server_unguarded(server, run.builder(Logs::Console)?, async |client: &Client| {
@@ -72,6 +71,12 @@ pub(super) async fn look_at_one(server: &options::Server, run: &Run, findings: &
         Err(stop) => return Err(stop),
     }
     Ok(())
+}
+
+/// A server of the command line as it may be shown.
+pub(super) fn shown(server: &options::Server) -> String {
+    let url = server.url.as_deref().and_then(|url| url.parse().ok()).map(|url| bowline::http::shown(&url));
+    url.unwrap_or_else(|| "the server".to_owned())
 }
 
 fn answers(name: &str, tools: usize) -> Finding {
