@@ -11,6 +11,7 @@ mod files;
 mod fuzz;
 mod interop;
 mod markdown;
+mod reference;
 mod report;
 mod soak;
 mod test;
@@ -53,6 +54,8 @@ enum Command {
     Bench(bench::Args),
     /// Runs every example, each by itself and with a bound on its time.
     Examples(examples::Args),
+    /// Writes the book's pages of commands and of settings, from the code.
+    Reference,
     /// Builds the book and the API documentation, without warnings and dead links.
     Docs,
 }
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
             Command::Weight => report::single(&context, weight::check),
             Command::Bench(args) => bench::run(&context, &args),
             Command::Examples(args) => examples::run(&context, &args),
+            Command::Reference => report::single(&context, reference::write),
             Command::Docs => report::single(&context, docs::build),
         }
     };

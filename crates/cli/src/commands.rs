@@ -8,10 +8,12 @@ mod chat;
 mod complete;
 mod config;
 mod demo;
+mod doctor;
 mod guard;
 mod info;
 mod inspect;
 mod list;
+mod manual;
 mod ping;
 mod prompt;
 mod read;
@@ -48,6 +50,7 @@ pub(crate) async fn run(command: Command, run: &Run, out: &mut Output) -> Result
         Command::Prompt(options) => Box::pin(prompt::run(options, run, out)).await,
         Command::Complete(options) => Box::pin(complete::run(options, run, out)).await,
         Command::Ping(options) => Box::pin(ping::run(options, run, out)).await,
+        Command::Doctor(options) => Box::pin(doctor::run(options, run, out)).await,
         Command::Watch(options) => Box::pin(watch::run(options, run, out)).await,
         Command::Inspect(options) => Box::pin(inspect::run(options, run, out)).await,
         Command::Record(options) => Box::pin(record::run(options, run)).await,
@@ -60,6 +63,8 @@ pub(crate) async fn run(command: Command, run: &Run, out: &mut Output) -> Result
         Command::Config(options) => config::run(options.command, run, out),
         Command::Guard(options) => Box::pin(guard::run(options, run, out)).await,
         Command::Audit(options) => audit::run(options, run, out),
+        Command::Completions(options) => manual::completions(options.shell, out),
+        Command::Man(options) => manual::man(&options, out),
     }
 }
 

@@ -7,6 +7,7 @@ use bowline::{Error, ErrorKind};
 use crate::credentials;
 use crate::exit::{CliError, Code, Stop};
 use crate::options::Server;
+use crate::sanitize;
 
 /// URLs that one hint shows.
 const MOST_URLS: usize = 3;
@@ -85,14 +86,29 @@ impl Stop {
     /// Gives the advice that fits the server that the command was about.
     #[must_use]
     pub(crate) fn about(self, server: &Server) -> Self {
-        match (self, &server.url) {
-            (Self::Error(error), Some(url)) => error.about_url(url).into(),
-            (stop, _) => stop,
+        match (self, &server.url, &server.configured) {
+            (Self::Error(error), Some(url), _) => error.about_url(url).into(),
+            (Self::Error(error), None, Some(configured)) => error.about_configured(&configured.name).into(),
+            (stop, ..) => stop,
         }
     }
 }
 
 impl CliError {
+    /// Has the commands that the advice names be about a server of the configuration.
+    #[must_use]
+    fn about_configured(mut self, name: &str) -> Self {
+        let name = sanitize::line(name);
+        let named = self.hint.as_deref().map(|hint| {
+            ["list", "info"].iter().fold(hint.to_owned(), |hint, verb| {
+                let hint = hint.replace(&format!("`bowline {verb} "), &format!("`bowline {verb} {name} "));
+                hint.replace(&format!("`bowline {verb}`"), &format!("`bowline {verb} {name}`"))
+            })
+        });
+        self.hint = named;
+        self
+    }
+
     /// Takes the advice about programs for advice about a server with a URL.
     #[must_use]
     pub(crate) fn about_url(self, url: &str) -> Self {
@@ -114,5 +130,18 @@ impl CliError {
         // What may be secret in it is left out; whoever wrote it knows it.
         let url = url.parse().map_or_else(|_| "URL".to_owned(), |url| bowline::http::shown(&url));
         self.hint(format!("log in with `bowline auth login {url}`, or give a token with --bearer-env VAR"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_can_be_typed_as_it_stands() {
+        let hint = "`bowline info echo` shows one, `bowline list` and `bowline list --prompts` all";
+        let error = CliError::usage("x").hint(hint).about_configured("mine");
+        let wanted = "`bowline info mine echo` shows one, `bowline list mine` and `bowline list mine --prompts` all";
+        assert_eq!(error.hint.as_deref(), Some(wanted));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use bowline::config::{Configuration, Policy, Problem, Server, Severity};
+use bowline::config::{Configuration, ErrorKind, Policy, Problem, Server, Severity};
 use bowline::hub::{Hub, Lists, Member, Offer};
 use bowline::{ClientBuilder, Error, Members};
 use serde_json::{Value, json};
@@ -31,6 +31,11 @@ impl Fleet {
         for problem in config.problems().iter().filter(is_error) {
             run.console.warn(sanitize::excerpt(&problem.to_string(), 1_000));
         }
+        Self::of(run, config)
+    }
+
+    /// The same for a configuration that was read already, and whose problems are told elsewhere.
+    pub(crate) fn of(run: &Run, config: Configuration) -> Self {
         Self { run: run.for_many(), config, is_guarded: true }
     }
 
@@ -80,15 +85,23 @@ impl Fleet {
                         configured::endpoint(&self.run.global, server)?;
                     }
                     Ok(_) => {}
+                    Err(error) if error.kind() == ErrorKind::Unknown => {
+                        let names = self.config.servers().iter().map(|server| server.name.as_str());
+                        let hint = suggest::did_you_mean(name, names);
+                        let hint = hint.unwrap_or_else(|| "`bowline config list` shows those there are".to_owned());
+                        return Err(configured::told(&error).hint(hint));
+                    }
                     Err(error) => return Err(configured::told(&error)),
                 }
             }
             selected.retain(|name| named.contains(name));
         }
         if selected.is_empty() {
-            self.run
-                .console
-                .note("the configuration names no such server; `bowline config list` shows those there are");
+            self.run.console.note(if self.config.servers().is_empty() {
+                "no configuration names a server; `bowline add NAME URL` or `bowline add NAME -- COMMAND` does"
+            } else {
+                "the configuration names no such server; `bowline config list` shows those there are"
+            });
         }
         Ok(selected)
     }

@@ -28,9 +28,12 @@ mod output;
 mod pasted;
 mod progress;
 mod prompts;
+#[cfg(test)]
+mod reference;
 mod render;
 mod sanitize;
 mod schema;
+mod screen;
 mod server;
 mod session;
 mod signature;
@@ -38,6 +41,7 @@ mod state;
 mod stdin;
 mod styled;
 mod suggest;
+mod table;
 mod visit;
 
 use std::process::ExitCode;
@@ -103,7 +107,9 @@ fn misread(error: &clap::Error) -> ExitCode {
     let global = Global::for_json_errors();
     let text = error.render().to_string();
     let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    let error = CliError::usage(message).hint("`bowline --help` and `bowline <command> --help` tell what there is");
+    let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: ")).map(str::to_owned);
+    let hint = tip.unwrap_or_else(|| "`bowline --help` and `bowline <command> --help` tell what there is".to_owned());
+    let error = CliError::usage(message).hint(hint);
     finish(&error, &Console::new(&global), &mut Output::new(&global))
 }
 

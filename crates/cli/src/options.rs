@@ -3,9 +3,12 @@
 mod auth;
 mod chat;
 mod config;
+mod doctor;
+mod examples;
 mod global;
 mod guard;
 mod kit;
+mod manual;
 mod scan;
 mod search;
 mod target;
@@ -21,9 +24,11 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 pub(crate) use self::auth::{Auth, AuthCommand, Login};
 pub(crate) use self::chat::{ApproveChoice, Chat};
 pub(crate) use self::config::{Add, Config, ConfigCommand, Export, Import, Remove, ScopeChoice, Trust};
+pub(crate) use self::doctor::Doctor;
 pub(crate) use self::global::{Format, Global, InheritEnv, TransportChoice};
 pub(crate) use self::guard::{Accept, Answers, AuditCommand, AuditOptions, Decide, Explain, Guard, GuardCommand};
 pub(crate) use self::kit::{Bench, DirectionChoice, Inspect, Record, Replay, Secrets};
+pub(crate) use self::manual::{Completions, Man};
 pub(crate) use self::scan::Scan;
 pub(crate) use self::search::{Among, Grep, Search};
 use crate::duration;
@@ -70,6 +75,11 @@ impl Cli {
             }
             None => Err(error),
         })
+    }
+
+    /// The command line as it is defined, for whoever writes about it.
+    pub(crate) fn definition() -> clap::Command {
+        Self::command()
     }
 
     pub(crate) fn from_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
@@ -130,6 +140,9 @@ pub(crate) enum Command {
     /// Tells how long the server takes to answer
     #[command(override_usage = "bowline ping [OPTIONS] [SERVER] [-- <COMMAND>...]")]
     Ping(Ping),
+    /// Finds what keeps servers from working here, and tells the way out
+    #[command(override_usage = "bowline doctor [OPTIONS] [SERVER] [-- <COMMAND>...]")]
+    Doctor(Doctor),
     /// Prints changes as they come, one line an event
     #[command(override_usage = "bowline watch [OPTIONS] [SERVER] [URI]... [-- <COMMAND>...]")]
     Watch(Watch),
@@ -152,7 +165,7 @@ pub(crate) enum Command {
     )]
     Add(Add),
     /// Takes a server out of a configuration file
-    #[command(visible_alias = "rm")]
+    #[command(visible_alias = "rm", after_help = examples::REMOVE)]
     Remove(Remove),
     /// The servers of configuration files, where they come from, and what is wrong with them
     Config(Config),
@@ -160,10 +173,15 @@ pub(crate) enum Command {
     Guard(Guard),
     /// The record of calls
     Audit(AuditOptions),
+    /// Prints what a shell needs to complete words of this command
+    Completions(Completions),
+    /// Prints the manual page of a command, or writes all of them
+    Man(Man),
 }
 
 /// Options of `demo`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::DEMO)]
 pub(crate) struct Demo {
     /// Fill in the server's form yourself; needs a terminal
     #[arg(long, env = "BOWLINE_ASK", value_parser = FalseyValueParser::new(), conflicts_with = "serve")]
@@ -174,7 +192,7 @@ pub(crate) struct Demo {
 }
 
 /// What `list` says of itself.
-const LIST_EXAMPLES: &str = "\
+const LIST_EXAMPLES: &str = "Examples:
   bowline list                       the servers of the configuration
   bowline list tickets               the tools of one of them; `bowline tickets` does the same
   bowline list --all                 the tools of all of them, as far as they answer
@@ -209,6 +227,7 @@ pub(crate) struct List {
 
 /// Options of `info`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::INFO)]
 pub(crate) struct Info {
     /// A tool of the server
     pub(crate) tool: Option<String>,
@@ -247,6 +266,7 @@ pub(crate) struct Arguments {
 
 /// Options of `call`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::CALL)]
 pub(crate) struct Call {
     /// The tool
     pub(crate) tool: String,
@@ -295,6 +315,7 @@ pub(crate) struct Save {
 
 /// Options of `read`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::READ)]
 pub(crate) struct Read {
     /// The resource
     pub(crate) uri: String,
@@ -309,6 +330,7 @@ pub(crate) struct Read {
 
 /// Options of `prompt`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::PROMPT)]
 pub(crate) struct Prompt {
     /// The prompt
     pub(crate) name: String,
@@ -323,6 +345,7 @@ pub(crate) struct Prompt {
 
 /// Options of `complete`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::COMPLETE)]
 pub(crate) struct Complete {
     /// prompt:NAME or resource:URI-TEMPLATE
     pub(crate) reference: String,
@@ -341,6 +364,7 @@ pub(crate) struct Complete {
 
 /// Options of `ping`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::PING)]
 pub(crate) struct Ping {
     /// The server's URL or name
     #[arg(value_name = "SERVER")]
@@ -354,6 +378,7 @@ pub(crate) struct Ping {
 
 /// Options of `watch`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::WATCH)]
 pub(crate) struct Watch {
     /// Resources to subscribe to
     #[arg(value_name = "URI")]

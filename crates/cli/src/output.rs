@@ -5,11 +5,13 @@ use std::process::{Command, Stdio};
 
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::exit::{CliError, Code, Stop};
 use crate::json;
 use crate::options::{Format, Global};
 use crate::sanitize;
+use crate::screen::Screen;
 use crate::styled::Styled;
 
 /// The one way to standard output.
@@ -17,6 +19,8 @@ use crate::styled::Styled;
 pub(crate) struct Output {
     format: Format,
     terminal: bool,
+    /// None where there is no terminal.
+    screen: Option<Screen>,
     colour: bool,
     pager: bool,
     /// Whether a JSON document went out, so that an error need not send one.
@@ -33,6 +37,7 @@ impl Output {
         Self {
             format,
             terminal,
+            screen: Screen::of_stdout(),
             colour: !global.no_color && AutoStream::choice(&io::stdout()) != ColorChoice::Never,
             pager: terminal && !global.no_pager,
             answered: false,
@@ -48,19 +53,24 @@ impl Output {
         self.answered
     }
 
+    /// How many columns a line may have; none where nobody counts them.
+    pub(crate) fn width(&self) -> Option<usize> {
+        self.screen.map(|screen| screen.columns)
+    }
+
     /// Prints text at once.
     pub(crate) fn text(&mut self, text: &Styled) -> Result<(), Stop> {
-        let text = text.render(self.colour);
+        let text = text.render_within(self.width(), self.colour);
         self.bytes(text.as_bytes())
     }
 
     /// Prints a text that may be long: through the pager, if there is a terminal.
     pub(crate) fn long_text(&mut self, text: &Styled) -> Result<(), Stop> {
-        let text = text.render(self.colour);
-        if self.pager && is_long(&text) && page(&text) {
+        let shown = text.render_within(self.width(), self.colour);
+        if self.pager && self.screen.is_some_and(|screen| is_long(&shown, screen)) && page(&shown) {
             return Ok(());
         }
-        self.bytes(text.as_bytes())
+        self.bytes(shown.as_bytes())
     }
 
     /// Prints one JSON document: the only one of this run.
@@ -104,10 +114,10 @@ fn to_json(value: &impl Serialize) -> Result<String, Stop> {
         .map_err(|error| CliError::new(Code::Unexpected, format!("cannot write JSON: {error}")).into())
 }
 
-/// Whether a text is longer than a small terminal.
-fn is_long(text: &str) -> bool {
-    let lines = std::env::var("LINES").ok().and_then(|lines| lines.parse().ok()).unwrap_or(24);
-    text.lines().count() >= lines
+/// Whether a text is longer than the terminal, which breaks lines that are too wide.
+fn is_long(text: &str, screen: Screen) -> bool {
+    let lines = |line: &str| anstream::adapter::strip_str(line).to_string().width().div_ceil(screen.columns).max(1);
+    text.lines().map(lines).sum::<usize>() >= screen.lines
 }
 
 /// Shows a text in the pager of the environment; tells whether one could be started.
@@ -133,4 +143,17 @@ fn page(text: &str) -> bool {
         let _ = input.write_all(text.as_bytes());
     }
     child.wait().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_a_terminal_breaks_count_for_what_they_take() {
+        let screen = Screen { columns: 10, lines: 4 };
+        assert!(!is_long("a\nb\nc\n", screen) && is_long("a\nb\nc\nd\n", screen));
+        assert!(is_long("0123456789 123456789 123456789 1", screen) && !is_long("東京東京東 東京東京東", screen));
+        assert!(!is_long("\u{1b}[1m0123456789\u{1b}[0m\n", screen));
+    }
 }

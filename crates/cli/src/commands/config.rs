@@ -2,6 +2,7 @@
 
 pub(crate) mod change;
 
+use anstyle::Style;
 use bowline::config::{Configuration, Problem, Server, Severity, Transport};
 use serde_json::{Value, json};
 
@@ -12,6 +13,7 @@ use crate::output::Output;
 use crate::sanitize;
 use crate::session::Run;
 use crate::styled::Styled;
+use crate::table::Table;
 
 /// Does what the command line asks of the configuration.
 pub(crate) fn run(command: ConfigCommand, run: &Run, out: &mut Output) -> Result<(), Stop> {
@@ -42,26 +44,30 @@ pub(super) fn list(run: &Run, out: &mut Output) -> Result<(), Stop> {
         let servers: Vec<Value> = config.servers().iter().map(document).collect();
         return out.json(&json!({"servers": servers, "broken": config.broken()}));
     }
-    if config.servers().is_empty() {
-        run.console
-            .note("no configuration names a server; `bowline add NAME URL` or `bowline add NAME -- COMMAND` does");
+    if out.format() == Format::Raw {
+        let names: String =
+            config.servers().iter().map(|server| format!("{}\n", sanitize::line(&server.name))).collect();
+        return out.raw(names.as_bytes());
     }
-    let width = config.servers().iter().map(|server| server.name.chars().count()).max().unwrap_or_default().min(40);
-    let mut text = Styled::new();
+    if config.servers().is_empty() {
+        run.console.note(format!(
+            "no configuration names a server, in none of {} places that `bowline config path` shows; \
+             `bowline add NAME URL` or `bowline add NAME -- COMMAND` does, and `bowline demo` needs none",
+            config.files().len()
+        ));
+    }
+    let (plain, bold, dim) = (Style::new(), Style::new().bold(), Style::new().dimmed());
+    let mut table = Table::new(1);
     for server in config.servers() {
-        let name = sanitize::line(&server.name);
-        text = text.bold(format!("{name:width$}")).plain(format!("  {}", way(server)));
-        text = text.dim(format!("  {} {}", server.host, server.scope.word()));
-        if let Some(state) = state(server) {
-            text = text.plain(format!("  ({state})"));
-        }
-        text = text.line();
+        let state = state(server).map(|state| format!("({state})")).unwrap_or_default();
+        let whose = format!("{} {}", server.host, server.scope.word());
+        table.row([(bold, server.name.clone()), (plain, way(server)), (dim, whose), (plain, state)]);
     }
     for name in config.broken() {
-        let name = sanitize::line(name);
-        text = text.bold(format!("{name:width$}")).plain("  cannot be used: see `bowline config check`").line();
+        let why = "cannot be used: see `bowline config check`".to_owned();
+        table.row([(bold, name.clone()), (plain, why), (dim, String::new()), (plain, String::new())]);
     }
-    out.long_text(&text)
+    out.long_text(&table.render(out.width()))
 }
 
 /// How a server is reached, on one line.
@@ -159,13 +165,15 @@ fn path(run: &Run, out: &mut Output) -> Result<(), Stop> {
             .collect();
         return out.json(&files);
     }
-    let mut text = Styled::new();
+    let mut table = Table::new(1);
     for file in config.files() {
         let count = file.servers.map_or_else(|| "-".to_owned(), |count| count.to_string());
-        let path = sanitize::line(&file.path.to_string_lossy());
-        text = text.plain(format!("{count:>3}  {path}")).dim(format!("  {} {}", file.host, file.scope.word())).line();
+        let whose = format!("{} {}", file.host, file.scope.word());
+        let path = file.path.to_string_lossy().into_owned();
+        let plain = Style::new();
+        table.row([(plain, format!("{count:>3}")), (plain, path), (plain.dimmed(), whose)]);
     }
-    out.long_text(&text)
+    out.long_text(&table.render(out.width()))
 }
 
 /// Prints every problem; an error is a failure of the command.

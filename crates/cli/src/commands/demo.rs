@@ -138,7 +138,8 @@ impl Tour<'_> {
             .plain("Each command above works with `-- bowline demo --serve` behind it. With a server from elsewhere:")
             .line()
             .plain("  bowline list -- npx -y @modelcontextprotocol/server-everything\n")
-            .plain("  bowline call echo message=hi -- npx -y @modelcontextprotocol/server-everything\n");
+            .plain("  bowline call echo message=hi -- npx -y @modelcontextprotocol/server-everything\n")
+            .plain("Servers that other programs are set up with: `bowline list`. What is missing here: `bowline doctor`.\n");
         self.out.text(&next)
     }
 }

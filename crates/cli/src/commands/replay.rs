@@ -1,10 +1,11 @@
 //! `bowline replay`: the server of a recording.
 
 use bowline_testkit::{Cassette, Matching, Pace, Player};
+use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::exit::{CliError, Code, Stop};
-use crate::options::Replay;
+use crate::options::{Format, Replay};
 use crate::output::Output;
 use crate::sanitize;
 use crate::session::{Run, Signals, interrupted};
@@ -25,7 +26,11 @@ pub(crate) async fn run(options: Replay, run: &Run, out: &mut Output) -> Result<
             let serving = TcpListener::bind(address).await.and_then(|listener| player.serve_http(listener));
             let serving = serving
                 .map_err(|error| CliError::new(Code::Connect, format!("cannot listen at {address}: {error}")))?;
-            out.text(&Styled::new().plain(serving.url()).line())?;
+            if out.format() == Format::Json {
+                out.json_line(&json!({"url": serving.url()}))?;
+            } else {
+                out.text(&Styled::new().plain(serving.url()).line())?;
+            }
             signals.next().await;
             Err(interrupted())
         }

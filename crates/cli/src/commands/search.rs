@@ -191,7 +191,7 @@ fn shown(hits: &[SearchHit], markdown: bool) -> Styled {
         }
         text = text.bold(name).line();
         if let Some(about) = about {
-            text = text.dim(format!("    {about}")).line();
+            text = text.plain("    ").glimpse(about).line();
         }
     }
     text

@@ -3,6 +3,8 @@
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 
+use super::examples;
+
 /// Options of `auth`.
 #[derive(Debug, Args)]
 pub(crate) struct Auth {
@@ -14,12 +16,16 @@ pub(crate) struct Auth {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuthCommand {
     /// Logs in by the browser, and keeps the tokens
+    #[command(after_help = examples::AUTH_LOGIN)]
     Login(Login),
     /// Tells whether there is a login, for which scopes and how long
+    #[command(after_help = examples::AUTH_STATUS)]
     Status(OneServer),
     /// Gets a fresh token for the one that there is
+    #[command(after_help = examples::AUTH_REFRESH)]
     Refresh(OneServer),
     /// Has the tokens revoked, and forgets them
+    #[command(after_help = examples::AUTH_LOGOUT)]
     Logout(OneServer),
 }
 

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 
 use super::Server;
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = "Examples:
   bowline chat --model anthropic/NAME                        with all servers of the configuration
   bowline chat --model openai/NAME notes tickets             with two of them
   bowline chat -p \"what is on my list?\" --model gemini/NAME

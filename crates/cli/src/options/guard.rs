@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 
-use super::{Arguments, Server};
+use super::{Arguments, Server, examples};
 
 /// Options of `guard`.
 #[derive(Debug, Args)]
@@ -18,20 +18,28 @@ pub(crate) struct Guard {
 #[derive(Debug, Subcommand)]
 pub(crate) enum GuardCommand {
     /// Tells what the policy says of a call, which rule says so, and which ones nearly fit; nothing is called
+    #[command(after_help = examples::GUARD_EXPLAIN)]
     Explain(Explain),
     /// What is pinned
+    #[command(after_help = examples::GUARD_PINS)]
     Pins(OfServer),
     /// Pins what a server has as it is now, and shows how it differs from what was pinned
+    #[command(after_help = examples::GUARD_ACCEPT)]
     Accept(Accept),
     /// Forgets what is pinned of a server, so that its next use is a first one
+    #[command(after_help = examples::GUARD_FORGET)]
     Forget(Accept),
     /// The calls that wait for somebody to approve them
+    #[command(after_help = examples::GUARD_PENDING)]
     Pending,
     /// Lets a call go that waits
+    #[command(after_help = examples::GUARD_APPROVE)]
     Approve(Decide),
     /// Refuses a call that waits
+    #[command(after_help = examples::GUARD_DENY)]
     Deny(Decide),
     /// The answers that are remembered
+    #[command(after_help = examples::GUARD_ANSWERS)]
     Answers(Answers),
 }
 
@@ -108,6 +116,7 @@ pub(crate) struct AuditOptions {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
     /// Holds each line against the one before, and names the first that is wrong
+    #[command(after_help = examples::AUDIT_VERIFY)]
     Verify(Verify),
 }
 

@@ -7,11 +7,12 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
-use super::{Arguments, Server};
+use super::{Arguments, Server, examples};
 use crate::duration;
 
 /// Options of `inspect`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::INSPECT)]
 pub(crate) struct Inspect {
     /// The server's URL or name
     #[arg(value_name = "SERVER")]
@@ -65,6 +66,7 @@ pub(crate) enum DirectionChoice {
 
 /// Options of `record`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::RECORD)]
 pub(crate) struct Record {
     /// The server's URL or name
     #[arg(value_name = "SERVER")]
@@ -86,6 +88,7 @@ pub(crate) struct Record {
 
 /// Options of `replay`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::REPLAY)]
 pub(crate) struct Replay {
     /// The recording
     #[arg(value_name = "FILE")]
@@ -114,6 +117,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 /// Options of `bench`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::BENCH)]
 pub(crate) struct Bench {
     /// The tool
     pub(crate) tool: String,

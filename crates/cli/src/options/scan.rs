@@ -4,7 +4,7 @@ use bowline::guard::Severity;
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = "Examples:
   bowline scan                          all servers of the configuration; they are started and asked what they have
   bowline scan --offline                what the files tell, without starting anything
   bowline scan tickets --json

@@ -3,7 +3,7 @@
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
-const SEARCH_EXAMPLES: &str = "\
+const SEARCH_EXAMPLES: &str = "Examples:
   bowline search \"open an issue\"
   bowline search calendar --read-only --limit 5
   bowline search invoice --group work --refresh
@@ -11,7 +11,7 @@ const SEARCH_EXAMPLES: &str = "\
 What servers said when they were last asked is searched, so no server is started; --refresh asks them. Where nothing is
 known yet they are asked once. `bowline list --all` keeps what it sees for searches as well.";
 
-const GREP_EXAMPLES: &str = "\
+const GREP_EXAMPLES: &str = "Examples:
   bowline grep 'read_*'
   bowline grep 'github.*issue*' --json
 

@@ -28,7 +28,9 @@ impl Command {
             | Self::Scan(_)
             | Self::Search(_)
             | Self::Grep(_)
-            | Self::Audit(_) => {}
+            | Self::Audit(_)
+            | Self::Completions(_)
+            | Self::Man(_) => {}
             Self::Guard(guard) => {
                 let (GuardCommand::Accept(options) | GuardCommand::Forget(options)) = &mut guard.command else {
                     return Ok(());
@@ -50,6 +52,7 @@ impl Command {
                 }
             }
             Self::List(super::List { target, server, .. })
+            | Self::Doctor(super::Doctor { target, server, .. })
             | Self::Ping(super::Ping { target, server, .. })
             | Self::Inspect(super::Inspect { target, server, .. })
             | Self::Record(super::Record { target, server, .. }) => {

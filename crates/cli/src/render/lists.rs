@@ -94,7 +94,7 @@ fn all<'a, T>(items: &'a [T], markdown: bool, entry: impl Fn(&'a T) -> (Entry, O
         } else {
             out.append(Styled::new().bold(name).plain(rest).line());
             if let Some(text) = description {
-                out.append(Styled::new().dim(format!("    {text}")).line());
+                out.append(Styled::new().plain("    ").glimpse(text).line());
             }
         }
     }

@@ -284,3 +284,25 @@ fn a_login_is_for_servers_with_a_url() {
         assert_eq!(world.run(words).code, Some(2), "{words:?}");
     }
 }
+
+#[test]
+fn a_login_that_cannot_be_read_is_found_by_the_doctor() {
+    let world = World::new(AuthSettings::default());
+    world.run_with_browser(&["auth", "login", "URL"]);
+    let ran = world.run(&["doctor", "URL", "--json"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let is_login = |finding: &serde_json::Value| finding["check"] == "login";
+    let login = |ran: &Ran| ran.json()["findings"].as_array().unwrap().iter().find(|f| is_login(f)).cloned().unwrap();
+    assert_eq!(login(&ran)["message"], "logged in");
+    for file in std::fs::read_dir(world.folder.join("state/auth")).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|end| end == "json") {
+            std::fs::write(path, "{\"version\":1,\"te").unwrap();
+        }
+    }
+    let ran = world.run(&["doctor", "URL", "--offline", "--json"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    let found = login(&ran);
+    assert_eq!(found["severity"], "error");
+    assert!(found["fix"].as_str().is_some_and(|fix| fix.contains("auth login")), "{found}");
+}

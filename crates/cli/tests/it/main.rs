@@ -12,11 +12,15 @@ mod config;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod ends;
 #[cfg(test)]
 mod guard;
 #[cfg(test)]
 mod interop;
+#[cfg(test)]
+mod json;
 #[cfg(test)]
 mod logins;
 #[cfg(test)]
@@ -39,3 +43,5 @@ mod terminal;
 mod urls;
 #[cfg(test)]
 mod wire;
+#[cfg(test)]
+mod words;

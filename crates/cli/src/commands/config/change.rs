@@ -12,6 +12,7 @@ use crate::output::Output;
 use crate::sanitize;
 use crate::session::Run;
 use crate::styled::Styled;
+use crate::suggest;
 
 pub(crate) fn add(options: &Add, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let server = new_server(options, &run.global)?;
@@ -21,7 +22,10 @@ pub(crate) fn add(options: &Add, run: &Run, out: &mut Output) -> Result<(), Stop
         if error.message.contains("already") { error.hint("--force takes its place") } else { error }
     })?;
     tell_lost(run, &server.name, &lost);
-    finish(edit, "added", &[server.name], false, out)
+    let name = sanitize::line(shlex::try_quote(&server.name).as_deref().unwrap_or(&server.name));
+    finish(edit, "added", &[server.name], false, out)?;
+    run.console.note(format!("`bowline list {name}` shows what it has, `bowline doctor {name}` why it does not work"));
+    Ok(())
 }
 
 /// The server that the words and options describe. Values stay references where they are some.
@@ -125,6 +129,10 @@ fn elsewhere(error: &bowline::config::Error, name: &str, run: &Run) -> CliError 
         Ok(server) if error.kind() == bowline::config::ErrorKind::Unknown => {
             let place = sanitize::line(&server.place.to_string());
             told.hint(format!("it stands at {place}: say --host {} or --file", server.host))
+        }
+        Err(_) if error.kind() == bowline::config::ErrorKind::Unknown => {
+            let names = config.servers().iter().map(|server| server.name.as_str());
+            told.hint_if(suggest::did_you_mean(name, names))
         }
         _ => told,
     }
