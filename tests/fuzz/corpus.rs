@@ -13,10 +13,11 @@ pub(crate) enum Corpus {
     Headers,
     Cassettes,
     Configurations,
+    Models,
 }
 
 pub(crate) fn of(corpus: Corpus) -> Vec<Vec<u8>> {
-    use Corpus::{Answers, Cassettes, Configurations, Events, Streams};
+    use Corpus::{Answers, Cassettes, Configurations, Events, Models, Streams};
 
     let text = match corpus {
         Corpus::Messages => include_str!("corpus/messages.txt"),
@@ -28,8 +29,9 @@ pub(crate) fn of(corpus: Corpus) -> Vec<Vec<u8>> {
         Corpus::Headers => include_str!("corpus/headers.txt"),
         Corpus::Cassettes => include_str!("corpus/cassettes.txt"),
         Corpus::Configurations => include_str!("corpus/configurations.txt"),
+        Corpus::Models => include_str!("corpus/models.txt"),
     };
-    let breaks = matches!(corpus, Answers | Streams | Events | Cassettes | Configurations);
+    let breaks = matches!(corpus, Answers | Streams | Events | Cassettes | Configurations | Models);
     let entry = |line: &str| if breaks { line.replace("\\n", "\n").replace("\\r", "\r") } else { line.to_owned() };
     text.lines().map(|line| entry(line).into_bytes()).collect()
 }

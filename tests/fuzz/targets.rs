@@ -2,6 +2,7 @@
 
 use bowline::config::{Configuration, Host, Resolver, Surroundings, System};
 use bowline::form::Form;
+use bowline::llm::{Format, LoweredSchema, Request, SchemaTarget};
 use bowline::protocol::frame::{self, Incoming, Message};
 use bowline::protocol::{
     CallToolRequestParams, CallToolResult, CancelledNotificationParams, CompleteRequestParams, CompleteResult,
@@ -45,6 +46,8 @@ pub(crate) const ALL: &[Target] = &[
     Target { name: "redaction", corpus: Corpus::Messages, run: redaction },
     Target { name: "script", corpus: Corpus::Messages, run: script },
     Target { name: "configuration", corpus: Corpus::Configurations, run: configuration },
+    Target { name: "models", corpus: Corpus::Models, run: models },
+    Target { name: "tool-schemas", corpus: Corpus::Models, run: tool_schemas },
 ];
 
 fn envelope(input: &[u8]) {
@@ -273,5 +276,41 @@ fn configuration(input: &[u8]) {
         for problem in config.problems() {
             assert!(!problem.to_string().contains('\n'), "a problem on more than one line");
         }
+    }
+}
+
+/// A model's streamed answer, in each format: an event a line.
+fn models(input: &[u8]) {
+    for format in Format::ALL {
+        let Ok(encoded) = bowline::llm::Target::new(format, "model").encode(&Request::default()) else { continue };
+        let mut assembler = encoded.assembler();
+        for line in input.split(|byte| *byte == b'\n') {
+            let data = line.strip_prefix(b"data: ").unwrap_or(line);
+            if let Err(error) = assembler.push("", data) {
+                let told = error.to_string();
+                assert!(!told.contains('\n') && told.len() < 2000, "an error is one line: {told:.300}");
+                break;
+            }
+        }
+        drop(assembler.end());
+        drop(encoded.decode(input));
+    }
+}
+
+/// A tool's schema, as each provider takes it.
+fn tool_schemas(input: &[u8]) {
+    let Ok(schema) = serde_json::from_slice::<RawJson>(input) else { return };
+    for target in [
+        SchemaTarget::Anthropic,
+        SchemaTarget::AnthropicStrict,
+        SchemaTarget::OpenAi,
+        SchemaTarget::OpenAiStrict,
+        SchemaTarget::Gemini,
+        SchemaTarget::GeminiOpenApi,
+        SchemaTarget::Nova,
+        SchemaTarget::Ollama,
+    ] {
+        let lowered = LoweredSchema::new(&schema, target);
+        assert!(lowered.schema.get("properties").is_some_and(serde_json::Value::is_object), "an object has properties");
     }
 }

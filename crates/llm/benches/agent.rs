@@ -88,8 +88,8 @@ fn round_behind_a_long_history(bencher: Bencher<'_, '_>, messages: usize) {
     let runtime = runtime();
     let agent = Agent::builder(Caller::default(), tools(4)).approve(Everything::default()).build();
     let text = "what was said before. ".repeat(20_000 / messages);
-    let mut long: Value = serde_json::to_value(Conversation::new()).unwrap();
-    long["messages"] = (0..messages).map(|_| json!({"user": [{"text": text}]})).collect();
+    let said: Value = (0..messages).map(|_| json!({"user": [{"text": text}]})).collect();
+    let long = json!({"version": 1, "messages": said});
     let long: Conversation = serde_json::from_value(long).unwrap();
     bencher.counter(ItemsCount::new(ROUNDS)).with_inputs(|| long.clone()).bench_local_values(|mut conversation| {
         let outcome = runtime.block_on(async { agent.resume(&mut conversation).outcome().await.unwrap() });

@@ -23,12 +23,12 @@ pub fn estimate_tokens(text: &str) -> u64 {
 /// What a byte of UTF-8 counts for, in quarters of a token: the first of a character tells which script it is of.
 const fn quarters(byte: u8) -> u8 {
     match byte {
-        ..0x80 => 1,
+        ..=0x7f => 1,
         // The others of a character.
-        ..0xc0 => 0,
+        0x80..=0xbf => 0,
         // Up to U+2FFF.
-        ..0xe3 => 2,
-        _ => 4,
+        0xc0..=0xe2 => 2,
+        0xe3.. => 4,
     }
 }
 

@@ -66,8 +66,7 @@ mod tests {
         let image = Content::Media(Media::new("image/png", "iVBORw0KGgoB").with_name("map.png"));
         let long = Content::text("häuser ".repeat(1_000));
         let result = ToolResult::new(&call, vec![image.clone(), long.clone(), Content::text("short")]);
-        let whole = vec![Message::User(vec![image]), Message::Results(vec![result])];
-        let mut lighter = whole.clone();
+        let mut lighter = vec![Message::User(vec![image]), Message::Results(vec![result])];
         assert_eq!(lighten(&mut lighter, false), 2);
         let Message::Results(results) = &lighter[1] else { panic!("results") };
         let Content::Text(told) = &results[0].content[0] else { panic!("text") };
