@@ -36,7 +36,12 @@ impl Word {
         if word.trim_start().starts_with('{') {
             return parse_object(word, "the argument that starts with `{`").map(Self::Object);
         }
-        Pair::parse(word).map(Self::Pair)
+        let pair = Pair::parse(word)?;
+        // What no schema makes good is told before a server is started; files are read when they are wanted.
+        if pair.form == Form::Json && !pair.text.starts_with('@') {
+            pair.value(None, false)?;
+        }
+        Ok(Self::Pair(pair))
     }
 }
 
