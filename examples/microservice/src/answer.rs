@@ -24,7 +24,10 @@ impl Failure {
 
     pub(crate) fn busy() -> Self {
         let message = "too many calls are open; try again later";
-        Self { retry_after: Some(Duration::from_secs(1)), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message) }
+        Self {
+            retry_after: Some(Duration::from_secs(1)),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
+        }
     }
 
     pub(crate) fn to_json(&self) -> Value {
@@ -46,7 +49,9 @@ impl From<Error> for Failure {
             // The fault is behind this service, and none of its caller.
             _ => StatusCode::BAD_GATEWAY,
         };
-        let retry_after = error.retry_after();
+        // A server whose next attempt has no time yet is worth asking again soon.
+        let soon = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(1));
+        let retry_after = error.retry_after().or(soon);
         Self { retry_after, ..Self::new(status, error.kind().name(), error.to_string()) }
     }
 }

@@ -32,7 +32,8 @@ async fn main() -> Result<()> {
         .init();
     let Some(address) = std::env::args().nth(1) else { return check::run().await };
     let listener = TcpListener::bind(&address).await;
-    let listener = listener.with_context(|| format!("cannot listen at {address}; name another, such as 127.0.0.1:8080"))?;
+    let listener =
+        listener.with_context(|| format!("cannot listen at {address}; name another, such as 127.0.0.1:8080"))?;
     println!("listening at http://{}", listener.local_addr()?);
     let hub = Hub::builder().members(servers::all()).build()?;
     serve(listener, Service::new(hub), stop::asked()?).await

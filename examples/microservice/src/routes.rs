@@ -63,7 +63,9 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/live", get(|| async { "alive\n" }))
         .route("/ready", get(observe::ready))
         .route("/metrics", get(observe::metrics))
-        .fallback(|| async { Failure::new(StatusCode::NOT_FOUND, "no_route", "there is no such route; see the README") })
+        .fallback(|| async {
+            Failure::new(StatusCode::NOT_FOUND, "no_route", "there is no such route; see the README")
+        })
         .method_not_allowed_fallback(|| async {
             Failure::new(StatusCode::METHOD_NOT_ALLOWED, "no_method", "the route has another method; see the README")
         })
@@ -84,7 +86,11 @@ async fn list(State(service): State<Service>) -> Result<Json<Value>, Failure> {
 type Arguments = Result<Json<Map<String, Value>>, JsonRejection>;
 
 /// Calls a tool. A result that says `isError` is a result: the tool ran.
-async fn call(State(service): State<Service>, Path(name): Path<String>, arguments: Arguments) -> Result<Response, Failure> {
+async fn call(
+    State(service): State<Service>,
+    Path(name): Path<String>,
+    arguments: Arguments,
+) -> Result<Response, Failure> {
     let Json(arguments) = arguments?;
     let _place = service.admission.enter()?;
     // Where the caller goes away this is dropped, which cancels the call at its server.
@@ -93,7 +99,11 @@ async fn call(State(service): State<Service>, Path(name): Path<String>, argument
 }
 
 /// Calls a tool, and tells of its progress: events `progress`, and then one `result` or `error`.
-async fn stream(State(service): State<Service>, Path(name): Path<String>, arguments: Arguments) -> Result<Response, Failure> {
+async fn stream(
+    State(service): State<Service>,
+    Path(name): Path<String>,
+    arguments: Arguments,
+) -> Result<Response, Failure> {
     let Json(arguments) = arguments?;
     let place = service.admission.enter()?;
     let call = events(service.hub.call(&name).args(arguments).max_time(CALL));
