@@ -111,9 +111,9 @@ async fn stream(
         // The place is taken until the stream has ended, not until it began.
         let _ = &place;
         let event = match event {
-            CallEvent::Progress(progress) => Some(told("progress", json!(progress))),
-            CallEvent::Done(Ok(result)) => Some(told("result", json!(result))),
-            CallEvent::Done(Err(error)) => Some(told("error", Failure::from(error).to_json())),
+            CallEvent::Progress(progress) => Some(told("progress", &json!(progress))),
+            CallEvent::Done(Ok(result)) => Some(told("result", &json!(result))),
+            CallEvent::Done(Err(error)) => Some(told("error", &Failure::from(error).to_json())),
             _ => None,
         };
         async move { event.map(Ok::<_, Infallible>) }
@@ -121,7 +121,7 @@ async fn stream(
     Ok(Sse::new(told).keep_alive(KeepAlive::default()).into_response())
 }
 
-fn told(name: &str, data: Value) -> Event {
+fn told(name: &str, data: &Value) -> Event {
     // Text of JSON has no line breaks, so it is one line of data.
     Event::default().event(name).data(data.to_string())
 }
