@@ -47,8 +47,13 @@ const RULES: [Setting; 3] = [
         "approve",
         "list of names",
         "none",
-        "The tools that may be used without a question; read and checked, and nothing acts on it yet",
+        "The tools that are called without a question, where a policy and the server itself both permit them",
     ),
+];
+
+const NAMES: [Setting; 2] = [
+    ("allow", "list of names", "all", "What may be used; `*` stands for anything"),
+    ("deny", "list of names", "none", "What may not be used, whatever is allowed"),
 ];
 
 const SECTIONS: &[Section] = &[
@@ -79,7 +84,7 @@ const SECTIONS: &[Section] = &[
     Section {
         title: "`[servers.NAME]`",
         about: "Either `command` or `url`. An entry with neither changes a server of another file, and may say only \
-                `enabled`, times, `tools`, `policy` and `layers`.",
+                `enabled`, times, `tools`, `prompts`, `resources`, `trust`, `policy` and `layers`.",
         probe: Some("[servers.x]\nurl = 'https://h.example/mcp'\nzzz = 1"),
         settings: &[
             ("command", "text with variables", "", "The program of the server, in `PATH` or by its path"),
@@ -101,6 +106,14 @@ const SECTIONS: &[Section] = &[
             TIMES[1],
             TIMES[2],
             ("tools", "table", "", "Which of its tools may be used, see below"),
+            ("prompts", "table", "", "Which of its prompts may be used, see below"),
+            ("resources", "table", "", "Which of its resources may be used, see below"),
+            (
+                "trust",
+                "true or false",
+                "as the guard's policy says",
+                "Whether what it says of its tools, such as that they only read, is believed",
+            ),
             ("oauth", "true, false or a table", "asked for", "How to log in, see below"),
             ("policy", "name", "none", "The policy of `[policies]` that it is under"),
             ("layers", "table", "none", "What stands around its calls, see below"),
@@ -112,6 +125,18 @@ const SECTIONS: &[Section] = &[
         about: "",
         probe: Some("[servers.x]\nurl = 'https://h.example/mcp'\ntools = { zzz = 1 }"),
         settings: &RULES,
+    },
+    Section {
+        title: "`[servers.NAME.prompts]`",
+        about: "",
+        probe: Some("[servers.x]\nurl = 'https://h.example/mcp'\nprompts = { zzz = 1 }"),
+        settings: &NAMES,
+    },
+    Section {
+        title: "`[servers.NAME.resources]`",
+        about: "By their URIs, and templates by their own text.",
+        probe: Some("[servers.x]\nurl = 'https://h.example/mcp'\nresources = { zzz = 1 }"),
+        settings: &NAMES,
     },
     Section {
         title: "`[servers.NAME.oauth]`",
@@ -247,7 +272,7 @@ const SECTIONS: &[Section] = &[
     },
     Section {
         title: "`[policies.NAME]`",
-        about: "Where a policy and the `tools` of a server both have a list, a tool has to be on both.",
+        about: "Where a policy and the server itself both have a list, a tool, prompt or resource has to be on both.",
         probe: Some("[policies.x]\nzzz = 1"),
         settings: &[
             RULES[0],
@@ -259,6 +284,8 @@ const SECTIONS: &[Section] = &[
                 "`false`",
                 "Whether only tools may be used of which the server says that they only read",
             ),
+            ("prompts", "table", "", "`allow` and `deny` as those of a server"),
+            ("resources", "table", "", "`allow` and `deny` as those of a server"),
         ],
     },
 ];
