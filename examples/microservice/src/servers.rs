@@ -16,11 +16,11 @@ pub(crate) fn all() -> Vec<Member> {
 }
 
 fn weather() -> MockServerBuilder {
-    MockServer::builder().tool(tool("wind"), |_| async { Ok(CallToolResult::text("north, 5 knots")) })
+    builder().tool(tool("wind"), |_| async { Ok(CallToolResult::text("north, 5 knots")) })
 }
 
 fn docks() -> MockServerBuilder {
-    MockServer::builder().tool(tool("unload"), |call| async move {
+    builder().tool(tool("unload"), |call| async move {
         for done in 1..=3 {
             call.progress(f64::from(done), Some(3.0), Some("a crate is ashore")).await;
         }
@@ -30,4 +30,9 @@ fn docks() -> MockServerBuilder {
 
 fn tool(name: &str) -> Tool {
     Tool::new(name, json!({ "type": "object" }))
+}
+
+/// A server that runs for long keeps little of what it was asked.
+fn builder() -> MockServerBuilder {
+    MockServer::builder().journal_lines(64)
 }
