@@ -4,6 +4,7 @@
 
 mod build;
 mod cold_start;
+mod load;
 mod process;
 
 use std::fs;
@@ -32,6 +33,9 @@ pub struct Args {
     /// Measures a whole process of `examples/serverless` beside the same with the SDKs for Python and TypeScript.
     #[arg(long)]
     cold_start: bool,
+    /// Loads the service of `examples/microservice` for ten seconds, and stops it in the middle of as many more.
+    #[arg(long, conflicts_with = "cold_start")]
+    load: bool,
     /// With `--cold-start`: writes the table to the page of the book as well.
     #[arg(long, requires = "cold_start")]
     write: bool,
@@ -42,6 +46,9 @@ pub fn run(context: &Context, args: &Args) -> Result<bool> {
     if args.cold_start {
         cold_start::run(context, args.write)?;
         return Ok(true);
+    }
+    if args.load {
+        return load::run(context);
     }
     let examples = chosen(build::all(context)?, &args.only)?;
     if args.list {

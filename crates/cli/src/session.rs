@@ -119,7 +119,7 @@ impl Run {
     fn terminal(&self) -> guarded::Terminal {
         let elsewhere = self.global.defer.zip(self.store());
         let elsewhere = elsewhere.map(|(wait, store)| Deferred::new(store).with_expiry(wait));
-        guarded::Terminal::new(self.console.clone(), Arc::clone(&self.interrupted), elsewhere)
+        guarded::Terminal::new(self, elsewhere)
     }
 
     /// Connects to the server that the options name, runs `body`, and closes: also after an error, a closed pipe or

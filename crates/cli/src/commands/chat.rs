@@ -115,6 +115,7 @@ async fn hub(options: &Chat, run: &Run, model: &HttpModel) -> Result<(Hub, bool)
         }
         None => {
             let fleet = Fleet::load(run);
+            let fleet = if elicit::is_interactive() { fleet.asking() } else { fleet };
             let selected = fleet.select(&options.servers, options.group.as_deref())?;
             builder = builder.members(fleet.members(&selected)?);
         }

@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, Notify};
 use crate::console::Console;
 use crate::elicit::is_interactive;
 use crate::prompts::{Inquire, Prompts as _};
+use crate::session::Run;
 use crate::styled::Styled;
 
 /// How many answers are kept for a run.
@@ -30,14 +31,16 @@ pub(crate) struct Terminal {
     console: Console,
     interrupted: Arc<Notify>,
     elsewhere: Option<Deferred>,
-    turn: Mutex<()>,
+    /// Shared with all others who ask the same person.
+    turn: Arc<Mutex<()>>,
     said: std::sync::Mutex<HashMap<String, Answer>>,
 }
 
 impl Terminal {
     /// Who is asked where there is no terminal is asked `elsewhere`, if that is wanted.
-    pub(crate) fn new(console: Console, interrupted: Arc<Notify>, elsewhere: Option<Deferred>) -> Self {
-        Self { console, interrupted, elsewhere, turn: Mutex::default(), said: std::sync::Mutex::default() }
+    pub(crate) fn new(run: &Run, elsewhere: Option<Deferred>) -> Self {
+        let (console, interrupted, turn) = (run.console.clone(), Arc::clone(&run.interrupted), Arc::clone(&run.asking));
+        Self { console, interrupted, elsewhere, turn, said: std::sync::Mutex::default() }
     }
 
     pub(crate) const fn console(&self) -> &Console {

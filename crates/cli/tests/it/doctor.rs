@@ -103,7 +103,7 @@ fn without_node_the_servers_that_want_it_are_named_and_how_to_get_it() {
 fn a_proxy_that_is_none_or_does_not_answer_is_named_without_its_password() {
     let person = Person::new().with(OWN, NOTES);
     let dead = format!("http://me:hunter2@{}", nobody());
-    let ran = person.run_with(&["doctor", "--json"], &[("HTTPS_PROXY", &dead)]);
+    let ran = person.run_with(&["doctor", "--json"], &[("HTTPS_PROXY", &dead), ("NO_PROXY", ""), ("no_proxy", "")]);
     assert_eq!(ran.code, Some(4), "{}", ran.stdout);
     let error = the_error(&ran, "proxy");
     assert_eq!(error["subject"], "HTTPS_PROXY");
