@@ -563,16 +563,21 @@ impl Kind for Raw {
 
 /// What a method is applied to, where transports have to know it (2026-07-28, basic/transports/streamable-http,
 /// standard request headers).
+///
+/// None where it stands there twice, since who reads it may take either.
 pub(crate) fn name_in(method: &str, params: &RawJson) -> Option<String> {
     #[derive(serde::Deserialize)]
-    struct Head {
-        name: Option<String>,
-        uri: Option<String>,
+    struct Named {
+        name: String,
+    }
+    #[derive(serde::Deserialize)]
+    struct Located {
+        uri: String,
     }
 
     match method {
-        method::TOOLS_CALL | method::PROMPTS_GET => params.parse::<Head>().ok()?.name,
-        method::RESOURCES_READ => params.parse::<Head>().ok()?.uri,
+        method::TOOLS_CALL | method::PROMPTS_GET => params.parse::<Named>().ok().map(|named| named.name),
+        method::RESOURCES_READ => params.parse::<Located>().ok().map(|located| located.uri),
         _ => None,
     }
 }

@@ -222,7 +222,11 @@ impl Content {
             return matches!(clean, Cow::Owned(_)).then(|| clean.into_owned());
         }
         let mark = format!("[suspicious: {}] ", marks.join(", "));
-        if clean.starts_with(&mark) { None } else { Some(mark + &clean) }
+        if clean.starts_with(&mark) {
+            // Its mark is there, whoever wrote it; what was taken out stays out.
+            return matches!(clean, Cow::Owned(_)).then(|| clean.into_owned());
+        }
+        Some(mark + &clean)
     }
 }
 

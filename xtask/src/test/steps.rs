@@ -127,6 +127,8 @@ fn features(context: &Context, report: &mut Report) -> Result<()> {
         if package.name == "bowline" {
             hack(&package.name, &["--each-feature"])?;
             hack(&package.name, &[&PAIRS[..], &["--exclude-features", ALONE]].concat())?;
+            // The one pair of those.
+            hack(&package.name, &["--no-default-features", "--features", "guard,llm"])?;
         } else {
             hack(&package.name, &PAIRS)?;
         }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use unicode_security::MixedScript as _;
 use unicode_security::confusable_detection::skeleton;
+use unicode_security::{MixedScript as _, RestrictionLevel, RestrictionLevelDetection as _};
 
 use super::Kind;
 use super::hit::{Hit, Sink};
@@ -58,14 +58,20 @@ pub(super) fn scan(name: &str, sink: Sink<'_>) {
         }
         return;
     }
-    let (severity, what) = if !name.is_single_script() {
-        (Severity::High, "a name whose letters are of several scripts")
+    let (severity, what) = if !name.split(|c: char| !c.is_alphanumeric()).all(is_usual) {
+        (Severity::High, "a name with a word whose letters are of several scripts")
     } else if skeleton(name).all(|c| c.is_ascii()) {
         (Severity::High, "a name that looks like one in latin letters and is not")
     } else {
         return;
     };
     sink(Hit { kind: Kind::Lookalike, severity, span: whole, what });
+}
+
+/// Whether the letters of a word are of one script, or of several that are written together: Latin letters in Chinese,
+/// Japanese and Korean (the highly restrictive level of Unicode's UTS 39).
+fn is_usual(word: &str) -> bool {
+    word.is_single_script() || word.detect_restriction_level() <= RestrictionLevel::HighlyRestrictive
 }
 
 fn imitates_well_known(name: &str) -> Option<&'static str> {
@@ -151,6 +157,17 @@ mod tests {
     fn names_in_any_one_script_are_clean() {
         for name in ["read_file", "read_File", "検索", "поиск", "größe", "get_v1", "tool-2", "a.b/c"] {
             assert_eq!(severity(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn scripts_that_are_written_together_are_clean_and_words_that_mix_others_are_not() {
+        for name in ["报告.pdf", "用户ID", "Отчёт.pdf", "Погода MCP", "検索Tool", "한국어_api", "größe-измерение"]
+        {
+            assert_eq!(severity(name), None, "{name}");
+        }
+        for name in ["reаd_file", "pаypal", "get_ѕecret", "αdmin"] {
+            assert_eq!(severity(name), Some(Severity::High), "{name}");
         }
     }
 

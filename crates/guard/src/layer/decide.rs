@@ -51,6 +51,9 @@ where
     S: Service<Call, Response = Reply, Error = Error> + Clone + Send,
     S::Future: Send,
 {
+    if let Some(why) = unfit(core, &call) {
+        return Err(Refusal::new(format!("{} does not go: {why}", named(core, seat, &call))).denied());
+    }
     let kind = match call.method() {
         method::TOOLS_CALL => Some(PinKind::Tool),
         method::PROMPTS_GET => Some(PinKind::Prompt),
@@ -108,6 +111,20 @@ where
         }
     }
     Ok(LetGo { call, rule: verdict.rule, verdict: said, findings })
+}
+
+/// Why a call cannot be decided on at all.
+fn unfit(core: &Core, call: &Call) -> Option<&'static str> {
+    let wants_record = core.policy.as_ref().is_some_and(Policy::requires_audit);
+    if wants_record && core.audit.is_none() {
+        return Some(
+            "the policy wants it on record, and the guard has no audit; give it one with `GuardBuilder::audit`",
+        );
+    }
+    // No rule and no pin is about it, and the server may read a name out of it all the same.
+    let needs_name = matches!(call.method(), method::TOOLS_CALL | method::PROMPTS_GET | method::RESOURCES_READ);
+    (needs_name && call.name().is_none())
+        .then_some("its parameters do not say once, as text, what is meant; write the name or the uri there")
 }
 
 /// What stands against a call, whatever the policy says.

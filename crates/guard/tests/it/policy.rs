@@ -2,7 +2,7 @@
 
 use bowline_client::{Client, ErrorKind};
 use bowline_guard::{Guard, Pins, Policy, Refusal};
-use bowline_protocol::{Resource, ResourceContents, ToolAnnotations};
+use bowline_protocol::{RawJson, Resource, ResourceContents, ToolAnnotations};
 use bowline_testkit::MockServer;
 
 use crate::support::{connect, count, says, server, tool};
@@ -30,6 +30,37 @@ async fn what_is_denied_is_not_sent_and_says_by_which_rule() {
     assert_eq!((guard.stats().let_go, guard.stats().refused), (1, 1));
     // Without pins, and without trust, nobody lists.
     assert_eq!(count(&server, "tools/list"), 0);
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_told_hides_no_tool_from_a_rule() {
+    let server = server([tool("read", ""), tool("erase", "")]);
+    let guard = guard("default = 'allow'\n[[rule]]\ntool = 'erase'\naction = 'deny'");
+    let client = connect(&guard, "files", &server).await;
+    for params in [
+        r#"{"name":"erase","uri":5}"#,
+        r#"{"name":"erase","name":"read"}"#,
+        r#"{"name":"read","n\u0061me":"erase"}"#,
+        r#"{"name":["erase"]}"#,
+        "{}",
+    ] {
+        let params: RawJson = params.parse().unwrap();
+        let error = client.request("tools/call").params(&params).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied, "{}", params.as_str());
+    }
+    assert_eq!(count(&server, "tools/call"), 0);
+    let params: RawJson = r#"{"uri":5,"name":"read"}"#.parse().unwrap();
+    client.request("tools/call").params(&params).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_record_that_is_required_and_has_no_place_lets_nothing_go() {
+    let server = server([tool("read", "")]);
+    let guard = guard("default = 'allow'\n[audit]\nrequired = true");
+    let client = connect(&guard, "files", &server).await;
+    let error = client.call("read").await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Denied && error.to_string().contains("GuardBuilder::audit"), "{error}");
+    assert_eq!(count(&server, "tools/call"), 0);
 }
 
 #[tokio::test]
