@@ -300,16 +300,7 @@ fn models(input: &[u8]) {
 /// A tool's schema, as each provider takes it.
 fn tool_schemas(input: &[u8]) {
     let Ok(schema) = serde_json::from_slice::<RawJson>(input) else { return };
-    for target in [
-        SchemaTarget::Anthropic,
-        SchemaTarget::AnthropicStrict,
-        SchemaTarget::OpenAi,
-        SchemaTarget::OpenAiStrict,
-        SchemaTarget::Gemini,
-        SchemaTarget::GeminiOpenApi,
-        SchemaTarget::Nova,
-        SchemaTarget::Ollama,
-    ] {
+    for target in SchemaTarget::ALL {
         let lowered = LoweredSchema::new(&schema, target);
         assert!(lowered.schema.get("properties").is_some_and(serde_json::Value::is_object), "an object has properties");
     }

@@ -220,6 +220,18 @@ const OLLAMA: Rules = Rules {
 };
 
 impl SchemaTarget {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Anthropic,
+        Self::AnthropicStrict,
+        Self::OpenAi,
+        Self::OpenAiStrict,
+        Self::Gemini,
+        Self::GeminiOpenApi,
+        Self::Nova,
+        Self::Ollama,
+    ];
+
     pub(super) const fn rules(self) -> &'static Rules {
         match self {
             Self::Anthropic => &ALL,

@@ -5,16 +5,7 @@ use super::*;
 
 mod nulls;
 
-const TARGETS: [SchemaTarget; 8] = [
-    SchemaTarget::Anthropic,
-    SchemaTarget::AnthropicStrict,
-    SchemaTarget::OpenAi,
-    SchemaTarget::OpenAiStrict,
-    SchemaTarget::Gemini,
-    SchemaTarget::GeminiOpenApi,
-    SchemaTarget::Nova,
-    SchemaTarget::Ollama,
-];
+const TARGETS: [SchemaTarget; 8] = SchemaTarget::ALL;
 
 fn lowered(schema: Value, target: SchemaTarget) -> LoweredSchema {
     LoweredSchema::new(&schema.into(), target)

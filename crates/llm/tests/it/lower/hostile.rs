@@ -5,16 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::lowered;
 
-const TARGETS: [SchemaTarget; 8] = [
-    SchemaTarget::Anthropic,
-    SchemaTarget::AnthropicStrict,
-    SchemaTarget::OpenAi,
-    SchemaTarget::OpenAiStrict,
-    SchemaTarget::Gemini,
-    SchemaTarget::GeminiOpenApi,
-    SchemaTarget::Nova,
-    SchemaTarget::Ollama,
-];
+const TARGETS: [SchemaTarget; 8] = SchemaTarget::ALL;
 
 /// An object whose properties all refer to the same.
 fn multiplied(properties: usize, target: Value) -> Value {
