@@ -33,7 +33,10 @@ pub struct GuardLayer {
 /// What a layer knows of the server that it is for.
 #[derive(Debug, Clone)]
 pub(crate) struct SeatSettings {
+    /// The name that it has for rules, records and people.
     pub(crate) server: Arc<str>,
+    /// What its pins and answers are kept under.
+    pub(crate) key: Arc<str>,
     pub(crate) identity: Option<String>,
     pub(crate) is_trusted: bool,
     pub(crate) is_pinned: bool,
@@ -61,10 +64,20 @@ impl fmt::Debug for Approved {
 impl GuardLayer {
     pub(crate) fn new(core: Arc<Core>, server: Arc<str>, caller: Option<Arc<str>>) -> Self {
         let is_trusted = core.policy.as_ref().is_some_and(|policy| policy.trusts(&server));
+        let key = Arc::clone(&server);
         Self {
             core,
-            seat: SeatSettings { server, identity: None, is_trusted, is_pinned: true, caller, approved: None },
+            seat: SeatSettings { server, key, identity: None, is_trusted, is_pinned: true, caller, approved: None },
         }
+    }
+
+    /// Sets what the server's pins and the answers about it are kept under. Default: its name, which rules, `trust`, records,
+    /// events and questions have whatever the key is. Set it where two servers of one name share a lock file or a memory, as
+    /// those of two projects do.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.seat.key = key.into();
+        self
     }
 
     /// Sets what names the way to the server, without secrets: its address, or its command line

@@ -217,6 +217,7 @@ mod tests {
     fn question() -> Question {
         let about = About {
             server: "files",
+            key: "files",
             method: "tools/call",
             name: Some("write"),
             caller: None,

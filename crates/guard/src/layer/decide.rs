@@ -141,7 +141,7 @@ enum Doubt<'a> {
 fn unlisted(core: &Core, seat: &Seat, call: &Call, kind: PinKind) -> Option<Doubt<'static>> {
     let pins = seat.pins(core)?;
     let policy = core.policy.as_ref();
-    let is_pinned = pins.table().pinned(&seat.settings.server, kind, call.name().unwrap_or_default()).is_some();
+    let is_pinned = pins.table().pinned(&seat.settings.key, kind, call.name().unwrap_or_default()).is_some();
     if is_pinned {
         let on_change = policy.map(Policy::on_change).unwrap_or_default();
         return (on_change != OnChange::Note).then_some(Doubt::Gone { may_ask: on_change == OnChange::Ask });
@@ -289,19 +289,21 @@ impl Asking<'_> {
     fn question(&self) -> Question {
         let Self { core, seat, call, item, doubt, verdict } = *self;
         let arguments = call.params().and_then(|params| arguments_of(call.method(), params));
-        let redacted = match (&core.outgoing, arguments) {
-            (Some(outgoing), Some(text)) => Some(outgoing.redact(&text).unwrap_or(text)),
-            (_, arguments) => arguments,
+        let redacted = match (&core.outgoing, &arguments) {
+            (Some(outgoing), Some(text)) => outgoing.redact(text),
+            _ => None,
         };
         let about = About {
             server: &seat.settings.server,
+            key: &seat.settings.key,
             method: call.method(),
             name: call.name(),
             caller: seat.settings.caller.as_deref(),
             rule: verdict.rule.as_deref(),
             definition: item.and_then(|item| item.hash.as_deref()),
         };
-        let mut question = Question::about(&about, shown_name(core, call)).with_arguments(redacted.as_deref());
+        let mut question = Question::about(&about, shown_name(core, call))
+            .with_arguments(arguments.as_deref(), redacted.as_deref().or(arguments.as_deref()));
         question.why = match (doubt, &verdict.reason) {
             (Some(doubt), _) => format!("it {}", doubt.what()),
             (None, Some(reason)) => bowline_protocol::excerpt(reason, 300),
@@ -360,7 +362,7 @@ async fn accept(core: &Core, seat: &Seat, held: &Held) {
     let Some(pins) = seat.pins(core) else { return };
     let definition = held.definition.clone();
     let (kind, name, hash) = (definition.kind(), definition.name().to_owned(), definition.hash().to_owned());
-    if let Err(error) = pins.accept(&seat.settings.server, [definition]).await {
+    if let Err(error) = pins.accept(&seat.settings.key, [definition]).await {
         core.tell(&GuardEvent::PinsFailed { why: error.to_string() });
     }
     seat.accept(kind, &name, Some(&hash));

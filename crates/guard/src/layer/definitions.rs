@@ -125,7 +125,7 @@ async fn judged(core: &Core, seat: &Seat, kind: PinKind, asked: &Asked, reply: R
     let mut first_use = 0;
     if let Some(pins) = seat.pins(core) {
         // Asked before the server is introduced, and once for all pages.
-        let is_first = seat.is_first_use(kind, || !pins.table().has_kind(&seat.settings.server, kind));
+        let is_first = seat.is_first_use(kind, || !pins.table().has_kind(&seat.settings.key, kind));
         edits.extend(introduce(core, seat, pins, asked));
         for (definition, annotations) in page.definitions {
             let name = definition.name().to_owned();
@@ -207,11 +207,11 @@ impl Asked {
 
 /// Tells where a server says to be another than was pinned; what has to be pinned of it.
 fn introduce(core: &Core, seat: &Seat, pins: &Pins, asked: &Asked) -> Option<Edit> {
-    let server = &seat.settings.server;
+    let (server, key) = (&seat.settings.server, &seat.settings.key);
     let on_change = core.policy.as_ref().map(Policy::on_change).unwrap_or_default();
     let (is_new, differences, moved) = {
         let table = pins.table();
-        let known = table.servers().get(&**server);
+        let known = table.servers().get(&**key);
         let mut differences = Vec::new();
         let (was, is) = (known.and_then(|known| known.identity.as_ref()), seat.settings.identity.as_ref());
         let moved = was.zip(is).filter(|(was, is)| was != is).map(|(was, is)| {
@@ -237,7 +237,7 @@ fn introduce(core: &Core, seat: &Seat, pins: &Pins, asked: &Asked) -> Option<Edi
         core.tell(&GuardEvent::ServerChanged { server: Arc::clone(server), what });
     }
     (is_new || tells).then(|| Edit::Server {
-        key: server.to_string(),
+        key: key.to_string(),
         identity: seat.settings.identity.clone().filter(|_| !holds),
         name: asked.name.clone(),
         version: asked.server_version.clone(),
@@ -254,16 +254,16 @@ fn judge(
     edits: &mut Vec<Edit>,
     first_use: &mut usize,
 ) -> Option<Held> {
-    let server = &seat.settings.server;
+    let (server, key) = (&seat.settings.server, &seat.settings.key);
     let (kind, name) = (definition.kind(), definition.name().to_owned());
     let (judged, others, has_room) = {
         let table = pins.table();
-        let judged = table.judge(server, &definition);
+        let judged = table.judge(key, &definition);
         // The first edit may be about the server itself.
         let pins = edits.len() - usize::from(matches!(edits.first(), Some(Edit::Server { .. })));
-        let has_room = table.has_room_for(server, pins + 1);
+        let has_room = table.has_room_for(key, pins + 1);
         let is_new_tool = kind == PinKind::Tool && judged == Standing::New;
-        let others = if is_new_tool { table.others_with(server, kind, &name) } else { Vec::new() };
+        let others = if is_new_tool { table.others_with(key, kind, &name) } else { Vec::new() };
         (judged, others, has_room)
     };
     if !others.is_empty() {
@@ -273,7 +273,7 @@ fn judge(
         Standing::Same => None,
         Standing::New if is_first && has_room => {
             *first_use += 1;
-            edits.push(Pins::first(server, definition));
+            edits.push(Pins::first(key, definition));
             None
         }
         Standing::New => {
@@ -282,7 +282,7 @@ fn judge(
             let held = on_new != OnNew::Pin || !has_room;
             core.tell(&GuardEvent::New { server: Arc::clone(server), kind, name, held });
             if !held {
-                edits.push(Pins::first(server, definition));
+                edits.push(Pins::first(key, definition));
                 return None;
             }
             Some(Held { definition, change: None, may_ask: on_new == OnNew::Ask })
@@ -294,7 +294,7 @@ fn judge(
             let told = Arc::new((*change).clone());
             core.tell(&GuardEvent::Changed { server: Arc::clone(server), change: told, held });
             if !held {
-                edits.push(Pins::put(server, definition));
+                edits.push(Pins::put(key, definition));
                 return None;
             }
             Some(Held { definition, change: Some(*change), may_ask: on_change == OnChange::Ask })
