@@ -4,11 +4,9 @@ use bowline_protocol::{RawJson, Tool, excerpt, method};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::shown::shown_arguments;
 use crate::hex;
 use crate::pins::canonical;
-
-/// How much of a call's arguments is shown, in bytes.
-const MAX_ARGUMENTS: usize = 4096;
 
 /// What somebody is asked: whether one call may go.
 ///
@@ -29,7 +27,9 @@ pub struct Question {
     pub name: Option<String>,
     /// Who calls.
     pub caller: Option<String>,
-    /// The arguments as JSON, at most some 4 KiB.
+    /// The arguments as JSON, at most some 4 KiB: of longer ones each member, at all depths, with the beginning and the end of
+    /// its own text and how much is between them; where that is too much still, the shorter members, and how many there are
+    /// besides.
     pub arguments: Option<String>,
     /// The rule because of which somebody is asked; none where it is the default, or because of a definition.
     pub rule: Option<String>,
@@ -46,8 +46,9 @@ pub struct Question {
     /// The hash of key, method, name, caller, rule and definition as they are, uncut: what an answer for calls to come
     /// is about.
     pub about: String,
-    /// The hash of `about` and of the arguments as they are, uncut and with all secrets, whatever the order of their
-    /// members: what an answer for this very call is about. Empty in a question of an earlier version.
+    /// The hash of `about` and of the arguments as they would go out, uncut and with secrets that are only hidden here,
+    /// whatever the order of their members: what an answer for this very call is about. Empty in a question of an earlier
+    /// version.
     #[serde(default)]
     pub about_arguments: String,
 }
@@ -76,16 +77,16 @@ impl Question {
 
     /// About a call of a tool, for whoever asks outside of a guard's layer, as an agent does before it calls.
     ///
-    /// `rule` is the one because of which it is asked, and `arguments` are JSON. An answer is good for calls to come as
+    /// `caller` is who calls, `rule` the one because of which it is asked, and `arguments` are JSON. An answer is good for calls to come as
     /// long as all that the server says of the tool is the same.
-    pub fn of_tool(server: &str, tool: &Tool, rule: Option<&str>, arguments: &str) -> Self {
+    pub fn of_tool(server: &str, tool: &Tool, caller: Option<&str>, rule: Option<&str>, arguments: &str) -> Self {
         let definition = serde_json::to_vec(tool).ok().map(|json| hex(&Sha256::digest(json)));
         let about = About {
             server,
             key: server,
             method: method::TOOLS_CALL,
             name: Some(&tool.name),
-            caller: None,
+            caller,
             rule,
             definition: definition.as_deref(),
         };
@@ -102,7 +103,7 @@ impl Question {
     /// Sets the arguments, and what of them may be shown.
     pub(crate) fn with_arguments(mut self, json: Option<&str>, shown: Option<&str>) -> Self {
         self.about_arguments = of_call(&self.about, json);
-        self.arguments = shown.map(|json| excerpt(json, MAX_ARGUMENTS));
+        self.arguments = shown.map(shown_arguments);
         self
     }
 
@@ -112,6 +113,7 @@ impl Question {
             "tools/call" => "call",
             "prompts/get" => "prompt",
             "resources/read" => "read",
+            "resources/subscribe" => "watch",
             other => other,
         };
         match &self.name {
@@ -210,7 +212,7 @@ mod tests {
     use super::*;
 
     fn question(arguments: &str) -> Question {
-        Question::of_tool("files", &Tool::new("write", json!({})), None, arguments)
+        Question::of_tool("files", &Tool::new("write", json!({})), None, None, arguments)
     }
 
     #[test]

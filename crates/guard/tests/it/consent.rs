@@ -231,3 +231,27 @@ async fn what_is_taken_out_of_a_question_tells_two_calls_apart_all_the_same() {
     assert_ne!(asked[0].about_arguments, asked[1].about_arguments);
     assert_eq!(asked[0].about_arguments, asked[2].about_arguments);
 }
+
+#[tokio::test]
+async fn arguments_that_stand_twice_are_shown_all() {
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let questions = Arc::clone(&asked);
+    let guard = asking().approver(move |question: Question| {
+        questions.lock().unwrap().push(question.arguments);
+        std::future::ready(Answer::Allow)
+    });
+    let client = connect(&guard.build(), "files", &server([tool("write", "")])).await;
+    for params in [
+        r#"{"name":"write","arguments":{"q":"/etc/shadow","q":"/home/me/a"}}"#,
+        r#"{"name":"write","arguments":{"q":"/etc/shadow"},"arguments":{"q":"/home/me/a"}}"#,
+    ] {
+        let params: bowline_protocol::RawJson = params.parse().unwrap();
+        // Whatever the server makes of it.
+        let _ = client.request("tools/call").params(&params).await;
+    }
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked.len(), 2);
+    for shown in asked.iter().map(|shown| shown.as_deref().unwrap()) {
+        assert!(shown.contains("/etc/shadow") && shown.contains("/home/me/a"), "{shown}");
+    }
+}
