@@ -26,6 +26,7 @@ mod login;
 mod options;
 mod output;
 mod pasted;
+mod person;
 mod progress;
 mod prompts;
 #[cfg(test)]

@@ -122,7 +122,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "NAME", env = "BOWLINE_CALLER", help_heading = "Guard")]
     pub(crate) caller: Option<String>,
 
-    /// Leaves questions to `bowline guard approve`, and waits for the answer so long
+    /// Leaves questions to `bowline guard approve`, and waits for the answer so long, in which --timeout does not count; --max-time does
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse, env = "BOWLINE_DEFER", help_heading = "Guard")]
     pub(crate) defer: Option<Duration>,
 
