@@ -42,8 +42,10 @@ impl Command {
             | Self::Completions(_)
             | Self::Man(_) => {}
             Self::Guard(guard) => {
-                let (GuardCommand::Accept(options) | GuardCommand::Forget(options)) = &mut guard.command else {
-                    return Ok(());
+                let options = match &mut guard.command {
+                    GuardCommand::Accept(accept) => &mut accept.what,
+                    GuardCommand::Forget(options) => options,
+                    _ => return Ok(()),
                 };
                 let program = has_program(&options.of);
                 match options.target.take() {
