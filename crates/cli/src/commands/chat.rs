@@ -65,7 +65,7 @@ fn decided(options: &Chat, run: &Run) -> Run {
         None => {}
         // The policy decides; what servers say of their tools is believed.
         Some(ApproveChoice::ReadOnly) => global.trust = true,
-        // With `none` a person is asked before each call that the guard would ask about.
+        // With `none` a person is asked before each call, and so has answered what the guard would ask.
         Some(ApproveChoice::None | ApproveChoice::All) => global.yes = true,
     });
     run.without_terminal = Some("--approve all allows it");
