@@ -9,6 +9,8 @@ mod shelf;
 mod slash;
 mod talk;
 
+use std::time::Duration;
+
 use bowline::Target;
 use bowline::hub::{Hub, Member};
 use bowline::llm::{Agent, Bounds, Conversation, Everything, HttpModel, HubTools, ModelSampling};
@@ -20,7 +22,7 @@ use crate::elicit;
 use crate::exit::{CliError, Stop};
 use crate::fleet::Fleet;
 use crate::guarded::{Named, Shared};
-use crate::options::{ApproveChoice, Chat, Server};
+use crate::options::{ApproveChoice, Chat, Global, Server};
 use crate::output::Output;
 use crate::person::Person;
 use crate::server;
@@ -30,6 +32,9 @@ use crate::stdin::{self, Offer};
 /// What the model is to be, where the command line says nothing else.
 const SYSTEM: &str =
     "You are a helpful assistant in a terminal. Use the tools where they help, and answer in plain text.";
+
+/// How long an answer may take where a person sees what goes on, is asked in between, and can end it.
+const ATTENDED: Duration = Duration::from_secs(3_600);
 
 pub(crate) async fn run(options: Chat, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let model = provider::model(&options)?;
@@ -151,14 +156,23 @@ async fn hub(options: &Chat, run: &Run, model: &HttpModel) -> Result<Hub, Stop> 
     Ok(builder.build()?)
 }
 
-fn agent(options: &Chat, run: &Run, model: HttpModel, hub: &Hub, kept: Option<Kept>) -> Agent {
+/// How far one answer goes. Whoever is asked about calls, here or elsewhere, is asked within its time.
+fn bounds(options: &Chat, global: &Global, is_attended: bool) -> Bounds {
     let mut bounds = Bounds::default().with_rounds(options.max_rounds);
     if let Some(tokens) = options.max_tokens {
         bounds = bounds.with_tokens(tokens);
     }
-    if let Some(limit) = run.global.max_time {
-        bounds = bounds.with_time(limit);
-    }
+    let time = match (global.max_time, global.defer) {
+        (Some(limit), _) => limit,
+        (None, Some(wait)) => bounds.time.saturating_add(wait),
+        (None, None) if is_attended => ATTENDED,
+        (None, None) => bounds.time,
+    };
+    bounds.with_time(time)
+}
+
+fn agent(options: &Chat, run: &Run, model: HttpModel, hub: &Hub, kept: Option<Kept>) -> Agent {
+    let bounds = bounds(options, &run.global, elicit::is_interactive());
     let agent = Agent::builder(model, HubTools::new(hub.clone()))
         .system(options.system.as_deref().unwrap_or(SYSTEM))
         .bounds(bounds);
@@ -169,5 +183,22 @@ fn agent(options: &Chat, run: &Run, model: HttpModel, hub: &Hub, kept: Option<Ke
     match kept {
         Some(kept) => agent.artifacts(kept.artifacts()).journal(kept).build(),
         None => agent.build(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{Cli, Command};
+
+    #[test]
+    fn an_answer_has_time_for_whoever_is_asked_in_between() {
+        for (words, is_attended, time) in
+            [("", false, 600), ("", true, 3_600), ("--defer 2h", false, 7_800), ("--defer 2h --max-time 5m", true, 300)]
+        {
+            let cli = Cli::from_words(format!("bowline chat {words}").split_whitespace().map(Into::into)).unwrap();
+            let Command::Chat(options) = cli.command else { panic!("chat") };
+            assert_eq!(bounds(&options, &cli.global, is_attended).time.as_secs(), time, "{words}");
+        }
     }
 }
