@@ -1,6 +1,5 @@
 //! Which model it is, by the command line and the environment.
 
-use bowline::hub::nearest;
 use bowline::llm::{Format, HttpModel};
 use secrecy::SecretString;
 
@@ -8,6 +7,7 @@ use crate::exit::{CliError, Code};
 use crate::options::Chat;
 use crate::sanitize;
 use crate::server;
+use crate::suggest;
 
 /// A provider: what it is called, what it speaks, and where its key is.
 struct Provider {
@@ -72,7 +72,7 @@ fn split(named: &str, has_url: bool) -> Result<(&'static Provider, &str), CliErr
         return Ok((compatible, named));
     }
     let meant = named.split_once('/').filter(|(_, name)| !name.is_empty()).and_then(|(provider, name)| {
-        let provider = nearest(provider, PROVIDERS.iter().map(|known| known.name))?;
+        let provider = suggest::nearest(provider, PROVIDERS.iter().map(|known| known.name))?;
         Some(format!("did you mean `{provider}/{}`?", sanitize::excerpt(name, 80)))
     });
     let named = sanitize::excerpt(named, 80);
