@@ -10,6 +10,7 @@ mod examples;
 mod files;
 mod fuzz;
 mod interop;
+mod listening;
 mod markdown;
 mod reference;
 mod report;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bowline_guard::{Action, Answer, Approver, Policy, Question, Remembered, Subject};
+use bowline_guard::{Action, Answer, Approver, Policy, Question, Remembered, Subject, Verdict};
 use bowline_llm::{Approval, Approve, Asked};
 use bowline_protocol::{CallToolRequestParams, RawJson, excerpt};
 use bowline_transport::BoxFuture;
@@ -36,12 +36,13 @@ pub struct PolicyApproval {
     approver: Option<Box<dyn Approver>>,
     remembered: Remembered,
     is_trusting: bool,
+    caller: Option<String>,
 }
 
 impl PolicyApproval {
-    /// By this policy. Its limits count the calls that are asked about here.
+    /// By this policy. Its limits count the calls that are let go here.
     pub fn new(policy: Policy) -> Self {
-        Self { policy, approver: None, remembered: Remembered::in_memory(), is_trusting: false }
+        Self { policy, approver: None, remembered: Remembered::in_memory(), is_trusting: false, caller: None }
     }
 
     /// Sets who is asked. Default: nobody, and such calls are not made.
@@ -63,6 +64,12 @@ impl PolicyApproval {
         self
     }
 
+    /// Sets who calls, for rules (`caller`), questions and answers. Default: nobody in particular.
+    pub fn caller(mut self, caller: impl Into<String>) -> Self {
+        self.caller = Some(caller.into());
+        self
+    }
+
     async fn answer(&self, asked: Asked) -> Approval {
         let (server, tool) = (&*asked.tool.server, &*asked.tool.tool);
         let params = CallToolRequestParams::new(&tool.name).with_arguments(asked.arguments.clone());
@@ -71,18 +78,20 @@ impl PolicyApproval {
         };
         let subject = Subject::tool(server, &tool.name)
             .with_params(&params)
+            .with_caller(self.caller.as_deref())
             .with_annotations(tool.annotations.as_ref(), self.is_trusting || self.policy.trusts(server));
-        let verdict = self.policy.judge(&subject);
-        let reason = verdict.reason.as_deref().map(|reason| format!(": {}", excerpt(reason, 300))).unwrap_or_default();
+        let verdict = self.policy.look(&subject);
+        let reason = reason_of(&verdict);
         match verdict.action {
-            Action::Allow => return Approval::Yes,
+            Action::Allow => return self.let_go(&verdict),
             Action::Deny => return Approval::No(format!("the policy denies it{reason}")),
             Action::Ask => {}
         }
         let Some(approver) = &self.approver else {
             return Approval::No(format!("the policy wants somebody asked, and nobody is there{reason}"));
         };
-        let question = Question::of_tool(server, tool, verdict.rule.as_deref(), asked.arguments.as_str())
+        let (caller, rule) = (self.caller.as_deref(), verdict.rule.as_deref());
+        let question = Question::of_tool(server, tool, caller, rule, asked.arguments.as_str())
             .because(verdict.reason.as_deref().unwrap_or("the policy asks"));
         // A store that fails remembers nothing: somebody is asked again.
         let answer = match self.remembered.answer(&question).await.ok().flatten() {
@@ -96,11 +105,23 @@ impl PolicyApproval {
             }
         };
         match answer {
-            answer if answer.lets_go() => Approval::Yes,
+            answer if answer.lets_go() => self.let_go(&verdict),
             Answer::Absent => Approval::No("nobody is there who could allow it".to_owned()),
             _ => Approval::No("the user said no".to_owned()),
         }
     }
+
+    /// It goes, unless others went meanwhile and reached the rule's limit.
+    fn let_go(&self, verdict: &Verdict) -> Approval {
+        match self.policy.count(verdict) {
+            Ok(()) => Approval::Yes,
+            Err(exceeded) => Approval::No(format!("the policy denies it{}", reason_of(&exceeded))),
+        }
+    }
+}
+
+fn reason_of(verdict: &Verdict) -> String {
+    verdict.reason.as_deref().map(|reason| format!(": {}", excerpt(reason, 300))).unwrap_or_default()
 }
 
 impl Approve for PolicyApproval {
@@ -192,6 +213,33 @@ reason = 'nothing is deleted here'
         let other = tool("send").with_description("Sends it to everybody");
         assert!(matches!(approval.approve(asked(other)).await, Approval::Yes));
         assert_eq!(times.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn who_calls_is_known_to_rules_and_to_who_is_asked() {
+        let policy: Policy = "default = 'ask'\n[[rule]]\ncaller = 'ci'\naction = 'deny'\n# end".parse().unwrap();
+        let approval = |caller: &str| {
+            PolicyApproval::new(policy.clone()).caller(caller).approver(|question: Question| async move {
+                if question.caller.as_deref() == Some("ann") { Answer::Allow } else { Answer::Deny }
+            })
+        };
+        assert!(matches!(approval("ann").approve(asked(tool("send"))).await, Approval::Yes));
+        let Approval::No(why) = approval("ci").approve(asked(tool("send"))).await else { panic!("no") };
+        assert!(why.contains("the policy denies it"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn a_limit_counts_what_is_let_go() {
+        let policy = "default = 'deny'\n[[rule]]\naction = 'ask'\nlimit = { calls = 1, per = 'day' }\n# end";
+        let answers = Arc::new(Mutex::new(vec![Answer::Allow, Answer::Deny]));
+        let approval = PolicyApproval::new(policy.parse().unwrap()).approver(move |_| {
+            let answer = answers.lock().unwrap().pop().unwrap();
+            async move { answer }
+        });
+        assert!(matches!(approval.approve(asked(tool("send"))).await, Approval::No(_)));
+        assert!(matches!(approval.approve(asked(tool("send"))).await, Approval::Yes));
+        let Approval::No(why) = approval.approve(asked(tool("send"))).await else { panic!("no") };
+        assert!(why.contains("limit of 1 calls"), "{why}");
     }
 
     #[tokio::test]

@@ -10,6 +10,8 @@ mod members;
 mod oauth;
 #[cfg(feature = "watch")]
 mod watch;
+#[cfg(feature = "guard")]
+mod way;
 
 #[cfg(feature = "resilience")]
 pub use self::layers::ConfiguredLayers;
@@ -17,6 +19,8 @@ pub use self::layers::ConfiguredLayers;
 pub use self::members::{Members, pool_settings};
 #[cfg(feature = "watch")]
 pub use self::watch::{ConfigEvent, ConfigWatch};
+#[cfg(feature = "guard")]
+pub use self::way::identity;
 
 use bowline_client::Error;
 use bowline_config::{Address, Endpoint, Way};
@@ -83,20 +87,6 @@ impl Target {
     }
 }
 
-/// What names the way to a server, for pins: its command line or address as the entry has it, without secrets, and with
-/// variables as their names.
-#[cfg(feature = "guard")]
-pub fn identity(server: &bowline_config::Server) -> String {
-    match &server.transport {
-        bowline_config::Transport::Stdio(program) => {
-            let words = std::iter::once(program.command.shown()).chain(program.shown_args());
-            words.collect::<Vec<_>>().join(" ")
-        }
-        bowline_config::Transport::Remote(remote) => remote.shown_url(),
-        _ => server.name.clone(),
-    }
-}
-
 /// A guard's layer as a server's entry wants it: the way to the server is pinned as the entry has it, what the server says
 /// of its tools is believed where the entry says `trust`, and tools that the entry, or the policy that it names, `approve`s
 /// are called without a question where both permit them.
@@ -111,7 +101,8 @@ pub fn guarded(
         None => layer,
     };
     let rules: Vec<_> = std::iter::once(&server.tools).chain(policy.map(|policy| &policy.tools)).cloned().collect();
-    layer.identity(identity(server)).approve(move |tool| {
+    let earlier = way::earlier_identity(server);
+    layer.identity(identity(server)).earlier_identity(earlier).approve(move |tool| {
         rules.iter().all(|rules| rules.permits(tool)) && rules.iter().any(|rules| rules.approves(tool))
     })
 }

@@ -171,10 +171,39 @@ pub(crate) fn load(files: &[PathBuf]) -> Configuration {
     Configuration::load(&Surroundings::of_process(), &sources)
 }
 
-/// Where the verb belongs that was left out: `list` before a server's name, `call` before that of a tool.
-pub(crate) fn verb_for(error: &clap::Error, words: &[OsString]) -> Option<(usize, &'static str)> {
+/// Refuses configuration files that somebody named and that are none: without them another server of the name would be
+/// taken, or none be found.
+pub(crate) fn require(files: &[PathBuf]) -> Result<(), CliError> {
+    for file in files {
+        let why = match std::fs::metadata(file) {
+            Ok(found) if found.is_dir() => "it is a folder".to_owned(),
+            Ok(_) => continue,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let name = sanitize::line(&file.display().to_string());
+        return Err(CliError::usage(format!("--config {name}: {why}"))
+            .hint("`bowline config path` shows the files that are read without it"));
+    }
+    Ok(())
+}
+
+/// The same where the words could not be read since a server stands in the place of a verb, which the file may name.
+pub(crate) fn require_before(error: &clap::Error, words: &[OsString]) -> Result<(), CliError> {
+    let before = unknown_verb(error, words).and_then(|(at, _)| words.get(1..at));
+    before.map_or(Ok(()), |before| require(&stated_before(before)))
+}
+
+/// A word that stands in the place of a verb and is none, and its place.
+fn unknown_verb<'e>(error: &'e clap::Error, words: &[OsString]) -> Option<(usize, &'e str)> {
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
     let at = words.iter().skip(1).position(|found| found.to_str() == Some(word))? + 1;
+    Some((at, word))
+}
+
+/// Where the verb belongs that was left out: `list` before a server's name, `call` before that of a tool.
+pub(crate) fn verb_for(error: &clap::Error, words: &[OsString]) -> Option<(usize, &'static str)> {
+    let (at, word) = unknown_verb(error, words)?;
     let catalog = Catalog { files: files_before(words.get(1..at)?), config: OnceCell::new() };
     if catalog.knows(word) {
         return Some((at, "list"));
@@ -182,8 +211,15 @@ pub(crate) fn verb_for(error: &clap::Error, words: &[OsString]) -> Option<(usize
     catalog.split_at(word).map(|_| (at, "call"))
 }
 
-/// The files that `--config` names. The words could not be read as a whole.
+/// The files that `--config` or the variable names. The words could not be read as a whole.
 fn files_before(words: &[OsString]) -> Vec<PathBuf> {
+    let mut files = stated_before(words);
+    files.extend(std::env::var_os("BOWLINE_CONFIG").filter(|_| files.is_empty()).map(PathBuf::from));
+    files
+}
+
+/// The files that `--config` names.
+fn stated_before(words: &[OsString]) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut is_next = false;
     for word in words {
@@ -194,7 +230,6 @@ fn files_before(words: &[OsString]) -> Vec<PathBuf> {
             files.push(file.into());
         }
     }
-    files.extend(std::env::var_os("BOWLINE_CONFIG").filter(|_| files.is_empty()).map(PathBuf::from));
     files
 }
 

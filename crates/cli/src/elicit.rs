@@ -53,7 +53,9 @@ impl Terminal {
     }
 
     async fn answer(&self, request: ElicitRequestParams, context: RequestContext) -> HandlerResult<ElicitResult> {
-        let server = context.server().map_or_else(|| "unknown".to_owned(), |s| sanitize::excerpt(&s.name, 80));
+        // The name that it has here, where it has one, is not of the server's choosing.
+        let named = context.member().or_else(|| context.server().map(|server| server.name.as_str()));
+        let server = sanitize::excerpt(named.unwrap_or("unknown"), 80);
         match request {
             ElicitRequestParams::Form(request) => self.form(&request, server).await,
             ElicitRequestParams::Url(request) => self.url(&request, server, &context).await,

@@ -50,14 +50,20 @@ impl From<Error> for CliError {
             _ if refusal.as_ref().is_some_and(Refusal::needs_approval) => {
                 Some("run it again with --yes, answer on a terminal, or write a rule that allows it into a policy")
             }
-            ErrorKind::DefinitionChanged => Some("`bowline guard accept SERVER TOOL` pins it as it is now"),
+            ErrorKind::DefinitionChanged => Some("`bowline guard accept SERVER` shows what it is now, and asks"),
             _ => None,
         };
         // The message ends with the last lines; the whole of them is worth showing when there is more.
         let stderr = error.stderr().filter(|text| text.lines().filter(|line| !line.trim().is_empty()).count() > 3);
         let stderr = stderr.map(str::to_owned);
-        let hint = visits(&error).or_else(|| hint.map(str::to_owned));
-        let change = refusal.as_ref().and_then(Refusal::change).map(ToString::to_string);
+        let change = refusal.as_ref().and_then(Refusal::change);
+        // The hash alone names it: what a server calls something is not put into a command.
+        let accept = change.map(|change| {
+            let now = &change.now;
+            format!("if that is right, `bowline guard accept SERVER` asks and pins it; in a script, add --hash {now}")
+        });
+        let hint = visits(&error).or(accept).or_else(|| hint.map(str::to_owned));
+        let change = change.map(ToString::to_string);
         let mut this = Self::new(code, error.to_string()).hint_if(hint).detail(stderr.or(change));
         this.wants_login = AuthError::in_chain(&error).is_some_and(|error| credentials::wants_login(error.kind()));
         this.http_status = error.status();
@@ -100,7 +106,8 @@ impl CliError {
     fn about_configured(mut self, name: &str) -> Self {
         let name = sanitize::line(name);
         let named = self.hint.as_deref().map(|hint| {
-            ["list", "info"].iter().fold(hint.to_owned(), |hint, verb| {
+            let hint = hint.replace("guard accept SERVER", &format!("guard accept {name}"));
+            ["list", "info"].iter().fold(hint, |hint, verb| {
                 let hint = hint.replace(&format!("`bowline {verb} "), &format!("`bowline {verb} {name} "));
                 hint.replace(&format!("`bowline {verb}`"), &format!("`bowline {verb} {name}`"))
             })

@@ -9,7 +9,6 @@ use bowline::{ClientBuilder, Error, Members};
 use serde_json::{Value, json};
 
 use crate::configured;
-use crate::elicit;
 use crate::exit::{CliError, Stop};
 use crate::guarded;
 use crate::sanitize;
@@ -22,7 +21,6 @@ pub(crate) struct Fleet {
     run: Run,
     config: Configuration,
     is_guarded: bool,
-    asks: bool,
 }
 
 impl Fleet {
@@ -38,18 +36,12 @@ impl Fleet {
 
     /// The same for a configuration that was read already, and whose problems are told elsewhere.
     pub(crate) fn of(run: &Run, config: Configuration) -> Self {
-        Self { run: run.for_many(), config, is_guarded: true, asks: false }
+        Self { run: run.for_many(), config, is_guarded: true }
     }
 
     /// Without a guard: what servers say is seen as they say it, and nothing is pinned. For whoever calls nothing.
     pub(crate) fn without_guard(mut self) -> Self {
         self.is_guarded = false;
-        self
-    }
-
-    /// With a person at the terminal, who is asked what servers want to know once the guard has looked at it.
-    pub(crate) fn asking(mut self) -> Self {
-        self.asks = true;
         self
     }
 
@@ -152,7 +144,7 @@ impl Fleet {
         let settings = self.run.settings()?;
         let policy = |server: &Server| Some((server.name.clone(), self.config.policy_of(server).ok()??.clone()));
         let policies: HashMap<String, Policy> = self.config.servers().iter().filter_map(policy).collect();
-        let (is_guarded, asks) = (self.is_guarded, self.asks);
+        let is_guarded = self.is_guarded;
         if is_guarded {
             self.run.guard()?;
         }
@@ -169,12 +161,6 @@ impl Fleet {
                 if !is_guarded {
                     return builder;
                 }
-                let builder = match clients.guard() {
-                    Ok(guard) if asks => {
-                        builder.on_elicitation(guard.elicitation(server.name.as_str(), elicit::Terminal::new(&clients)))
-                    }
-                    _ => builder,
-                };
                 match clients.guard_layer(&guarded::Named::Configured(server, policies.get(&server.name))) {
                     Ok(layer) => layer.around(builder),
                     // It was made before the first member is.

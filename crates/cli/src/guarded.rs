@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bowline::config::{self, Host, Scope, Surroundings, locations};
 use bowline::guard::{
-    Answer, Approver, Audit, AuditFile, Content, Guard, GuardEvent, GuardLayer, Pins, Policy, Question, Remembered,
-    Secrets, Severity, content, secrets,
+    Answer, Approver, Audit, AuditFile, Content, Guard, GuardBuilder, GuardEvent, GuardLayer, Pins, Policy, Question,
+    Remembered, Secrets, Severity, content, secrets,
 };
 use bowline::store::EmbeddedStore;
 use bowline::transport::BoxFuture;
@@ -18,9 +18,11 @@ use crate::options::{Global, Server};
 use crate::sanitize;
 use crate::state;
 
+mod asked;
 mod terminal;
 
-pub(crate) use self::terminal::Terminal;
+pub(crate) use self::asked::Shared;
+pub(crate) use self::terminal::{Terminal, details};
 
 /// The lock file in the folder for what this command keeps. One that lies in a project counts where it is named: it comes
 /// from whoever wrote the project.
@@ -74,6 +76,7 @@ impl Guarding {
         if let Some(store) = self.store().filter(|_| !global.yes) {
             builder = builder.remember(Remembered::in_store(store));
         }
+        builder = patient(builder, global);
         let (console, held) = (terminal.console().clone(), Arc::clone(&self.0.held));
         let approver = Yes { to_calls: global.yes, then: terminal };
         // A terminal is shown what servers send escaped, JSON is left as it came, and whoever types a credential means it:
@@ -92,7 +95,7 @@ impl Guarding {
         })
     }
 
-    /// The layer for a server, by the name that pins and rules have for it.
+    /// The layer for a server: by its own name for rules, records and questions, and by its key for pins and answers.
     ///
     /// # Errors
     /// Those of [`guard`](Self::guard).
@@ -103,7 +106,7 @@ impl Guarding {
         terminal: impl FnOnce() -> Terminal,
     ) -> Result<GuardLayer, CliError> {
         let guard = self.guard(global, terminal)?;
-        let layer = guard.layer(server.key(global)).pin(server.is_pinned(global));
+        let layer = guard.layer(server.name()).key(server.key(global)).pin(server.is_pinned(global));
         let layer = match server {
             Named::Configured(server, policy) => bowline::guarded(layer, server, *policy),
             Named::ByHand(_) => layer.identity(server.identity()),
@@ -140,7 +143,15 @@ impl Guarding {
     }
 }
 
-/// A server as pins and rules know it.
+/// Who is asked elsewhere is waited for as long as that was said.
+const fn patient(builder: GuardBuilder, global: &Global) -> GuardBuilder {
+    match global.defer {
+        Some(wait) => builder.patience(wait),
+        None => builder,
+    }
+}
+
+/// A server as rules and pins know it.
 pub(crate) enum Named<'s> {
     /// Of a configuration, with the policy that it is under there.
     Configured(&'s config::Server, Option<&'s config::Policy>),
@@ -170,15 +181,22 @@ impl<'s> Named<'s> {
         }
     }
 
-    /// The name. In a lock file of a project it is the server's own; elsewhere that of a project's server goes with its
-    /// file, since other projects may have another server of the name.
+    /// The name that rules, records and people have for it.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Configured(server, _) => server.name.clone(),
+            Self::ByHand(server) => by_hand(server),
+        }
+    }
+
+    /// What its pins and the answers about it are kept under. In a lock file of a project that is the server's own name;
+    /// elsewhere that of a project's server goes with its file, since other projects may have another server of the name.
     pub(crate) fn key(&self, global: &Global) -> String {
         match self {
             Self::Configured(server, _) if server.scope == Scope::Project && global.lock.is_none() => {
                 format!("{} ({})", server.name, server.place.file.display())
             }
-            Self::Configured(server, _) => server.name.clone(),
-            Self::ByHand(server) => by_hand(server),
+            _ => self.name(),
         }
     }
 }
@@ -287,5 +305,29 @@ impl Approver for Yes {
             return Box::pin(std::future::ready(Answer::Allow));
         }
         self.then.ask(question)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::options::Cli;
+    use crate::session::Run;
+
+    use super::*;
+
+    #[test]
+    fn who_is_asked_elsewhere_has_the_time_that_was_said() {
+        for (words, patience, total) in [
+            ("--defer 1h", "patience: 3600s", 4_200),
+            ("--defer 1h --max-time 30m", "patience: 3600s", 1_800),
+            ("", "patience: 300s", 600),
+        ] {
+            let words = std::iter::once("bowline").chain(words.split_whitespace()).chain(["list"]);
+            let global = Cli::from_words(words.map(Into::into)).unwrap().global;
+            let guard = patient(Guard::builder(), &global).build();
+            assert!(format!("{guard:?}").contains(patience), "{guard:?}");
+            let timeouts = Run::new(global).timeouts(&config::Timeouts::default());
+            assert_eq!(timeouts.total.as_secs(), total);
+        }
     }
 }

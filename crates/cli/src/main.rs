@@ -26,6 +26,7 @@ mod login;
 mod options;
 mod output;
 mod pasted;
+mod person;
 mod progress;
 mod prompts;
 #[cfg(test)]
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
     };
     let mut out = Output::new(&cli.global);
     let catalog = Catalog::new(&cli.global);
-    let found = cli.command.find_server(&cli.global, &catalog);
+    let found = cli.command.require_config(&cli.global).and_then(|()| cli.command.find_server(&cli.global, &catalog));
     let run = Run::new(cli.global);
     trace(&run.console);
     if let Err(error) = found {
@@ -99,7 +100,16 @@ fn finish(error: &CliError, console: &Console, out: &mut Output) -> ExitCode {
 
 /// A command line that clap could not read, or one that asks for help or the version.
 fn misread(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() || !Global::wants_json(std::env::args_os()) {
+    let words: Vec<_> = std::env::args_os().collect();
+    let wants_json = Global::wants_json(words.iter().cloned());
+    if let Err(error) = configured::require_before(error, &words) {
+        let mut global = Global::for_json_errors();
+        if !wants_json {
+            (global.json, global.output) = (false, Format::Auto);
+        }
+        return finish(&error, &Console::new(&global), &mut Output::new(&global));
+    }
+    if !error.use_stderr() || !wants_json {
         // Where this cannot be printed there is nobody to tell.
         let _ = error.print();
         return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));

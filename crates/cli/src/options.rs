@@ -26,7 +26,9 @@ pub(crate) use self::chat::{ApproveChoice, Chat};
 pub(crate) use self::config::{Add, Config, ConfigCommand, Export, Import, Remove, ScopeChoice, Trust};
 pub(crate) use self::doctor::Doctor;
 pub(crate) use self::global::{Format, Global, InheritEnv, TransportChoice};
-pub(crate) use self::guard::{Accept, Answers, AuditCommand, AuditOptions, Decide, Explain, Guard, GuardCommand};
+pub(crate) use self::guard::{
+    Accept, Answers, AuditCommand, AuditOptions, Decide, Definitions, Explain, Guard, GuardCommand,
+};
 pub(crate) use self::kit::{Bench, DirectionChoice, Inspect, Record, Replay, Secrets};
 pub(crate) use self::manual::{Completions, Man};
 pub(crate) use self::scan::Scan;

@@ -52,6 +52,8 @@ pub(crate) struct Run {
     pub(crate) guarding: Guarding,
     /// Whether many servers are asked at once, so that a person cannot tell which one wants something.
     is_for_many: bool,
+    /// What to do where nobody can be asked; for a command that goes on, so that no error of its own says it.
+    pub(crate) without_terminal: Option<&'static str>,
 }
 
 /// Where the server's log messages go.
@@ -67,12 +69,29 @@ impl Run {
     pub(crate) fn new(global: Global) -> Self {
         let console = Console::new(&global);
         let (interrupted, asking, authorizations, guarding) = Default::default();
-        Self { global: Arc::new(global), console, interrupted, asking, authorizations, guarding, is_for_many: false }
+        Self {
+            global: Arc::new(global),
+            console,
+            interrupted,
+            asking,
+            authorizations,
+            guarding,
+            is_for_many: false,
+            without_terminal: None,
+        }
     }
 
     /// The same run, for many servers at once: nobody is asked to log in.
     pub(crate) fn for_many(&self) -> Self {
         Self { global: Arc::new(self.global.for_configured()), is_for_many: true, ..self.clone() }
+    }
+
+    /// The same run, with what the options of one command say of calls beside those of every command: to be asked before
+    /// the guard is made.
+    pub(crate) fn deciding(&self, change: impl FnOnce(&mut Global)) -> Self {
+        let mut global = Global::clone(&self.global);
+        change(&mut global);
+        Self { global: Arc::new(global), ..self.clone() }
     }
 
     /// Whether a person can be asked to log in to a server.
@@ -110,6 +129,20 @@ impl Run {
         self.guarding.layer(&self.global, server, || self.terminal())
     }
 
+    /// A client's settings with the person at the terminal, who is asked what the server wants to know once the guard has
+    /// looked at it.
+    ///
+    /// # Errors
+    /// Those of [`guard`](Self::guard).
+    pub(crate) fn asking(
+        &self,
+        server: &guarded::Named<'_>,
+        builder: ClientBuilder,
+    ) -> Result<ClientBuilder, CliError> {
+        let terminal = elicit::Terminal::new(self);
+        Ok(builder.on_elicitation(self.guard()?.elicitation(server.name(), terminal)))
+    }
+
     /// Where answers and questions are kept.
     pub(crate) fn store(&self) -> Option<EmbeddedStore> {
         self.guarding.store()
@@ -142,9 +175,8 @@ impl Run {
         body: impl AsyncFnOnce(&Client) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let named = guarded::Named::of(server);
-        let terminal = self.guard()?.elicitation(named.key(&self.global), elicit::Terminal::new(self));
         // Outside of all others, so that what is tried again is one call.
-        let builder = self.guard_layer(&named)?.around(builder.on_elicitation(terminal));
+        let builder = self.guard_layer(&named)?.around(self.asking(&named, builder)?);
         self.with_server_unguarded(server, builder, body).await
     }
 
@@ -265,11 +297,10 @@ impl Run {
         }
     }
 
-    /// A client as the options want it.
+    /// A client as the options want it, which its server can ask nothing ([`asking`](Self::asking)).
     pub(crate) fn builder(&self, logs: Logs) -> Result<ClientBuilder, CliError> {
         let builder = self.settings()?.apply(Client::builder());
-        let builder =
-            builder.timeouts(self.timeouts(&config::Timeouts::default())).on_elicitation(elicit::Terminal::new(self));
+        let builder = builder.timeouts(self.timeouts(&config::Timeouts::default()));
         let console = self.console.clone();
         Ok(builder.on_event(move |event| match event {
             Event::Log(log) if logs == Logs::Console => show_log(&console, &log),
@@ -299,6 +330,10 @@ impl Run {
         }
         if let Some(limit) = self.global.max_time.or(configured.total) {
             timeouts = timeouts.with_total(limit).with_task(limit);
+        }
+        // Whoever is asked elsewhere has their time beside that of the server, unless the command line bounds all of it.
+        if let Some(wait) = self.global.defer.filter(|_| self.global.max_time.is_none()) {
+            timeouts = timeouts.with_total(timeouts.total.saturating_add(wait));
         }
         match self.global.timeout.or(configured.idle) {
             Some(limit) => timeouts.with_idle(limit),

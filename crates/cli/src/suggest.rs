@@ -1,6 +1,6 @@
 //! "Did you mean": the nearest known name.
 
-use bowline::hub::nearest;
+pub(crate) use bowline::hub::nearest;
 
 /// The hint that goes with an unknown name.
 pub(crate) fn did_you_mean<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {

@@ -29,6 +29,7 @@ use crate::reconnect::Reconnect;
 use crate::serve::Handlers;
 use crate::server_info::{Screens, ServerInfo};
 use crate::session::Wanted;
+use crate::subscription::SubscriptionScreens;
 use crate::supervisor::{ConnectionEvent, Supervisor};
 use crate::tasks::ReceivedTasks;
 use crate::timeouts::Timeouts;
@@ -62,6 +63,7 @@ pub struct ClientBuilder {
     trusts_annotations: bool,
     known_tools: Option<KnownTools>,
     screens: Screens,
+    subscription_screens: SubscriptionScreens,
 }
 
 impl Default for ClientBuilder {
@@ -89,6 +91,7 @@ impl Default for ClientBuilder {
             trusts_annotations: false,
             known_tools: None,
             screens: Screens::default(),
+            subscription_screens: SubscriptionScreens::default(),
         }
     }
 }
@@ -372,6 +375,30 @@ impl ClientBuilder {
         self
     }
 
+    /// Has `screen` decide on each resource that a [subscription](Client::listen) asks for, before the server is asked: on a
+    /// `resources/subscribe` with its URI for a name, in either era, since subscriptions pass no [layer](Self::layer). With
+    /// an error the subscription is not made. More calls add more, and all of them have to agree. It is not asked again
+    /// where a subscription is taken up again over another connection.
+    ///
+    /// ```
+    /// use bowline_client::{Call, Client, Error};
+    ///
+    /// let builder = Client::builder().screen_subscriptions(|call: Call| async move {
+    ///     match call.name() {
+    ///         Some(uri) if uri.starts_with("note://") => Ok(()),
+    ///         _ => Err(Error::refused_by_layer("only notes are watched")),
+    ///     }
+    /// });
+    /// ```
+    pub fn screen_subscriptions<F, R>(mut self, screen: F) -> Self
+    where
+        F: Fn(Call) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        self.subscription_screens.push(screen);
+        self
+    }
+
     /// Sets whether what the server says of its tools (`readOnlyHint`, `idempotentHint`) decides about their
     /// [`Safety`](crate::Safety), once they were listed. Default: no, as any server can say anything.
     pub const fn trust_annotations(mut self, trust: bool) -> Self {
@@ -435,6 +462,7 @@ impl ClientBuilder {
                 self.known_tools.unwrap_or_default(),
             )),
             screens: self.screens,
+            subscription_screens: self.subscription_screens,
         };
         let listeners = (self.on_event, self.on_connection);
         Supervisor::start(dialer, self.reconnect, listeners, &self.layers).await.map(Client::new)

@@ -17,6 +17,7 @@ use crate::kept::Kept;
 use crate::serve::Handlers;
 use crate::server_info::{Screens, ServerInfo};
 use crate::session::{Session, Wanted};
+use crate::subscription::SubscriptionScreens;
 
 /// What every connection of a client is made with.
 pub(crate) struct Dialer {
@@ -30,6 +31,7 @@ pub(crate) struct Dialer {
     pub(crate) handlers: Handlers,
     pub(crate) kept: Arc<Kept>,
     pub(crate) screens: Screens,
+    pub(crate) subscription_screens: SubscriptionScreens,
 }
 
 /// A connection after its handshake.

@@ -125,6 +125,38 @@ where
     }
 }
 
+impl<H: SamplingHandler + ?Sized> SamplingHandler for Arc<H> {
+    fn create_message(
+        &self,
+        request: CreateMessageRequestParams,
+        context: RequestContext,
+    ) -> BoxFuture<'_, HandlerResult<CreateMessageResult>> {
+        (**self).create_message(request, context)
+    }
+
+    fn support(&self) -> SamplingSupport {
+        (**self).support()
+    }
+}
+
+impl<H: ElicitationHandler + ?Sized> ElicitationHandler for Arc<H> {
+    fn elicit(
+        &self,
+        request: ElicitRequestParams,
+        context: RequestContext,
+    ) -> BoxFuture<'_, HandlerResult<ElicitResult>> {
+        (**self).elicit(request, context)
+    }
+
+    fn support(&self) -> ElicitationSupport {
+        (**self).support()
+    }
+
+    fn fills_in_defaults(&self) -> bool {
+        (**self).fills_in_defaults()
+    }
+}
+
 /// A handler with another idea of what it takes than its own: how a closure declares more than the default.
 ///
 /// ```

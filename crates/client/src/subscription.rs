@@ -6,6 +6,7 @@ mod held;
 mod inbox;
 mod listens;
 mod owner;
+mod screens;
 
 use std::fmt;
 use std::pin::Pin;
@@ -25,6 +26,7 @@ pub(crate) use self::held::Held;
 use self::inbox::{Inbox, Next};
 pub(crate) use self::listens::{Listens, sort};
 use self::owner::Owner;
+pub(crate) use self::screens::SubscriptionScreens;
 
 /// How many subscriptions of one client may be open at once.
 pub(crate) const MAX_OPEN: usize = 128;
@@ -189,6 +191,8 @@ impl Subscription {
         let Ok(permit) = Arc::clone(supervisor.subscriptions()).try_acquire_owned() else {
             return config("128 subscriptions are open; drop some, or ask for more with one of them");
         };
+        let resources = asked.resource_subscriptions.as_deref().unwrap_or_default();
+        supervisor.subscription_screens().pass(supervisor, resources).await?;
         Self::open_with(supervisor, asked, permit).await
     }
 

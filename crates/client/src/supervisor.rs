@@ -24,7 +24,7 @@ use crate::kept::Kept;
 use crate::plane::{CallService, Innermost, Layers};
 use crate::reconnect::Reconnect;
 use crate::serve::Handlers;
-use crate::subscription::{self, Held};
+use crate::subscription::{self, Held, SubscriptionScreens};
 use crate::task::Task;
 use crate::tasks;
 use crate::timeouts::Timeouts;
@@ -351,6 +351,11 @@ impl Supervisor {
     /// Permits for open subscriptions.
     pub(crate) const fn subscriptions(&self) -> &Arc<Semaphore> {
         &self.subscriptions
+    }
+
+    /// Who decides on the resources of subscriptions.
+    pub(crate) const fn subscription_screens(&self) -> &SubscriptionScreens {
+        &self.dialer.subscription_screens
     }
 
     /// Permits for tasks that are listened to: apart, so that these take none of the caller's subscriptions.

@@ -3,6 +3,7 @@
 mod deferred;
 mod question;
 mod remembered;
+mod shown;
 
 use std::fmt;
 use std::future::Future;

@@ -197,7 +197,8 @@ impl GuardBuilder {
         self
     }
 
-    /// Sets how long somebody is waited for who is asked, within the time that the call has. Default 5 min. Then the call
+    /// Sets how long somebody is waited for who is asked, within the time that the call has
+    /// ([`Timeouts::total`](bowline_client::Timeouts::total), 10 min where nothing else is said). Default 5 min. Then the call
     /// does not go.
     pub const fn patience(mut self, patience: Duration) -> Self {
         self.core.patience = patience;

@@ -1,14 +1,19 @@
 //! The guard around the calls of one client.
 
+mod arguments;
+mod asking;
 mod decide;
 mod definitions;
 mod ending;
 mod lists;
+mod meeting;
 mod service;
+mod subscribing;
 mod welcome;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bowline_client::ClientBuilder;
 use tower_layer::Layer;
@@ -23,7 +28,7 @@ use crate::guard::Core;
 /// Lists that pass it are held against the pins, and what is held back is taken out of them. Before a call of a tool or
 /// prompt its definition is known: where no list has passed since the connection was made, since the server said that a
 /// list changed, or for [a while](crate::GuardBuilder::definitions_for), it asks for one. What is of the protocol
-/// itself (lists, pings, looks at tasks, subscriptions) goes without a verdict.
+/// itself (lists, pings, looks at tasks, subscriptions to lists and tasks) goes without a verdict.
 #[derive(Clone)]
 pub struct GuardLayer {
     core: Arc<Core>,
@@ -33,12 +38,19 @@ pub struct GuardLayer {
 /// What a layer knows of the server that it is for.
 #[derive(Debug, Clone)]
 pub(crate) struct SeatSettings {
+    /// The name that it has for rules, records and people.
     pub(crate) server: Arc<str>,
+    /// What its pins and answers are kept under.
+    pub(crate) key: Arc<str>,
     pub(crate) identity: Option<String>,
+    /// What an earlier version named the way by.
+    pub(crate) earlier: Option<String>,
     pub(crate) is_trusted: bool,
     pub(crate) is_pinned: bool,
     pub(crate) caller: Option<Arc<str>>,
     pub(crate) approved: Option<Approved>,
+    /// Whether it was told that the server is reached another way than was pinned.
+    pub(crate) told_moved: Arc<AtomicBool>,
 }
 
 /// Which tools need no question.
@@ -61,10 +73,30 @@ impl fmt::Debug for Approved {
 impl GuardLayer {
     pub(crate) fn new(core: Arc<Core>, server: Arc<str>, caller: Option<Arc<str>>) -> Self {
         let is_trusted = core.policy.as_ref().is_some_and(|policy| policy.trusts(&server));
+        let key = Arc::clone(&server);
         Self {
             core,
-            seat: SeatSettings { server, identity: None, is_trusted, is_pinned: true, caller, approved: None },
+            seat: SeatSettings {
+                server,
+                key,
+                identity: None,
+                earlier: None,
+                is_trusted,
+                is_pinned: true,
+                caller,
+                approved: None,
+                told_moved: Arc::default(),
+            },
         }
+    }
+
+    /// Sets what the server's pins and the answers about it are kept under. Default: its name, which rules, `trust`, records,
+    /// events and questions have whatever the key is. Set it where two servers of one name share a lock file or a memory, as
+    /// those of two projects do.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.seat.key = key.into();
+        self
     }
 
     /// Sets what names the way to the server, without secrets: its address, or its command line
@@ -72,6 +104,15 @@ impl GuardLayer {
     #[must_use]
     pub fn identity(mut self, identity: impl Into<String>) -> Self {
         self.seat.identity = Some(identity.into());
+        self
+    }
+
+    /// Sets what the way was named by in lock files of format 1, where that is another text than the
+    /// [identity](Self::identity). In such a file the server is the same by it, once, and is pinned by its identity from then
+    /// on. Default: the identity.
+    #[must_use]
+    pub fn earlier_identity(mut self, identity: impl Into<String>) -> Self {
+        self.seat.earlier = Some(identity.into());
         self
     }
 
@@ -100,11 +141,19 @@ impl GuardLayer {
     }
 
     /// A client's settings with this layer, inside of the layers that it has already. What the server says of itself in the
-    /// handshake, its instructions among it, passes no layer: here it is looked at as well, which it is not where the layer
-    /// is given to [`ClientBuilder::layer`].
+    /// handshake, its instructions among it, passes no layer, and neither does a subscription to resources
+    /// ([`Client::subscribe`](bowline_client::Client::subscribe)): here the one is looked at and the other decided on as
+    /// well, which they are not where the layer is given to [`ClientBuilder::layer`].
     pub fn around(self, builder: ClientBuilder) -> ClientBuilder {
         let (core, server) = (Arc::clone(&self.core), Arc::clone(&self.seat.server));
-        builder.screen_server(move |said| welcome::look_at(&core, &server, said)).layer(self)
+        let (guards, seat) = (Arc::clone(&self.core), Arc::new(Seat::new(self.seat.clone())));
+        builder
+            .screen_server(move |said| welcome::look_at(&core, &server, said))
+            .screen_subscriptions(move |call| {
+                let (core, seat) = (Arc::clone(&guards), Arc::clone(&seat));
+                async move { subscribing::admit(&core, &seat, call).await }
+            })
+            .layer(self)
     }
 }
 

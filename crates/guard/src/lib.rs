@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod audit;
-mod clock;
 mod consent;
 pub mod content;
 mod event;
@@ -19,6 +18,7 @@ pub mod scan;
 pub mod secrets;
 mod stats;
 mod strings;
+mod unique;
 
 pub use audit::{
     Arguments, Audit, AuditError, AuditFile, AuditReport, AuditSink, Broken, OtlpFile, Outcome, Record, Stage, verify,
@@ -32,7 +32,7 @@ pub use handlers::Guarded;
 use hex::hex;
 pub use inspect::{Incoming, Inspected, Outgoing};
 pub use layer::{GuardLayer, GuardService};
-pub use pins::{Change, Definition, FieldChange, PinKind, PinnedServer, Pins, PinsError};
+pub use pins::{Change, Definition, FieldChange, PinKind, PinnedServer, Pins, PinsError, Way};
 pub use policy::{Action, Explanation, NearMiss, OnChange, OnNew, Policy, PolicyError, Subject, Verdict};
 pub use refusal::Refusal;
 pub use secrets::Secrets;

@@ -6,6 +6,7 @@ mod definition;
 mod file;
 mod lock_file;
 mod table;
+mod way;
 
 use std::fmt;
 use std::io;
@@ -16,11 +17,12 @@ use bowline_protocol::excerpt;
 use jiff::Timestamp;
 use thiserror::Error;
 
-pub(crate) use self::canonical::canonical;
+pub(crate) use self::canonical::{canonical, write_number};
 pub use self::change::{Change, FieldChange};
 pub use self::definition::{Definition, PinKind};
 use self::table::Pinned;
-pub(crate) use self::table::{Edit, Judged, Table};
+pub(crate) use self::table::{Edit, Judged, KnownServer, Table};
+pub use self::way::Way;
 
 /// How many changes that could not be written are kept in mind.
 const MAX_UNWRITTEN: usize = 50_000;
@@ -169,10 +171,12 @@ impl Pins {
     /// As [`accept`](Self::accept).
     pub async fn accept_way(&self, server: &str, identity: impl Into<String>) -> Result<(), PinsError> {
         let identity = Some(identity.into());
-        self.keep(vec![Edit::Server { key: server.to_owned(), identity, name: None, version: None }]).await
+        self.keep(vec![Edit::Server { key: server.to_owned(), first: false, identity, name: None, version: None }])
+            .await
     }
 
-    /// Forgets the pins of a server, or one of them: the next use is a first one.
+    /// Forgets the pins of a server, or one of them. Of a server the next use is a first one; one that is forgotten alone is
+    /// something new at a server that has pins ([`OnNew`](crate::OnNew)).
     ///
     /// # Errors
     /// Where the file cannot be written; then they are forgotten in this process alone.

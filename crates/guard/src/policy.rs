@@ -3,6 +3,7 @@
 mod argument;
 mod error;
 mod file;
+mod limit;
 mod rule;
 mod subject;
 mod when;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use self::error::PolicyError;
 pub use self::file::{OnChange, OnNew};
 use self::file::{Patterns, PolicyFile};
+use self::limit::{Exceeded, Limit};
 use self::rule::Rule;
 use self::subject::Arguments;
 pub use self::subject::Subject;
@@ -123,6 +125,15 @@ pub struct Verdict {
     pub reason: Option<String>,
     /// Where a limit is reached: when the next call is let through.
     pub retry_after: Option<Duration>,
+    /// Which rule it is, from 0: names need not be different.
+    place: Option<usize>,
+}
+
+impl Verdict {
+    /// One that no rule has given.
+    pub(crate) const fn of(action: Action) -> Self {
+        Self { action, rule: None, reason: None, retry_after: None, place: None }
+    }
 }
 
 /// What a policy says of a call, and why.
@@ -211,22 +222,68 @@ impl Policy {
         })))
     }
 
-    /// Judges a call that is about to go, and counts it where its rule has a limit.
+    /// Judges a call that goes, if that is what is said of it, and counts it then where its rule has a limit. A call that
+    /// somebody is asked about counts as well: where it does not go in the end, use [`look`](Self::look) and
+    /// [`count`](Self::count).
     pub fn judge(&self, subject: &Subject<'_>) -> Verdict {
+        let verdict = self.look(subject);
+        if verdict.action == Action::Deny {
+            return verdict;
+        }
+        match self.count(&verdict) {
+            Ok(()) => verdict,
+            Err(exceeded) => exceeded,
+        }
+    }
+
+    /// Judges a call, with regard to limits that are reached, and counts nothing.
+    pub fn look(&self, subject: &Subject<'_>) -> Verdict {
         let arguments = Arguments::of(subject);
-        let fits = |rule: &&Rule| rule.failures(subject, &arguments, &self.0.zone, 1).is_empty();
-        let Some(rule) = self.0.rules.iter().find(fits) else {
-            return Verdict { action: self.0.default, rule: None, reason: None, retry_after: None };
+        let fits = |rule: &Rule| rule.failures(subject, &arguments, &self.0.zone, 1).is_empty();
+        let Some((place, rule)) = self.0.rules.iter().enumerate().find(|(_, rule)| fits(rule)) else {
+            return Verdict::of(self.0.default);
         };
-        let name = Some(rule.name.clone());
-        match rule.count() {
-            None => Verdict { action: rule.action, rule: name, reason: rule.reason.clone(), retry_after: None },
-            Some(exceeded) => Verdict {
-                action: Action::Deny,
-                rule: name,
-                reason: Some(format!("its limit of {} calls in {:?} is reached", exceeded.calls, exceeded.per)),
-                retry_after: Some(exceeded.wait),
+        match rule.limit.as_ref().filter(|_| rule.action != Action::Deny).and_then(Limit::look) {
+            Some(exceeded) => Self::exceeded(place, rule, exceeded),
+            None => Verdict {
+                action: rule.action,
+                rule: Some(rule.name.clone()),
+                reason: rule.reason.clone(),
+                retry_after: None,
+                place: Some(place),
             },
+        }
+    }
+
+    /// Counts a call that goes by this verdict, which is one of this policy, where its rule has a limit.
+    ///
+    /// # Errors
+    /// Where the limit was reached since the call was judged: what becomes of it now.
+    pub fn count(&self, verdict: &Verdict) -> Result<(), Verdict> {
+        let Some((place, rule)) = self.rule_of(verdict) else { return Ok(()) };
+        let counted = rule.limit.as_ref().map_or(Ok(()), Limit::count);
+        counted.map_err(|exceeded| Self::exceeded(place, rule, exceeded))
+    }
+
+    /// Takes back that a call went by this verdict.
+    pub(crate) fn give_back(&self, verdict: &Verdict) {
+        if let Some(limit) = self.rule_of(verdict).and_then(|(_, rule)| rule.limit.as_ref()) {
+            limit.give_back();
+        }
+    }
+
+    fn rule_of(&self, verdict: &Verdict) -> Option<(usize, &Rule)> {
+        let place = verdict.place?;
+        Some((place, self.0.rules.get(place)?))
+    }
+
+    fn exceeded(place: usize, rule: &Rule, exceeded: Exceeded) -> Verdict {
+        Verdict {
+            action: Action::Deny,
+            rule: Some(rule.name.clone()),
+            reason: Some(format!("its limit of {} calls in {:?} is reached", exceeded.calls, exceeded.per)),
+            retry_after: Some(exceeded.wait),
+            place: Some(place),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Why a call does not go.
 
+use std::borrow::Cow;
+
 use bowline_client::{Call, Error};
 use bowline_protocol::{excerpt, method};
 use thiserror::Error as ThisError;
@@ -89,18 +91,35 @@ pub(crate) fn what(server: &str, method: &str, shown: Option<&str>) -> String {
         method::TOOLS_CALL => "tool",
         method::PROMPTS_GET => "prompt",
         method::RESOURCES_READ => "resource",
+        method::RESOURCES_SUBSCRIBE => "changes of resource",
         other => return format!("{} of server \"{server}\"", excerpt(other, 100)),
     };
     format!("{kind} \"{}\" of server \"{server}\"", excerpt(shown.unwrap_or_default(), 100))
 }
 
+/// What a call is applied to: the tool, the prompt, the URI. Subscriptions have their URI in the parameters alone.
+pub(crate) fn name_of(call: &Call) -> Option<Cow<'_, str>> {
+    #[derive(serde::Deserialize)]
+    struct Located {
+        uri: String,
+    }
+
+    match (call.name(), call.method()) {
+        (Some(name), _) => Some(Cow::Borrowed(name)),
+        (None, method::RESOURCES_SUBSCRIBE | method::RESOURCES_UNSUBSCRIBE) => {
+            call.params()?.parse::<Located>().ok().map(|located| Cow::Owned(located.uri))
+        }
+        (None, _) => None,
+    }
+}
+
 /// The name of what a call is applied to, as it may be shown: a URI without a password and without the values of its
 /// query, and nothing that whoever looks for secrets takes out.
 pub(crate) fn shown_name(core: &Core, call: &Call) -> Option<String> {
-    let name = call.name()?;
+    let name = name_of(call)?;
     let bare = match call.method() {
-        method::TOOLS_CALL | method::PROMPTS_GET => name.to_owned(),
-        _ => bare_uri(name),
+        method::TOOLS_CALL | method::PROMPTS_GET => name.into_owned(),
+        _ => bare_uri(&name),
     };
     Some(core.outgoing.as_ref().and_then(|outgoing| outgoing.redact(&bare)).unwrap_or(bare))
 }

@@ -1,6 +1,7 @@
 //! Models over the HTTP APIs of their providers.
 
 mod builder;
+mod environment;
 mod events;
 mod frames;
 mod lines;

@@ -1,23 +1,12 @@
 //! Which model answers: a script for the questions that are known, one of a provider for all others.
 
-use std::env;
-
 use anyhow::{Context as _, Result};
-use bowline::llm::{Format, HttpModel, ScriptedModel, Turn};
+use bowline::llm::{HttpModel, ScriptedModel, Turn};
 
 /// `MODEL` is `FORMAT/NAME`, `MODEL_KEY` its key, `MODEL_URL` an address other than the provider's own.
 pub(crate) fn of_environment() -> Result<HttpModel> {
-    let model = env::var("MODEL").context("a question of your own wants a model: set MODEL, as the README says")?;
-    let (format, name) = model.split_once('/').context("MODEL is not FORMAT/NAME, such as openai/gpt-5")?;
-    let format: Format = format.parse().context("the first word of MODEL is no format")?;
-    let mut builder = HttpModel::builder(format, name);
-    if let Ok(url) = env::var("MODEL_URL") {
-        builder = builder.base_url(url);
-    }
-    if let Ok(key) = env::var("MODEL_KEY") {
-        builder = builder.key(key);
-    }
-    Ok(builder.build()?)
+    let builder = HttpModel::from_env("MODEL")?;
+    Ok(builder.context("a question of your own wants a model: set MODEL, as the README says")?.build()?)
 }
 
 /// What a model would ask of the database, and say of what came.

@@ -1,29 +1,19 @@
 //! Which model answers: one of a provider where the environment names it, else a script.
 
-use std::env;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
-use bowline::llm::{Format, HttpModel, Model, ScriptedModel, Turn};
+use anyhow::Result;
+use bowline::llm::{HttpModel, Model, ScriptedModel, Turn};
 
 /// One model for all customers.
 pub(crate) type SharedModel = Arc<dyn Model>;
 
 /// `MODEL` is `FORMAT/NAME`, `MODEL_KEY` its key, `MODEL_URL` an address other than the provider's own.
 pub(crate) fn of_environment() -> Result<SharedModel> {
-    let Ok(model) = env::var("MODEL") else {
-        return Ok(Arc::new(script()));
-    };
-    let (format, name) = model.split_once('/').context("MODEL is not FORMAT/NAME, such as openai/gpt-5")?;
-    let format: Format = format.parse().context("the first word of MODEL is no format")?;
-    let mut builder = HttpModel::builder(format, name);
-    if let Ok(url) = env::var("MODEL_URL") {
-        builder = builder.base_url(url);
-    }
-    if let Ok(key) = env::var("MODEL_KEY") {
-        builder = builder.key(key);
-    }
-    Ok(Arc::new(builder.build()?))
+    Ok(match HttpModel::from_env("MODEL")? {
+        Some(builder) => Arc::new(builder.build()?),
+        None => Arc::new(script()),
+    })
 }
 
 /// What a model would say to the three customers.

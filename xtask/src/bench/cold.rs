@@ -3,15 +3,14 @@
 //! The harness looks whether a process has ended at times that lie further and further apart, so all that takes between
 //! 3.5 and 7.5 ms looks the same to it. Here the end is waited for.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::{Bench, rows};
+use crate::listening::Listening;
 
 /// More rounds than of other workloads: each is one short run.
 const MORE_ROUNDS: u32 = 12;
@@ -19,7 +18,8 @@ const MORE_ROUNDS: u32 = 12;
 pub fn measure(bench: &Bench<'_>) -> Result<()> {
     let file = bench.piece("w5")?;
     let server = bench.built.join("release/bench-server");
-    let listening = Listening::start(&server)?;
+    let listening = Listening::start(Command::new(&server).args(["http", "--tools", "1000"]), "")?;
+    let port: u16 = listening.address().parse().context("the server did not print its port")?;
     let contestants = bench.contestants();
     for transport in bench.transports().filter(|transport| *transport != "sse") {
         for round in 0..bench.args.rounds + MORE_ROUNDS {
@@ -30,7 +30,7 @@ pub fn measure(bench: &Bench<'_>) -> Result<()> {
                 command.args(["w5", transport]);
                 match transport {
                     "stdio" => command.arg(&server).args(["stdio", "--tools", "1000"]),
-                    _ => command.arg(format!("http://127.0.0.1:{}/mcp", listening.port)),
+                    _ => command.arg(format!("http://127.0.0.1:{port}/mcp")),
                 };
                 let mut row =
                     run(command.args(["--count", "1"])).with_context(|| format!("{name} over {transport}"))?;
@@ -56,32 +56,4 @@ fn run(command: &mut Command) -> Result<Value> {
     }
     row["wall_us"] = json!(wall_us);
     Ok(row)
-}
-
-/// The harness's server, which ends with this.
-struct Listening {
-    child: Child,
-    port: u16,
-}
-
-impl Listening {
-    fn start(server: &Path) -> Result<Self> {
-        let mut command = Command::new(server);
-        let mut child = command.args(["http", "--tools", "1000"]).stdout(Stdio::piped()).spawn()?;
-        let mut line = String::new();
-        let read = child.stdout.take().map(|out| BufReader::new(out).read_line(&mut line));
-        // Made before anything can fail, so that the process ends with it.
-        let mut this = Self { child, port: 0 };
-        read.context("the server has no output")??;
-        this.port = line.trim().parse().context("the server did not print its port")?;
-        Ok(this)
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        // Fails where it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -1,9 +1,8 @@
 //! `cargo xtask examples --cold-start`: the function of `examples/serverless` beside the same in Python and TypeScript, as
 //! whole processes.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -11,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::bench::machine;
 use crate::context::Context;
 use crate::interop::{Registry, install_one};
+use crate::listening::Listening;
 
 /// Of each program; the first is not counted, as it fills the system's caches.
 const ROUNDS: usize = 21;
@@ -32,13 +32,14 @@ struct Program {
 /// Measures, prints the table, and puts it into the book where that is asked for.
 pub fn run(context: &Context, write: bool) -> Result<()> {
     let mut programs = programs(context)?;
-    let server = Server::start(context)?;
+    // The server that all of them call.
+    let server = Listening::start(Command::new(ours(context)).arg("serve-http").stdin(Stdio::piped()), "")?;
     for round in 0..ROUNDS {
         // Each round in another order, so that none always runs after the same one.
         for at in 0..programs.len() {
             let turn = (at + round) % programs.len();
             let Some(program) = programs.get_mut(turn) else { continue };
-            let took = once(&program.command, &server.url).with_context(|| program.name.clone())?;
+            let took = once(&program.command, server.address()).with_context(|| program.name.clone())?;
             if round > 0 {
                 program.took.push(took);
             }
@@ -115,40 +116,4 @@ fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
-}
-
-/// The server that all of them call, which ends with this.
-struct Server {
-    child: Child,
-    url: String,
-}
-
-impl Server {
-    fn start(context: &Context) -> Result<Self> {
-        let program = ours(context);
-        let mut child = serve(&program)?;
-        let mut line = String::new();
-        let read = child.stdout.take().map(|out| BufReader::new(out).read_line(&mut line));
-        // Made before anything can fail, so that the process ends with it.
-        let server = Self { child, url: line.trim().to_owned() };
-        read.context("the server has no output")??;
-        if server.url.is_empty() {
-            bail!("the server did not print its address");
-        }
-        Ok(server)
-    }
-}
-
-fn serve(program: &Path) -> Result<Child> {
-    let mut command = Command::new(program);
-    command.arg("serve-http").stdin(Stdio::piped()).stdout(Stdio::piped());
-    command.spawn().with_context(|| format!("cannot start {}", program.display()))
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Fails where it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

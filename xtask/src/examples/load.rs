@@ -1,7 +1,6 @@
 //! `cargo xtask examples --load`: the HTTP service of `examples/microservice` under load, from this machine alone.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use crate::context::Context;
+use crate::listening::Listening;
 
 /// How long the load goes on, in seconds; then once more, and in the middle of that the service is stopped.
 const SECONDS: u64 = 10;
@@ -37,22 +37,23 @@ pub fn run(context: &Context) -> Result<bool> {
         &script,
         "wrk.method = \"POST\"\nwrk.body = \"{}\"\nwrk.headers[\"content-type\"] = \"application/json\"\n",
     )?;
-    let mut service = Service::start(&context.target.join("release/bowline-example-microservice"))?;
+    let program = context.target.join("release/bowline-example-microservice");
+    let mut service = Listening::start(Command::new(program).arg("127.0.0.1:0"), "listening at ")?;
 
-    let load = wrk(&service.url, &script)?;
+    let load = wrk(service.address(), &script)?;
     thread::sleep(WARM);
-    let before = service.memory()?;
+    let before = memory(&service)?;
     let told = load.wait_with_output()?;
-    let after = service.memory()?;
+    let after = memory(&service)?;
     let told = String::from_utf8_lossy(&told.stdout).into_owned();
     print!("{told}");
     let faults: Vec<&str> =
         told.lines().filter(|line| line.contains("Socket errors") || line.contains("Non-2xx")).collect();
 
     // Once more, and the stop comes in the middle of it.
-    let mut load = wrk(&service.url, &script)?;
+    let mut load = wrk(service.address(), &script)?;
     thread::sleep(WARM);
-    let (stopped, took) = service.stop()?;
+    let (stopped, took) = stop(&mut service)?;
     load.kill()?;
     load.wait()?;
 
@@ -75,48 +76,17 @@ fn wrk(url: &str, script: &Path) -> Result<Child> {
     command.spawn().context("cannot start wrk")
 }
 
-/// The service, which ends with this.
-struct Service {
-    child: Child,
-    url: String,
+/// What a process has in memory, in KiB.
+fn memory(service: &Listening) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", service.id()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).context("the system does not tell its memory")
 }
 
-impl Service {
-    fn start(program: &Path) -> Result<Self> {
-        let mut command = Command::new(program);
-        let mut child =
-            command.arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().context("cannot start the service")?;
-        let mut line = String::new();
-        let read = child.stdout.take().map(|out| BufReader::new(out).read_line(&mut line));
-        // Made before anything can fail, so that the process ends with it.
-        let mut service = Self { child, url: String::new() };
-        read.context("the service has no output")??;
-        let url = line.trim().strip_prefix("listening at ").context("the service did not tell its address")?;
-        service.url = url.to_owned();
-        Ok(service)
-    }
-
-    /// What it has in memory, in KiB.
-    fn memory(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-            .context("the system does not tell its memory")
-    }
-
-    /// Asks it to stop; whether it ended well, and how long that took.
-    fn stop(&mut self) -> Result<(bool, Duration)> {
-        let started = Instant::now();
-        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
-        let status = self.child.wait()?;
-        Ok((status.success(), started.elapsed()))
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        // Fails where it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Asks the service to stop; whether it ended well, and how long that took.
+fn stop(service: &mut Listening) -> Result<(bool, Duration)> {
+    let started = Instant::now();
+    Command::new("kill").args(["-TERM", &service.id().to_string()]).status()?;
+    let status = service.wait()?;
+    Ok((status.success(), started.elapsed()))
 }

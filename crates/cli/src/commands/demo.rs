@@ -92,7 +92,7 @@ fn builder(run: &Run, options: &Demo, asked: &Asked) -> Result<ClientBuilder, Cl
         builder = builder.roots(vec![folder.with_name("a folder for the demo")]);
     }
     if options.ask {
-        return Ok(builder);
+        return Ok(builder.on_elicitation(elicit::Terminal::new(run)));
     }
     let person = asked.clone();
     Ok(builder.on_elicitation(move |request: ElicitRequestParams, _: RequestContext| {

@@ -1,27 +1,28 @@
 //! `bowline guard`: what servers may do.
 
-use bowline::guard::{Answer, Definition, PinKind, Pins, Questions, Remembered, Subject};
-use bowline::protocol::{RawJson, ToolAnnotations};
+mod accept;
+
+use bowline::guard::{Answer, PinKind, Pins, Questions, Remembered, Subject};
+use bowline::protocol::{RawJson, ToolAnnotations, excerpt};
 use bowline::store::{EmbeddedStore, StoreError};
-use bowline::{Client, Error, ErrorKind};
 use serde_json::{Value, json};
 
 use super::given;
 use crate::configured;
 use crate::exit::{CliError, Code, Stop};
 use crate::guarded::{self, Named};
-use crate::options::{Accept, Answers, Decide, Explain, Format, Guard, GuardCommand};
+use crate::options::{Answers, Decide, Definitions, Explain, Format, Guard, GuardCommand};
 use crate::output::Output;
 use crate::sanitize;
 use crate::schema::Schema;
-use crate::session::{Logs, Run};
+use crate::session::Run;
 use crate::styled::Styled;
 
 pub(crate) async fn run(options: Guard, run: &Run, out: &mut Output) -> Result<(), Stop> {
     match options.command {
         GuardCommand::Explain(options) => explain(&options, run, out),
         GuardCommand::Pins(options) => pins(options.server.as_deref(), run, out),
-        GuardCommand::Accept(options) => Box::pin(accept(options, run, out)).await,
+        GuardCommand::Accept(options) => Box::pin(accept::run(options, run, out)).await,
         GuardCommand::Forget(options) => forget(&options, run, out).await,
         GuardCommand::Pending => pending(run, out).await,
         GuardCommand::Approve(options) => {
@@ -70,9 +71,17 @@ fn the_pins(run: &Run) -> Result<&Pins, CliError> {
         .ok_or_else(|| CliError::usage("there is no folder for pins").hint("name a file with --lock FILE"))
 }
 
+/// What pins and answers of a server are kept under that is named: by a configuration, or as it is shown here.
+fn key_of(server: &str, run: &Run) -> String {
+    let config = configured::load(&run.global.config);
+    config.server(server).map_or_else(|_| server.to_owned(), |found| Named::Configured(found, None).key(&run.global))
+}
+
 fn pins(server: Option<&str>, run: &Run, out: &mut Output) -> Result<(), Stop> {
+    let key = server.map(|server| key_of(server, run));
     let servers = the_pins(run)?.servers();
-    let servers: Vec<_> = servers.into_iter().filter(|found| server.is_none_or(|wanted| found.key == wanted)).collect();
+    let servers: Vec<_> =
+        servers.into_iter().filter(|found| key.as_ref().is_none_or(|wanted| found.key == *wanted)).collect();
     if out.format() == Format::Json {
         let all = servers.iter().map(|server| {
             let pins = server
@@ -103,57 +112,7 @@ fn pins(server: Option<&str>, run: &Run, out: &mut Output) -> Result<(), Stop> {
     out.long_text(&text)
 }
 
-/// What a server has, as it would be pinned. What it has no capability for it has none of.
-async fn definitions(client: &Client) -> Result<Vec<Definition>, Error> {
-    fn there<T>(listed: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
-        match listed {
-            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Vec::new()),
-            listed => listed,
-        }
-    }
-    let mut all: Vec<_> = there(client.tools().all().await)?.iter().map(Definition::of_tool).collect();
-    all.extend(there(client.prompts().all().await)?.iter().map(Definition::of_prompt));
-    all.extend(there(client.resource_templates().all().await)?.iter().map(Definition::of_template));
-    Ok(all)
-}
-
-async fn accept(options: Accept, run: &Run, out: &mut Output) -> Result<(), Stop> {
-    let pins = the_pins(run)?.clone();
-    let named = Named::of(&options.of);
-    let (key, identity) = (named.key(&run.global), named.identity());
-    let builder = run.builder(Logs::Console)?;
-    let names = options.names;
-    run.with_server_unguarded(&options.of, builder, async |client| {
-        let mut all = definitions(client).await?;
-        if !names.is_empty() {
-            all.retain(|definition| names.iter().any(|name| name == definition.name()));
-            if let Some(missing) = names.iter().find(|name| !all.iter().any(|definition| definition.name() == *name)) {
-                let message = format!("the server has nothing called `{}`", sanitize::line(missing));
-                return Err(CliError::new(Code::Tool, message).hint("`bowline list --all` shows what it has").into());
-            }
-        }
-        let changes: Vec<_> = all.iter().filter_map(|definition| pins.change(&key, definition)).collect();
-        let count = all.len();
-        let failed = |error: bowline::guard::PinsError| CliError::new(Code::Unexpected, error.to_string());
-        pins.accept_way(&key, identity).await.map_err(failed)?;
-        pins.accept(&key, all).await.map_err(failed)?;
-        if out.format() == Format::Json {
-            return out.json(&json!({"server": key, "pinned": count, "changes": changes}));
-        }
-        let mut text = Styled::new();
-        for line in changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n").lines() {
-            text = text.plain(line).line();
-        }
-        out.text(
-            &text
-                .plain(format!("{count} of {} pinned, {} of them changed", sanitize::line(&key), changes.len()))
-                .line(),
-        )
-    })
-    .await
-}
-
-async fn forget(options: &Accept, run: &Run, out: &mut Output) -> Result<(), Stop> {
+async fn forget(options: &Definitions, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let pins = the_pins(run)?;
     let key = Named::of(&options.of).key(&run.global);
     let failed = |error: bowline::guard::PinsError| CliError::new(Code::Unexpected, error.to_string());
@@ -194,12 +153,7 @@ async fn pending(run: &Run, out: &mut Output) -> Result<(), Stop> {
     for one in &pending {
         let question = &one.question;
         text = text.bold(sanitize::line(&one.id)).plain(format!("  {}", sanitize::line(&question.title()))).line();
-        for line in question.arguments.iter().chain([&question.why]) {
-            text = text.dim(format!("  {}", sanitize::line(line))).line();
-        }
-        for line in question.change.iter().flat_map(|change| change.lines()) {
-            text = text.plain(format!("  {}", sanitize::line(line))).line();
-        }
+        text.append(guarded::details(question));
     }
     out.text(&text)
 }
@@ -219,8 +173,9 @@ async fn decide(options: &Decide, answer: Answer, run: &Run, out: &mut Output) -
 
 async fn answers(options: &Answers, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let remembered = Remembered::in_store(store(run)?);
+    let key = options.server.as_deref().map(|server| key_of(server, run));
     if options.forget {
-        let forgotten = remembered.forget(options.server.as_deref()).await.map_err(CliError::from)?;
+        let forgotten = remembered.forget(key.as_deref()).await.map_err(CliError::from)?;
         if out.format() == Format::Json {
             return out.json(&json!({"forgotten": forgotten}));
         }
@@ -228,7 +183,9 @@ async fn answers(options: &Answers, run: &Run, out: &mut Output) -> Result<(), S
         return out.text(&Styled::new().plain(format!("{forgotten} answer{s} forgotten")).line());
     }
     let mut all = remembered.all().await.map_err(CliError::from)?;
-    all.retain(|kept| options.server.as_ref().is_none_or(|server| kept.server == *server));
+    // As it stands in what is kept.
+    let key = key.map(|key| excerpt(&key, 200));
+    all.retain(|kept| key.as_ref().is_none_or(|key| kept.server == *key));
     if out.format() == Format::Json {
         return out.json(&all);
     }

@@ -8,6 +8,7 @@ use bowline_testkit::{Direction, Inspected, InspectedStream, Inspector, Inspecto
 use serde_json::Value;
 
 use crate::exit::{CliError, Code, Stop};
+use crate::guarded::Named;
 use crate::options::{DirectionChoice, Format, Inspect};
 use crate::output::Output;
 use crate::render;
@@ -32,7 +33,8 @@ pub(crate) async fn run(options: Inspect, run: &Run, out: &mut Output) -> Result
     let inspector = builder.build();
     let result = {
         let mut view = View { out: &mut *out, frames: &mut frames, to_file: options.file.is_some() };
-        run.with_client(run.builder(Logs::Console)?, inspector.wrap(connect), async |client| {
+        let client = run.asking(&Named::of(&options.server), run.builder(Logs::Console)?)?;
+        run.with_client(client, inspector.wrap(connect), async |client| {
             view.during(lists(client)).await?;
             match options.follow {
                 true => view.during(std::future::pending()).await,

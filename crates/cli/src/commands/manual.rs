@@ -35,6 +35,42 @@ _bowline_with_servers() {
 complete -F _bowline_with_servers -o nosort -o bashdefault -o default bowline
 "#;
 
+/// The same for fish, which takes what a command prints as words and not as code.
+const FISH_SERVERS: &str = r#"
+function __bowline_wants_server
+    set -l words (commandline -opc)
+    test (count $words) -eq 2; and contains -- $words[2] SERVER_COMMANDS
+end
+complete -c bowline -f -n __bowline_wants_server -a "(bowline config list --output raw 2>/dev/null)"
+"#;
+
+/// The same for zsh, which quotes what it inserts: what comes before the script, which changes the words that it is given.
+/// Where zsh loads the script as a function, the first completion is made by the script itself.
+const ZSH_SERVERS: &str = r#"
+_bowline_servers() {
+    (( CURRENT == 3 )) || return 0
+    case "${words[2]}" in
+        SERVER_COMMANDS) ;;
+        *) return 0 ;;
+    esac
+    local -a names
+    names=(${(f)"$(bowline config list --output raw 2>/dev/null)"})
+    compadd -a names
+}
+
+_bowline_with_servers() {
+    _bowline_servers
+    _bowline "$@"
+}
+
+if [ "$funcstack[1]" = "_bowline" ]; then
+    _bowline_servers
+fi
+"#;
+const ZSH_END: &str = "
+compdef _bowline_with_servers bowline
+";
+
 /// Commands whose first word is a server.
 const SERVER_COMMANDS: &str =
     "list|ls|tools|info|call|read|prompt|complete|ping|doctor|watch|inspect|record|bench|chat|scan|remove|rm";
@@ -52,8 +88,16 @@ fn script(shell: Shell) -> String {
     let mut bytes = Vec::new();
     clap_complete::generate(shell, &mut Cli::definition(), "bowline", &mut bytes);
     let mut script = String::from_utf8_lossy(&bytes).into_owned();
-    if shell == Shell::Bash {
-        script += &BASH_SERVERS.replace("SERVER_COMMANDS", SERVER_COMMANDS);
+    // The first line of zsh's says which command the file is for.
+    let (first, rest) = script.split_once('\n').unwrap_or((&script, ""));
+    match shell {
+        Shell::Bash => script += &BASH_SERVERS.replace("SERVER_COMMANDS", SERVER_COMMANDS),
+        Shell::Fish => script += &FISH_SERVERS.replace("SERVER_COMMANDS", &SERVER_COMMANDS.replace('|', " ")),
+        Shell::Zsh => {
+            let before = ZSH_SERVERS.replace("SERVER_COMMANDS", SERVER_COMMANDS);
+            script = format!("{first}\n{before}{rest}{ZSH_END}");
+        }
+        _ => {}
     }
     script
 }
@@ -147,6 +191,18 @@ mod tests {
         for name in SERVER_COMMANDS.split('|') {
             assert!(whole.find_subcommand(name).is_some(), "{name}");
         }
+    }
+
+    #[test]
+    fn shells_that_can_complete_the_names_of_servers() {
+        for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
+            let script = script(shell);
+            assert!(script.contains("bowline config list --output raw"), "{shell}");
+            assert!(!script.contains("SERVER_COMMANDS"), "{shell}");
+        }
+        // zsh reads the first line of a file to learn what it completes.
+        let zsh = script(Shell::Zsh);
+        assert!(zsh.starts_with("#compdef bowline\n") && zsh.ends_with(ZSH_END), "{zsh}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, Notify};
 use crate::console::Console;
 use crate::elicit::is_interactive;
 use crate::prompts::{Inquire, Prompts as _};
+use crate::sanitize;
 use crate::session::Run;
 use crate::styled::Styled;
 
@@ -31,6 +32,8 @@ pub(crate) struct Terminal {
     console: Console,
     interrupted: Arc<Notify>,
     elsewhere: Option<Deferred>,
+    /// What to do where nobody is there, where no error says so.
+    without: Option<&'static str>,
     /// Shared with all others who ask the same person.
     turn: Arc<Mutex<()>>,
     said: std::sync::Mutex<HashMap<String, Answer>>,
@@ -40,7 +43,7 @@ impl Terminal {
     /// Who is asked where there is no terminal is asked `elsewhere`, if that is wanted.
     pub(crate) fn new(run: &Run, elsewhere: Option<Deferred>) -> Self {
         let (console, interrupted, turn) = (run.console.clone(), Arc::clone(&run.interrupted), Arc::clone(&run.asking));
-        Self { console, interrupted, elsewhere, turn, said: std::sync::Mutex::default() }
+        Self { console, interrupted, elsewhere, without: run.without_terminal, turn, said: std::sync::Mutex::default() }
     }
 
     pub(crate) const fn console(&self) -> &Console {
@@ -57,9 +60,14 @@ impl Terminal {
             return elsewhere.ask(question).await;
         }
         if !is_interactive() {
+            if let Some(without) = self.without {
+                let title = question.title();
+                self.console.warn(format!("{title}: not done, as there is no terminal to ask on; {without}"));
+            }
             return Answer::Absent;
         }
-        let what = format!("{} {}", question.about, question.arguments.as_deref().unwrap_or_default());
+        // What is shown of the arguments is cut and without secrets: the same text may stand for another call.
+        let what = question.about_arguments.clone();
         let _turn = self.turn.lock().await;
         if let Some(said) = self.said(&what) {
             return said;
@@ -82,19 +90,34 @@ impl Terminal {
     }
 }
 
-/// Shows the question, and blocks until there is an answer. What it shows was made harmless by the guard.
-fn ask(console: &Console, question: &Question) -> Result<Answer, InquireError> {
-    console.show(Styled::new().line().bold(format!("May this go? {}", question.title())));
+/// What is asked beside its title: which server of that name, with what, why, what the server says of it where it is new,
+/// and how it changed.
+pub(crate) fn details(question: &Question) -> Styled {
+    // Questions may come out of a store, which others write as well.
+    let line = |text: &str| format!("  {}", sanitize::line(text));
+    let mut text = Styled::new();
+    // A server of a project has its file with it.
+    if !question.key.is_empty() && question.key != question.server {
+        text = text.dim(line(&question.key)).line();
+    }
     if let Some(arguments) = &question.arguments {
-        console.show(Styled::new().plain(format!("  {arguments}")));
+        text = text.plain(line(arguments)).line();
     }
-    console.show(Styled::new().dim(format!("  {}", question.why)));
+    text = text.dim(line(&question.why)).line();
     if let Some(description) = &question.description {
-        console.show(Styled::new().plain(format!("  it says: {description}")));
+        text = text.plain(line(&format!("it says: {description}"))).line();
     }
-    for line in question.change.iter().flat_map(|change| change.lines()) {
-        console.show(Styled::new().plain(format!("  {line}")));
+    for changed in question.change.iter().flat_map(|change| change.lines()) {
+        text = text.plain(line(changed)).line();
     }
+    text
+}
+
+/// Shows the question, and blocks until there is an answer.
+fn ask(console: &Console, question: &Question) -> Result<Answer, InquireError> {
+    let mut asked = Styled::new().line().bold(format!("May this go? {}", question.title())).line();
+    asked.append(details(question));
+    console.show(asked);
     let titles: Vec<String> = CHOICES.iter().map(|(title, _)| (*title).to_owned()).collect();
     // The cursor stands where a hasty key does no harm.
     let picked = Inquire.one("Answer:", None, &titles, 2)?;

@@ -18,8 +18,9 @@ openai-chat (OPENAI_API_KEY), gemini (GEMINI_API_KEY), mistral (MISTRAL_API_KEY)
 AWS_REGION) or ollama (OLLAMA_HOST, without a key). With --base-url and no provider it is a server that is compatible with
 openai-chat.
 
-Calls of tools that servers say only read are made at once; before others you are asked. Without a terminal those others
-are not made, unless --approve all says so. Servers of the configuration are behind the guard, which asks in its place.
+All servers are behind the guard: your policy decides which calls are made at once, which are asked about and which are
+refused, and definitions that changed are held back. Without a terminal nobody can be asked, and such calls are not made
+unless --approve all (or --yes) says so; what the policy denies stays denied.
 
 With --json every event is one JSON document on a line of its own; the last one has the type done.";
 
@@ -51,7 +52,7 @@ pub(crate) struct Chat {
     /// What the model is to be
     #[arg(long, value_name = "TEXT", env = "BOWLINE_SYSTEM")]
     pub(crate) system: Option<String>,
-    /// Which calls are made without a question [default: read-only]
+    /// Which calls are made without a question [default: those that the policy allows]
     #[arg(long, value_name = "WHICH", value_enum, env = "BOWLINE_APPROVE")]
     pub(crate) approve: Option<ApproveChoice>,
     /// Lets servers ask the model, each time after a question; needs a terminal
@@ -76,10 +77,10 @@ pub(crate) struct Chat {
 /// Which calls are made without a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ApproveChoice {
-    /// None
+    /// None: you are asked before each call
     None,
-    /// Those of tools whose servers say that they change nothing
+    /// Those that the policy allows where what servers say of their tools is believed, such as that one only reads
     ReadOnly,
-    /// All: whatever a model is talked into is done
+    /// All but those that the policy denies: whatever a model is talked into is done
     All,
 }

@@ -147,8 +147,12 @@ pub(super) const GUARD_PINS: &str = "Examples:
   bowline guard pins tickets --json";
 
 pub(super) const GUARD_ACCEPT: &str = "Examples:
-  bowline guard accept tickets              all that it has
-  bowline guard accept tickets close_ticket";
+  bowline guard accept tickets              all that it has, and the way to it
+  bowline guard accept tickets close_ticket
+  bowline guard accept tickets --hash HASH  in a script: what was shown with this hash
+
+What is new or changed is shown with its hash before it is pinned. Without a terminal it is pinned with --yes, or with
+the hash of each definition.";
 
 pub(super) const GUARD_FORGET: &str = "Examples:
   bowline guard forget tickets";

@@ -122,7 +122,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "NAME", env = "BOWLINE_CALLER", help_heading = "Guard")]
     pub(crate) caller: Option<String>,
 
-    /// Leaves questions to `bowline guard approve`, and waits for the answer so long
+    /// Leaves questions to `bowline guard approve`, and waits for the answer so long, in which --timeout does not count; --max-time does
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse, env = "BOWLINE_DEFER", help_heading = "Guard")]
     pub(crate) defer: Option<Duration>,
 
@@ -179,13 +179,19 @@ impl Global {
 
     /// Keeps which options come from the command line, and not from variables.
     pub(super) fn remember_what_stands_in(&mut self, matches: &ArgMatches) {
-        let all = OF_PROGRAMS.into_iter().chain(OF_URLS);
+        let all = OF_PROGRAMS.into_iter().chain(OF_URLS).chain(["config"]);
         self.stated = all.filter(|name| matches.value_source(name) == Some(ValueSource::CommandLine)).collect();
     }
 
     /// Whether the command line itself names a server with `--stdio`.
     pub(crate) fn states_stdio(&self) -> bool {
         self.stated.contains(&"stdio")
+    }
+
+    /// The configuration files that the command line itself names. Those that a variable names are defaults, and need not
+    /// be there.
+    pub(crate) fn stated_config(&self) -> &[PathBuf] {
+        if self.stated.contains(&"config") { &self.config } else { &[] }
     }
 
     /// The options for a server of a configuration: variables that say what to give to a server are meant for others,

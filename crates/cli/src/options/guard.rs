@@ -23,12 +23,12 @@ pub(crate) enum GuardCommand {
     /// What is pinned
     #[command(after_help = examples::GUARD_PINS)]
     Pins(OfServer),
-    /// Pins what a server has as it is now, and shows how it differs from what was pinned
+    /// Shows what a server has that is new or another one than was pinned, asks, and pins it as it was shown
     #[command(after_help = examples::GUARD_ACCEPT)]
     Accept(Accept),
     /// Forgets what is pinned of a server, so that its next use is a first one
     #[command(after_help = examples::GUARD_FORGET)]
-    Forget(Accept),
+    Forget(Definitions),
     /// The calls that wait for somebody to approve them
     #[command(after_help = examples::GUARD_PENDING)]
     Pending,
@@ -70,9 +70,23 @@ pub(crate) struct OfServer {
     pub(crate) server: Option<String>,
 }
 
-/// Options of `guard accept` and `guard forget`.
+/// Options of `guard accept`.
 #[derive(Debug, Args)]
 pub(crate) struct Accept {
+    #[command(flatten)]
+    pub(crate) what: Definitions,
+    /// Pins what has this hash and nothing else, without a question: the one that a refusal or this command showed; may be
+    /// repeated
+    #[arg(long, value_name = "HASH", env = "BOWLINE_HASH", value_delimiter = ',')]
+    pub(crate) hash: Vec<String>,
+    /// Accepts another way to the server (its command line or address) as well, where names or hashes are given
+    #[arg(long, env = "BOWLINE_WAY", value_parser = FalseyValueParser::new())]
+    pub(crate) way: bool,
+}
+
+/// What `guard accept` and `guard forget` are about.
+#[derive(Debug, Args)]
+pub(crate) struct Definitions {
     /// The server's URL or name
     #[arg(value_name = "SERVER")]
     pub(crate) target: Option<String>,

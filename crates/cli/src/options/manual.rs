@@ -11,7 +11,7 @@ const COMPLETIONS_EXAMPLES: &str = "Examples:
   bowline completions fish > ~/.config/fish/completions/bowline.fish
   bowline completions powershell >> $PROFILE
 
-That of bash completes the names of configured servers too.";
+Those of bash, zsh and fish complete the names of configured servers too.";
 
 const MAN_EXAMPLES: &str = "Examples:
   bowline man | man -l -                                   the page of the command as a whole

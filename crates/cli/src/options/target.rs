@@ -2,12 +2,22 @@
 
 use bowline::Target;
 
-use super::{Command, Global, GuardCommand, Server};
+use super::{Command, ConfigCommand, Global, GuardCommand, Server};
 use crate::configured::{self, Catalog};
 use crate::exit::CliError;
 use crate::sanitize;
 
 impl Command {
+    /// Refuses a configuration file that the command line names and that is not there, but where that is what the command
+    /// tells of.
+    pub(crate) fn require_config(&self, global: &Global) -> Result<(), CliError> {
+        match self {
+            Self::Doctor(_) => Ok(()),
+            Self::Config(super::Config { command: ConfigCommand::Check | ConfigCommand::Path }) => Ok(()),
+            _ => configured::require(global.stated_config()),
+        }
+    }
+
     /// Tells the server from the other words: its URL or its name comes first, where no program is named.
     ///
     /// What `read` and `watch` are given may be URLs too. So behind `read` two words are needed for one of them to be
@@ -32,8 +42,10 @@ impl Command {
             | Self::Completions(_)
             | Self::Man(_) => {}
             Self::Guard(guard) => {
-                let (GuardCommand::Accept(options) | GuardCommand::Forget(options)) = &mut guard.command else {
-                    return Ok(());
+                let options = match &mut guard.command {
+                    GuardCommand::Accept(accept) => &mut accept.what,
+                    GuardCommand::Forget(options) => options,
+                    _ => return Ok(()),
                 };
                 let program = has_program(&options.of);
                 match options.target.take() {

@@ -116,7 +116,7 @@ pub(super) const ALL: &[(&str, Shape)] = &[
     ("config trust", CHANGED),
     ("guard explain", Shape::One("`{\"action\", \"rule\", \"reason\", \"near\"}`")),
     ("guard pins", Shape::One("a list of `{\"server\", \"identity\", \"name\", \"version\", \"pins\"}`")),
-    ("guard accept", Shape::One("`{\"server\", \"pinned\", \"changes\"}`")),
+    ("guard accept", Shape::One("`{\"server\", \"pinned\", \"changes\", \"new\", \"way\"}`")),
     ("guard forget", Shape::One("`{\"server\", \"forgotten\"}`")),
     ("guard pending", Shape::One("a list of the calls that wait, each with its `id`")),
     ("guard approve", DECIDED),

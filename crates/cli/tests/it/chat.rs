@@ -49,6 +49,11 @@ impl World {
         self.command(PROVIDERS[0], words).output().unwrap().into()
     }
 
+    /// Without the word that everything is meant.
+    fn run_unsure(&self, words: &[&str]) -> Ran {
+        self.command(PROVIDERS[0], words).env_remove("BOWLINE_YES").output().unwrap().into()
+    }
+
     /// What the provider was asked last.
     fn asked(&self) -> String {
         self.provider.requests().pop().unwrap().body.to_string()
@@ -88,10 +93,70 @@ fn a_question_is_answered_with_tools_in_each_format_streamed_and_not() {
 
 #[test]
 fn without_a_terminal_calls_that_may_change_something_are_not_made() {
-    let world = World::answering([call(), MockTurn::say("I may not.")]);
-    let ran = world.run(&["-p", "go"]);
-    assert_eq!((ran.code, ran.stdout.as_str(), world.calls()), (Some(0), "I may not.\n", 0), "{}", ran.stderr);
-    assert!(ran.stderr.contains("--approve all allows it"), "{}", ran.stderr);
+    for approve in [&[][..], &["--approve", "none"], &["--approve", "read-only"]] {
+        let world = World::answering([call(), MockTurn::say("I may not.")]);
+        let ran = world.run_unsure(&[&["-p", "go"], approve].concat());
+        assert_eq!((ran.code, ran.stdout.as_str(), world.calls()), (Some(0), "I may not.\n", 0), "{}", ran.stderr);
+        assert!(ran.stderr.contains("--approve all allows it"), "{approve:?}: {}", ran.stderr);
+    }
+    let world = World::answering([call(), MockTurn::say("Done.")]);
+    assert_eq!((world.run_unsure(&["-p", "go", "--approve", "all"]).code, world.calls()), (Some(0), 1));
+}
+
+#[test]
+fn a_tool_that_only_reads_goes_where_what_its_server_says_is_believed() {
+    let list = r#"{"tools":[{"name":"t","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":true}}]}"#;
+    for (words, calls) in [(&["--approve", "read-only"][..], 1), (&["--trust"], 1), (&[], 0)] {
+        let server = Server::new().answer("tools/list", list).answer("tools/call", r#"{"content":[]}"#);
+        let world = World::new(server, [call(), MockTurn::say("Done.")]);
+        let ran = world.run_unsure(&[&["-p", "go"], words].concat());
+        assert_eq!((ran.code, world.calls()), (Some(0), calls), "{words:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_server_given_by_hand_is_behind_the_guard_as_everywhere() {
+    let world = World::answering([call(), MockTurn::say("It was denied.")]);
+    let file = |name: &str| world.server.folder().join(name).to_str().unwrap().to_owned();
+    let (policy, audit, lock) = (file("p.toml"), file("audit.jsonl"), file("bowline.lock"));
+    let run = |words: &[&str]| {
+        let guard = ["-p", "go", "--approve", "all", "--policy", &policy, "--audit", &audit, "--lock", &lock];
+        world.run(&[&guard[..], words].concat())
+    };
+    let rules = "default = 'allow'\n[[rule]]\nname = 'no t'\ntool = 't'\naction = 'deny'\n# end\n";
+    std::fs::write(&policy, rules).unwrap();
+    let ran = run(&[]);
+    assert_eq!((ran.code, ran.stdout.as_str(), world.calls()), (Some(0), "It was denied.\n", 0), "{}", ran.stderr);
+    assert!(world.asked().contains("denied by rule"), "{}", world.asked());
+    assert!(std::fs::read_to_string(&audit).unwrap().contains("\"t\""));
+    assert!(ran.stderr.contains("used for the first time; 1 tool pinned"), "{}", ran.stderr);
+    assert!(std::fs::read_to_string(&lock).unwrap().contains("\"t\""));
+    // A policy that cannot be read lets nothing be asked at all.
+    std::fs::write(&policy, rules.replace("# end\n", "")).unwrap();
+    let cut = run(&[]);
+    assert_eq!(cut.code, Some(2), "{}", cut.stderr);
+    assert!(cut.stderr.contains("the policy was cut"), "{}", cut.stderr);
+}
+
+#[test]
+fn what_servers_ask_a_person_or_the_model_is_looked_at_by_the_guard() {
+    let form = r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"Your name?\u202e","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}}"#;
+    let sampling = r#"{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":{"messages":[{"role":"user","content":{"type":"text","text":"Your name?\u202e"}}],"maxTokens":10}}"#;
+    for (method, request, shown) in
+        [("elicitation/create", form, "asks"), ("sampling/createMessage", sampling, "Ask the model?")]
+    {
+        let world = World::new(Server::new().tool("{}").asks(request), [call(), MockTurn::say("Done.")]);
+        let policy = world.server.folder().join("p.toml");
+        let rules = "default = 'allow'\n[content.kinds]\nbidirectional-override = 'block'\n# end\n";
+        std::fs::write(&policy, rules).unwrap();
+        let words = ["-p", "go", "--sampling", "--no-pager", "--policy", policy.to_str().unwrap()];
+        let ran = typed(world.command(PROVIDERS[0], &words), &[]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "Done.\n"), "{}", ran.stderr);
+        let told = format!("server: {method}: 1 finding, first high bidirectional-override");
+        assert!(ran.stderr.contains(&told) && !ran.stderr.contains(shown), "{}", ran.stderr);
+        let answer = world.server.answer_to_question();
+        assert!(answer["error"].is_object() || answer["result"]["action"] == "decline", "{answer}");
+    }
 }
 
 #[test]
@@ -133,7 +198,11 @@ fn what_models_and_tools_say_is_made_harmless() {
     let world = World::new(server, [call(), MockTurn::say("a\u{1b}[2Jb\u{202e}c")]);
     let ran = world.run(&["-p", "go", "--approve", "all"]);
     assert_eq!(ran.stdout, "ab\\u{202e}c\n", "{}", ran.stderr);
-    assert!(!ran.stderr.contains('\u{1b}') && !ran.stderr.contains("owned"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
+    // The guard tells of it, written out.
+    let told = ran.stderr.lines().find(|line| line.contains("owned")).unwrap();
+    assert!(told.contains("1 finding") && told.contains("\\u{1b}]0;owned\\u{7}"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("✓ server__t: x\n"), "{}", ran.stderr);
 }
 
 /// Starts the command, and waits until it tells that a call is made.
@@ -248,7 +317,7 @@ fn on_a_terminal_a_person_talks_is_asked_and_leaves() {
         ("Change what it is given", "\x1b[A\x1b[A\r"),
         ("✓ server__t", "/quit\r"),
     ];
-    let ran = typed(world.command(PROVIDERS[0], &["--no-pager"]), lines);
+    let ran = typed(world.command(PROVIDERS[0], &["--no-pager", "--approve", "none"]), lines);
     let shown = ran.stderr;
     assert_eq!(ran.code, Some(0), "{shown}");
     assert!(ran.stdout.contains("server__t") && ran.stdout.ends_with("It is 42.\n"), "{}", ran.stdout);

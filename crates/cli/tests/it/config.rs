@@ -95,6 +95,37 @@ fn a_configured_name_stands_wherever_a_server_does() {
 }
 
 #[test]
+fn a_file_that_is_named_and_not_there_is_an_error_and_a_variables_is_not() {
+    let person = Person::new().with("home/.cursor/mcp.json", CURSOR);
+    for words in [
+        &["list", "notes"][..],
+        &["list"],
+        &["notes"],
+        &["notes.t"],
+        &["nosuch"],
+        &["scan"],
+        &["config", "list"],
+        &["config", "show", "notes"],
+    ] {
+        for file in ["/no/such.json", "/"] {
+            let words = [&["--config", file], words].concat();
+            let ran = person.run_with(&words, &[("MY_KEY", "k")]);
+            assert_eq!(ran.code, Some(2), "{words:?}: {}", ran.stderr);
+            assert!(ran.stderr.contains(&format!("--config {file}: ")), "{words:?}: {}", ran.stderr);
+        }
+    }
+    let json = person.run(&["--json", "--config", "/no/such.json", "notes.t"]).json();
+    assert_eq!(json["error"]["message"], "--config /no/such.json: there is no such file");
+    let env = [("BOWLINE_CONFIG", "/no/such.json"), ("MY_KEY", "k")];
+    assert_eq!(person.run_with(&["notes.t"], &env).code, Some(0));
+    // These tell of it themselves.
+    for words in [&["config", "check"][..], &["config", "path"]] {
+        let ran = person.run(&[words, &["--config", "/no/such.json"]].concat());
+        assert!(ran.stdout.contains("/no/such.json"), "{words:?}: {} {}", ran.stdout, ran.stderr);
+    }
+}
+
+#[test]
 fn what_variables_give_to_other_servers_is_not_given_to_a_configured_one() {
     let person = Person::new();
     let server = person.path("tell.sh");

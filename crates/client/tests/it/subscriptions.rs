@@ -3,9 +3,10 @@
 mod session;
 mod streams;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bowline_client::{Change, Client, Error, ErrorKind, Event, Events, Reconnect, SubscriptionEnd};
+use bowline_client::{Call, Change, Client, Error, ErrorKind, Event, Events, Reconnect, SubscriptionEnd};
 use bowline_protocol::{Resource, ResourceContents, Revision, SubscriptionFilter};
 use bowline_testkit::{Journal, MockServer, Script};
 use bowline_transport::{Fault, Sent};
@@ -427,4 +428,35 @@ async fn subscriptions_have_a_bound_and_give_their_place_back() {
     assert_eq!((open.len(), error.kind()), (128, ErrorKind::Config), "{error}");
     open.pop();
     open.push(client.changes().await.unwrap());
+}
+
+#[tokio::test]
+async fn whoever_screens_subscriptions_decides_on_each_resource_before_the_server_is_asked() {
+    for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
+        let server = MockServer::builder()
+            .revisions([revision])
+            .resource(Resource::new("note://1", "one"), ResourceContents::text("note://1", "x"))
+            .subscriptions()
+            .build();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let hears = Arc::clone(&asked);
+        let builder = Client::builder().screen_subscriptions(move |call: Call| {
+            let name = call.name().unwrap_or_default().to_owned();
+            assert!(call.method() == "resources/subscribe" && call.server().is_some());
+            let is_secret = name.starts_with("secret://");
+            hears.lock().unwrap().push(name);
+            async move { if is_secret { Err(Error::denied("it is secret")) } else { Ok(()) } }
+        });
+        let client = builder.connect(server.connector()).await.unwrap();
+        let both = SubscriptionFilter::new().with_resource_subscriptions(["note://1", "secret://2"].map(String::from));
+        assert_eq!(client.listen(both).await.unwrap_err().kind(), ErrorKind::Denied);
+        let asks = |server: &MockServer| {
+            let asks = server.received();
+            asks.iter().filter(|request| ["resources/subscribe", LISTEN].contains(&request.method())).count()
+        };
+        assert_eq!(asks(&server), 0);
+        let _watched = client.subscribe("note://1").await.unwrap();
+        assert_eq!(asks(&server), 1);
+        assert_eq!(*asked.lock().unwrap(), ["note://1", "secret://2", "note://1"]);
+    }
 }

@@ -76,7 +76,9 @@ impl Deferred {
         Self { store: Arc::new(store), expiry: EXPIRY }
     }
 
-    /// Sets how long a question waits for its answer. Default 5 min.
+    /// Sets how long a question waits for its answer. Default 5 min. A guard waits no longer than its
+    /// [patience](crate::GuardBuilder::patience) and than the call has, and takes the question back then: set those as well
+    /// where this is longer.
     #[must_use]
     pub const fn with_expiry(mut self, expiry: Duration) -> Self {
         self.expiry = expiry;
@@ -217,6 +219,7 @@ mod tests {
     fn question() -> Question {
         let about = About {
             server: "files",
+            key: "files",
             method: "tools/call",
             name: Some("write"),
             caller: None,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bowline_protocol::excerpt;
 use bowline_store::{Key, MemoryStore, Names, Store, StoreError, Value};
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +28,7 @@ pub struct Remembered {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Kept {
-    /// The server.
+    /// The server, by the [key](crate::GuardLayer::key) that its answers are kept under.
     pub server: String,
     /// The method.
     pub method: String,
@@ -84,7 +85,7 @@ impl Remembered {
     /// It may be kept or not.
     pub async fn keep(&self, question: &Question, answer: Answer) -> Result<(), StoreError> {
         let kept = Kept {
-            server: question.server.clone(),
+            server: question.key.clone(),
             method: question.method.clone(),
             name: question.name.clone(),
             caller: question.caller.clone(),
@@ -117,16 +118,18 @@ impl Remembered {
         Ok(all)
     }
 
-    /// Forgets all answers about a server, or about all of them; tells how many.
+    /// Forgets all answers about a server, by its key, or about all of them; tells how many.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn forget(&self, server: Option<&str>) -> Result<usize, StoreError> {
         let mut forgotten = 0;
+        // As it stands in what is kept.
+        let server = server.map(|server| excerpt(server, 200));
         for key in self.keys().await? {
             let Some(entry) = self.store.get(&key).await? else { continue };
             let kept = serde_json::from_slice::<Kept>(&entry.bytes).ok();
-            let is_meant = server.is_none_or(|server| kept.is_none_or(|kept| kept.server == server));
+            let is_meant = server.as_ref().is_none_or(|server| kept.is_none_or(|kept| kept.server == *server));
             if is_meant && self.store.delete(&key).await? {
                 forgotten += 1;
             }

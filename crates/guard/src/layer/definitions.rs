@@ -1,7 +1,7 @@
 //! Lists that pass: held against the pins, with what is held back taken out.
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use bowline_client::{Call, Error, ErrorKind, ListsVersion, Reply};
 use bowline_protocol::{
@@ -11,6 +11,7 @@ use bowline_protocol::{
 use tower_service::Service;
 
 use super::lists::{Held, Item, Lookup, Seat};
+use super::meeting;
 use crate::event::GuardEvent;
 use crate::guard::Core;
 use crate::pins::{Definition, Edit, Judged as Standing, PinKind, Pins};
@@ -124,9 +125,9 @@ async fn judged(core: &Core, seat: &Seat, kind: PinKind, asked: &Asked, reply: R
     let mut edits = Vec::new();
     let mut first_use = 0;
     if let Some(pins) = seat.pins(core) {
-        // Asked before the server is introduced, and once for all pages.
-        let is_first = seat.is_first_use(kind, || !pins.table().has_kind(&seat.settings.server, kind));
-        edits.extend(introduce(core, seat, pins, asked));
+        // Asked once for all pages.
+        let is_first = seat.is_first_use(kind, || !pins.table().knows_kind(&seat.settings.key, kind));
+        edits.extend(meeting::renamed(core, seat, pins, asked));
         for (definition, annotations) in page.definitions {
             let name = definition.name().to_owned();
             let hash = Some(definition.hash().to_owned());
@@ -137,11 +138,9 @@ async fn judged(core: &Core, seat: &Seat, kind: PinKind, asked: &Asked, reply: R
             items.push((name, Arc::new(Item { hash, annotations, held })));
         }
         if page.next.is_none() {
-            seat.ends_first_use(kind);
+            edits.extend(seat.ends_first_use(pins, kind));
         }
-        if let Err(error) = pins.keep(edits).await {
-            core.tell(&GuardEvent::PinsFailed { why: error.to_string() });
-        }
+        meeting::keep(core, pins, edits).await;
         if first_use > 0 {
             core.tell(&GuardEvent::FirstUse { server: Arc::clone(&seat.settings.server), kind, count: first_use });
         }
@@ -189,8 +188,8 @@ fn take_repeated(core: &Core, seat: &Seat, kind: PinKind, page: &mut Page) -> Ha
 pub(super) struct Asked {
     pub(super) version: Option<ListsVersion>,
     pub(super) is_first: bool,
-    name: Option<String>,
-    server_version: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) server_version: Option<String>,
 }
 
 impl Asked {
@@ -205,45 +204,6 @@ impl Asked {
     }
 }
 
-/// Tells where a server says to be another than was pinned; what has to be pinned of it.
-fn introduce(core: &Core, seat: &Seat, pins: &Pins, asked: &Asked) -> Option<Edit> {
-    let server = &seat.settings.server;
-    let on_change = core.policy.as_ref().map(Policy::on_change).unwrap_or_default();
-    let (is_new, differences, moved) = {
-        let table = pins.table();
-        let known = table.servers().get(&**server);
-        let mut differences = Vec::new();
-        let (was, is) = (known.and_then(|known| known.identity.as_ref()), seat.settings.identity.as_ref());
-        let moved = was.zip(is).filter(|(was, is)| was != is).map(|(was, is)| {
-            format!("the way to it is \"{}\", and was \"{}\" when it was pinned", excerpt(is, 200), excerpt(was, 200))
-        });
-        for (what, old, new) in [
-            ("its name is", known.and_then(|known| known.name.as_ref()), asked.name.as_ref()),
-            ("its version is", known.and_then(|known| known.version.as_ref()), asked.server_version.as_ref()),
-        ] {
-            if let (Some(old), Some(new)) = (old, new)
-                && old != new
-            {
-                differences.push(format!("{what} \"{new}\", and was \"{old}\" when it was pinned"));
-            }
-        }
-        (known.is_none(), differences, moved)
-    };
-    // Another program or address under a known name is what pins are for; name and version are the server's own words.
-    let holds = moved.is_some() && on_change != OnChange::Note;
-    *seat.moved.lock().unwrap_or_else(PoisonError::into_inner) = moved.clone().filter(|_| holds);
-    let tells = !differences.is_empty() || (moved.is_some() && !holds);
-    for what in differences.into_iter().chain(moved) {
-        core.tell(&GuardEvent::ServerChanged { server: Arc::clone(server), what });
-    }
-    (is_new || tells).then(|| Edit::Server {
-        key: server.to_string(),
-        identity: seat.settings.identity.clone().filter(|_| !holds),
-        name: asked.name.clone(),
-        version: asked.server_version.clone(),
-    })
-}
-
 /// What becomes of a definition: held back or not, and what has to be pinned.
 fn judge(
     core: &Core,
@@ -254,16 +214,16 @@ fn judge(
     edits: &mut Vec<Edit>,
     first_use: &mut usize,
 ) -> Option<Held> {
-    let server = &seat.settings.server;
+    let (server, key) = (&seat.settings.server, &seat.settings.key);
     let (kind, name) = (definition.kind(), definition.name().to_owned());
     let (judged, others, has_room) = {
         let table = pins.table();
-        let judged = table.judge(server, &definition);
+        let judged = table.judge(key, &definition);
         // The first edit may be about the server itself.
         let pins = edits.len() - usize::from(matches!(edits.first(), Some(Edit::Server { .. })));
-        let has_room = table.has_room_for(server, pins + 1);
+        let has_room = table.has_room_for(key, pins + 1);
         let is_new_tool = kind == PinKind::Tool && judged == Standing::New;
-        let others = if is_new_tool { table.others_with(server, kind, &name) } else { Vec::new() };
+        let others = if is_new_tool { table.others_with(key, kind, &name) } else { Vec::new() };
         (judged, others, has_room)
     };
     if !others.is_empty() {
@@ -273,7 +233,7 @@ fn judge(
         Standing::Same => None,
         Standing::New if is_first && has_room => {
             *first_use += 1;
-            edits.push(Pins::first(server, definition));
+            edits.push(Pins::first(key, definition));
             None
         }
         Standing::New => {
@@ -282,7 +242,7 @@ fn judge(
             let held = on_new != OnNew::Pin || !has_room;
             core.tell(&GuardEvent::New { server: Arc::clone(server), kind, name, held });
             if !held {
-                edits.push(Pins::first(server, definition));
+                edits.push(Pins::first(key, definition));
                 return None;
             }
             Some(Held { definition, change: None, may_ask: on_new == OnNew::Ask })
@@ -294,7 +254,7 @@ fn judge(
             let told = Arc::new((*change).clone());
             core.tell(&GuardEvent::Changed { server: Arc::clone(server), change: told, held });
             if !held {
-                edits.push(Pins::put(server, definition));
+                edits.push(Pins::put(key, definition));
                 return None;
             }
             Some(Held { definition, change: Some(*change), may_ask: on_change == OnChange::Ask })
@@ -376,6 +336,9 @@ where
             Err(error)
                 if error.kind() == ErrorKind::Unsupported || error.code() == Some(ErrorCode::METHOD_NOT_FOUND) =>
             {
+                if let Some(pins) = seat.pins(core) {
+                    meeting::keep(core, pins, seat.ends_first_use(pins, kind).into_iter().collect()).await;
+                }
                 None
             }
             Err(error) => return Err(error),

@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use bowline_client::{Error, Reply};
+use bowline_client::{Call, Error, Reply};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::arguments::arguments_for_record;
 use super::lists::Seat;
+use super::service::next_id;
 use crate::audit::{AuditError, Outcome, Record, Stage};
 use crate::event::GuardEvent;
 use crate::guard::Core;
@@ -32,7 +34,7 @@ impl Ending {
         let mut record = self.record.take()?;
         record.time = now();
         record.outcome = Some(outcome);
-        record.micros = Some(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        record.micros = Some(micros_since(self.began));
         Some(record)
     }
 
@@ -75,8 +77,52 @@ impl Drop for Ending {
     }
 }
 
+/// A call that nobody has decided on yet. Given up before that, it is on record as one that does not go.
+pub(super) struct Undecided {
+    core: Arc<Core>,
+    seat: Arc<Seat>,
+    call: Call,
+    began: Instant,
+    is_decided: bool,
+}
+
+impl Undecided {
+    pub(super) fn new(core: &Arc<Core>, seat: &Arc<Seat>, call: &Call) -> Self {
+        let (core, seat) = (Arc::clone(core), Arc::clone(seat));
+        Self { core, seat, call: call.clone(), began: Instant::now(), is_decided: false }
+    }
+
+    /// What becomes of it is known; gives the call as it was asked about.
+    pub(super) fn decided(mut self) -> Call {
+        self.is_decided = true;
+        self.call.clone()
+    }
+}
+
+impl Drop for Undecided {
+    fn drop(&mut self) {
+        if self.is_decided {
+            return;
+        }
+        // Without a runtime nobody writes any more.
+        if let (Some(audit), Ok(_)) = (&self.core.audit, tokio::runtime::Handle::try_current()) {
+            let mut record = record(&self.core, &self.seat, &self.call, Stage::Refused, next_id());
+            record.arguments = arguments_for_record(&self.core, &self.call, audit.has_arguments());
+            record.outcome = Some(Outcome::Dropped);
+            record.micros = Some(micros_since(self.began));
+            if let Err(error) = audit.put_at_once(record) {
+                self.core.tell(&GuardEvent::AuditFailed { why: error.to_string() });
+            }
+        }
+    }
+}
+
+fn micros_since(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
 /// The record of a call that is about to go, or does not.
-pub(super) fn record(core: &Core, seat: &Seat, call: &bowline_client::Call, stage: Stage, id: String) -> Record {
+pub(super) fn record(core: &Core, seat: &Seat, call: &Call, stage: Stage, id: String) -> Record {
     Record {
         time: now(),
         stage,

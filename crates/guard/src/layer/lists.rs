@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::SeatSettings;
 use crate::guard::Core;
-use crate::pins::{Change, Definition, PinKind, Pins};
+use crate::pins::{Change, Definition, Edit, PinKind, Pins};
 
 /// Of how many definitions of a kind is known how they stand.
 const MAX_KNOWN: usize = 50_000;
@@ -25,8 +25,6 @@ pub(super) struct Seat {
     known: Mutex<HashMap<PinKind, Known>>,
     /// Of which kinds this is the first use: from the first page of a list until one was read to its end.
     first_use: Mutex<HashMap<PinKind, bool>>,
-    /// How the way to the server differs from the one that was pinned, where that keeps calls from going.
-    pub(super) moved: Mutex<Option<String>>,
 }
 
 /// What is known of the definitions of a kind.
@@ -69,13 +67,7 @@ pub(super) enum Lookup {
 
 impl Seat {
     pub(super) fn new(settings: SeatSettings) -> Self {
-        Self {
-            settings,
-            turn: Semaphore::new(1),
-            known: Mutex::default(),
-            first_use: Mutex::default(),
-            moved: Mutex::default(),
-        }
+        Self { settings, turn: Semaphore::new(1), known: Mutex::default(), first_use: Mutex::default() }
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<PinKind, Known>> {
@@ -108,9 +100,11 @@ impl Seat {
         self.first_use.lock().unwrap_or_else(PoisonError::into_inner).get(&kind) == Some(&true)
     }
 
-    /// A list was read to its end.
-    pub(super) fn ends_first_use(&self, kind: PinKind) {
+    /// A list was read to its end, or the server has none; what has to be pinned of that.
+    pub(super) fn ends_first_use(&self, pins: &Pins, kind: PinKind) -> Option<Edit> {
         self.first_use.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, false);
+        let key = &*self.settings.key;
+        (!pins.table().was_listed(key, kind)).then(|| Edit::Listed { key: key.to_owned(), kind })
     }
 
     /// Takes note of a page. One that is the first begins anew.
@@ -149,11 +143,6 @@ impl Seat {
     /// believed of annotations.
     pub(super) fn needs_lists(&self, core: &Core) -> bool {
         self.pins(core).is_some() || core.remembered.is_some() || (self.settings.is_trusted && core.policy.is_some())
-    }
-
-    /// How the way to the server differs from the one that was pinned, where that keeps calls from going.
-    pub(super) fn moved(&self) -> Option<String> {
-        self.moved.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes note that the definition of this hash is held back no more.

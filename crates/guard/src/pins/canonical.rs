@@ -5,9 +5,15 @@ use std::fmt::Write as _;
 use bowline_protocol::RawJson;
 use serde_json::Value;
 
+use crate::unique::names_repeat;
+
 /// The value as text: members in the order of their names, no white space, numbers and strings written one way, as in
-/// RFC 8785. None where it cannot be read as a tree: deeper than 128, or with numbers that no computer has.
+/// RFC 8785. None where it cannot be read as a tree: deeper than 128, with numbers that no computer has, or with a member
+/// that stands twice, of which each reader takes another.
 pub(crate) fn canonical(json: &RawJson) -> Option<String> {
+    if names_repeat(json) {
+        return None;
+    }
     let value: Value = json.parse().ok()?;
     let mut text = String::with_capacity(json.as_str().len());
     write(&value, &mut text)?;
@@ -51,8 +57,8 @@ pub(crate) fn write(value: &Value, text: &mut String) -> Option<()> {
     Some(())
 }
 
-/// Whole numbers have no fraction, however they were written: 1.0 and 1e0 are 1.
-fn write_number(number: &serde_json::Number, text: &mut String) -> Option<()> {
+/// A number as text. Whole ones have no fraction, however they were written: 1.0 and 1e0 are 1.
+pub(crate) fn write_number(number: &serde_json::Number, text: &mut String) -> Option<()> {
     /// Up to here every whole number has a float of its own.
     const EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -98,6 +104,11 @@ mod tests {
     fn what_no_tree_can_hold_has_no_text() {
         let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
         assert_eq!(canonical(&RawJson::from(serde_json::value::RawValue::from_string(deep).unwrap())), None);
+    }
+
+    #[test]
+    fn what_has_a_member_twice_has_no_text() {
+        assert_eq!(of(r#"{"type":"object","properties":{"a":{"title":"x","title":"y"}}}"#), None);
     }
 
     fn value() -> impl Strategy<Value = Value> {

@@ -4,17 +4,20 @@
 //! line, and the last line says how many came before it. So a file that was cut, edited, or put together from two is
 //! known by the first line that is wrong. It is no signature: whoever may write the file can make a new one.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::definition::{Definition, Fields, PinKind};
-use super::table::{Pinned, PinnedServer, Table};
+use super::table::{KnownServer, Pinned, Table};
 use crate::hex;
 
-/// The format that this version reads and writes.
-const FORMAT: u32 = 1;
+/// The format that this version writes. It reads those before, too.
+///
+/// 1 has no `way` and no `listed`.
+const FORMAT: u32 = 2;
 /// How many characters of the hash a line has.
 const SUM: usize = 16;
 /// The largest file that is read, in bytes.
@@ -57,12 +60,18 @@ enum Line {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ServerLine {
     key: String,
+    /// What format 1 named the way by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     identity: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    way: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     version: Option<String>,
+    /// The kinds of which all was listed once.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    listed: BTreeSet<PinKind>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -94,9 +103,11 @@ pub(crate) fn write(table: &Table) -> String {
     for (key, server) in table.servers() {
         before = put(&Line::Server(ServerLine {
             key: key.clone(),
-            identity: server.identity.clone(),
+            identity: server.identity.clone().filter(|_| server.is_earlier),
+            way: server.identity.clone().filter(|_| !server.is_earlier),
             name: server.name.clone(),
             version: server.version.clone(),
+            listed: server.listed.clone(),
         }));
         for pinned in server.pins.values() {
             let of = &pinned.definition;
@@ -142,8 +153,11 @@ pub(crate) fn read(text: &str) -> Result<Table, Refused> {
             Line::Lock(_) if number == 1 => {}
             Line::Lock(_) => return Err(Refused::new(number, "two files were put together; restore one of them")),
             Line::Server(line) => {
-                let ServerLine { key, identity, name, version } = line;
-                table.put_server(key, PinnedServer::new(identity, name, version));
+                let ServerLine { key, identity, way, name, version, listed } = line;
+                let is_earlier = way.is_none() && identity.is_some();
+                let identity = way.or(identity);
+                let server = KnownServer { identity, is_earlier, name, version, listed, ..KnownServer::default() };
+                table.put_server(key, server);
             }
             Line::Pin(pin) => {
                 let PinLine { server, kind, name, hash, since, fields } = *pin;
@@ -165,7 +179,7 @@ pub(crate) fn read(text: &str) -> Result<Table, Refused> {
 fn check_format(rest: &str) -> Result<(), Refused> {
     let first: serde_json::Value = serde_json::from_str(&format!("{{{rest}")).unwrap_or_default();
     match first.get("lock").and_then(serde_json::Value::as_u64) {
-        Some(format) if format == u64::from(FORMAT) => Ok(()),
+        Some(format) if (1..=u64::from(FORMAT)).contains(&format) => Ok(()),
         Some(format) if format > u64::from(FORMAT) => Err(Refused::new(
             1,
             format!("the file has format {format}, and this version of bowline knows {FORMAT}; use a newer one"),
@@ -195,13 +209,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::pins::table::Edit;
 
     fn table() -> Table {
         let mut table = Table::default();
         for key in ["files", "mail"] {
-            let identity = Some(format!("stdio:{key}"));
-            let server = PinnedServer::new(identity, None, Some("1.0".to_owned()));
-            table.put_server(key.to_owned(), server);
+            table.apply(Edit::Server {
+                key: key.to_owned(),
+                first: true,
+                identity: Some(format!("stdio:{key}")),
+                name: None,
+                version: Some("1.0".to_owned()),
+            });
+            table.apply(Edit::Listed { key: key.to_owned(), kind: PinKind::Tool });
             for name in ["read", "write"] {
                 let tool = Tool::new(name, json!({"type": "object"})).with_description(format!("{key}\n\u{202e}"));
                 let definition = Definition::of_tool(&tool);
@@ -245,11 +265,42 @@ mod tests {
         let error = refused(&edited);
         assert_eq!((error.line, error.why.contains("edited")), (3, true), "{error}");
         // Newer.
-        let newer = write(&Table::default()).replacen("\"lock\":1", "\"lock\":2", 1);
-        assert!(refused(&newer).to_string().starts_with("line 1: the file has format 2"), "{}", refused(&newer));
+        let newer = write(&Table::default()).replacen("\"lock\":2", "\"lock\":3", 1);
+        assert!(refused(&newer).to_string().starts_with("line 1: the file has format 3"), "{}", refused(&newer));
+        let none = write(&Table::default()).replacen("\"lock\":2", "\"lock\":0", 1);
+        assert!(refused(&none).to_string().contains("does not begin as a lock file does"), "{}", refused(&none));
         for foreign in ["hello\n", "{}\n", "{\"sum\":\"0123456789abcdef\",\"mcpServers\":{}}\n"] {
             assert_eq!(refused(foreign).line, 1);
         }
+    }
+
+    #[test]
+    fn a_file_of_the_first_format_is_read_and_says_so_until_the_way_is_pinned_anew() {
+        // As it was written then.
+        let lines = [
+            r#""lock":1}"#,
+            r#""server":{"key":"files","identity":"npx files","name":"files","version":"1.0"}}"#,
+            r#""pin":{"server":"files","kind":"tool","name":"read","hash":"00","since":"2026-11-26T00:00:00Z","fields":{}}}"#,
+            r#""end":3}"#,
+        ];
+        let mut sum = String::new();
+        let text = lines.iter().fold(String::new(), |text, line| {
+            sum = sum_of(&sum, line);
+            format!("{text}{{\"sum\":\"{sum}\",{line}\n")
+        });
+        let mut table = read(&text).unwrap();
+        let of = |table: &Table| {
+            let server = &table.servers()["files"];
+            (server.identity.clone(), server.is_earlier, server.pins.len())
+        };
+        assert_eq!(of(&table), (Some("npx files".to_owned()), true, 1));
+        assert!(table.knows_kind("files", PinKind::Tool) && !table.knows_kind("files", PinKind::Prompt));
+        // Written as of now, it is still what an earlier version said.
+        assert_eq!(read(&write(&table)).unwrap(), table);
+        let identity = Some("npx files, in /x".to_owned());
+        let (key, identity_now) = ("files".to_owned(), identity.clone());
+        table.apply(Edit::Server { key, first: true, identity: identity_now, name: None, version: None });
+        assert_eq!(of(&read(&write(&table)).unwrap()), (identity, false, 1));
     }
 
     proptest! {

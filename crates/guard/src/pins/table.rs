@@ -1,6 +1,6 @@
 //! Which definitions are pinned, and what comes of those that a server lists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::Change;
 use super::definition::{Definition, PinKind};
@@ -11,34 +11,33 @@ const MAX_PINS: usize = 50_000;
 /// The pins of all servers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Table {
-    servers: BTreeMap<String, PinnedServer>,
+    servers: BTreeMap<String, KnownServer>,
 }
 
 /// A server, as it was when it was pinned, and its pins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct PinnedServer {
+pub(crate) struct KnownServer {
     /// What names the way to it.
     pub(crate) identity: Option<String>,
+    /// Whether that is what an earlier version named it by.
+    pub(crate) is_earlier: bool,
     /// What it called itself.
     pub(crate) name: Option<String>,
     /// Which version it said to be.
     pub(crate) version: Option<String>,
+    /// What of it was listed to the end once: what is not pinned of that is new.
+    pub(crate) listed: BTreeSet<PinKind>,
     /// What it has.
     pub(crate) pins: BTreeMap<(PinKind, String), Pinned>,
     /// How much text is kept of it, in bytes.
-    bytes: usize,
+    pub(super) bytes: usize,
 }
 
 /// How much text is kept of a server's definitions, in bytes. Of those beyond it there are hashes alone, so that no server
 /// makes the file too large for all.
 const MAX_TEXT: usize = 4 << 20;
 
-impl PinnedServer {
-    /// One without pins.
-    pub(crate) fn new(identity: Option<String>, name: Option<String>, version: Option<String>) -> Self {
-        Self { identity, name, version, ..Self::default() }
-    }
-
+impl KnownServer {
     /// Keeps a pin; false where there are too many.
     fn keep(&mut self, mut pinned: Pinned) -> bool {
         let name = (pinned.definition.kind(), pinned.definition.name().to_owned());
@@ -79,8 +78,10 @@ pub(crate) enum Judged {
 /// A change of the table that has to reach the file.
 #[derive(Debug, Clone)]
 pub(crate) enum Edit {
-    /// What a server is.
-    Server { key: String, identity: Option<String>, name: Option<String>, version: Option<String> },
+    /// What a server is: of what is left out as it was, and where it is the `first` of it, of what is there already too.
+    Server { key: String, first: bool, identity: Option<String>, name: Option<String>, version: Option<String> },
+    /// All that a server has of a kind was listed.
+    Listed { key: String, kind: PinKind },
     /// A pin, unless there is one already: somebody else may have pinned it first, and then that one counts.
     First { key: String, pinned: Pinned },
     /// A pin, whatever there was.
@@ -90,11 +91,11 @@ pub(crate) enum Edit {
 }
 
 impl Table {
-    pub(crate) const fn servers(&self) -> &BTreeMap<String, PinnedServer> {
+    pub(crate) const fn servers(&self) -> &BTreeMap<String, KnownServer> {
         &self.servers
     }
 
-    pub(crate) fn put_server(&mut self, key: String, server: PinnedServer) {
+    pub(crate) fn put_server(&mut self, key: String, server: KnownServer) {
         self.servers.insert(key, server);
     }
 
@@ -121,9 +122,15 @@ impl Table {
         self.servers.get(key).map_or(0, |server| server.pins.len()).saturating_add(more) <= MAX_PINS
     }
 
-    /// Whether anything of this kind is pinned of a server.
-    pub(crate) fn has_kind(&self, key: &str, kind: PinKind) -> bool {
-        self.servers.get(key).is_some_and(|server| server.pins.keys().any(|(its, _)| *its == kind))
+    /// Whether all that a server has of a kind was listed once.
+    pub(crate) fn was_listed(&self, key: &str, kind: PinKind) -> bool {
+        self.servers.get(key).is_some_and(|server| server.listed.contains(&kind))
+    }
+
+    /// Whether it is known what a server has of a kind, be it nothing, so that what is not pinned is new.
+    pub(crate) fn knows_kind(&self, key: &str, kind: PinKind) -> bool {
+        let has_some = |server: &KnownServer| server.pins.keys().any(|(its, _)| *its == kind);
+        self.was_listed(key, kind) || self.servers.get(key).is_some_and(has_some)
     }
 
     /// The other servers that have a pin of this kind and name.
@@ -135,11 +142,21 @@ impl Table {
 
     pub(crate) fn apply(&mut self, edit: Edit) {
         match edit {
-            Edit::Server { key, identity, name, version } => {
+            Edit::Server { key, first, identity, name, version } => {
                 let server = self.servers.entry(key).or_default();
-                server.identity = identity.or_else(|| server.identity.take());
-                server.name = name.or_else(|| server.name.take());
-                server.version = version.or_else(|| server.version.take());
+                let is_wanted = |there: &Option<String>| !first || there.is_none();
+                if identity.is_some() && (is_wanted(&server.identity) || server.is_earlier) {
+                    (server.identity, server.is_earlier) = (identity, false);
+                }
+                if name.is_some() && is_wanted(&server.name) {
+                    server.name = name;
+                }
+                if version.is_some() && is_wanted(&server.version) {
+                    server.version = version;
+                }
+            }
+            Edit::Listed { key, kind } => {
+                self.servers.entry(key).or_default().listed.insert(kind);
             }
             Edit::First { key, pinned } => {
                 let name = (pinned.definition.kind(), pinned.definition.name().to_owned());

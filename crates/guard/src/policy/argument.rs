@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Action;
 use super::file::{ArgumentFile, BoundedRegex, Patterns, UncheckedArgument};
+use crate::pins::write_number;
 
 /// A condition on the value at a place of the arguments. All of its tests have to hold.
 #[derive(Debug)]
@@ -40,7 +41,13 @@ impl Argument {
     /// chooses its kind.
     pub(super) fn fails(&self, arguments: &Value, action: Action) -> Option<String> {
         let place = if self.pointer.is_empty() { "the arguments" } else { &self.pointer };
-        let value = arguments.pointer(&self.pointer);
+        let value = match at(arguments, &self.pointer) {
+            Place::There(value) => Some(value),
+            Place::NotThere => None,
+            Place::Hidden => {
+                return (action == Action::Allow).then(|| format!("what {place} would be in is of another kind"));
+            }
+        };
         if let Some(present) = self.present
             && present != value.is_some()
         {
@@ -58,19 +65,23 @@ impl Argument {
 
     /// All tests together: one that the value is not for decides, then one that fails.
     fn test(&self, value: &Value) -> Tested {
-        // Numbers and truth values are matched as they are written.
+        // Truth values are matched as they are written, and numbers in one way of all: 22 is 22.0 and 2.2e1.
         let text = match value {
             Value::String(text) => Some(text.clone()),
-            Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+            Value::Number(number) => {
+                let mut text = String::new();
+                write_number(number, &mut text);
+                Some(text)
+            }
+            Value::Bool(is) => Some(is.to_string()),
             _ => None,
         };
         let mut failed = None;
         if let Some(wanted) = &self.equals {
-            if std::mem::discriminant(wanted) != std::mem::discriminant(value) {
-                return Tested::IsNotFor("is of another kind");
-            }
-            if !is_equal(wanted, value) {
-                failed = failed.or(Some("is another value"));
+            match compare(wanted, value) {
+                Compared::Same => {}
+                Compared::Other => failed = failed.or(Some("is another value")),
+                Compared::OtherKind => return Tested::IsNotFor("is of another kind"),
             }
         }
         if let Some(glob) = &self.glob {
@@ -99,10 +110,72 @@ impl Argument {
     }
 }
 
-/// Numbers are equal by value, whatever they are written like.
-fn is_equal(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
-        _ => a == b,
+/// What a pointer leads to.
+enum Place<'v> {
+    There(&'v Value),
+    NotThere,
+    /// A value on the way is none that such a member or item could be in, such as a text that a server may read as JSON, or a
+    /// list in place of its one item.
+    Hidden,
+}
+
+fn at<'v>(arguments: &'v Value, pointer: &str) -> Place<'v> {
+    let mut value = arguments;
+    // Before the first slash is nothing.
+    for token in pointer.split('/').skip(1) {
+        let token = token.replace("~1", "/").replace("~0", "~");
+        let next = match value {
+            Value::Object(members) => members.get(&token),
+            Value::Array(items) => match token.parse::<usize>() {
+                Ok(index) => items.get(index),
+                Err(_) => return Place::Hidden,
+            },
+            Value::Null => None,
+            _ => return Place::Hidden,
+        };
+        match next {
+            Some(next) => value = next,
+            None => return Place::NotThere,
+        }
+    }
+    Place::There(value)
+}
+
+/// How a value stands to the one that is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Compared {
+    Same,
+    Other,
+    /// It is of another kind, at the top or somewhere in it, and the same else.
+    OtherKind,
+}
+
+impl Compared {
+    fn all(parts: impl Iterator<Item = Self>) -> Self {
+        let mut all = Self::Same;
+        for part in parts {
+            match part {
+                Self::Same => {}
+                Self::Other => return Self::Other,
+                Self::OtherKind => all = Self::OtherKind,
+            }
+        }
+        all
+    }
+}
+
+/// Numbers are compared by value, whatever they are written like, at all depths.
+fn compare(wanted: &Value, value: &Value) -> Compared {
+    let is = |same| if same { Compared::Same } else { Compared::Other };
+    match (wanted, value) {
+        (Value::Number(a), Value::Number(b)) => is(a == b || ((a.is_f64() || b.is_f64()) && a.as_f64() == b.as_f64())),
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            Compared::all(a.iter().zip(b).map(|(a, b)| compare(a, b)))
+        }
+        (Value::Object(a), Value::Object(b)) if a.len() == b.len() => {
+            Compared::all(a.iter().map(|(name, a)| b.get(name).map_or(Compared::Other, |b| compare(a, b))))
+        }
+        (a, b) if std::mem::discriminant(a) != std::mem::discriminant(b) => Compared::OtherKind,
+        (a, b) => is(a == b),
     }
 }

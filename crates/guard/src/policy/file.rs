@@ -19,6 +19,8 @@ const FORMAT: i64 = 1;
 pub(super) const MAX_BYTES: usize = 1 << 20;
 /// How many rules it may have.
 const MAX_RULES: usize = 10_000;
+/// How long the name of one may be, in bytes.
+const MAX_RULE_NAME: usize = 200;
 /// How large a compiled regular expression may be, in bytes. They run in linear time.
 const REGEX_BYTES: usize = 256 * 1024;
 /// How deep its groups may be nested.
@@ -99,7 +101,7 @@ pub enum OnNew {
 #[serde(deny_unknown_fields)]
 pub(super) struct RuleFile {
     #[serde(default)]
-    pub(super) name: Option<String>,
+    pub(super) name: Option<RuleName>,
     pub(super) action: Action,
     #[serde(default)]
     pub(super) reason: Option<String>,
@@ -131,6 +133,20 @@ pub(super) struct RuleFile {
     pub(super) days: Option<Days>,
     #[serde(default)]
     pub(super) limit: Option<LimitFile>,
+}
+
+/// The name of a rule, which stands in each record of a call that it decides on.
+#[derive(Debug)]
+pub(super) struct RuleName(pub(super) String);
+
+impl<'de> Deserialize<'de> for RuleName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        if name.len() > MAX_RULE_NAME {
+            return Err(D::Error::custom("the name of a rule is at most 200 bytes; say more in `reason`"));
+        }
+        Ok(Self(name))
+    }
 }
 
 /// A condition on an argument.

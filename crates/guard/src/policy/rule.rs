@@ -1,22 +1,13 @@
 //! One rule: when it fits, and how often.
 
-use std::num::NonZeroU32;
-use std::time::Duration;
-
 use bowline_protocol::method;
-use governor::clock::Clock as _;
-use governor::middleware::NoOpMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 
 use super::Action;
 use super::argument::Argument;
-use super::file::{LimitFile, Patterns, RuleFile};
+use super::file::{Patterns, RuleFile, RuleName};
+use super::limit::Limit;
 use super::subject::{Arguments, Subject};
 use super::when::{Days, Hours, Zone};
-use crate::clock::RuntimeClock;
-
-type Rate = RateLimiter<NotKeyed, InMemoryState, RuntimeClock, NoOpMiddleware<Duration>>;
 
 /// A rule of a policy.
 #[derive(Debug)]
@@ -34,7 +25,7 @@ pub(super) struct Rule {
     arguments: Vec<Argument>,
     hours: Option<Hours>,
     days: Option<Days>,
-    limit: Option<Limit>,
+    pub(super) limit: Option<Limit>,
 }
 
 /// What has to be so of what a call may do.
@@ -46,30 +37,11 @@ struct Hints {
     open_world: Option<bool>,
 }
 
-#[derive(Debug)]
-struct Limit {
-    rate: Rate,
-    clock: RuntimeClock,
-    calls: NonZeroU32,
-    per: Duration,
-}
-
-impl Limit {
-    fn new(file: LimitFile) -> Option<Self> {
-        let per = Duration::from_secs(file.per.seconds());
-        let clock = RuntimeClock::new();
-        // More than one in a nanosecond is no limit that a clock could keep.
-        let each = (per / file.calls.get()).max(Duration::from_nanos(1));
-        let quota = Quota::with_period(each)?.allow_burst(file.calls);
-        Some(Self { rate: Rate::direct_with_clock(quota, clock.clone()), clock, calls: file.calls, per })
-    }
-}
-
 impl Rule {
     /// The rule at this place of the policy, from 1.
     pub(super) fn new(file: RuleFile, number: usize) -> Self {
         Self {
-            name: file.name.unwrap_or_else(|| format!("#{number}")),
+            name: file.name.map_or_else(|| format!("#{number}"), |RuleName(name)| name),
             action: file.action,
             reason: file.reason,
             server: file.server,
@@ -87,7 +59,7 @@ impl Rule {
             arguments: file.argument.into_iter().map(Argument::from).collect(),
             hours: file.hours,
             days: file.days,
-            limit: file.limit.and_then(Limit::new),
+            limit: file.limit.map(Limit::new),
         }
     }
 
@@ -162,24 +134,9 @@ impl Rule {
         }
         failures
     }
-
-    /// Counts a call; when the next one is let through, where this one is too many.
-    pub(super) fn count(&self) -> Option<Exceeded> {
-        let limit = self.limit.as_ref()?;
-        let wait = limit.rate.check().err()?.wait_time_from(limit.clock.now());
-        Some(Exceeded { calls: limit.calls.get(), per: limit.per, wait })
-    }
 }
 
 /// Whether a method is applied to a resource.
 fn is_of_resources(method: &str) -> bool {
     matches!(method, method::RESOURCES_READ | method::RESOURCES_SUBSCRIBE | method::RESOURCES_UNSUBSCRIBE)
-}
-
-/// A limit that is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Exceeded {
-    pub(super) calls: u32,
-    pub(super) per: Duration,
-    pub(super) wait: Duration,
 }

@@ -7,6 +7,8 @@ use bowline_client::Safety;
 use bowline_protocol::{RawJson, ToolAnnotations, method};
 use serde_json::Value;
 
+use crate::unique::names_repeat;
+
 /// A call that a policy judges.
 ///
 /// What a server says of a tool counts where the server is trusted. What is not said, or not trusted, counts as the
@@ -117,10 +119,14 @@ impl<'a> Arguments<'a> {
         Self { subject, read: OnceCell::new() }
     }
 
-    /// The arguments of a tool or prompt, or the parameters of another method; none where they cannot be read.
+    /// The arguments of a tool or prompt, or the parameters of another method; none where they cannot be read, or a member of
+    /// theirs stands twice and each reader takes another.
     pub(super) fn get(&self) -> Option<&Value> {
         let read = || {
             let Some(params) = self.subject.params else { return Some(Value::Object(serde_json::Map::new())) };
+            if names_repeat(params) {
+                return None;
+            }
             let mut params: Value = params.parse().ok()?;
             match self.subject.method {
                 method::TOOLS_CALL | method::PROMPTS_GET => Some(match params.get_mut("arguments") {

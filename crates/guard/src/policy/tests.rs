@@ -26,7 +26,7 @@ fn the_first_rule_that_fits_decides() {
     let verdict = judge("files", "delete_all");
     assert_eq!((verdict.action, verdict.rule.as_deref()), (Action::Ask, Some("#1")));
     assert_eq!(judge("mail", "send").action, Action::Allow);
-    assert_eq!(judge("web", "send"), Verdict { action: Action::Deny, rule: None, reason: None, retry_after: None });
+    assert_eq!(judge("web", "send"), Verdict::of(Action::Deny));
 }
 
 #[test]
@@ -50,6 +50,7 @@ fn a_policy_that_is_cut_edited_or_newer_is_refused_with_line_and_column() {
         ("[[rule]]\naction = 'deny'\nargument = [{ pointer = '/p', regex = '(\\w{500}){500}' }]", 3, 39, "regular"),
         ("[[rule]]\naction = 'allow'\nlimit = { calls = 0, per = 'minute' }", 3, 19, "nonzero"),
         ("[pins]\nchange = 'shrug'", 2, 10, "shrug"),
+        (format!("[[rule]]\nname = '{}'\naction = 'deny'", "x".repeat(201)).as_str(), 2, 8, "200 bytes"),
     ] {
         let error = refused(text);
         assert_eq!((error.line(), error.column()), (line, column), "{text}: {error}");
@@ -83,6 +84,16 @@ fn a_value_of_another_kind_is_let_through_by_no_rule_and_past_none() {
         ("{ pointer = '/cmd', equals = 'rm' }", r#"{"cmd":["rm"]}"#),
         ("{ pointer = '/cmd', min = 1000 }", r#"{"cmd":"5000"}"#),
         ("{ pointer = '/cmd', regex = '\\.\\.', not = true }", r#"{"cmd":["../x"]}"#),
+        // Nor one whose parent is another.
+        ("{ pointer = '/options/recursive', equals = true }", r#"{"options":"{\"recursive\":true}"}"#),
+        ("{ pointer = '/options/recursive', equals = true }", r#"{"options":[{"recursive":true}]}"#),
+        ("{ pointer = '/options/recursive', present = true }", r#"{"options":7}"#),
+        ("{ pointer = '/options/recursive', present = false }", r#"{"options":"{\"recursive\":true}"}"#),
+        ("{ pointer = '/path', glob = '/home/*' }", r#""{\"path\":\"/home/me\"}""#),
+        ("{ pointer = '/flags', equals = ['-r', 1] }", r#"{"flags":["-r","1"]}"#),
+        // Nor one that stands twice, or its parent.
+        ("{ pointer = '/path', glob = '/home/*' }", r#"{"path":"/etc/shadow","path":"/home/me"}"#),
+        ("{ pointer = '/path', glob = '/home/*' }", r#"{"path":"/home/me"},"arguments":{"path":"/home/me"}"#),
     ] {
         assert_eq!(of("deny", condition, arguments), Action::Deny, "{condition}");
         assert_eq!(of("ask", condition, arguments), Action::Ask, "{condition}");
@@ -130,6 +141,13 @@ fn arguments_are_looked_at_by_pointer() {
         ("{ pointer = '/p', regex = '^[a-z]+$' }", r#"{"p":"abc"}"#, true),
         ("{ pointer = '/p', regex = '^[a-z]+$' }", r#"{"p":["abc"]}"#, false),
         ("{ pointer = '', equals = {} }", "{}", true),
+        ("{ pointer = '/a', equals = { b = [1, 2.5] } }", r#"{"a":{"b":[1.0,2.5]}}"#, true),
+        ("{ pointer = '/a', equals = { b = [1, 2.5] } }", r#"{"a":{"b":[2.5,1]}}"#, false),
+        ("{ pointer = '/a', equals = [1] }", r#"{"a":[1,1]}"#, false),
+        ("{ pointer = '/n', equals = 9007199254740993 }", r#"{"n":9007199254740992}"#, false),
+        ("{ pointer = '/n', glob = '22' }", r#"{"n":2.2e1}"#, true),
+        ("{ pointer = '/a/b', present = false }", r#"{"a":null}"#, true),
+        ("{ pointer = '/a/1', present = false }", r#"{"a":[1]}"#, true),
     ] {
         let (policy, params) = (policy(&text(conditions)), params(arguments));
         let action = policy.judge(&Subject::tool("s", "t").with_params(&params)).action;
@@ -196,10 +214,19 @@ async fn a_limit_lets_so_many_through_and_says_when_the_next() {
     // To explain counts nothing, and a clone counts on.
     assert_eq!(policy.explain(&subject).action, Action::Allow);
     let verdict = policy.clone().judge(&subject);
-    assert_eq!((verdict.action, verdict.retry_after), (Action::Deny, Some(Duration::from_secs(30))));
-    tokio::time::advance(Duration::from_secs(30)).await;
-    assert_eq!(policy.judge(&subject).action, Action::Allow);
+    assert_eq!((verdict.action, verdict.retry_after), (Action::Deny, Some(Duration::from_secs(60))));
+    tokio::time::advance(Duration::from_secs(59)).await;
     assert_eq!(policy.judge(&subject).action, Action::Deny);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!([policy.judge(&subject).action, policy.judge(&subject).action], [Action::Allow; 2]);
+    // To look counts nothing either, and what is counted is what goes.
+    let policy = self::policy("[[rule]]\naction = 'allow'\nlimit = { calls = 1, per = 'hour' }");
+    let (one, other) = (policy.look(&subject), policy.look(&subject));
+    policy.count(&one).unwrap();
+    assert_eq!(policy.count(&other).unwrap_err().retry_after, Some(Duration::from_secs(3_600)));
+    assert_eq!(policy.look(&subject).action, Action::Deny);
+    policy.give_back(&one);
+    assert_eq!(policy.look(&subject).action, Action::Allow);
 }
 
 #[test]

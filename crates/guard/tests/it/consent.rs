@@ -178,3 +178,80 @@ async fn what_is_remembered_is_about_the_whole_name_the_caller_and_the_rule() {
     client.call("write").arg("q", "/tmp/a").await.unwrap();
     assert!(is_asked());
 }
+
+#[tokio::test]
+async fn a_key_keeps_pins_and_answers_apart_and_the_name_is_for_rules_records_and_people() {
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let questions = Arc::clone(&asked);
+    let (pins, remembered) = (Pins::in_memory(), Remembered::in_memory());
+    let policy = "default = 'allow'\n[[rule]]\nserver = 'files'\ntool = 'write'\naction = 'ask'\n# end";
+    let guard = Guard::builder()
+        .policy(policy.parse().unwrap())
+        .pins(pins.clone())
+        .remember(remembered.clone())
+        .approver(move |question: Question| {
+            questions.lock().unwrap().push(question);
+            std::future::ready(Answer::Always)
+        })
+        .build();
+    let server = server([tool("write", "")]);
+    for (key, times) in [("files (/a/.mcp.json)", 1), ("files (/b/.mcp.json)", 2), ("files (/a/.mcp.json)", 2)] {
+        let builder = guard.layer("files").key(key).around(bowline_client::Client::builder());
+        builder.connect(server.connector()).await.unwrap().call("write").await.unwrap();
+        let asked = asked.lock().unwrap();
+        assert_eq!(asked.len(), times, "{key}");
+        assert_eq!(asked[times - 1].title(), "call files.write");
+    }
+    let keys: Vec<_> = pins.servers().into_iter().map(|server| server.key).collect();
+    assert_eq!(keys, ["files (/a/.mcp.json)", "files (/b/.mcp.json)"]);
+    assert_eq!(remembered.forget(Some("files")).await.unwrap(), 0);
+    assert_eq!(remembered.forget(Some("files (/a/.mcp.json)")).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_is_taken_out_of_a_question_tells_two_calls_apart_all_the_same() {
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let questions = Arc::clone(&asked);
+    let guard = asking()
+        .secrets(bowline_guard::Secrets::new(
+            bowline_guard::secrets::Rules::default().with_action(bowline_guard::secrets::Action::Note),
+        ))
+        .approver(move |question: Question| {
+            questions.lock().unwrap().push(question);
+            std::future::ready(Answer::Allow)
+        })
+        .build();
+    let client = connect(&guard, "files", &server([tool("login", "")])).await;
+    for password in ["correct-horse-battery-1", "correct-horse-battery-2", "correct-horse-battery-1"] {
+        client.call("login").arg("password", password).await.unwrap();
+    }
+    let asked = asked.lock().unwrap();
+    assert!(asked.iter().all(|question| question.arguments == asked[0].arguments));
+    assert!(!asked[0].arguments.as_deref().unwrap().contains("horse"), "{:?}", asked[0]);
+    assert_ne!(asked[0].about_arguments, asked[1].about_arguments);
+    assert_eq!(asked[0].about_arguments, asked[2].about_arguments);
+}
+
+#[tokio::test]
+async fn arguments_that_stand_twice_are_shown_all() {
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let questions = Arc::clone(&asked);
+    let guard = asking().approver(move |question: Question| {
+        questions.lock().unwrap().push(question.arguments);
+        std::future::ready(Answer::Allow)
+    });
+    let client = connect(&guard.build(), "files", &server([tool("write", "")])).await;
+    for params in [
+        r#"{"name":"write","arguments":{"q":"/etc/shadow","q":"/home/me/a"}}"#,
+        r#"{"name":"write","arguments":{"q":"/etc/shadow"},"arguments":{"q":"/home/me/a"}}"#,
+    ] {
+        let params: bowline_protocol::RawJson = params.parse().unwrap();
+        // Whatever the server makes of it.
+        let _ = client.request("tools/call").params(&params).await;
+    }
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked.len(), 2);
+    for shown in asked.iter().map(|shown| shown.as_deref().unwrap()) {
+        assert!(shown.contains("/etc/shadow") && shown.contains("/home/me/a"), "{shown}");
+    }
+}

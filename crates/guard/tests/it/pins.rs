@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bowline_client::{Call, Client, Error, ErrorKind, Reply};
 use bowline_guard::{Answer, Definition, Guard, OnChange, Pins, Policy, Refusal};
-use bowline_protocol::{Prompt, RawJson, Revision, Tool};
+use bowline_protocol::{
+    Prompt, RawJson, ReadResourceResult, Resource, ResourceContents, ResourceTemplate, Revision, Tool,
+};
 use bowline_testkit::MockServer;
 use serde_json::json;
 use tower_layer::Layer as _;
@@ -434,6 +436,132 @@ async fn another_way_to_a_server_is_held_back_until_it_is_accepted() {
         }
         assert!(connect("npx files@1").await.is_ok());
     }
+}
+
+/// A server with a tool, a template, and a resource that can be watched.
+fn with_resources(described: &str) -> MockServer {
+    let tool = tool("read", described);
+    MockServer::builder()
+        .tool(tool.clone(), says(&tool))
+        .resource(Resource::new("note://1", "one"), ResourceContents::text("note://1", "x"))
+        .template(ResourceTemplate::new("note://{n}", "notes").with_description(described), |_| async {
+            Ok(ReadResourceResult::new([ResourceContents::text("note://2", "x")]))
+        })
+        .subscriptions()
+        .build()
+}
+
+#[tokio::test]
+async fn a_server_that_is_only_read_from_is_pinned_and_another_program_gets_nothing() {
+    let pins = Pins::in_memory();
+    let told = Told::default();
+    let guard = told.hear(Guard::builder().pins(pins.clone())).build();
+    let way = |identity: &str| guard.layer("files").identity(identity).around(Client::builder());
+    let ours = connect_as(way("npx files"), &with_resources("Reads")).await;
+    ours.read("note://1").await.unwrap();
+    assert_eq!(pins.servers()[0].identity.as_deref(), Some("npx files"));
+    assert_eq!(told.take(), Vec::<String>::new());
+
+    let theirs = with_resources("Sends");
+    let client = connect_as(way("npx evil"), &theirs).await;
+    let params: RawJson = r#"{"uri":"note://1"}"#.parse().unwrap();
+    for error in [
+        client.read("note://1").await.unwrap_err(),
+        client.subscribe("note://1").await.unwrap_err(),
+        client.request("resources/subscribe").params(&params).await.unwrap_err(),
+        client.request("tasks/get").params(json!({"taskId": "1"})).await.unwrap_err(),
+        client.request("com.example/own").await.unwrap_err(),
+        client.call("read").await.unwrap_err(),
+        client.tools().all().await.unwrap_err(),
+        client.resources().all().await.unwrap_err(),
+        client.resource_templates().all().await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::DefinitionChanged, "{error}");
+        assert!(error.to_string().contains("the way to it is \"npx evil\", and was \"npx files\""), "{error}");
+    }
+    client.ping().await.unwrap();
+    let received: Vec<_> = theirs.received().iter().map(|request| request.method().to_owned()).collect();
+    let of_the_handshake = ["initialize", "notifications/initialized", "server/discover", "ping"];
+    assert!(received.iter().all(|method| of_the_handshake.contains(&method.as_str())), "{received:?}");
+    // Nothing of it is pinned, and it is told of once beside the refusals.
+    assert_eq!((pins.servers()[0].identity.as_deref(), pins.servers()[0].pins.len()), (Some("npx files"), 0));
+    let told = told.take();
+    assert_eq!(told.iter().filter(|told| told.starts_with("files: the way to it is")).count(), 1, "{told:?}");
+    assert!(ours.read("note://1").await.is_ok() && ours.tools().all().await.is_ok());
+}
+
+#[tokio::test]
+async fn another_process_that_pinned_the_way_first_is_heeded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bowline.lock");
+    let open = || Guard::builder().pins(Pins::open(&path).unwrap()).build();
+    let (one, other) = (open(), open());
+    let server = with_resources("");
+    let ours = connect_as(one.layer("files").identity("npx files").around(Client::builder()), &server).await;
+    ours.read("note://1").await.unwrap();
+    let theirs = connect_as(other.layer("files").identity("npx evil").around(Client::builder()), &server).await;
+    assert_eq!(theirs.read("note://1").await.unwrap_err().kind(), ErrorKind::DefinitionChanged);
+    assert_eq!(Pins::open(&path).unwrap().servers()[0].identity.as_deref(), Some("npx files"));
+}
+
+#[tokio::test]
+async fn what_a_server_had_nothing_of_it_has_as_something_new() {
+    let review = Prompt::new("review");
+    let prompt = |builder: bowline_testkit::MockServerBuilder| {
+        builder.prompt(review.clone(), |_| async { Ok(bowline_protocol::GetPromptResult::new([])) })
+    };
+    let with_tool = || {
+        let tool = tool("read", "");
+        MockServer::builder().tool(tool.clone(), says(&tool))
+    };
+    for (before, is_new) in [
+        // It said that it has none.
+        (with_tool().build(), true),
+        // It had one, and nobody asked: that is a first use yet.
+        (prompt(with_tool()).build(), false),
+    ] {
+        let guard = Guard::builder().pins(Pins::in_memory()).policy(policy("block", "block")).build();
+        connect(&guard, "s", &before).await.call("read").await.unwrap();
+        let after = prompt(with_tool()).build();
+        let client = connect(&guard, "s", &after).await;
+        assert_eq!(client.prompt("review").await.is_err(), is_new);
+        assert_eq!(client.prompts().all().await.unwrap().is_empty(), is_new);
+    }
+    // And one that listed nothing.
+    let guard = Guard::builder().pins(Pins::in_memory()).policy(policy("block", "block")).build();
+    let empty = Stub::new(|_| json!({"tools": []}));
+    empty.call(&guard, "read").await.unwrap_err();
+    let later = Stub::new(|_| json!({"tools": [{"name": "read", "inputSchema": {}}]}));
+    assert_eq!(later.call(&guard, "read").await.unwrap_err().kind(), ErrorKind::DefinitionChanged);
+    // As is what is forgotten alone.
+    let pins = guard.pins().unwrap();
+    pins.accept("s", [Definition::of_tool(&Tool::new("read", json!({})))]).await.unwrap();
+    later.call(&guard, "read").await.unwrap();
+    pins.forget("s", Some((bowline_guard::PinKind::Tool, "read"))).await.unwrap();
+    assert_eq!(later.call(&guard, "read").await.unwrap_err().kind(), ErrorKind::DefinitionChanged);
+}
+
+#[tokio::test]
+async fn a_way_that_an_earlier_version_pinned_is_the_same_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bowline.lock");
+    std::fs::write(&path, include_str!("format-1.lock")).unwrap();
+    let server = with_resources("");
+    let read = async |identity: &str| {
+        let guard = Guard::builder().pins(Pins::open(&path).unwrap()).build();
+        let layer = guard.layer("files").identity(identity).earlier_identity("npx files");
+        connect_as(layer.around(Client::builder()), &server).await.read("note://1").await
+    };
+    read("npx files, with A=1").await.unwrap();
+    assert!(std::fs::read_to_string(&path).unwrap().contains("\"way\":\"npx files, with A=1\""));
+    read("npx files, with A=1").await.unwrap();
+    assert_eq!(read("npx files, with A=2").await.unwrap_err().kind(), ErrorKind::DefinitionChanged);
+    // Another program is none of an earlier version either.
+    std::fs::write(&path, include_str!("format-1.lock")).unwrap();
+    let guard = Guard::builder().pins(Pins::open(&path).unwrap()).build();
+    let layer = guard.layer("files").identity("npx evil").earlier_identity("npx evil");
+    let client = connect_as(layer.around(Client::builder()), &server).await;
+    assert_eq!(client.read("note://1").await.unwrap_err().kind(), ErrorKind::DefinitionChanged);
 }
 
 #[cfg(unix)]

@@ -1,9 +1,16 @@
 //! Calls that a policy decides on.
 
+use std::future::IntoFuture as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use bowline_client::{Client, ErrorKind};
-use bowline_guard::{Guard, Pins, Policy, Refusal};
-use bowline_protocol::{RawJson, Resource, ResourceContents, ToolAnnotations};
+use bowline_guard::{
+    Action, Answer, Audit, AuditError, AuditSink, Guard, Outcome, Pins, Policy, Question, Record, Refusal, Stage,
+};
+use bowline_protocol::{RawJson, Resource, ResourceContents, Revision, SubscriptionFilter, ToolAnnotations};
 use bowline_testkit::MockServer;
+use bowline_transport::BoxFuture;
 
 use crate::support::{connect, count, says, server, tool};
 
@@ -101,7 +108,7 @@ async fn reading_goes_by_the_method_and_what_is_of_the_protocol_goes_at_all() {
         .build();
     let client = connect(&Guard::builder().policy(Policy::read_only()).build(), "files", &server).await;
     client.read("file:///a").await.unwrap();
-    let guard = Guard::builder().policy(Policy::all(bowline_guard::Action::Deny)).pins(Pins::in_memory()).build();
+    let guard = Guard::builder().policy(Policy::all(Action::Deny)).pins(Pins::in_memory()).build();
     let client = connect(&guard, "files", &server).await;
     client.ping().await.unwrap();
     assert_eq!(client.resources().all().await.unwrap().len(), 1);
@@ -132,6 +139,129 @@ async fn a_limit_says_when_the_next_call_goes() {
         error.to_string().ends_with("its limit of 1 calls in 60s is reached; the next one goes in 60 s"),
         "{error}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_counts_what_goes() {
+    let server = server([tool("read", "")]);
+    let policy = "default = 'deny'\n[[rule]]\naction = 'ask'\nlimit = { calls = 2, per = 'hour' }\n# end";
+    let says = Arc::new(Mutex::new(vec![Answer::Allow, Answer::Allow, Answer::Deny]));
+    let guard = Guard::builder().policy(policy.parse().unwrap()).approver(move |_: Question| {
+        let answer = says.lock().unwrap().pop();
+        async move { answer.expect("nobody is asked about a call over the limit") }
+    });
+    let client = connect(&guard.build(), "files", &server).await;
+    client.call("read").await.unwrap_err();
+    client.call("read").await.unwrap();
+    tokio::time::advance(Duration::from_secs(1_800)).await;
+    client.call("read").await.unwrap();
+    let error = client.call("read").await.unwrap_err();
+    assert!(error.to_string().ends_with("the next one goes in 1800 s"), "{error}");
+}
+
+/// A server with two resources that can be watched.
+fn notes(revision: Revision) -> MockServer {
+    let note = |uri: &str| (Resource::new(uri, "note"), ResourceContents::text(uri, "text"));
+    let ((a, text), (b, secret)) = (note("note://a"), note("note://secret/b"));
+    MockServer::builder().revisions([revision]).resource(a, text).resource(b, secret).subscriptions().build()
+}
+
+#[tokio::test]
+async fn rules_about_resources_are_about_their_subscriptions_too() {
+    for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
+        let server = notes(revision);
+        let guard =
+            guard("default = 'allow'\n[[rule]]\nname = 'secret'\nresource = 'note://secret/*'\naction = 'deny'");
+        let client = connect(&guard, "notes", &server).await;
+        let watched = client.subscribe("note://a").await.unwrap();
+        let asks = count(&server, "resources/subscribe") + count(&server, "subscriptions/listen");
+        assert_eq!(asks, 1);
+        let both =
+            SubscriptionFilter::new().with_resource_subscriptions(["note://a", "note://secret/b"].map(String::from));
+        for error in [client.subscribe("note://secret/b").await.unwrap_err(), client.listen(both).await.unwrap_err()] {
+            assert_eq!((error.kind(), Refusal::of(&error).unwrap().rule()), (ErrorKind::Denied, Some("secret")));
+            assert!(error.to_string().contains("changes of resource \"note://secret/b\""), "{error}");
+        }
+        // By hand as well, however it is written.
+        let by_hand = if revision == Revision::V2025_11_25 {
+            ["resources/subscribe"; 3].into_iter().zip([
+                r#"{"uri":"note://secret/b"}"#,
+                r#"{"uri":"note://a","uri":"note://secret/b"}"#,
+                "{}",
+            ])
+        } else {
+            ["subscriptions/listen"; 3].into_iter().zip([
+                r#"{"notifications":{"resourceSubscriptions":["note://a","note://secret/b"]}}"#,
+                r#"{"notifications":{"resourceSubscriptions":["note://secret/b"],"resourceSubscriptions":[]}}"#,
+                r#"{"notifications":{"resourceSubscriptions":"note://secret/b"}}"#,
+            ])
+        };
+        for (method, params) in by_hand {
+            let params: RawJson = params.parse().unwrap();
+            let error = client.request(method).params(&params).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Denied, "{method} {}: {error}", params.as_str());
+        }
+        assert_eq!(count(&server, "resources/subscribe") + count(&server, "subscriptions/listen"), asks);
+        drop(watched);
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_asked_decides_on_a_subscription_and_it_is_on_record() {
+    let (sink, answers) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(vec![Answer::Deny, Answer::Allow])));
+    let audit = Audit::new(Kept(Arc::clone(&sink)));
+    let guard = Guard::builder()
+        .policy(Policy::all(Action::Ask))
+        .audit(audit.clone())
+        .approver(move |question: Question| {
+            assert_eq!(question.title(), "watch notes.note://a");
+            let answer = answers.lock().unwrap().pop().unwrap();
+            async move { answer }
+        })
+        .build();
+    let server = notes(Revision::V2026_07_28);
+    let client = connect(&guard, "notes", &server).await;
+    let watched = client.subscribe("note://a").await.unwrap();
+    assert_eq!(client.subscribe("note://a").await.unwrap_err().kind(), ErrorKind::Denied);
+    // Lists and tasks are of the protocol itself.
+    client
+        .changes()
+        .await
+        .map(drop)
+        .or_else(|error| if error.kind() == ErrorKind::Unsupported { Ok(()) } else { Err(error) })
+        .unwrap();
+    drop(watched);
+    audit.flush().await.unwrap();
+    let said: Vec<_> = sink.lock().unwrap().iter().map(|record: &Record| (record.stage, record.name.clone())).collect();
+    let name = Some("note://a".to_owned());
+    assert_eq!(said, [(Stage::Begin, name.clone()), (Stage::Refused, name)]);
+}
+
+/// Keeps records in memory.
+#[derive(Debug)]
+struct Kept(Arc<Mutex<Vec<Record>>>);
+
+impl AuditSink for Kept {
+    fn write(&self, records: Vec<Record>) -> BoxFuture<'_, Result<(), AuditError>> {
+        self.0.lock().unwrap().extend(records);
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_given_up_while_somebody_is_asked_is_on_record() {
+    let sink = Arc::new(Mutex::new(Vec::new()));
+    let audit = Audit::new(Kept(Arc::clone(&sink)));
+    let guard = Guard::builder().policy(Policy::all(Action::Ask)).audit(audit.clone());
+    let guard = guard.approver(|_: Question| std::future::pending()).build();
+    let client = connect(&guard, "files", &server([tool("write", "")])).await;
+    client.call("write").arg("q", "x").max_time(Duration::from_secs(5)).await.unwrap_err();
+    assert!(tokio::time::timeout(Duration::from_secs(1), client.call("write").into_future()).await.is_err());
+    audit.flush().await.unwrap();
+    let sink = sink.lock().unwrap();
+    let said: Vec<_> = sink.iter().map(|record| (record.stage, record.outcome.clone())).collect();
+    assert_eq!(said, [(Stage::Refused, Some(Outcome::Dropped)), (Stage::Refused, Some(Outcome::Dropped))]);
+    assert!(sink[0].arguments.is_some() && sink[0].micros == Some(5_000_000), "{:?}", sink[0]);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
-use bowline::Safety;
 use bowline::llm::{Approval, Approve, Asked};
 use bowline::protocol::RawJson;
 use bowline::transport::BoxFuture;
@@ -14,7 +13,6 @@ use super::consent::cut;
 use crate::console::Console;
 use crate::elicit;
 use crate::json;
-use crate::options::ApproveChoice;
 use crate::prompts::{Inquire, Prompts};
 use crate::sanitize;
 use crate::session::Run;
@@ -24,31 +22,26 @@ use crate::styled::Styled;
 const NO: usize = 2;
 const SHOW: usize = 4;
 
-/// Asks on the terminal before calls that nobody has allowed yet. Without one they are not made.
+/// Asks on the terminal before each call that nobody has allowed yet, whatever the guard would say to it. Without a
+/// terminal they are not made.
 #[derive(Debug)]
 pub(super) struct Approver {
     console: Console,
     interrupted: Arc<Notify>,
-    choice: ApproveChoice,
     /// The tools that may be called from now on, as they were when that was said.
     always: StdMutex<HashSet<String>>,
     turn: Arc<Mutex<()>>,
 }
 
 impl Approver {
-    pub(super) fn new(run: &Run, choice: ApproveChoice) -> Self {
+    pub(super) fn new(run: &Run) -> Self {
         let (console, interrupted) = (run.console.clone(), Arc::clone(&run.interrupted));
-        Self { console, interrupted, choice, always: StdMutex::default(), turn: Arc::clone(&run.asking) }
+        Self { console, interrupted, always: StdMutex::default(), turn: Arc::clone(&run.asking) }
     }
 
     async fn answer(&self, asked: Asked) -> Approval {
-        let allowed = match self.choice {
-            ApproveChoice::All => true,
-            ApproveChoice::ReadOnly => asked.safety == Safety::ReadOnly,
-            ApproveChoice::None => false,
-        };
         let known = || self.always.lock().unwrap_or_else(PoisonError::into_inner);
-        if allowed || known().contains(&identity(&asked)) {
+        if known().contains(&identity(&asked)) {
             return Approval::Yes;
         }
         if !elicit::is_interactive() {

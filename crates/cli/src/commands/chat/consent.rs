@@ -1,54 +1,17 @@
 //! A person who lets servers ask the model, or does not.
 
-use std::sync::Arc;
-
 use bowline::llm::{Answer, Consent, Message, Part, Request};
 use bowline::transport::BoxFuture;
-use tokio::sync::{Mutex, Notify};
 
 use super::screen::shown;
-use crate::console::Console;
-use crate::prompts::{Inquire, Prompts as _};
+use crate::person::Person;
 use crate::sanitize;
-use crate::session::Run;
 use crate::styled::Styled;
 
 /// How much of a message is shown, in bytes.
 const SHOWN: usize = 4_000;
 
-/// Shows what is asked and what is answered, and asks both times.
-#[derive(Debug)]
-pub(super) struct Person {
-    console: Console,
-    interrupted: Arc<Notify>,
-    turn: Arc<Mutex<()>>,
-}
-
-impl Person {
-    pub(super) fn new(run: &Run) -> Self {
-        Self { console: run.console.clone(), interrupted: Arc::clone(&run.interrupted), turn: Arc::clone(&run.asking) }
-    }
-
-    async fn says_yes(&self, text: Styled, question: &'static str) -> bool {
-        let _turn = self.turn.lock().await;
-        let console = self.console.clone();
-        let answered = tokio::task::spawn_blocking(move || {
-            console.paused(|| {
-                console.show(text);
-                Inquire.yes(question, None, Some(false))
-            })
-        });
-        match answered.await {
-            Ok(Ok(yes)) => yes,
-            Ok(Err(inquire::InquireError::OperationCanceled)) => false,
-            Ok(Err(_)) | Err(_) => {
-                self.interrupted.notify_one();
-                false
-            }
-        }
-    }
-}
-
+/// What is asked and what is answered is shown, and asked about both times.
 impl Consent for Person {
     fn ask<'a>(&'a self, server: &'a str, request: &'a mut Request) -> BoxFuture<'a, bool> {
         Box::pin(self.says_yes(asked(server, request), "Ask the model?"))

@@ -7,6 +7,7 @@ use crate::exit::{CliError, Code};
 use crate::options::Chat;
 use crate::sanitize;
 use crate::server;
+use crate::suggest;
 
 /// A provider: what it is called, what it speaks, and where its key is.
 struct Provider {
@@ -70,8 +71,12 @@ fn split(named: &str, has_url: bool) -> Result<(&'static Provider, &str), CliErr
     if has_url && let Some(compatible) = PROVIDERS.iter().find(|known| known.format == Format::OpenAiChat) {
         return Ok((compatible, named));
     }
+    let meant = named.split_once('/').filter(|(_, name)| !name.is_empty()).and_then(|(provider, name)| {
+        let provider = suggest::nearest(provider, PROVIDERS.iter().map(|known| known.name))?;
+        Some(format!("did you mean `{provider}/{}`?", sanitize::excerpt(name, 80)))
+    });
     let named = sanitize::excerpt(named, 80);
-    Err(CliError::usage(format!("`{named}` names no provider")).hint(hint()))
+    Err(CliError::usage(format!("`{named}` names no provider")).hint(meant.unwrap_or_else(hint)))
 }
 
 /// The key, from the variable that is named, or the provider's own. Another address gets the provider's own key only where
@@ -140,6 +145,14 @@ mod tests {
         assert_eq!(split("org/model", true), Some(("openai-chat", "org/model")));
         assert_eq!(split("org/model", false), None);
         assert_eq!(split("anthropic/", false), None);
+    }
+
+    #[test]
+    fn a_provider_that_is_written_wrongly_is_suggested() {
+        let hint = |named| split(named, false).err().and_then(|error| error.hint).unwrap_or_default();
+        assert_eq!(hint("antropic/claude"), "did you mean `anthropic/claude`?");
+        assert_eq!(hint("Gemini/a/b"), "did you mean `gemini/a/b`?");
+        assert!(hint("nosuch/x").contains("PROVIDER/NAME") && hint("antropic/").contains("PROVIDER/NAME"));
     }
 
     #[test]

@@ -1,0 +1,150 @@
+//! What names the way to a server.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::hex;
+use crate::secrets::{find, names_secret};
+
+/// How many characters of the hash stand in the text.
+const SUM: usize = 12;
+
+/// What names the way to a server, for its pins: its command line or address, and what else decides on which program
+/// answers. Its text is for [`GuardLayer::identity`](crate::GuardLayer::identity).
+///
+/// Of variables of the environment there are the names, and one hash of all values; a value that is a secret, by the name
+/// of its variable or by its form, is no part of it, so that it may be exchanged.
+///
+/// ```
+/// use bowline_guard::Way;
+///
+/// let way = |options: &str, token: &str| {
+///     let way = Way::new("npx files").folder("/srv").variable("NODE_OPTIONS", options).variable("API_TOKEN", token);
+///     way.to_string()
+/// };
+/// let pinned = way("", "correct-horse-1");
+/// assert!(pinned.starts_with("npx files; in /srv; with API_TOKEN, NODE_OPTIONS ("));
+/// assert_eq!(pinned, way("", "correct-horse-2"));
+/// assert_ne!(pinned, way("--require ./other.js", "correct-horse-1"));
+/// assert_eq!(Way::new("npx files").to_string(), "npx files");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    begin: String,
+    folder: Option<String>,
+    /// By name, with the hash of the value; none where that is a secret.
+    variables: BTreeMap<String, Option<String>>,
+    files: Vec<String>,
+    others: Vec<String>,
+}
+
+impl Way {
+    /// The command line or the address, without secrets.
+    pub fn new(begin: impl Into<String>) -> Self {
+        Self { begin: begin.into(), folder: None, variables: BTreeMap::new(), files: Vec::new(), others: Vec::new() }
+    }
+
+    /// Sets the folder in which it is started. Default: that of this process.
+    #[must_use]
+    pub fn folder(mut self, folder: impl Into<String>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// Adds a variable of its environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        let is_secret = may_be_secret(name) || !find(value).is_empty();
+        let hash = (!is_secret).then(|| hex(&Sha256::digest(value)));
+        self.variables.insert(name.to_owned(), hash);
+        self
+    }
+
+    /// Adds a file with variables of its environment, by its name.
+    #[must_use]
+    pub fn variables_of(mut self, file: impl Into<String>) -> Self {
+        self.files.push(file.into());
+        self
+    }
+
+    /// Adds another address at which it is reached, as replicas are, without secrets.
+    #[must_use]
+    pub fn or(mut self, address: impl Into<String>) -> Self {
+        self.others.push(address.into());
+        self
+    }
+}
+
+/// Whether a variable of this name may hold a secret: more freely than where something is taken out because of it.
+fn may_be_secret(name: &str) -> bool {
+    const WORDS: [&str; 6] = ["key", "auth", "pat", "pin", "pass", "pw"];
+    let is_word = |part: &str| WORDS.iter().any(|word| part.eq_ignore_ascii_case(word));
+    names_secret(name) || name.split(['-', '_', '.', ' ']).any(is_word)
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.begin)?;
+        if let Some(folder) = &self.folder {
+            write!(f, "; in {folder}")?;
+        }
+        if !self.variables.is_empty() {
+            let names: Vec<&str> = self.variables.keys().map(String::as_str).collect();
+            write!(f, "; with {}", names.join(", "))?;
+            let mut hasher = Sha256::new();
+            for (name, hash) in &self.variables {
+                hasher.update(format!("{}:{name}:{};", name.len(), hash.as_deref().unwrap_or("-")));
+            }
+            if self.variables.values().any(Option::is_some) {
+                let sum = hex(&hasher.finalize());
+                write!(f, " ({})", sum.get(..SUM).unwrap_or(&sum))?;
+            }
+        }
+        for file in &self.files {
+            write!(f, "; with what {file} has")?;
+        }
+        self.others.iter().try_for_each(|other| write!(f, "; or {other}"))
+    }
+}
+
+impl From<Way> for String {
+    fn from(way: Way) -> Self {
+        way.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_decides_which_program_answers_is_in_the_text_and_no_secret() {
+        let plain = || Way::new("npx files");
+        let all = [
+            plain().to_string(),
+            plain().folder("/x").to_string(),
+            plain().variable("A", "1").to_string(),
+            plain().variable("A", "2").to_string(),
+            plain().variable("B", "1").to_string(),
+            plain().variable("A", "1").variable("B", "1").to_string(),
+            plain().variable("A_TOKEN", "1").to_string(),
+            plain().variables_of(".env").to_string(),
+            plain().or("https://h").to_string(),
+        ];
+        for (n, one) in all.iter().enumerate() {
+            assert!(!all.iter().skip(n + 1).any(|other| other == one), "{one}");
+        }
+        let order = |names: [&str; 2]| names.into_iter().fold(plain(), |way, name| way.variable(name, "v")).to_string();
+        assert_eq!(order(["A", "B"]), order(["B", "A"]));
+        for (name, values) in [
+            ("DB_PASSWORD", ["hunter2", "letmein"]),
+            ("OPENAI_KEY", ["a", "b"]),
+            ("X", ["ghp_16C7e42F292c6912E7710c838347Ae178B4a", "ghp_26C7e42F292c6912E7710c838347Ae178B4b"]),
+        ] {
+            let [one, other] = values.map(|value| plain().variable(name, value).to_string());
+            assert_eq!((one.as_str(), other), (format!("npx files; with {name}").as_str(), one.clone()));
+        }
+    }
+}
