@@ -6,6 +6,7 @@ mod file;
 mod limit;
 mod rule;
 mod subject;
+mod uri;
 mod when;
 
 use std::fmt;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bowline_client::{Call, Error};
-use bowline_protocol::{excerpt, method};
+use bowline_protocol::method;
 
 use super::decide::named;
 use super::definitions::Asked;
 use super::lists::Seat;
 use crate::event::GuardEvent;
 use crate::guard::Core;
-use crate::pins::{Edit, KnownServer, PinKind, Pins};
+use crate::pins::{Edit, KnownServer, PinKind, Pins, parted};
 use crate::policy::{OnChange, Policy};
 use crate::refusal::Refusal;
 
@@ -110,7 +110,8 @@ fn moved(seat: &Seat, known: &KnownServer) -> Option<String> {
     if known.is_earlier && seat.settings.earlier.as_ref() == Some(was) {
         return None;
     }
-    Some(format!("the way to it is \"{}\", and was \"{}\" when it was pinned", excerpt(is, 200), excerpt(was, 200)))
+    let (was, is) = parted(was, is);
+    Some(format!("the way to it is \"{is}\", and was \"{was}\" when it was pinned"))
 }
 
 /// Tells where a server, which lists something, calls itself otherwise than when it was pinned; what has to be pinned of

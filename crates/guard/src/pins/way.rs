@@ -1,5 +1,6 @@
 //! What names the way to a server.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -21,14 +22,14 @@ const SUM: usize = 12;
 /// use bowline_guard::Way;
 ///
 /// let way = |options: &str, token: &str| {
-///     let way = Way::new("npx files").folder("/srv").variable("NODE_OPTIONS", options).variable("API_TOKEN", token);
-///     way.to_string()
+///     let way = Way::of_program(["npx", "files"]).folder("/srv");
+///     way.variable("NODE_OPTIONS", options).variable("API_TOKEN", token).to_string()
 /// };
 /// let pinned = way("", "correct-horse-1");
 /// assert!(pinned.starts_with("npx files; in /srv; with API_TOKEN, NODE_OPTIONS ("));
 /// assert_eq!(pinned, way("", "correct-horse-2"));
 /// assert_ne!(pinned, way("--require ./other.js", "correct-horse-1"));
-/// assert_eq!(Way::new("npx files").to_string(), "npx files");
+/// assert_eq!(Way::of_program(["sh", "-c", "a b"]).to_string(), "sh -c \"a b\"");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Way {
@@ -41,9 +42,19 @@ pub struct Way {
 }
 
 impl Way {
-    /// The command line or the address, without secrets.
-    pub fn new(begin: impl Into<String>) -> Self {
-        Self { begin: begin.into(), folder: None, variables: BTreeMap::new(), files: Vec::new(), others: Vec::new() }
+    /// A command line, word by word, without secrets.
+    pub fn of_program<W: AsRef<str>>(words: impl IntoIterator<Item = W>) -> Self {
+        let words: Vec<_> = words.into_iter().map(|word| one_word(word.as_ref()).into_owned()).collect();
+        Self::new(words.join(" "))
+    }
+
+    /// An address, without secrets.
+    pub fn of_address(address: &str) -> Self {
+        Self::new(one_word(address).into_owned())
+    }
+
+    const fn new(begin: String) -> Self {
+        Self { begin, folder: None, variables: BTreeMap::new(), files: Vec::new(), others: Vec::new() }
     }
 
     /// Sets the folder in which it is started. Default: that of this process.
@@ -77,6 +88,15 @@ impl Way {
     }
 }
 
+/// A word that cannot be taken for two, or for something else of a way: with quotes where it has anything that parts.
+fn one_word(word: &str) -> Cow<'_, str> {
+    if word.is_empty() || word.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | ';' | ',')) {
+        // A string is always JSON.
+        return Cow::Owned(serde_json::to_string(word).unwrap_or_default());
+    }
+    Cow::Borrowed(word)
+}
+
 /// Whether a variable of this name may hold a secret: more freely than where something is taken out because of it.
 fn may_be_secret(name: &str) -> bool {
     const WORDS: [&str; 6] = ["key", "auth", "pat", "pin", "pass", "pw"];
@@ -88,10 +108,10 @@ impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.begin)?;
         if let Some(folder) = &self.folder {
-            write!(f, "; in {folder}")?;
+            write!(f, "; in {}", one_word(folder))?;
         }
         if !self.variables.is_empty() {
-            let names: Vec<&str> = self.variables.keys().map(String::as_str).collect();
+            let names: Vec<_> = self.variables.keys().map(|name| one_word(name)).collect();
             write!(f, "; with {}", names.join(", "))?;
             let mut hasher = Sha256::new();
             for (name, hash) in &self.variables {
@@ -103,9 +123,9 @@ impl fmt::Display for Way {
             }
         }
         for file in &self.files {
-            write!(f, "; with what {file} has")?;
+            write!(f, "; with what {} has", one_word(file))?;
         }
-        self.others.iter().try_for_each(|other| write!(f, "; or {other}"))
+        self.others.iter().try_for_each(|other| write!(f, "; or {}", one_word(other)))
     }
 }
 
@@ -121,7 +141,7 @@ mod tests {
 
     #[test]
     fn all_that_decides_which_program_answers_is_in_the_text_and_no_secret() {
-        let plain = || Way::new("npx files");
+        let plain = || Way::of_program(["npx", "files"]);
         let all = [
             plain().to_string(),
             plain().folder("/x").to_string(),
@@ -132,6 +152,12 @@ mod tests {
             plain().variable("A_TOKEN", "1").to_string(),
             plain().variables_of(".env").to_string(),
             plain().or("https://h").to_string(),
+            Way::of_program(["npx files"]).to_string(),
+            Way::of_program(["npx", "files;", "in", "/x"]).to_string(),
+            Way::of_program(["npx", "files; in /x"]).to_string(),
+            Way::of_address("https://h").to_string(),
+            Way::of_address("https://h; or https://i").to_string(),
+            Way::of_address("https://h").or("https://i").to_string(),
         ];
         for (n, one) in all.iter().enumerate() {
             assert!(!all.iter().skip(n + 1).any(|other| other == one), "{one}");

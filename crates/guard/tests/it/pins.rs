@@ -305,6 +305,25 @@ impl Service<Call> for Stub {
 }
 
 #[tokio::test]
+async fn a_call_that_says_another_name_than_it_has_does_not_go() {
+    let guard = Guard::builder().build();
+    for (method, params, goes) in [
+        ("tools/call", r#"{"name":"read"}"#, true),
+        ("tools/call", r#"{"name":"erase"}"#, false),
+        ("tools/call", r#"{"arguments":{"name":"read"}}"#, false),
+        ("prompts/get", r#"{"name":"erase","arguments":{}}"#, false),
+        ("resources/read", r#"{"uri":"read"}"#, true),
+        ("resources/read", r#"{"name":"read","uri":"file:///a"}"#, false),
+        ("resources/subscribe", r#"{"uri":"file:///a"}"#, false),
+    ] {
+        let stub = Stub::new(|_| json!({"tools": []}));
+        let call = Call::new(method).with_name("read").with_params(params.parse().unwrap());
+        let outcome = guard.layer("s").layer(stub.clone()).call(call).await;
+        assert_eq!((outcome.is_ok(), stub.calls()), (goes, usize::from(goes)), "{method} {params}");
+    }
+}
+
+#[tokio::test]
 async fn a_list_without_end_is_no_way_past_the_pins() {
     let guard = Guard::builder().pins(Pins::in_memory()).build();
     let count = AtomicUsize::new(0);
@@ -488,6 +507,19 @@ async fn a_server_that_is_only_read_from_is_pinned_and_another_program_gets_noth
     let told = told.take();
     assert_eq!(told.iter().filter(|told| told.starts_with("files: the way to it is")).count(), 1, "{told:?}");
     assert!(ours.read("note://1").await.is_ok() && ours.tools().all().await.is_ok());
+}
+
+#[tokio::test]
+async fn of_a_long_way_is_shown_where_it_differs() {
+    let guard = Guard::builder().pins(Pins::in_memory()).build();
+    let server = with_resources("");
+    let read = async |end: &str| {
+        let way = format!("npx files {}{end}", "x".repeat(1_000));
+        connect_as(guard.layer("files").identity(way).around(Client::builder()), &server).await.read("note://1").await
+    };
+    read("; in /srv").await.unwrap();
+    let error = read("; in /evil").await.unwrap_err().to_string();
+    assert!(error.contains("in /evil\", and was") && error.contains("in /srv\" when it was pinned"), "{error}");
 }
 
 #[tokio::test]
