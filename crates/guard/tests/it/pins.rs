@@ -461,6 +461,7 @@ async fn another_way_to_a_server_is_held_back_until_it_is_accepted() {
 fn with_resources(described: &str) -> MockServer {
     let tool = tool("read", described);
     MockServer::builder()
+        .instructions("Read first")
         .tool(tool.clone(), says(&tool))
         .resource(Resource::new("note://1", "one"), ResourceContents::text("note://1", "x"))
         .template(ResourceTemplate::new("note://{n}", "notes").with_description(described), |_| async {
@@ -498,6 +499,11 @@ async fn a_server_that_is_only_read_from_is_pinned_and_another_program_gets_noth
         assert_eq!(error.kind(), ErrorKind::DefinitionChanged, "{error}");
         assert!(error.to_string().contains("the way to it is \"npx evil\", and was \"npx files\""), "{error}");
     }
+    // Nor does a model read its instructions.
+    assert_eq!(
+        (ours.server().instructions.as_deref(), client.server().instructions.as_deref()),
+        (Some("Read first"), None)
+    );
     client.ping().await.unwrap();
     let received: Vec<_> = theirs.received().iter().map(|request| request.method().to_owned()).collect();
     let of_the_handshake = ["initialize", "notifications/initialized", "server/discover", "ping"];
