@@ -268,5 +268,15 @@ fn callers_and_methods_are_told_apart() {
 fn the_policy_of_the_binary_is_what_it_says() {
     let policy = Policy::read_only();
     assert_eq!(policy.explain(&Subject::tool("s", "t")).near.len(), 1);
+    for (method, action) in [
+        ("resources/read", Action::Allow),
+        ("resources/subscribe", Action::Allow),
+        ("prompts/get", Action::Allow),
+        ("tools/call", Action::Ask),
+        ("tasks/cancel", Action::Ask),
+        ("com.example/own", Action::Ask),
+    ] {
+        assert_eq!(policy.judge(&Subject::of("s", method, Some("x"))).action, action, "{method}");
+    }
     assert_eq!((policy.on_change(), policy.on_new()), (OnChange::Block, OnNew::Pin));
 }
