@@ -7,7 +7,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 
 use crate::hex;
-use crate::secrets::{find, names_secret};
+use crate::secrets::{Secrets, names_secret};
 
 /// How many characters of the hash stand in the text.
 const SUM: usize = 12;
@@ -15,8 +15,8 @@ const SUM: usize = 12;
 /// What names the way to a server, for its pins: its command line or address, and what else decides on which program
 /// answers. Its text is for [`GuardLayer::identity`](crate::GuardLayer::identity).
 ///
-/// Of variables of the environment there are the names, and one hash of all values; a value that is a secret, by the name
-/// of its variable or by its form, is no part of it, so that it may be exchanged.
+/// Of variables of the environment there are the names, and one hash of all values. A value whose variable's name says that
+/// it is a secret is no part of it, nor is what has the form of one in the others, so that it may be exchanged.
 ///
 /// ```
 /// use bowline_guard::Way;
@@ -35,7 +35,7 @@ const SUM: usize = 12;
 pub struct Way {
     begin: String,
     folder: Option<String>,
-    /// By name, with the hash of the value; none where that is a secret.
+    /// By name, with the hash of the value without secrets; none where all of it is one.
     variables: BTreeMap<String, Option<String>>,
     files: Vec<String>,
     others: Vec<String>,
@@ -67,8 +67,10 @@ impl Way {
     /// Adds a variable of its environment.
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
-        let is_secret = may_be_secret(name) || !find(value).is_empty();
-        let hash = (!is_secret).then(|| hex(&Sha256::digest(value)));
+        let hash = (!may_be_secret(name)).then(|| {
+            let without_secrets = Secrets::default().redact_text(value);
+            hex(&Sha256::digest(without_secrets.as_deref().unwrap_or(value)))
+        });
         self.variables.insert(name.to_owned(), hash);
         self
     }
@@ -168,9 +170,14 @@ mod tests {
             ("DB_PASSWORD", ["hunter2", "letmein"]),
             ("OPENAI_KEY", ["a", "b"]),
             ("X", ["ghp_16C7e42F292c6912E7710c838347Ae178B4a", "ghp_26C7e42F292c6912E7710c838347Ae178B4b"]),
+            ("DB", ["postgres://me:hunter2@h/db", "postgres://me:hunter3@h/db"]),
         ] {
             let [one, other] = values.map(|value| plain().variable(name, value).to_string());
-            assert_eq!((one.as_str(), other), (format!("npx files; with {name}").as_str(), one.clone()));
+            assert_eq!(one, other);
         }
+        assert_eq!(plain().variable("DB_PASSWORD", "hunter2").to_string(), "npx files; with DB_PASSWORD");
+        let [one, other] =
+            ["h", "evil"].map(|host| plain().variable("DB", &format!("postgres://me:hunter2@{host}/db")));
+        assert_ne!(one.to_string(), other.to_string());
     }
 }
