@@ -14,6 +14,7 @@ pub use self::deferred::{Deferred, Pending, Questions};
 pub(crate) use self::question::About;
 pub use self::question::{Answer, Question};
 pub use self::remembered::{Kept, Remembered};
+pub(crate) use self::shown::shown_arguments;
 
 /// Somebody who says whether a call may go: a person at a terminal, a program, or another process.
 ///

@@ -145,10 +145,11 @@ impl GuardLayer {
     /// ([`Client::subscribe`](bowline_client::Client::subscribe)): here the one is looked at and the other decided on as
     /// well, which they are not where the layer is given to [`ClientBuilder::layer`].
     pub fn around(self, builder: ClientBuilder) -> ClientBuilder {
-        let (core, server) = (Arc::clone(&self.core), Arc::clone(&self.seat.server));
-        let (guards, seat) = (Arc::clone(&self.core), Arc::new(Seat::new(self.seat.clone())));
+        let seat = Arc::new(Seat::new(self.seat.clone()));
+        let (core, its) = (Arc::clone(&self.core), Arc::clone(&seat));
+        let guards = Arc::clone(&self.core);
         builder
-            .screen_server(move |said| welcome::look_at(&core, &server, said))
+            .screen_server(move |said| welcome::look_at(&core, &its, said))
             .screen_subscriptions(move |call| {
                 let (core, seat) = (Arc::clone(&guards), Arc::clone(&seat));
                 async move { subscribing::admit(&core, &seat, call).await }

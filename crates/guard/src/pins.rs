@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 pub(crate) use self::canonical::{canonical, write_number};
+pub(crate) use self::change::parted;
 pub use self::change::{Change, FieldChange};
 pub use self::definition::{Definition, PinKind};
 use self::table::Pinned;

@@ -6,6 +6,7 @@ mod file;
 mod limit;
 mod rule;
 mod subject;
+mod uri;
 mod when;
 
 use std::fmt;
@@ -165,7 +166,8 @@ pub struct NearMiss {
 impl Policy {
     /// What the binary does where nobody wrote a policy: what only reads goes, and somebody is asked about the rest.
     ///
-    /// Reading is what the method says (`resources/read`, `prompts/get`), or what a server that is trusted says of a tool.
+    /// Reading is what the method says (`resources/read`, `resources/subscribe`, `prompts/get`), or what a server that is
+    /// trusted says of a tool.
     ///
     /// ```
     /// use bowline_guard::{Action, Policy, Subject};

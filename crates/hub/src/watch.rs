@@ -101,7 +101,12 @@ async fn watch(shared: Weak<Shared>, member: Arc<str>, uri: Arc<str>, first: Ask
                 tell(&seat, uri.as_ref().to_owned());
                 asked = Some(again);
             }
-            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Denied) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Unsupported | ErrorKind::Denied | ErrorKind::DefinitionChanged
+                ) =>
+            {
                 tracing::warn!(member = %seat.member.name, %error, "the resource can be subscribed to no longer");
                 return;
             }

@@ -1,35 +1,41 @@
 //! What names the way to a configured server.
 
-use bowline_config::{Server, Transport};
+use bowline_config::{Server, Stdio, Transport};
 use bowline_guard::Way;
 
 /// What names the way to a server, for pins: its command line or address as the entry has it, without secrets, and with
 /// variables as their names; the folder and the environment that it is started with, and the replicas of its pool
 /// ([`Way`]).
 pub fn identity(server: &Server) -> String {
-    let mut way = Way::new(earlier_identity(server));
-    if let Transport::Stdio(program) = &server.transport {
-        if let Some(folder) = &program.cwd {
-            way = way.folder(folder.shown());
-        }
-        for (name, value) in &program.env {
-            way = way.variable(name, &value.shown());
-        }
-        if let Some(file) = &program.env_file {
-            way = way.variables_of(file.shown());
-        }
-    }
+    let way = match &server.transport {
+        Transport::Stdio(program) => way_to_program(program),
+        _ => Way::of_address(&earlier_identity(server)),
+    };
     let replicas = server.pool.iter().flat_map(|pool| &pool.replicas);
     replicas.fold(way, |way, replica| way.or(replica.shown_url())).to_string()
+}
+
+fn way_to_program(program: &Stdio) -> Way {
+    let way = Way::of_program(words(program));
+    let way = match &program.cwd {
+        Some(folder) => way.folder(folder.shown()),
+        None => way,
+    };
+    let way = program.env.iter().fold(way, |way, (name, value)| way.variable(name, &value.shown()));
+    match &program.env_file {
+        Some(file) => way.variables_of(file.shown()),
+        None => way,
+    }
+}
+
+fn words(program: &Stdio) -> Vec<String> {
+    std::iter::once(program.command.shown()).chain(program.shown_args()).collect()
 }
 
 /// What lock files of format 1 name the way by: the command line or the address alone.
 pub(super) fn earlier_identity(server: &Server) -> String {
     match &server.transport {
-        Transport::Stdio(program) => {
-            let words = std::iter::once(program.command.shown()).chain(program.shown_args());
-            words.collect::<Vec<_>>().join(" ")
-        }
+        Transport::Stdio(program) => words(program).join(" "),
         Transport::Remote(remote) => remote.shown_url(),
         _ => server.name.clone(),
     }

@@ -18,7 +18,7 @@ const BOUNDS: [usize; 5] = [usize::MAX, 1_024, 256, 96, 32];
 const MAX_DEPTH: usize = 16;
 
 /// JSON text for a person, harmless and bounded. Strings are as they are read, whatever escapes they were written with.
-pub(super) fn shown_arguments(json: &str) -> String {
+pub(crate) fn shown_arguments(json: &str) -> String {
     let shown = match json.parse::<RawJson>() {
         Ok(json) => {
             // Halves of surrogates are in no string that can be read.

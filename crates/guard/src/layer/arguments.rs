@@ -1,10 +1,11 @@
 //! What a call is given, for whoever is asked about it and for the record.
 
 use bowline_client::Call;
-use bowline_protocol::{RawJson, excerpt, method};
+use bowline_protocol::{RawJson, method};
 use sha2::{Digest as _, Sha256};
 
 use crate::audit::Arguments;
+use crate::consent::shown_arguments;
 use crate::guard::Core;
 use crate::hex;
 use crate::pins::canonical;
@@ -29,15 +30,12 @@ pub(super) fn arguments_of(method: &str, params: &RawJson) -> Option<String> {
 
 /// The hash of a call's arguments, and what may be kept of them as text.
 pub(super) fn arguments_for_record(core: &Core, call: &Call, shows: bool) -> Option<Arguments> {
-    /// How much text of arguments is kept, in bytes.
-    const MAX_KEPT: usize = 4096;
-
     let params = call.params()?;
     match (&core.outgoing, shows) {
         (Some(outgoing), true) => {
             let text = arguments_of(call.method(), params)?;
             let text = outgoing.redact(&text).unwrap_or(text);
-            Some(Arguments::Json(excerpt(&text, MAX_KEPT)))
+            Some(Arguments::Json(shown_arguments(&text)))
         }
         // Without somebody who takes secrets out there is the hash alone.
         _ => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bowline_client::{Call, Error, Reply};
 use bowline_protocol::method;
+use serde::Deserialize;
 use tower_service::Service;
 
 use super::asking::Asking;
@@ -132,8 +133,38 @@ fn unfit(core: &Core, call: &Call) -> Option<&'static str> {
         call.method(),
         method::TOOLS_CALL | method::PROMPTS_GET | method::RESOURCES_READ | method::RESOURCES_SUBSCRIBE
     );
-    (needs_name && name_of(call).is_none())
-        .then_some("its parameters do not say once, as text, what is meant; write the name or the uri there")
+    match name_of(call) {
+        None if needs_name => {
+            Some("its parameters do not say once, as text, what is meant; write the name or the uri there")
+        }
+        Some(name) if needs_name && !says(call, &name) => {
+            Some("its parameters do not say what the call is for by its name; write the same in both")
+        }
+        _ => None,
+    }
+}
+
+/// Whether the parameters, which are what the server reads, say this name.
+fn says(call: &Call, name: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+    }
+    #[derive(Deserialize)]
+    struct Located<'a> {
+        #[serde(borrow)]
+        uri: Cow<'a, str>,
+    }
+
+    let Some(params) = call.params() else { return true };
+    let json = params.as_str();
+    match call.method() {
+        method::TOOLS_CALL | method::PROMPTS_GET => {
+            serde_json::from_str::<Named<'_>>(json).is_ok_and(|named| named.name == name)
+        }
+        _ => serde_json::from_str::<Located<'_>>(json).is_ok_and(|located| located.uri == name),
+    }
 }
 
 /// What stands against a call, whatever the policy says.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bowline_client::{Call, Error};
-use bowline_protocol::{excerpt, method};
+use bowline_protocol::method;
 
 use super::decide::named;
 use super::definitions::Asked;
 use super::lists::Seat;
 use crate::event::GuardEvent;
 use crate::guard::Core;
-use crate::pins::{Edit, KnownServer, PinKind, Pins};
+use crate::pins::{Edit, KnownServer, PinKind, Pins, parted};
 use crate::policy::{OnChange, Policy};
 use crate::refusal::Refusal;
 
@@ -38,6 +38,17 @@ pub(super) async fn meet(core: &Core, seat: &Seat, call: &Call) -> Result<(), Er
     standing(core, seat, pins, call).map(drop)
 }
 
+/// Whether a server is reached another way than was pinned, and gets nothing for that.
+pub(super) fn is_held_back(core: &Core, seat: &Seat) -> bool {
+    let Some(pins) = seat.pins(core).filter(|_| !is_noted(core)) else { return false };
+    pins.table().servers().get(&*seat.settings.key).is_some_and(|known| moved(seat, known).is_some())
+}
+
+/// Whether changes are told of, and hold nothing back.
+fn is_noted(core: &Core) -> bool {
+    core.policy.as_ref().map(Policy::on_change).unwrap_or_default() == OnChange::Note
+}
+
 /// How a server stands to the one that is pinned.
 enum Standing {
     Known,
@@ -62,8 +73,7 @@ fn standing(core: &Core, seat: &Seat, pins: &Pins, call: &Call) -> Result<Standi
             None => return Ok(Standing::Known),
         }
     };
-    let on_change = core.policy.as_ref().map(Policy::on_change).unwrap_or_default();
-    let is_noted = on_change == OnChange::Note;
+    let is_noted = is_noted(core);
     // Each refusal says it as well.
     if is_noted || !settings.told_moved.swap(true, Ordering::Relaxed) {
         core.tell(&GuardEvent::ServerChanged { server: Arc::clone(&settings.server), what: moved.clone() });
@@ -110,7 +120,8 @@ fn moved(seat: &Seat, known: &KnownServer) -> Option<String> {
     if known.is_earlier && seat.settings.earlier.as_ref() == Some(was) {
         return None;
     }
-    Some(format!("the way to it is \"{}\", and was \"{}\" when it was pinned", excerpt(is, 200), excerpt(was, 200)))
+    let (was, is) = parted(was, is);
+    Some(format!("the way to it is \"{is}\", and was \"{was}\" when it was pinned"))
 }
 
 /// Tells where a server, which lists something, calls itself otherwise than when it was pinned; what has to be pinned of

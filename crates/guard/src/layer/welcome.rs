@@ -7,6 +7,8 @@ use bowline_protocol::{Implementation, Payload, RawJson, method};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::lists::Seat;
+use super::meeting;
 use crate::event::GuardEvent;
 use crate::guard::Core;
 use crate::inspect::Inspected;
@@ -23,9 +25,13 @@ struct Itself {
 }
 
 /// Looks at a server's instructions, and at how it names itself. What is held back is gone, and the connection stays:
-/// neither is needed to call the server.
-pub(super) fn look_at(core: &Core, server: &Arc<str>, said: &mut ServerInfo) {
+/// neither is needed to call the server. Another program under a known name has no instructions for anybody.
+pub(super) fn look_at(core: &Core, seat: &Seat, said: &mut ServerInfo) {
+    let server = &seat.settings.server;
     let ServerInfo { info, instructions, .. } = said;
+    if meeting::is_held_back(core, seat) {
+        *instructions = None;
+    }
     if let Some(text) = instructions.take() {
         *instructions = seen(core, server, Instructions { instructions: text }).map(|seen| seen.instructions);
     }

@@ -7,6 +7,7 @@ use super::argument::Argument;
 use super::file::{Patterns, RuleFile, RuleName};
 use super::limit::Limit;
 use super::subject::{Arguments, Subject};
+use super::uri::UriPatterns;
 use super::when::{Days, Hours, Zone};
 
 /// A rule of a policy.
@@ -18,7 +19,7 @@ pub(super) struct Rule {
     server: Option<Patterns>,
     tool: Option<Patterns>,
     prompt: Option<Patterns>,
-    resource: Option<Patterns>,
+    resource: Option<UriPatterns>,
     method: Option<Patterns>,
     caller: Option<Patterns>,
     hints: Hints,
@@ -47,7 +48,7 @@ impl Rule {
             server: file.server,
             tool: file.tool,
             prompt: file.prompt,
-            resource: file.resource,
+            resource: file.resource.map(UriPatterns::from),
             method: file.method,
             caller: file.caller,
             hints: Hints {
@@ -85,13 +86,18 @@ impl Rule {
             ("method", &self.method, Some(subject.method)),
             ("tool", &self.tool, subject.name.filter(|_| subject.method == method::TOOLS_CALL)),
             ("prompt", &self.prompt, subject.name.filter(|_| subject.method == method::PROMPTS_GET)),
-            ("resource", &self.resource, subject.name.filter(|_| is_of_resources(subject.method))),
             ("caller", &self.caller, subject.caller),
         ] {
             if let Some(patterns) = patterns
                 && !value.is_some_and(|value| patterns.fit(value))
             {
                 fail!("no pattern of `{what}` fits");
+            }
+        }
+        if let Some(patterns) = &self.resource {
+            let uri = subject.name.filter(|_| is_of_resources(subject.method));
+            if !uri.is_some_and(|uri| patterns.fit(uri, self.action)) {
+                fail!("no pattern of `resource` fits");
             }
         }
         for (what, wanted, is) in [

@@ -87,9 +87,12 @@ impl<'a> Subject<'a> {
         self.annotations.filter(|_| self.is_trusted).and_then(hint)
     }
 
-    /// Whether it changes nothing.
+    /// Whether it changes nothing. To have a resource watched changes nothing but who is told of it.
     pub fn is_read_only(&self) -> bool {
-        Safety::of_method(self.method) == Safety::ReadOnly || self.says(|says| says.read_only_hint) == Some(true)
+        let watches = matches!(self.method, method::RESOURCES_SUBSCRIBE | method::RESOURCES_UNSUBSCRIBE);
+        watches
+            || Safety::of_method(self.method) == Safety::ReadOnly
+            || self.says(|says| says.read_only_hint) == Some(true)
     }
 
     /// Whether it may destroy something.

@@ -121,6 +121,30 @@ fn patterns_of_tools_prompts_and_resources_are_for_their_own() {
 }
 
 #[test]
+fn another_spelling_of_a_uri_is_let_through_by_no_rule_and_past_none() {
+    let of = |action: &str, pattern: &str, uri: &str| {
+        let default = if action == "allow" { "deny" } else { "allow" };
+        let text = format!("default = '{default}'\n[[rule]]\naction = '{action}'\nresource = '{pattern}'");
+        policy(&text).judge(&Subject::of("s", "resources/read", Some(uri))).action
+    };
+    for uri in
+        ["file:///etc/shadow", "file:///home/%2e%2e/etc/shadow", "FILE:///etc/./shadow", "file://localhost/etc/shadow"]
+    {
+        assert_eq!(of("deny", "file:///etc/*", uri), Action::Deny, "{uri}");
+        assert_eq!(of("ask", "file:///etc/*", uri), Action::Ask, "{uri}");
+        assert_eq!(of("allow", "file:///home/*", uri), Action::Deny, "{uri}");
+    }
+    for (pattern, uri) in [
+        ("file:///home/*", "file:///home/a%20b"),
+        ("file:///home/a%20b", "file:///home/a%20b"),
+        ("https://Host.example/*", "https://Host.example/a?q=%2e%2e"),
+        ("note:*", "note:%2e%2e"),
+    ] {
+        assert_eq!(of("allow", pattern, uri), Action::Allow, "{pattern} {uri}");
+    }
+}
+
+#[test]
 fn arguments_are_looked_at_by_pointer() {
     let text = |conditions: &str| format!("default = 'deny'\n[[rule]]\naction = 'allow'\nargument = [{conditions}]");
     for (conditions, arguments, fits) in [
@@ -244,5 +268,15 @@ fn callers_and_methods_are_told_apart() {
 fn the_policy_of_the_binary_is_what_it_says() {
     let policy = Policy::read_only();
     assert_eq!(policy.explain(&Subject::tool("s", "t")).near.len(), 1);
+    for (method, action) in [
+        ("resources/read", Action::Allow),
+        ("resources/subscribe", Action::Allow),
+        ("prompts/get", Action::Allow),
+        ("tools/call", Action::Ask),
+        ("tasks/cancel", Action::Ask),
+        ("com.example/own", Action::Ask),
+    ] {
+        assert_eq!(policy.judge(&Subject::of("s", method, Some("x"))).action, action, "{method}");
+    }
     assert_eq!((policy.on_change(), policy.on_new()), (OnChange::Block, OnNew::Pin));
 }

@@ -286,3 +286,16 @@ fn an_audit_without_a_runtime_is_no_panic() {
     let flushed = runtime.block_on(async { guard.audit().unwrap().flush().await });
     assert!(flushed.is_ok());
 }
+
+#[tokio::test]
+async fn a_record_with_arguments_has_all_of_their_members() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let audit = Audit::new(AuditFile::new(&path)).with_arguments(true);
+    let guard = Guard::builder().audit(audit.clone()).secrets(bowline_guard::Secrets::default()).build();
+    let client = connect(&guard, "files", &server([tool("write", "")])).await;
+    client.call("write").arg("content", "x ".repeat(4 << 10)).arg("path", "/home/me/.bashrc").await.unwrap();
+    audit.flush().await.unwrap();
+    let shown = lines(&path)[0]["arguments"]["json"].as_str().unwrap().to_owned();
+    assert!(shown.contains(r#""path":"/home/me/.bashrc""#) && shown.len() < 8 << 10, "{shown}");
+}

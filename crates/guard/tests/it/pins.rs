@@ -305,6 +305,25 @@ impl Service<Call> for Stub {
 }
 
 #[tokio::test]
+async fn a_call_that_says_another_name_than_it_has_does_not_go() {
+    let guard = Guard::builder().build();
+    for (method, params, goes) in [
+        ("tools/call", r#"{"name":"read"}"#, true),
+        ("tools/call", r#"{"name":"erase"}"#, false),
+        ("tools/call", r#"{"arguments":{"name":"read"}}"#, false),
+        ("prompts/get", r#"{"name":"erase","arguments":{}}"#, false),
+        ("resources/read", r#"{"uri":"read"}"#, true),
+        ("resources/read", r#"{"name":"read","uri":"file:///a"}"#, false),
+        ("resources/subscribe", r#"{"uri":"file:///a"}"#, false),
+    ] {
+        let stub = Stub::new(|_| json!({"tools": []}));
+        let call = Call::new(method).with_name("read").with_params(params.parse().unwrap());
+        let outcome = guard.layer("s").layer(stub.clone()).call(call).await;
+        assert_eq!((outcome.is_ok(), stub.calls()), (goes, usize::from(goes)), "{method} {params}");
+    }
+}
+
+#[tokio::test]
 async fn a_list_without_end_is_no_way_past_the_pins() {
     let guard = Guard::builder().pins(Pins::in_memory()).build();
     let count = AtomicUsize::new(0);
@@ -442,6 +461,7 @@ async fn another_way_to_a_server_is_held_back_until_it_is_accepted() {
 fn with_resources(described: &str) -> MockServer {
     let tool = tool("read", described);
     MockServer::builder()
+        .instructions("Read first")
         .tool(tool.clone(), says(&tool))
         .resource(Resource::new("note://1", "one"), ResourceContents::text("note://1", "x"))
         .template(ResourceTemplate::new("note://{n}", "notes").with_description(described), |_| async {
@@ -479,6 +499,11 @@ async fn a_server_that_is_only_read_from_is_pinned_and_another_program_gets_noth
         assert_eq!(error.kind(), ErrorKind::DefinitionChanged, "{error}");
         assert!(error.to_string().contains("the way to it is \"npx evil\", and was \"npx files\""), "{error}");
     }
+    // Nor does a model read its instructions.
+    assert_eq!(
+        (ours.server().instructions.as_deref(), client.server().instructions.as_deref()),
+        (Some("Read first"), None)
+    );
     client.ping().await.unwrap();
     let received: Vec<_> = theirs.received().iter().map(|request| request.method().to_owned()).collect();
     let of_the_handshake = ["initialize", "notifications/initialized", "server/discover", "ping"];
@@ -488,6 +513,19 @@ async fn a_server_that_is_only_read_from_is_pinned_and_another_program_gets_noth
     let told = told.take();
     assert_eq!(told.iter().filter(|told| told.starts_with("files: the way to it is")).count(), 1, "{told:?}");
     assert!(ours.read("note://1").await.is_ok() && ours.tools().all().await.is_ok());
+}
+
+#[tokio::test]
+async fn of_a_long_way_is_shown_where_it_differs() {
+    let guard = Guard::builder().pins(Pins::in_memory()).build();
+    let server = with_resources("");
+    let read = async |end: &str| {
+        let way = format!("npx files {}{end}", "x".repeat(1_000));
+        connect_as(guard.layer("files").identity(way).around(Client::builder()), &server).await.read("note://1").await
+    };
+    read("; in /srv").await.unwrap();
+    let error = read("; in /evil").await.unwrap_err().to_string();
+    assert!(error.contains("in /evil\", and was") && error.contains("in /srv\" when it was pinned"), "{error}");
 }
 
 #[tokio::test]
