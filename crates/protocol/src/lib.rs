@@ -17,6 +17,7 @@ mod error_data;
 mod file_uri;
 mod form;
 mod heap;
+mod hex;
 mod hidden;
 mod icons;
 mod id;
@@ -81,6 +82,7 @@ pub use form::{
     TitledSingleSelectEnumSchema, UntitledItems, UntitledMultiSelectEnumSchema, UntitledSingleSelectEnumSchema,
 };
 pub use hidden::Hidden;
+pub use hex::hex;
 pub use icons::{Icon, IconError, IconFormat, IconLimits, IconSource, IconTheme};
 pub use id::{ProgressToken, RequestId};
 pub use initialize::{Implementation, InitializeRequestParams, InitializeResult};
