@@ -50,7 +50,7 @@ pub use lower::{Loss, LossKind, LoweredSchema, SchemaTarget};
 pub use message::{Arguments, Content, Media, MediaKind, Message, Opaque, Part, ToolCall, ToolResult};
 pub use model::{Features, Format, Model};
 #[cfg(feature = "providers")]
-pub use provider::{HttpModel, HttpModelBuilder};
+pub use provider::{AwsCredentials, HttpModel, HttpModelBuilder};
 pub use request::{Request, ToolChoice, ToolSpec};
 pub use results::{Fitted, Keep, Kept, KeptBody, NoKeep, Prefer, ResultPolicy, media_type};
 #[cfg(feature = "agent")]
