@@ -34,8 +34,8 @@ mod tools;
 
 #[cfg(feature = "agent")]
 pub use agent::{
-    Agent, AgentBuilder, AgentError, AgentEvent, Bound, Bounds, CallEnd, Conversation, End, Journal, Outcome, Price,
-    Prices, Run, Spent,
+    Agent, AgentBuilder, AgentError, AgentEvent, Bound, Bounds, CallEnd, Conversation, ConversationLog, End, Journal,
+    LogLine, LogRead, Outcome, Price, Prices, Run, Spent,
 };
 #[cfg(feature = "agent")]
 pub use approve::{Approval, Approve, Asked, Everything, ReadOnly};
