@@ -8,6 +8,7 @@ mod approve;
 mod artifacts;
 #[cfg(feature = "agent")]
 mod breaker;
+mod document;
 mod draft;
 mod error;
 mod event;

@@ -13,7 +13,7 @@ use bowline_protocol::{CallToolResult, ContentBlock, Role};
 
 use self::blocks::Teller;
 use crate::message::{Content, ToolCall, ToolResult};
-use crate::{Features, estimate_tokens};
+use crate::Features;
 
 pub use self::media::media_type;
 
@@ -181,14 +181,6 @@ pub(crate) fn size(bytes: usize) -> String {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
-    }
-}
-
-/// Roughly how many tokens a piece takes.
-fn weight(content: &Content) -> u64 {
-    match content {
-        Content::Json(raw) => estimate_tokens(raw.as_str()),
-        _ => content.estimated_tokens(),
     }
 }
 

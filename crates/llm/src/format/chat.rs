@@ -159,7 +159,7 @@ fn user(
                         chunks.push(json!({ "type": "text", "text": notes::attachment(result, attachments) }));
                         chunks.push(chunk);
                     }
-                    None => texts.push(notes::note(media)),
+                    None => texts.push(notes::text(piece)),
                 },
                 other => texts.push(notes::text(other)),
             }
