@@ -1,7 +1,7 @@
 //! The tools of a request, as its provider knows them, and the way back.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bowline_hub::Naming;
@@ -46,17 +46,16 @@ impl Toolbox {
             by_name: HashMap::new(),
             ahead: usize::from(target.searches(specs) && target.format == crate::Format::Anthropic),
         };
-        let mut known = HashSet::with_capacity(specs.len());
         for (n, (spec, wire)) in specs.iter().zip(names).enumerate() {
-            if !known.insert(spec.name.as_str()) {
+            let is_odd = *spec.name != *wire;
+            // The provider's names are different where the names are.
+            let is_twice = this.by_wire.insert(Arc::clone(&wire), n).is_some()
+                || (is_odd && this.by_name.insert(spec.name.clone(), n).is_some());
+            if is_twice {
                 let name = excerpt(&spec.name, 80);
                 let why = format!("two tools of the request are named \"{name}\"; give each a name of its own");
                 return Err(ModelError::new(ModelErrorKind::Config, why));
             }
-            if *spec.name != *wire {
-                this.by_name.insert(spec.name.clone(), n);
-            }
-            this.by_wire.insert(Arc::clone(&wire), n);
             let schemas = if spec.strict { target.strict_schemas().unwrap_or(target.schemas) } else { target.schemas };
             let lowered = LoweredSchema::new(&spec.input_schema, schemas);
             let output = spec.output_schema.as_ref().filter(|_| target.tells_output());

@@ -216,4 +216,9 @@ impl Rules {
     pub(super) fn keeps(&self, keyword: &str) -> bool {
         self.stay.is_none_or(|stays| stays(keyword))
     }
+
+    /// Whether a format of texts stays.
+    pub(super) fn takes_format(&self, name: &str) -> bool {
+        self.keeps("format") && self.formats.is_none_or(|formats| formats.contains(&name))
+    }
 }
