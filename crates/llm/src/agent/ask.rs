@@ -29,7 +29,7 @@ impl Work<'_> {
             let error = match self.attempt().await {
                 Ok(asked) => {
                     // Only now is it known that it was their fault.
-                    self.conversation.refused.append(&mut refused);
+                    self.conversation.refuses(self.agent.model.name(), &mut refused);
                     if self.heavy.take().is_some() {
                         self.conversation.memo.changed();
                     }
@@ -39,10 +39,10 @@ impl Work<'_> {
             };
             if error.kind() == ModelErrorKind::Cut && cuts < CUTS {
                 cuts += 1;
+                self.tell.tell(AgentEvent::Restarted { reason: error.to_string() }).await;
                 if let Some(partial) = error.partial() {
                     self.spend(partial).await;
                 }
-                self.tell.tell(AgentEvent::Restarted { reason: error.to_string() }).await;
             } else if error.kind() == ModelErrorKind::Refused
                 && refused.len() < MOST_REFUSED
                 && let Some(name) = self.at_fault(&error).await

@@ -1,5 +1,7 @@
 //! A conversation as it is kept from one run to the next, and over the end of a program.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::bounds::Spent;
@@ -27,7 +29,7 @@ const MOST_ARTIFACTS: usize = 256;
 /// assert_eq!(again.messages(), conversation.messages());
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored")]
 pub struct Conversation {
     version: u32,
@@ -44,6 +46,9 @@ pub struct Conversation {
     /// The tools that a provider refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) refused: Vec<String>,
+    /// The model whose provider that was: another one may take them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refused_by: Option<String>,
     /// What was kept aside of its results, by handle, the newest last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) artifacts: Vec<String>,
@@ -96,6 +101,8 @@ pub(super) struct Stored {
     #[serde(default)]
     pub(super) refused: Vec<String>,
     #[serde(default)]
+    pub(super) refused_by: Option<String>,
+    #[serde(default)]
     pub(super) artifacts: Vec<String>,
     #[serde(default)]
     pub(super) spent: Spent,
@@ -146,6 +153,7 @@ impl Default for Conversation {
             results: Vec::new(),
             shown: Vec::new(),
             refused: Vec::new(),
+            refused_by: None,
             artifacts: Vec::new(),
             spent: Spent::default(),
             memo: Memo::default(),
@@ -161,8 +169,8 @@ impl Conversation {
 
     /// As it was read, with calls that may be open.
     pub(super) fn from_stored(stored: Stored) -> Self {
-        let Stored { messages, open, results, shown, refused, artifacts, spent, .. } = stored;
-        Self { messages, open, results, shown, refused, artifacts, spent, ..Self::default() }
+        let Stored { messages, open, results, shown, refused, refused_by, artifacts, spent, .. } = stored;
+        Self { messages, open, results, shown, refused, refused_by, artifacts, spent, ..Self::default() }
     }
 
     /// Says something, for the next run to answer.
@@ -222,6 +230,22 @@ impl Conversation {
         }
     }
 
+    /// Forgets what another model's provider refused.
+    pub(super) fn is_asked_of(&mut self, model: &str) {
+        if self.refused_by.as_deref() != Some(model) {
+            self.refused.clear();
+            self.refused_by = None;
+        }
+    }
+
+    /// Notes which tools a model's provider refused.
+    pub(super) fn refuses(&mut self, model: &str, tools: &mut Vec<String>) {
+        if !tools.is_empty() {
+            self.refused.append(tools);
+            self.refused_by = Some(model.to_owned());
+        }
+    }
+
     /// Notes what was kept aside of a result.
     pub(super) fn kept(&mut self, handles: Vec<String>) {
         self.artifacts.extend(handles);
@@ -245,6 +269,19 @@ impl Conversation {
     pub(super) fn ended(&mut self, result: ToolResult) {
         self.open.retain(|open| open.call.id != result.call_id);
         self.results.push(result);
+    }
+}
+
+impl fmt::Debug for Conversation {
+    /// Without what is said.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conversation")
+            .field("messages", &self.messages.len())
+            .field("open", &self.open.len())
+            .field("shown", &self.shown.len())
+            .field("refused", &self.refused)
+            .field("spent", &self.spent)
+            .finish_non_exhaustive()
     }
 }
 

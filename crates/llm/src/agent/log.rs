@@ -74,6 +74,7 @@ struct Head<'c> {
     results: &'c [ToolResult],
     shown: &'c [String],
     refused: &'c [String],
+    refused_by: Option<&'c str>,
     artifacts: &'c [String],
     spent: Spent,
 }
@@ -95,6 +96,8 @@ struct Entry<M, R, N> {
     shown: Option<N>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<N>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     artifacts: Option<N>,
     spent: Spent,
@@ -219,6 +222,7 @@ impl Last {
             open,
             shown: changed(&self.shown, &conversation.shown),
             refused: changed(&self.refused, &conversation.refused),
+            refused_by: conversation.refused_by.clone(),
             artifacts: changed(&self.artifacts, &conversation.artifacts),
             spent: conversation.spent,
         }
@@ -239,6 +243,7 @@ impl<'c> Head<'c> {
             results: &conversation.results,
             shown: &conversation.shown,
             refused: &conversation.refused,
+            refused_by: conversation.refused_by.as_deref(),
             artifacts: &conversation.artifacts,
             spent: conversation.spent,
         }
@@ -269,7 +274,7 @@ impl Read {
                 *there = new;
             }
         }
-        stored.spent = self.spent;
+        (stored.refused_by, stored.spent) = (self.refused_by, self.spent);
         Ok(())
     }
 }
@@ -301,6 +306,7 @@ mod tests {
         conversation.ended(ToolResult::text(&calls[1], "fine too"));
         conversation.settle(Cut::TimeUp);
         conversation.shown.push("tool".to_owned());
+        conversation.refuses("a/model", &mut vec!["other".to_owned()]);
         conversation.messages.push(Message::assistant("done"));
         note(&conversation, &mut steps);
         steps
@@ -312,10 +318,10 @@ mod tests {
         let mut one = Conversation::new();
         let mut lines = Vec::new();
         for step in steps {
-            let Conversation { messages, open, results, shown, refused, artifacts, .. } = step.clone();
+            let Conversation { messages, open, results, shown, refused, refused_by, artifacts, .. } = step.clone();
             // The parts of the step in the one that goes on.
             (one.messages, one.open, one.results) = (messages, open, results);
-            (one.shown, one.refused, one.artifacts) = (shown, refused, artifacts);
+            (one.shown, one.refused, one.refused_by, one.artifacts) = (shown, refused, refused_by, artifacts);
             lines.push((log.next(&one).unwrap(), step));
         }
         lines

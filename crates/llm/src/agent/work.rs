@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_protocol::excerpt;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::Inner;
 use super::ask::Asked;
@@ -97,8 +97,11 @@ impl<'c> Work<'c> {
         }
         self.deadline = Instant::now() + self.agent.bounds.time;
         self.conversation.settle(Cut::Ended);
+        self.conversation.is_asked_of(self.agent.model.name());
         self.journal().await?;
-        self.list().await;
+        if timeout_at(self.deadline, self.list()).await.is_err() {
+            self.tell.notice("the tools were not listed in time").await;
+        }
         self.take();
         let mut last = None;
         loop {

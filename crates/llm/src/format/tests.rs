@@ -402,6 +402,19 @@ fn pieces_without_an_index_belong_to_the_call_of_their_id() {
     let answer = assembled(Format::OpenAiChat, &events).unwrap();
     assert_eq!(calls(&answer)[..2], [("A", "f", "{\"x\":1}"), ("B", "g", "{}")]);
     assert_eq!((answer.calls().count(), &answer.stop), (4, &Stop::Refusal));
+    // Two at once, piece by piece, and a third one behind them.
+    let all = [
+        piece(json!({"id": "A", "function": {"name": "f", "arguments": "{\"x\":"}})),
+        piece(json!({"id": "B", "function": {"name": "g", "arguments": "{\"y\":"}})),
+        piece(json!({"id": "A", "function": {"arguments": "1}"}})),
+        piece(json!({"id": "C", "function": {"name": "h", "arguments": "{}"}})),
+        piece(json!({"id": "B", "function": {"arguments": "2}"}})),
+        r#"{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#.to_owned(),
+        "[DONE]".to_owned(),
+    ];
+    let events: Vec<(&str, &str)> = all.iter().map(|data| ("", data.as_str())).collect();
+    let answer = assembled(Format::OpenAiChat, &events).unwrap();
+    assert_eq!(calls(&answer), [("A", "f", "{\"x\":1}"), ("B", "g", "{\"y\":2}"), ("C", "h", "{}")]);
 }
 
 #[test]

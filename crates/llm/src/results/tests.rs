@@ -255,6 +255,15 @@ fn what_matters_most_stays() {
 }
 
 #[test]
+fn blocks_beyond_the_bound_are_counted_and_kept() {
+    let blocks: Vec<ContentBlock> = (0..BLOCKS + 2).map(|n| ContentBlock::text(format!("{n}"))).collect();
+    let policy = ResultPolicy { max_tokens: 100_000, ..ResultPolicy::default() };
+    let (content, kept) = fit_by(&policy, CallToolResult::new(blocks), &Features::TEXT);
+    assert!(text(content.last().unwrap()).starts_with("[2 more blocks, which are not shown; call read_artifact"));
+    assert!(kept[0].1.contains(r#""text":"10001""#), "{}", kept[0].1);
+}
+
+#[test]
 fn many_things_that_cannot_be_shown_are_counted() {
     let blocks: Vec<ContentBlock> = (0..5000).map(|_| ImageContent::from_bytes(PNG, "image/png").into()).collect();
     let (content, kept) = fit_by(&ResultPolicy::default(), CallToolResult::new(blocks), &Features::TEXT);
