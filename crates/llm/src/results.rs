@@ -12,8 +12,8 @@ use std::fmt;
 use bowline_protocol::{CallToolResult, ContentBlock, Role};
 
 use self::blocks::Teller;
-use crate::message::{Content, ToolCall, ToolResult};
 use crate::Features;
+use crate::message::{Content, ToolCall, ToolResult};
 
 pub use self::media::media_type;
 

@@ -81,8 +81,8 @@ pub use form::{
     PrimitiveSchemaDefinition, StringFormat, StringSchema, TitledItems, TitledMultiSelectEnumSchema,
     TitledSingleSelectEnumSchema, UntitledItems, UntitledMultiSelectEnumSchema, UntitledSingleSelectEnumSchema,
 };
-pub use hidden::Hidden;
 pub use hex::hex;
+pub use hidden::Hidden;
 pub use icons::{Icon, IconError, IconFormat, IconLimits, IconSource, IconTheme};
 pub use id::{ProgressToken, RequestId};
 pub use initialize::{Implementation, InitializeRequestParams, InitializeResult};

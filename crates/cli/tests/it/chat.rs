@@ -113,7 +113,8 @@ fn what_is_piped_in_is_the_question_or_stands_behind_it() {
 
 #[test]
 fn an_answer_that_was_cut_is_not_on_standard_output() {
-    let world = World::answering([MockTurn::say("It is forty-one, or so. ".repeat(20)).cut(), MockTurn::say("It is 42.")]);
+    let world =
+        World::answering([MockTurn::say("It is forty-one, or so. ".repeat(20)).cut(), MockTurn::say("It is 42.")]);
     let ran = world.run(&["-p", "how many?"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "It is 42.\n"), "{}", ran.stderr);
     assert!(ran.stderr.contains("asked again"), "{}", ran.stderr);

@@ -141,7 +141,8 @@ impl ConversationLog {
     /// # Errors
     /// What is damaged, on one line; and where a later version wrote it.
     pub fn read(bytes: &[u8]) -> Result<LogRead, String> {
-        let mut lines = bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
+        let mut lines =
+            bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
         let (_, first) = lines.next().ok_or("it is empty")?;
         let mut stored = match serde_json::from_slice::<Stored>(first) {
             Ok(stored) => stored,

@@ -79,10 +79,9 @@ fn mark_last(writing: &Writing<'_>, tools: &mut Told) {
         return cache(last);
     }
     let defers = writing.target.features.deferred_tools;
-    let all = &writing.toolbox.tools;
-    match all.iter().rposition(|tool| !(defers && tool.spec.deferred)).and_then(|at| Some((at, all.get(at)?))) {
-        Some((at, tool)) => {
-            let mut last = serde_json::from_str(tool.declaration.get()).unwrap_or_default();
+    match writing.toolbox.tools.iter().rposition(|tool| !(defers && tool.spec.deferred)) {
+        Some(at) => {
+            let mut last = serde_json::from_slice(writing.toolbox.declaration(at)).unwrap_or_default();
             cache(&mut last);
             tools.instead = Some((at, last));
         }
@@ -189,7 +188,8 @@ fn block(writing: &Writing<'_>, content: &Content) -> Value {
 /// A text document, which is plain text there whatever it is.
 fn text_document(writing: &Writing<'_>, content: &Content) -> Option<Value> {
     let Content::Media(media) = content else { return None };
-    let text = document::text(media).filter(|text| writing.target.features.text_documents && !text.trim().is_empty())?;
+    let text =
+        document::text(media).filter(|text| writing.target.features.text_documents && !text.trim().is_empty())?;
     let source = json!({ "type": "text", "media_type": "text/plain", "data": text });
     Some(json!({ "type": "document", "source": source, "title": notes::file_name(media) }))
 }

@@ -499,7 +499,8 @@ fn documents_go_in_each_format_as_it_takes_them_and_else_as_text_or_words() {
         assert_eq!(content(format, "/0/content"), json!(format!("{text}\n\n{note}")), "{format}");
     }
     // Bedrock takes five documents in a request: those of last.
-    let body = target(Format::Bedrock).encode(&request(vec![csv(), csv(), csv(), csv(), csv(), docx()])).unwrap().body();
+    let body =
+        target(Format::Bedrock).encode(&request(vec![csv(), csv(), csv(), csv(), csv(), docx()])).unwrap().body();
     let pieces = body.pointer("/messages/2/content/0/toolResult/content").unwrap().as_array().unwrap();
     assert_eq!(pieces[0], json!({"text": text}));
     assert!(pieces[1..].iter().all(|piece| piece.get("document").is_some()), "{pieces:?}");

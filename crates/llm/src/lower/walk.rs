@@ -302,7 +302,8 @@ impl<'v> Walk<'v> {
     /// looked at more closely. Most are, and to copy them is less than to write them anew.
     fn as_it_is(&mut self, schema: &Value, members: &Map<String, Value>) -> Option<Value> {
         let rules = self.rules;
-        let is_plain = |name: &Value| matches!(name.as_str(), Some("string" | "number" | "integer" | "boolean" | "null"));
+        let is_plain =
+            |name: &Value| matches!(name.as_str(), Some("string" | "number" | "integer" | "boolean" | "null"));
         let stays = |(keyword, value): (&String, &Value)| match keyword.as_str() {
             "type" => match value {
                 Value::Array(all) => {
@@ -311,7 +312,9 @@ impl<'v> Walk<'v> {
                 name => is_plain(name),
             },
             "enum" => value.as_array().is_some_and(|all| !all.is_empty()),
-            "title" | "description" => value.as_str().is_some_and(|text| !text.trim().is_empty()) && rules.keeps(keyword),
+            "title" | "description" => {
+                value.as_str().is_some_and(|text| !text.trim().is_empty()) && rules.keeps(keyword)
+            }
             "format" => value.as_str().is_some_and(|name| rules.takes_format(name)),
             "minimum" | "maximum" | "multipleOf" => value.is_number() && rules.keeps(keyword),
             "minLength" | "maxLength" => value.is_u64() && rules.keeps(keyword),

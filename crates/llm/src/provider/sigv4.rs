@@ -90,15 +90,9 @@ impl Signer {
             all.iter().filter_map(|name| Some((name.as_str(), headers.get(name)?.to_str().ok()?.trim()))).collect();
         let names = signed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let lines: String = signed.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
-        let request = [
-            method.as_str(),
-            &encoded(url.path(), true),
-            &query(url),
-            &lines,
-            &names,
-            &hex(&Sha256::digest(body)),
-        ]
-        .join("\n");
+        let request =
+            [method.as_str(), &encoded(url.path(), true), &query(url), &lines, &names, &hex(&Sha256::digest(body))]
+                .join("\n");
         let day = at.get(..8).unwrap_or_default();
         let scope = format!("{day}/{}/{}/aws4_request", self.region, self.service);
         let told = format!("{ALGORITHM}\n{at}\n{scope}\n{}", hex(&Sha256::digest(request.as_bytes())));
@@ -156,8 +150,10 @@ fn encoded(text: &str, is_path: bool) -> String {
 
 /// The query, in the order of what its members are encoded to.
 fn query(url: &Url) -> String {
-    let mut pairs: Vec<_> =
-        url.query_pairs().map(|(name, value)| format!("{}={}", encoded(&name, false), encoded(&value, false))).collect();
+    let mut pairs: Vec<_> = url
+        .query_pairs()
+        .map(|(name, value)| format!("{}={}", encoded(&name, false), encoded(&value, false)))
+        .collect();
     pairs.sort_unstable();
     pairs.join("&")
 }
@@ -195,8 +191,22 @@ mod tests {
         let published = [
             ("GET", vanilla, "", "", None, "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
             ("POST", vanilla, "", "", None, "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
-            ("POST", vanilla, FORM, "Param1=value1", None, "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"),
-            ("POST", vanilla, "", "", Some(SESSION), "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead"),
+            (
+                "POST",
+                vanilla,
+                FORM,
+                "Param1=value1",
+                None,
+                "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
+            ),
+            (
+                "POST",
+                vanilla,
+                "",
+                "",
+                Some(SESSION),
+                "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead",
+            ),
             (
                 "GET",
                 users,

@@ -95,7 +95,8 @@ impl<'a> Teller<'a> {
             && let Ok(bytes) = blob.decode()
             && let Ok(text) = String::from_utf8(bytes)
         {
-            let is_short = text.len() <= self.policy.max_media_bytes && estimate_tokens(&text) <= self.policy.max_tokens;
+            let is_short =
+                text.len() <= self.policy.max_media_bytes && estimate_tokens(&text) <= self.policy.max_tokens;
             return Some(match document::text_type(&said).filter(|kind| self.features.takes_type(kind)) {
                 // What is empty is refused.
                 Some(kind) if is_short && !text.trim().is_empty() => {

@@ -174,7 +174,12 @@ fn documents_are_documents_where_a_model_takes_them_and_text_or_notes_elsewhere(
     let policy = ResultPolicy { max_tokens: 1_000, ..ResultPolicy::default() };
     let (content, kept) = fit_by(&policy, blob(lines.as_bytes(), "text/csv"), &some);
     assert!(text(&content[0]).contains("[cut here: ") && kept.len() == 1);
-    let two = CallToolResult::new([blob(&lines.as_bytes()[..3_000], "text/csv"), blob(&lines.as_bytes()[..3_000], "text/csv")].into_iter().flat_map(|given| given.content).collect::<Vec<_>>());
+    let two = CallToolResult::new(
+        [blob(&lines.as_bytes()[..3_000], "text/csv"), blob(&lines.as_bytes()[..3_000], "text/csv")]
+            .into_iter()
+            .flat_map(|given| given.content)
+            .collect::<Vec<_>>(),
+    );
     let (content, kept) = fit_by(&policy, two, &some);
     assert!(text(&content[0]).starts_with("file:///a (text/csv):\nname,depth"), "{content:?}");
     assert!(text(&content[1]).contains("[cut here: ") && kept.len() == 1);

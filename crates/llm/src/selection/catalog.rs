@@ -8,8 +8,8 @@ use bowline_protocol::Tool;
 
 use super::embed::{Embedder, Vectors, embed, fuse, text_of};
 use super::words::others;
-use crate::tools::ListedTool;
 use crate::ToolSpec;
+use crate::tools::ListedTool;
 
 /// How many hits of the search by words are looked at.
 const HITS: usize = 64;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_llm::{
-    Arguments, AwsCredentials, Content, Event, Features, Format, HttpModel, HttpModelBuilder, Media, Message, Model, ModelErrorKind,
-    Part, Request, Stop, ToolCall, ToolResult, ToolSpec,
+    Arguments, AwsCredentials, Content, Event, Features, Format, HttpModel, HttpModelBuilder, Media, Message, Model,
+    ModelErrorKind, Part, Request, Stop, ToolCall, ToolResult, ToolSpec,
 };
 use bowline_testkit::llm::{AwsKeys, MockProvider, MockTurn};
 use serde_json::json;

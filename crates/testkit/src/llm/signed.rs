@@ -56,7 +56,9 @@ pub(super) fn check(keys: &AwsKeys, request: &HttpRequest) -> Result<(), String>
     }
     let signed: Vec<&str> = names.split(';').collect();
     let missing = NEEDED.iter().find(|name| !signed.contains(name));
-    if let Some(missing) = missing.or(Some(&"x-amz-security-token").filter(|name| keys.token.is_some() && !signed.contains(name))) {
+    if let Some(missing) =
+        missing.or(Some(&"x-amz-security-token").filter(|name| keys.token.is_some() && !signed.contains(name)))
+    {
         return Err(format!("{missing} is not signed"));
     }
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));

@@ -104,7 +104,11 @@ fn access(provider: &Provider, is_named: bool, options: &Chat) -> Result<Access,
     }
     match provider.keys {
         [first, ..] if is_own => {
-            let or = if provider.format == Format::Bedrock { ", or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY" } else { "" };
+            let or = if provider.format == Format::Bedrock {
+                ", or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY"
+            } else {
+                ""
+            };
             Err(CliError::new(Code::Authorization, format!("{} wants a key", provider.name))
                 .hint(format!("set {first}{or}, or name the variable that has it with --key-env")))
         }
@@ -127,7 +131,8 @@ fn aws() -> Result<Option<AwsCredentials>, CliError> {
         (Some(_), None) => ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
         (None, Some(_)) => ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
     };
-    Err(CliError::new(Code::Authorization, format!("{there} is set, and {missing} is not")).hint("set both, or neither"))
+    Err(CliError::new(Code::Authorization, format!("{there} is set, and {missing} is not"))
+        .hint("set both, or neither"))
 }
 
 fn no_region(why: &str) -> CliError {

@@ -48,7 +48,6 @@ impl<'o> Screen<'o> {
                     None => self.text(text)?,
                 }
             }
-            AgentEvent::Answered { .. } => self.release()?,
             AgentEvent::Restarted { reason } => {
                 match &mut self.held {
                     Some(held) => {
