@@ -1,5 +1,6 @@
 //! What tells one state of an entry from another.
 
+use bowline_protocol::hex;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{Auth, Remote, Server, Stdio, Transport};
@@ -135,7 +136,8 @@ impl Print {
     }
 
     fn end(self) -> String {
-        self.0.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        let digest = self.0.finalize();
+        hex(digest.get(..16).unwrap_or(&digest))
     }
 }
 

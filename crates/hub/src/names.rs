@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use bowline_client::Error;
+use bowline_protocol::hex;
 use sha2::{Digest as _, Sha256};
 
 /// How long the member's part may be.
@@ -220,9 +221,7 @@ fn cut(fitted: &str, max: usize, originals: &[&str]) -> String {
     let digest = hash.finalize();
     let mut name = fitted.get(..fitted.len().min(max.saturating_sub(HASH))).unwrap_or_default().to_owned();
     name.push('_');
-    for byte in digest.iter().take(4) {
-        name.push_str(&format!("{byte:02x}"));
-    }
+    name.push_str(&hex(digest.get(..4).unwrap_or(&digest)));
     name
 }
 

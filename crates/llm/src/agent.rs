@@ -9,6 +9,8 @@ mod check;
 mod conversation;
 mod event;
 mod lighten;
+mod log;
+mod memo;
 mod offer;
 mod refused;
 mod run;
@@ -24,6 +26,7 @@ pub use self::bounds::{Bound, Bounds, Price, Prices, Spent};
 pub use self::builder::AgentBuilder;
 pub use self::conversation::Conversation;
 pub use self::event::{AgentError, AgentEvent, CallEnd, End, Outcome};
+pub use self::log::{ConversationLog, LogLine, LogRead};
 pub use self::run::Run;
 
 use self::check::Checker;
@@ -82,7 +85,8 @@ pub(crate) struct Inner {
 
 /// Keeps a conversation as it goes on, so that it can be taken up again whatever happens to the program.
 ///
-/// It is written after the person has spoken, before calls are sent, and after each round.
+/// It is written after the person has spoken, before calls are sent, and after each round. A [`ConversationLog`] says what
+/// is new in it each time.
 pub trait Journal: Send + Sync + 'static {
     /// Keeps the conversation as it is now, in place of what was kept of it before.
     ///

@@ -165,6 +165,12 @@ impl Draft {
         })
     }
 
+    /// The key of the call of this id that is not whole.
+    pub(crate) fn key_of_call(&self, id: &str) -> Option<Key> {
+        let is_it = |slot: &&Slot| !slot.is_whole && matches!(&slot.kind, Kind::Call { id: open, .. } if open == id);
+        self.slots.iter().rev().find(is_it).map(|slot| slot.key)
+    }
+
     /// Adds what came later of a call's id and name.
     pub(crate) fn name_call(&mut self, key: Key, new_id: &str, more: &str) {
         for slot in self.slots.iter_mut().rev().filter(|slot| slot.key == key && !slot.is_whole) {

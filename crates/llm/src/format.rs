@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 use bowline_protocol::excerpt;
 use bowline_transport::Secrets;
-use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use self::body::{Body, Told};
@@ -153,15 +152,15 @@ impl Declaration<'_> {
         is_so.then_some(true)
     }
 
-    /// The tool in the provider's format.
-    pub(crate) fn written(self, target: &Target) -> Result<Box<RawValue>, ModelError> {
+    /// Writes the tool in the provider's format.
+    pub(crate) fn write(&self, target: &Target, out: &mut Vec<u8>) -> Result<(), ModelError> {
         let written = match target.format {
-            Format::Anthropic => to_raw_value(&anthropic::declaration(&self, target)),
-            Format::OpenAiChat | Format::Mistral => to_raw_value(&chat::declaration(&self, target)),
-            Format::OpenAiResponses => to_raw_value(&responses::declaration(&self, target)),
-            Format::Gemini => to_raw_value(&gemini::declaration(&self, target)),
-            Format::Bedrock => to_raw_value(&bedrock::declaration(&self)),
-            Format::Ollama => to_raw_value(&ollama::declaration(&self)),
+            Format::Anthropic => serde_json::to_writer(out, &anthropic::declaration(self, target)),
+            Format::OpenAiChat | Format::Mistral => serde_json::to_writer(out, &chat::declaration(self, target)),
+            Format::OpenAiResponses => serde_json::to_writer(out, &responses::declaration(self, target)),
+            Format::Gemini => serde_json::to_writer(out, &gemini::declaration(self, target)),
+            Format::Bedrock => serde_json::to_writer(out, &bedrock::declaration(self)),
+            Format::Ollama => serde_json::to_writer(out, &ollama::declaration(self)),
         };
         written.map_err(|error| unwritable(&error))
     }
@@ -181,7 +180,7 @@ impl Encoded {
 
     /// The body of the request, to be looked at.
     pub fn body(&self) -> Value {
-        serde_json::to_value(&self.body).unwrap_or_default()
+        self.body.written().ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default()
     }
 
     /// The body of the request as it is sent.
@@ -189,7 +188,7 @@ impl Encoded {
     /// # Errors
     /// None that is known of.
     pub fn to_json(&self) -> Result<Vec<u8>, ModelError> {
-        serde_json::to_vec(&self.body).map_err(|error| unwritable(&error))
+        self.body.written().map_err(|error| unwritable(&error))
     }
 
     /// What each tool's schema lost, with the tool's name in the request.

@@ -1,10 +1,12 @@
 //! Names that are told apart by a hash of what they stand for.
 
+use bowline_protocol::hex;
 use sha2::{Digest as _, Sha256};
 
 /// Eight hexadecimal digits of a text.
 pub(crate) fn hashed(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(text.as_bytes());
+    hex(digest.get(..4).unwrap_or(&digest))
 }
 
 /// Letters and digits of a text, as many as wanted, up to 32.

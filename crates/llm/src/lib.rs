@@ -8,6 +8,7 @@ mod approve;
 mod artifacts;
 #[cfg(feature = "agent")]
 mod breaker;
+mod document;
 mod draft;
 mod error;
 mod event;
@@ -34,8 +35,8 @@ mod tools;
 
 #[cfg(feature = "agent")]
 pub use agent::{
-    Agent, AgentBuilder, AgentError, AgentEvent, Bound, Bounds, CallEnd, Conversation, End, Journal, Outcome, Price,
-    Prices, Run, Spent,
+    Agent, AgentBuilder, AgentError, AgentEvent, Bound, Bounds, CallEnd, Conversation, ConversationLog, End, Journal,
+    LogLine, LogRead, Outcome, Price, Prices, Run, Spent,
 };
 #[cfg(feature = "agent")]
 pub use approve::{Approval, Approve, Asked, Everything, ReadOnly};
@@ -50,7 +51,7 @@ pub use lower::{Loss, LossKind, LoweredSchema, SchemaTarget};
 pub use message::{Arguments, Content, Media, MediaKind, Message, Opaque, Part, ToolCall, ToolResult};
 pub use model::{Features, Format, Model};
 #[cfg(feature = "providers")]
-pub use provider::{HttpModel, HttpModelBuilder};
+pub use provider::{AwsCredentials, HttpModel, HttpModelBuilder};
 pub use request::{Request, ToolChoice, ToolSpec};
 pub use results::{Fitted, Keep, Kept, KeptBody, NoKeep, Prefer, ResultPolicy, media_type};
 #[cfg(feature = "agent")]

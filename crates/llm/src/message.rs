@@ -97,6 +97,18 @@ pub enum MediaKind {
     Document,
 }
 
+impl MediaKind {
+    /// The kind that a media type is of.
+    pub(crate) fn of(mime_type: &str) -> Self {
+        match mime_type.split('/').next() {
+            Some("image") => Self::Image,
+            Some("audio") => Self::Audio,
+            Some("video") => Self::Video,
+            _ => Self::Document,
+        }
+    }
+}
+
 impl Media {
     /// Media of this type. `data` is base64.
     pub fn new(mime_type: impl Into<String>, data: impl Into<String>) -> Self {
@@ -112,12 +124,7 @@ impl Media {
 
     /// What kind it is, by its type.
     pub fn kind(&self) -> MediaKind {
-        match self.mime_type.split('/').next() {
-            Some("image") => MediaKind::Image,
-            Some("audio") => MediaKind::Audio,
-            Some("video") => MediaKind::Video,
-            _ => MediaKind::Document,
-        }
+        MediaKind::of(&self.mime_type)
     }
 
     /// How many bytes it is, as told by the length of its base64.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bowline_transport::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use crate::{Answer, Events, MediaKind, ModelError, Request};
+use crate::{Answer, Events, MediaKind, ModelError, Request, document};
 
 /// A model that answers requests.
 ///
@@ -109,6 +109,10 @@ pub struct Features {
     pub audio: bool,
     /// PDF documents in a tool's result, or right after it.
     pub documents: bool,
+    /// Text documents (plain text, Markdown, CSV, HTML) as documents; elsewhere their text is sent.
+    pub text_documents: bool,
+    /// Documents of Word and Excel.
+    pub office_documents: bool,
     /// Whether the provider finds deferred tools by a search of its own ([`ToolSpec::deferred`](crate::ToolSpec)).
     pub deferred_tools: bool,
     /// The most tools in a request, deferred ones not counted, where the provider states it.
@@ -117,16 +121,34 @@ pub struct Features {
 
 impl Features {
     /// A model that takes text alone.
-    pub const TEXT: Self =
-        Self { images: false, audio: false, documents: false, deferred_tools: false, max_tools: None };
+    pub const TEXT: Self = Self {
+        images: false,
+        audio: false,
+        documents: false,
+        text_documents: false,
+        office_documents: false,
+        deferred_tools: false,
+        max_tools: None,
+    };
 
-    /// Whether media of a kind can be in a tool's result. Which types of that kind are taken is the format's to know.
+    /// Whether media of a kind can be in a tool's result: of documents, PDF. Which types of that kind are taken is the
+    /// format's to know.
     pub const fn takes(&self, kind: MediaKind) -> bool {
         match kind {
             MediaKind::Image => self.images,
             MediaKind::Audio => self.audio,
             MediaKind::Video => false,
             MediaKind::Document => self.documents,
+        }
+    }
+
+    /// Whether media of this type can be in a tool's result.
+    pub(crate) fn takes_type(&self, mime_type: &str) -> bool {
+        match MediaKind::of(mime_type) {
+            MediaKind::Document if document::text_type(mime_type).is_some() => self.text_documents,
+            MediaKind::Document if document::office_type(mime_type).is_some() => self.office_documents,
+            MediaKind::Document => self.documents && mime_type == "application/pdf",
+            kind => self.takes(kind),
         }
     }
 }

@@ -5,10 +5,11 @@ mod environment;
 mod events;
 mod frames;
 mod lines;
+mod sigv4;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bowline_http::{Handover, HttpClient, HttpResponse, shown};
 use bowline_transport::{BoxFuture, Secrets, Sent, TransportError, TransportErrorKind};
@@ -20,6 +21,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 pub use self::builder::HttpModelBuilder;
+pub use self::sigv4::AwsCredentials;
+use self::sigv4::Signer;
 use crate::toolbox::Toolbox;
 use crate::{Encoded, Events, Features, Format, Model, ModelError, ModelErrorKind, Request, Target};
 
@@ -54,6 +57,8 @@ struct Inner {
     name: String,
     url: Url,
     headers: HeaderMap,
+    /// Signs each request, where no key in a header does.
+    signer: Option<Signer>,
     secrets: Secrets,
     client: HttpClient,
     limits: Limits,
@@ -150,7 +155,13 @@ impl Inner {
     /// Sends the request once. With the error comes whether it may be sent again.
     async fn attempt(&self, body: Bytes) -> Result<HttpResponse, (ModelError, bool)> {
         let handover = Arc::new(Handover::default());
-        let sending = self.client.send(Method::POST, &self.url, self.headers.clone(), Some((body, &handover)));
+        let mut headers = self.headers.clone();
+        if let Some(signer) = &self.signer {
+            // Anew for each attempt: a signature is good for some minutes.
+            let signed = signer.sign(&Method::POST, &self.url, &mut headers, &body, SystemTime::now());
+            signed.map_err(|_| (builder::unwritable_key(), false))?;
+        }
+        let sending = self.client.send(Method::POST, &self.url, headers, Some((body, &handover)));
         let mut response = match timeout(self.limits.idle, sending).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {

@@ -85,10 +85,13 @@ impl Request {
     /// Roughly how many tokens it is: a quarter of its characters, more for other scripts, and a fixed number for each
     /// image. Deferred tools count by their names alone.
     pub fn estimated_tokens(&self) -> u64 {
+        self.tokens_around_messages() + self.messages.iter().map(Message::estimated_tokens).sum::<u64>()
+    }
+
+    /// The same without the conversation.
+    pub(crate) fn tokens_around_messages(&self) -> u64 {
         let system = self.system.as_deref().map_or(0, estimate_tokens);
-        let messages: u64 = self.messages.iter().map(Message::estimated_tokens).sum();
-        let tools: u64 = self.tools.iter().map(|tool| tool.estimated_tokens()).sum();
-        system + messages + tools
+        system + self.tools.iter().map(|tool| tool.estimated_tokens()).sum::<u64>()
     }
 }
 
@@ -184,7 +187,8 @@ impl ToolSpec {
         self
     }
 
-    fn estimated_tokens(&self) -> u64 {
+    /// Roughly how many tokens it is in a request: its name alone where it is deferred.
+    pub(crate) fn estimated_tokens(&self) -> u64 {
         // The braces and names around it are some twelve tokens with every provider.
         let name = 12 + estimate_tokens(&self.name);
         if self.deferred {

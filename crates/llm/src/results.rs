@@ -12,14 +12,14 @@ use std::fmt;
 use bowline_protocol::{CallToolResult, ContentBlock, Role};
 
 use self::blocks::Teller;
+use crate::Features;
 use crate::message::{Content, ToolCall, ToolResult};
-use crate::{Features, estimate_tokens};
 
 pub use self::media::media_type;
 
 /// What stands in for a result without content: providers refuse one that is empty.
 const NOTHING: &str = "(no output)";
-/// How many blocks of a result are looked at; further ones are counted.
+/// How many blocks of a result are looked at; further ones are counted, and kept.
 const BLOCKS: usize = 10_000;
 
 /// How results are made ready for a model.
@@ -148,14 +148,15 @@ impl ResultPolicy {
         let is_error = given.is_error();
         let CallToolResult { content, structured_content, .. } = given;
         let (for_host, mut blocks): (Vec<_>, Vec<_>) = content.into_iter().partition(is_for_host);
-        let unseen = blocks.len().saturating_sub(BLOCKS);
-        blocks.truncate(BLOCKS);
+        let unseen = blocks.split_off(blocks.len().min(BLOCKS));
         let structured = structured_content.filter(|raw| !raw.is_null() || blocks.is_empty());
         let structured = structured::choose(self.prefer, &mut blocks, structured);
         let mut teller = Teller::new(self, features, keep);
         let mut pieces: Vec<Piece> = blocks.into_iter().filter_map(|block| teller.piece(block)).collect();
-        if unseen > 0 {
-            pieces.push(Piece::new(Content::Text(format!("[{unseen} more blocks, which are not shown]"))));
+        if !unseen.is_empty() {
+            let (count, json) = (unseen.len(), serde_json::to_string(&unseen).unwrap_or_default());
+            let how = teller.keep_text(None, "application/json", &json);
+            pieces.push(Piece::new(Content::Text(format!("[{count} more blocks, which are not shown{how}]"))));
         }
         pieces.extend(structured.map(|raw| Piece::new(Content::Json(raw))));
         pieces.extend(teller.rest().map(|note| Piece::new(Content::Text(note))));
@@ -181,14 +182,6 @@ pub(crate) fn size(bytes: usize) -> String {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
-    }
-}
-
-/// Roughly how many tokens a piece takes.
-fn weight(content: &Content) -> u64 {
-    match content {
-        Content::Json(raw) => estimate_tokens(raw.as_str()),
-        _ => content.estimated_tokens(),
     }
 }
 

@@ -108,16 +108,17 @@ impl Target {
 
 /// What is known of a model by its name. Where nothing is, the least: a request that says too much is refused whole.
 fn features(format: Format, model: &str) -> Features {
-    let media = Features { images: true, documents: true, ..Features::TEXT };
+    let media = Features { images: true, documents: true, text_documents: true, ..Features::TEXT };
+    let office = Features { office_documents: true, ..media };
     let any = |parts: &[&str]| parts.iter().any(|part| model.contains(part));
     match format {
         Format::Anthropic => Features { deferred_tools: searches_tools(model), ..media },
         Format::OpenAiChat => {
             Features { images: !any(&["gpt-3.5", "o1-mini", "o3-mini"]), max_tools: Some(128), ..Features::TEXT }
         }
-        Format::OpenAiResponses => Features { max_tools: Some(128), ..media },
+        Format::OpenAiResponses => Features { max_tools: Some(128), ..office },
         Format::Gemini => Features { audio: true, max_tools: Some(128), ..media },
-        Format::Bedrock if any(&["claude", "nova-lite", "nova-pro", "nova-premier"]) => media,
+        Format::Bedrock if any(&["claude", "nova-lite", "nova-pro", "nova-premier"]) => office,
         Format::Mistral => Features { images: any(&["pixtral"]), ..Features::TEXT },
         Format::Ollama => {
             let see = ["llava", "vision", "-vl", "vl:", "gemma3", "minicpm-v", "moondream"];

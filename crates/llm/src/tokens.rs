@@ -1,5 +1,6 @@
 //! How many tokens something is, roughly: nobody's tokenizer is here.
 
+use crate::document;
 use crate::message::{Content, Media, MediaKind, Message, Part};
 
 /// What an image counts for: about what providers count for one of the size that they scale down to.
@@ -30,6 +31,17 @@ const fn quarters(byte: u8) -> u8 {
         0xc0..=0xe2 => 2,
         0xe3.. => 4,
     }
+}
+
+/// As much of a text as has no more than so many tokens by [`estimate_tokens`].
+pub(crate) fn beginning(text: &str, tokens: u64) -> &str {
+    let most = tokens.saturating_mul(4);
+    let mut sum = 0;
+    let over = text.bytes().position(|byte| {
+        sum += u64::from(quarters(byte));
+        sum > most
+    });
+    text.get(..over.unwrap_or(text.len())).unwrap_or_default()
 }
 
 impl Message {
@@ -63,6 +75,8 @@ impl Media {
             MediaKind::Image => IMAGE,
             // Some 32 tokens for a second of 16 kB.
             MediaKind::Audio | MediaKind::Video => (self.size() as u64 / 500).clamp(32, DOCUMENT),
+            // They are sent as what they are.
+            MediaKind::Document if document::text_type(&self.mime_type).is_some() => (self.size() as u64).div_ceil(4),
             // A page has some 1,500 tokens, and how many pages there are its size hardly tells.
             MediaKind::Document => (self.size() as u64 / 64).clamp(1500, DOCUMENT),
         }
@@ -121,6 +135,15 @@ mod tests {
         fn any_text_counts_as_by_its_characters(text in ".{0,200}", times in 1_usize..60) {
             let text = text.repeat(times);
             prop_assert_eq!(estimate_tokens(&text), slowly(&text));
+        }
+
+        #[test]
+        fn the_beginning_of_a_text_is_as_long_as_it_may_be(text in ".{0,60}", tokens in 0_u64..30) {
+            let head = beginning(&text, tokens);
+            prop_assert!(text.starts_with(head) && estimate_tokens(head) <= tokens);
+            let next = text[head.len()..].chars().next();
+            let longer = next.map(|next| format!("{head}{next}"));
+            prop_assert!(longer.is_none_or(|longer| estimate_tokens(&longer) > tokens));
         }
     }
 }

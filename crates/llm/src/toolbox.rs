@@ -1,12 +1,12 @@
 //! The tools of a request, as its provider knows them, and the way back.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bowline_hub::Naming;
 use bowline_protocol::excerpt;
-use serde_json::value::RawValue;
 
 use crate::format::Declaration;
 use crate::lower::Undo;
@@ -16,6 +16,8 @@ use crate::{Loss, LoweredSchema, ModelError, ModelErrorKind, Target, ToolSpec};
 #[derive(Debug)]
 pub(crate) struct Toolbox {
     pub(crate) tools: Vec<Fitted>,
+    /// The tools in the provider's format, with commas between them: text, as it goes into one request after the other.
+    written: Vec<u8>,
     by_wire: HashMap<Arc<str>, usize>,
     /// The tools whose names the provider does not take as they are.
     by_name: HashMap<String, usize>,
@@ -29,8 +31,8 @@ pub(crate) struct Fitted {
     pub(crate) spec: Arc<ToolSpec>,
     /// The name that the provider knows.
     pub(crate) wire: Arc<str>,
-    /// The tool in the provider's format: text, as it goes into one request after the other.
-    pub(crate) declaration: Box<RawValue>,
+    /// Where it stands in what is written of all.
+    place: Range<usize>,
     /// What its schema lost.
     pub(crate) losses: Vec<Loss>,
     undo: Undo,
@@ -42,30 +44,50 @@ impl Toolbox {
         let names = Naming::default().accepted(specs.iter().map(|spec| spec.name.as_str()));
         let mut this = Self {
             tools: Vec::with_capacity(specs.len()),
+            written: Vec::with_capacity(specs.iter().map(|spec| spec.input_schema.as_bytes().len() + 256).sum()),
             by_wire: HashMap::with_capacity(specs.len()),
             by_name: HashMap::new(),
             ahead: usize::from(target.searches(specs) && target.format == crate::Format::Anthropic),
         };
-        let mut known = HashSet::with_capacity(specs.len());
         for (n, (spec, wire)) in specs.iter().zip(names).enumerate() {
-            if !known.insert(spec.name.as_str()) {
+            let is_odd = *spec.name != *wire;
+            // The provider's names are different where the names are.
+            let is_twice = this.by_wire.insert(Arc::clone(&wire), n).is_some()
+                || (is_odd && this.by_name.insert(spec.name.clone(), n).is_some());
+            if is_twice {
                 let name = excerpt(&spec.name, 80);
                 let why = format!("two tools of the request are named \"{name}\"; give each a name of its own");
                 return Err(ModelError::new(ModelErrorKind::Config, why));
             }
-            if *spec.name != *wire {
-                this.by_name.insert(spec.name.clone(), n);
-            }
-            this.by_wire.insert(Arc::clone(&wire), n);
             let schemas = if spec.strict { target.strict_schemas().unwrap_or(target.schemas) } else { target.schemas };
             let lowered = LoweredSchema::new(&spec.input_schema, schemas);
             let output = spec.output_schema.as_ref().filter(|_| target.tells_output());
             let output = output.map(|schema| LoweredSchema::new(schema, target.schemas).schema);
             let LoweredSchema { schema, losses, is_strict, undo, .. } = lowered;
-            let declaration = Declaration { name: &wire, spec, schema, output, is_strict }.written(target)?;
-            this.tools.push(Fitted { spec: Arc::clone(spec), wire, declaration, losses, undo });
+            if n > 0 {
+                this.written.push(b',');
+            }
+            let begin = this.written.len();
+            Declaration { name: &wire, spec, schema, output, is_strict }.write(target, &mut this.written)?;
+            let place = begin..this.written.len();
+            this.tools.push(Fitted { spec: Arc::clone(spec), wire, place, losses, undo });
         }
         Ok(this)
+    }
+
+    /// The tools in the provider's format, with commas between them.
+    pub(crate) fn written(&self) -> &[u8] {
+        &self.written
+    }
+
+    /// Where a tool stands in that.
+    pub(crate) fn place(&self, n: usize) -> Option<Range<usize>> {
+        self.tools.get(n).map(|tool| tool.place.clone())
+    }
+
+    /// One tool in the provider's format.
+    pub(crate) fn declaration(&self, n: usize) -> &[u8] {
+        self.place(n).and_then(|place| self.written.get(place)).unwrap_or_default()
     }
 
     /// A tool by its name in the request.

@@ -17,6 +17,7 @@ mod error_data;
 mod file_uri;
 mod form;
 mod heap;
+mod hex;
 mod hidden;
 mod icons;
 mod id;
@@ -80,6 +81,7 @@ pub use form::{
     PrimitiveSchemaDefinition, StringFormat, StringSchema, TitledItems, TitledMultiSelectEnumSchema,
     TitledSingleSelectEnumSchema, UntitledItems, UntitledMultiSelectEnumSchema, UntitledSingleSelectEnumSchema,
 };
+pub use hex::hex;
 pub use hidden::Hidden;
 pub use icons::{Icon, IconError, IconFormat, IconLimits, IconSource, IconTheme};
 pub use id::{ProgressToken, RequestId};

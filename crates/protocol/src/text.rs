@@ -161,6 +161,10 @@ pub(crate) fn reason(error: &serde_json::Error) -> String {
 
 /// Escapes what would break or disguise a line, and marks that `left` of `len` bytes were cut off.
 fn harmless(head: &str, left: usize, len: usize) -> String {
+    if left == 0 && head.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        // Most often.
+        return head.to_owned();
+    }
     let mut out = String::with_capacity(head.len() + 16);
     for c in head.chars() {
         match c {

@@ -4,6 +4,7 @@
 
 mod frames;
 mod rules;
+mod signed;
 mod wire;
 
 use std::collections::VecDeque;
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+pub use self::signed::AwsKeys;
 use self::wire::Wire;
 use crate::http::{HttpRequest, HttpServer, Reply};
 
@@ -44,6 +46,7 @@ pub struct MockProvider {
 struct State {
     turns: Mutex<VecDeque<MockTurn>>,
     asked: Mutex<Vec<Asked>>,
+    keys: Mutex<Option<AwsKeys>>,
 }
 
 /// A request that a [`MockProvider`] got.
@@ -157,6 +160,12 @@ impl MockProvider {
         lock(&self.state.turns).push_back(turn);
     }
 
+    /// From now on requests in the format of Bedrock are answered only where they are signed with these keys; others with
+    /// 403.
+    pub fn require_signature(&self, keys: AwsKeys) {
+        *lock(&self.state.keys) = Some(keys);
+    }
+
     /// What it was asked so far.
     pub fn requests(&self) -> Vec<Asked> {
         lock(&self.state.asked).clone()
@@ -171,13 +180,18 @@ impl State {
     fn answer(&self, request: HttpRequest) -> Reply {
         let body = request.json();
         let Some(wire) = Wire::of(&request.path, &body) else { return Reply::status(404) };
-        let refused = rules::check(wire.format, &body).err();
+        let keys = lock(&self.keys).clone().filter(|_| wire.format == "bedrock");
+        let unsigned = keys.and_then(|keys| signed::check(&keys, &request).err());
+        let refused = unsigned.clone().or_else(|| rules::check(wire.format, &body).err());
         let asked = Asked { format: wire.format, body, request, refused: refused.clone() };
         let number = {
             let mut all = lock(&self.asked);
             all.push(asked);
             all.len()
         };
+        if let Some(why) = unsigned {
+            return error(403, &why);
+        }
         if let Some(why) = refused {
             return error(400, &why);
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bowline_protocol::hex;
 use bowline_transport::BoxFuture;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -158,7 +159,7 @@ impl Inner {
     fn path(&self, key: &str, end: &str) -> PathBuf {
         let digest = Sha256::digest(key.as_bytes());
         // Half of it tells any two servers apart.
-        let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let name = hex(digest.get(..16).unwrap_or(&digest));
         self.folder.join(format!("{name}.{end}"))
     }
 

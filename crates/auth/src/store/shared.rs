@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bowline_protocol::hex;
 use bowline_store::{Key, LeaseSettings, Store, StoreError, StoreErrorKind, Swapped, Value, Version};
 use bowline_transport::BoxFuture;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -102,7 +103,7 @@ impl fmt::Debug for SharedStore {
 }
 
 fn place(key: &str) -> Result<Key, AuthError> {
-    let digest: String = Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(&Sha256::digest(key.as_bytes()));
     Key::new(NAMESPACE, &digest).map_err(failed)
 }
 

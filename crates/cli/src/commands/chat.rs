@@ -25,6 +25,7 @@ use crate::guarded::{Named, Shared};
 use crate::options::{ApproveChoice, Chat, Global, Server};
 use crate::output::Output;
 use crate::person::Person;
+use crate::sanitize;
 use crate::server;
 use crate::session::{Run, Signals};
 use crate::stdin::{self, Offer};
@@ -44,7 +45,7 @@ pub(crate) async fn run(options: Chat, run: &Run, out: &mut Output) -> Result<()
             .hint("write the question behind -p, or pipe it in")
             .into());
     }
-    let (kept, conversation) = kept(&options)?;
+    let (kept, conversation) = kept(&options, run)?;
     let run = &decided(&options, run);
     let hub = hub(&options, run, &model).await?;
     let agent = agent(&options, run, model, &hub, kept.clone());
@@ -96,10 +97,17 @@ async fn question(options: &Chat) -> Result<Option<String>, CliError> {
 }
 
 /// Where the conversation is kept, and what was said in it before.
-fn kept(options: &Chat) -> Result<(Option<Kept>, Conversation), CliError> {
+fn kept(options: &Chat, run: &Run) -> Result<(Option<Kept>, Conversation), CliError> {
     let history = History::open();
     match (&options.resume, history) {
-        (Some(id), Some(history)) => history.find(id).map(|(kept, conversation)| (Some(kept), conversation)),
+        (Some(id), Some(history)) => {
+            let (kept, read) = history.find(id)?;
+            if let Some(cut) = read.cut {
+                let cut = sanitize::excerpt(&cut, 200);
+                run.console.warn(format!("the end of the conversation was not written whole, and is left out: {cut}"));
+            }
+            Ok((Some(kept), read.conversation))
+        }
         (Some(_), None) => Err(CliError::usage("there is no folder that conversations could be kept in")
             .hint("set BOWLINE_STATE_DIR to a folder")),
         (None, Some(history)) if !options.no_history => Ok((Some(history.begin()?), Conversation::new())),

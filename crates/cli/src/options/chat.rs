@@ -14,9 +14,9 @@ const EXAMPLES: &str = "Examples:
   bowline chat --resume
 
 The model is PROVIDER/NAME, where the provider is anthropic (its key is taken from ANTHROPIC_API_KEY), openai or
-openai-chat (OPENAI_API_KEY), gemini (GEMINI_API_KEY), mistral (MISTRAL_API_KEY), bedrock (AWS_BEARER_TOKEN_BEDROCK and
-AWS_REGION) or ollama (OLLAMA_HOST, without a key). With --base-url and no provider it is a server that is compatible with
-openai-chat.
+openai-chat (OPENAI_API_KEY), gemini (GEMINI_API_KEY), mistral (MISTRAL_API_KEY), bedrock (AWS_BEARER_TOKEN_BEDROCK, or
+AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and AWS_REGION) or ollama (OLLAMA_HOST, without a key). With
+--base-url and no provider it is a server that is compatible with openai-chat.
 
 All servers are behind the guard: your policy decides which calls are made at once, which are asked about and which are
 refused, and definitions that changed are held back. Without a terminal nobody can be asked, and such calls are not made

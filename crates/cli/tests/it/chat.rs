@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command};
 
-use bowline_testkit::llm::{MockProvider, MockTurn};
+use bowline_testkit::llm::{AwsKeys, MockProvider, MockTurn};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -42,6 +42,7 @@ impl World {
         let words: Vec<&str> = ["chat", "--model", &model, "--base-url", &url].iter().chain(words).copied().collect();
         let mut command = command(&words);
         command.args(["--", "sh", &script]).env("BOWLINE_STATE_DIR", self.server.folder().join("state"));
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
         command
     }
 
@@ -176,6 +177,15 @@ fn what_is_piped_in_is_the_question_or_stands_behind_it() {
 }
 
 #[test]
+fn an_answer_that_was_cut_is_not_on_standard_output() {
+    let world =
+        World::answering([MockTurn::say("It is forty-one, or so. ".repeat(20)).cut(), MockTurn::say("It is 42.")]);
+    let ran = world.run(&["-p", "how many?"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "It is 42.\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("asked again"), "{}", ran.stderr);
+}
+
+#[test]
 fn with_json_each_event_is_a_line_and_the_last_one_is_done() {
     let world = World::answering([call(), MockTurn::say("It is 42.")]);
     let ran = world.run(&["-p", "go", "--approve", "all", "--json"]);
@@ -258,6 +268,9 @@ fn each_way_to_have_no_model_says_what_to_do() {
             "MISTRAL_API_KEY",
             "AWS_REGION",
             "AWS_DEFAULT_REGION",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
         ] {
             command.env_remove(name);
         }
@@ -278,6 +291,26 @@ fn each_way_to_have_no_model_says_what_to_do() {
         let ran = run(words);
         assert_eq!(ran.code, Some(code), "{words:?} {}", ran.stderr);
         assert!(ran.stderr.contains(told), "{words:?} {}", ran.stderr);
+    }
+}
+
+#[test]
+fn bedrock_is_asked_with_the_keys_of_an_account_where_it_has_no_key_of_its_own() {
+    let world = World::answering([MockTurn::say("hello")]);
+    world.provider.require_signature(AwsKeys::new("AKIDEXAMPLE", "hunter2", "eu-west-1").with_token("a-session"));
+    let run = |secret: Option<&str>| -> Ran {
+        let mut command = world.command("bedrock", &["-p", "hi", "--no-history"]);
+        command.env_remove("AWS_BEARER_TOKEN_BEDROCK").env_remove("AWS_SECRET_ACCESS_KEY");
+        command.env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SESSION_TOKEN", "a-session");
+        command.env("AWS_REGION", "eu-west-1").envs(secret.map(|secret| ("AWS_SECRET_ACCESS_KEY", secret)));
+        command.output().unwrap().into()
+    };
+    let ran = run(Some("hunter2"));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "hello\n"), "{}", ran.stderr);
+    for (secret, told) in [(Some("another"), "does not match"), (None, "AWS_SECRET_ACCESS_KEY is not")] {
+        let ran = run(secret);
+        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+        assert!(ran.stderr.contains(told) && !ran.stderr.contains("a-session"), "{}", ran.stderr);
     }
 }
 

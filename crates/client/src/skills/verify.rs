@@ -1,6 +1,6 @@
 //! Whether a file is what the entry of its skill says.
 
-use bowline_protocol::SkillResource;
+use bowline_protocol::{SkillResource, hex};
 use sha2::{Digest as _, Sha256};
 
 /// Checks size and digest of a file. The size comes first: it costs nothing.
@@ -18,7 +18,7 @@ pub(super) fn file(entry: &SkillResource, bytes: &[u8]) -> Result<(), String> {
 
 /// The digest of a file, as entries write it.
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::from("sha256:"), |text, byte| text + &format!("{byte:02x}"))
+    format!("sha256:{}", hex(&Sha256::digest(bytes)))
 }
 
 #[cfg(test)]

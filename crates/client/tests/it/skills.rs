@@ -16,8 +16,8 @@ fn uri(path: &str) -> String {
 }
 
 fn file(path: &str, content: &[u8]) -> Value {
-    let digest: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
-    json!({ "uri": uri(path), "digest": format!("sha256:{digest}"), "size": content.len() })
+    let digest = format!("sha256:{}", bowline_protocol::hex(&Sha256::digest(content)));
+    json!({ "uri": uri(path), "digest": digest, "size": content.len() })
 }
 
 fn entry(resources: &Value) -> Skill {

@@ -31,6 +31,8 @@ const LENGTH: f32 = 0.6;
 /// What a word counts that only begins as was asked, and one that is nearly what was asked.
 const COMPLETION: f32 = 0.7;
 const NEAR: f32 = 0.6;
+/// What a word counts that stands for the one that was asked.
+const OTHER: f32 = 0.5;
 /// How much more a tool counts whose name is just what was asked.
 const WHOLE_NAME: f32 = 1.4;
 
@@ -248,7 +250,8 @@ impl SearchIndex {
         let last = asked.len().saturating_sub(1);
         let mut unknown = MAX_NEAR_WORDS;
         for (n, word) in asked.iter().enumerate() {
-            self.score(&word.text, n == last, &mut unknown, &mut scores);
+            let others = query.others.get(&word.text).map_or(&[][..], Vec::as_slice);
+            self.score(&word.text, n == last, others, &mut unknown, &mut scores);
         }
         let mut found: Vec<(f32, u8, &Entry)> = scores
             .found()
@@ -287,13 +290,17 @@ impl SearchIndex {
     }
 
     /// Adds what a word of the question counts in each tool.
-    fn score(&self, word: &str, is_last: bool, unknown: &mut usize, scores: &mut Scores) {
+    fn score(&self, word: &str, is_last: bool, others: &[String], unknown: &mut usize, scores: &mut Scores) {
         let exact = self.terms.exact(word);
         let mut any = exact.is_some();
         let mut terms: Vec<(TermId, f32)> = exact.map(|id| (id, self.rarity(id))).into_iter().collect();
+        // Another word counts no more for being rarer than the one that was asked for.
+        let most = exact.map_or(f32::MAX, |id| self.rarity(id));
+        for id in others.iter().filter_map(|other| self.terms.exact(other)) {
+            any = true;
+            terms.push((id, self.rarity(id).min(most) * OTHER));
+        }
         if is_last && word.len() > 1 {
-            // A longer word counts no more for being rarer than the one that was asked for.
-            let most = exact.map_or(f32::MAX, |id| self.rarity(id));
             let longer = self.terms.completions(word);
             any |= !longer.is_empty();
             terms.extend(longer.into_iter().map(|id| (id, self.rarity(id).min(most) * COMPLETION)));

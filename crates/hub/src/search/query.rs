@@ -1,8 +1,9 @@
 //! What is searched for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::glob::Glob;
+use super::tokens::words;
 
 /// How many hits are given where nothing else is said.
 const LIMIT: usize = 20;
@@ -10,6 +11,9 @@ const LIMIT: usize = 20;
 const MAX_LIMIT: usize = 1000;
 /// How long a question may be, in bytes. What is beyond it is cut off.
 const MAX_TEXT: usize = 1024;
+/// How many words may stand for one of a question beside itself, and for how many of them there are such.
+const MAX_OTHERS: usize = 16;
+const MAX_WITH_OTHERS: usize = 32;
 
 /// What is searched for: words, a pattern of names, or both, among some tools or all.
 ///
@@ -31,6 +35,8 @@ pub struct SearchQuery {
     /// Which hints a tool has to have.
     pub(super) hints: u8,
     pub(super) limit: usize,
+    /// What may stand for a word of the question, by that word.
+    pub(super) others: BTreeMap<String, Vec<String>>,
 }
 
 impl SearchQuery {
@@ -47,7 +53,34 @@ impl SearchQuery {
 
     /// All tools, in the order of servers and names.
     pub const fn all() -> Self {
-        Self { text: None, glob: None, servers: BTreeSet::new(), groups: BTreeSet::new(), hints: 0, limit: LIMIT }
+        Self {
+            text: None,
+            glob: None,
+            servers: BTreeSet::new(),
+            groups: BTreeSet::new(),
+            hints: 0,
+            limit: LIMIT,
+            others: BTreeMap::new(),
+        }
+    }
+
+    /// Says which words may stand for one of the question: of the same meaning, or in another form. They count half of
+    /// what it would count itself, and a tool that has several of them counts once. 16 of them count, for 32 words.
+    ///
+    /// ```
+    /// use bowline_hub::SearchQuery;
+    ///
+    /// let query = SearchQuery::new("drop the branch").or("drop", ["delete", "remove"]);
+    /// ```
+    #[must_use]
+    pub fn or<W: AsRef<str>>(mut self, word: &str, others: impl IntoIterator<Item = W>) -> Self {
+        if self.others.len() < MAX_WITH_OTHERS
+            && let Some(word) = single(word)
+        {
+            let others = others.into_iter().take(MAX_OTHERS).filter_map(|other| single(other.as_ref()));
+            self.others.insert(word, others.collect());
+        }
+        self
     }
 
     /// Only tools whose name fits a pattern, as in [`glob`](Self::glob).
@@ -105,6 +138,12 @@ impl SearchQuery {
         self.limit = hits.min(MAX_LIMIT);
         self
     }
+}
+
+/// A word as the index has it; none where it is none, or several.
+fn single(word: &str) -> Option<String> {
+    let mut words = words(word, 2);
+    words.pop().filter(|_| words.is_empty()).map(|word| word.text)
 }
 
 /// What servers say of the behaviour of a tool, as bits. What is not said counts as the specification says.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bowline_protocol::Tool;
+use bowline_protocol::{Tool, hex};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -162,7 +162,7 @@ impl SearchRecord {
 
 /// The SHA-256 of a text, in hexadecimal.
 pub(super) fn digest(of: &str) -> String {
-    Sha256::digest(of.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(of.as_bytes()))
 }
 
 impl ToolTexts {

@@ -29,18 +29,20 @@ impl Work<'_> {
             let error = match self.attempt().await {
                 Ok(asked) => {
                     // Only now is it known that it was their fault.
-                    self.conversation.refused.append(&mut refused);
-                    self.heavy = None;
+                    self.conversation.refuses(self.agent.model.name(), &mut refused);
+                    if self.heavy.take().is_some() {
+                        self.conversation.memo.changed();
+                    }
                     return Ok(asked);
                 }
                 Err(error) => error,
             };
             if error.kind() == ModelErrorKind::Cut && cuts < CUTS {
                 cuts += 1;
+                self.tell.tell(AgentEvent::Restarted { reason: error.to_string() }).await;
                 if let Some(partial) = error.partial() {
                     self.spend(partial).await;
                 }
-                self.tell.tell(AgentEvent::Restarted { reason: error.to_string() }).await;
             } else if error.kind() == ModelErrorKind::Refused
                 && refused.len() < MOST_REFUSED
                 && let Some(name) = self.at_fault(&error).await
@@ -48,7 +50,7 @@ impl Work<'_> {
                 let (tool, why) = (excerpt(&name, 80), excerpt(&error.to_string(), 300));
                 self.tell.notice(format!("the provider refuses the tool {tool}, so it is left out: {why}")).await;
                 self.request.tools.retain(|spec| spec.name != name);
-                self.counted = 0;
+                self.around = None;
                 refused.push(name);
             } else if self.heavy.is_none() && self.lighten(error.kind()) {
                 let why = excerpt(&error.to_string(), 300);
@@ -72,7 +74,7 @@ impl Work<'_> {
             return false;
         }
         self.heavy = Some(std::mem::replace(&mut self.request.messages, lighter));
-        self.counted = 0;
+        self.conversation.memo.forget();
         true
     }
 
@@ -80,7 +82,7 @@ impl Work<'_> {
     pub(super) fn restore_heavy(&mut self) {
         if let Some(heavy) = self.heavy.take() {
             self.request.messages = heavy;
-            self.counted = 0;
+            self.conversation.memo.forget();
         }
     }
 

@@ -108,7 +108,12 @@ impl Work<'_> {
             Some(own) => return self.own(known, own, call, &arguments).await,
             None => {}
         }
-        let Some(tool) = known.catalog.get(&name).filter(|_| !self.conversation.refused.contains(&name)) else {
+        if self.conversation.refused.contains(&name) {
+            let told = excerpt(&name, 80);
+            let fault = format!("{told} is left out: your provider refuses how it is described. Do without it");
+            return self.refuse(call, &name, fault);
+        }
+        let Some(tool) = known.catalog.get(&name) else {
             let fault = unknown(known, &name);
             return self.refuse(call, &name, fault);
         };

@@ -1,8 +1,11 @@
 //! A conversation as it is kept from one run to the next, and over the end of a program.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::bounds::Spent;
+use super::memo::Memo;
 use crate::{Content, Message, ToolCall, ToolResult};
 
 /// The form of what is kept. What a later one wrote is refused.
@@ -26,7 +29,7 @@ const MOST_ARTIFACTS: usize = 256;
 /// assert_eq!(again.messages(), conversation.messages());
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored")]
 pub struct Conversation {
     version: u32,
@@ -43,10 +46,15 @@ pub struct Conversation {
     /// The tools that a provider refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) refused: Vec<String>,
+    /// The model whose provider that was: another one may take them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refused_by: Option<String>,
     /// What was kept aside of its results, by handle, the newest last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) artifacts: Vec<String>,
     pub(super) spent: Spent,
+    #[serde(skip)]
+    pub(super) memo: Memo,
 }
 
 /// A call without a result.
@@ -80,35 +88,44 @@ impl OpenCall {
 
 /// As it is read, before it is known to be whole.
 #[derive(Deserialize)]
-struct Stored {
-    version: u32,
+pub(super) struct Stored {
+    pub(super) version: u32,
     #[serde(default)]
-    messages: Vec<Message>,
+    pub(super) messages: Vec<Message>,
     #[serde(default)]
-    open: Vec<OpenCall>,
+    pub(super) open: Vec<OpenCall>,
     #[serde(default)]
-    results: Vec<ToolResult>,
+    pub(super) results: Vec<ToolResult>,
     #[serde(default)]
-    shown: Vec<String>,
+    pub(super) shown: Vec<String>,
     #[serde(default)]
-    refused: Vec<String>,
+    pub(super) refused: Vec<String>,
     #[serde(default)]
-    artifacts: Vec<String>,
+    pub(super) refused_by: Option<String>,
     #[serde(default)]
-    spent: Spent,
+    pub(super) artifacts: Vec<String>,
+    #[serde(default)]
+    pub(super) spent: Spent,
+}
+
+impl Stored {
+    pub(super) const VERSION: u32 = VERSION;
+
+    /// Why it cannot be read by what reads up to a version.
+    pub(super) fn too_new(&self, most: u32) -> String {
+        let version = self.version;
+        format!("the conversation is of version {version}, and this program reads up to {most}; use a newer one")
+    }
 }
 
 impl TryFrom<Stored> for Conversation {
     type Error = String;
 
     fn try_from(stored: Stored) -> Result<Self, String> {
-        let Stored { version, messages, open, results, shown, refused, artifacts, spent } = stored;
-        if version > VERSION {
-            return Err(format!(
-                "the conversation is of version {version}, and this program reads up to {VERSION}; use a newer one"
-            ));
+        if stored.version > VERSION {
+            return Err(stored.too_new(VERSION));
         }
-        let mut this = Self { version: VERSION, messages, open, results, shown, refused, artifacts, spent };
+        let mut this = Self::from_stored(stored);
         this.settle(Cut::Ended);
         Ok(this)
     }
@@ -136,8 +153,10 @@ impl Default for Conversation {
             results: Vec::new(),
             shown: Vec::new(),
             refused: Vec::new(),
+            refused_by: None,
             artifacts: Vec::new(),
             spent: Spent::default(),
+            memo: Memo::default(),
         }
     }
 }
@@ -148,6 +167,12 @@ impl Conversation {
         Self::default()
     }
 
+    /// As it was read, with calls that may be open.
+    pub(super) fn from_stored(stored: Stored) -> Self {
+        let Stored { messages, open, results, shown, refused, refused_by, artifacts, spent, .. } = stored;
+        Self { messages, open, results, shown, refused, refused_by, artifacts, spent, ..Self::default() }
+    }
+
     /// Says something, for the next run to answer.
     pub fn say(&mut self, text: impl Into<String>) {
         self.add(Content::text(text));
@@ -155,10 +180,7 @@ impl Conversation {
 
     /// Adds something to what the person says: text, or media. Several things in a row are one message.
     pub fn add(&mut self, content: Content) {
-        match self.messages.last_mut() {
-            Some(Message::User(said)) => said.push(content),
-            _ => self.messages.push(Message::User(vec![content])),
-        }
+        extend(&mut self.messages, content, &mut self.memo);
     }
 
     /// What was said so far. Each call has its result, whatever became of it.
@@ -208,6 +230,22 @@ impl Conversation {
         }
     }
 
+    /// Forgets what another model's provider refused.
+    pub(super) fn is_asked_of(&mut self, model: &str) {
+        if self.refused_by.as_deref() != Some(model) {
+            self.refused.clear();
+            self.refused_by = None;
+        }
+    }
+
+    /// Notes which tools a model's provider refused.
+    pub(super) fn refuses(&mut self, model: &str, tools: &mut Vec<String>) {
+        if !tools.is_empty() {
+            self.refused.append(tools);
+            self.refused_by = Some(model.to_owned());
+        }
+    }
+
     /// Notes what was kept aside of a result.
     pub(super) fn kept(&mut self, handles: Vec<String>) {
         self.artifacts.extend(handles);
@@ -231,6 +269,31 @@ impl Conversation {
     pub(super) fn ended(&mut self, result: ToolResult) {
         self.open.retain(|open| open.call.id != result.call_id);
         self.results.push(result);
+    }
+}
+
+impl fmt::Debug for Conversation {
+    /// Without what is said.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conversation")
+            .field("messages", &self.messages.len())
+            .field("open", &self.open.len())
+            .field("shown", &self.shown.len())
+            .field("refused", &self.refused)
+            .field("spent", &self.spent)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Adds to what the person says, of messages that are those of a conversation.
+pub(super) fn extend(messages: &mut Vec<Message>, content: Content, memo: &mut Memo) {
+    let count = messages.len();
+    match messages.last_mut() {
+        Some(Message::User(said)) => {
+            memo.extended(count, content.estimated_tokens());
+            said.push(content);
+        }
+        _ => messages.push(Message::User(vec![content])),
     }
 }
 

@@ -5,7 +5,7 @@
 use bowline_protocol::excerpt;
 
 use crate::results::size;
-use crate::{Content, Media, Message};
+use crate::{Content, Media, Message, document};
 
 /// How much of a text of a result is left where a request is too long, in bytes.
 const LEFT: usize = 4_000;
@@ -29,7 +29,11 @@ fn lighter(content: &mut [Content], cuts: bool) -> usize {
     let mut changed = 0;
     for piece in content {
         let instead = match piece {
-            Content::Media(media) => note(media),
+            Content::Media(media) => match document::told(media) {
+                Some(text) if cuts && text.len() > LEFT => cut(&text),
+                Some(text) => text,
+                None => note(media),
+            },
             Content::Text(text) if cuts && text.len() > LEFT => cut(text),
             Content::Json(raw) if cuts && raw.as_str().len() > LEFT => cut(raw.as_str()),
             _ => continue,

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_protocol::excerpt;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::Inner;
 use super::ask::Asked;
 use super::bounds::{Bound, Spent};
-use super::conversation::{Conversation, Cut};
+use super::conversation::{Conversation, Cut, extend};
 use super::event::{AgentError, AgentEvent, End, Outcome};
 use super::offer::{Known, offer};
 use super::run::Tell;
 use crate::breaker::Breaker;
-use crate::{Answer, Content, Message, Request, Stop, ToolCall, ToolChoice, ToolResult, Usage, estimate_tokens};
+use crate::{Answer, Content, Message, Request, Stop, ToolCall, ToolChoice, ToolResult, Usage};
 
 /// How long the last answer may take beyond the bound of time.
 const LAST_ANSWER: Duration = Duration::from_secs(60);
@@ -38,10 +38,10 @@ pub(super) struct Work<'c> {
     pub(super) in_circles: bool,
     /// Why calls have no result, where the run ends now.
     cut: Cut,
-    /// How many tokens the tools and the first messages have, estimated, and how many messages these are: each is
-    /// counted once.
+    /// How many tokens the tools and what the model is to be have, estimated; none where they are to be counted.
+    pub(super) around: Option<u64>,
+    /// How many the request has with its messages.
     tokens: u64,
-    pub(super) counted: usize,
     /// The messages as they were, while it is tried whether the provider takes lighter ones.
     pub(super) heavy: Option<Vec<Message>>,
 }
@@ -77,8 +77,8 @@ impl<'c> Work<'c> {
             room: 0,
             in_circles: false,
             cut: Cut::Cancelled,
+            around: None,
             tokens: 0,
-            counted: 0,
             heavy: None,
         }
     }
@@ -97,8 +97,11 @@ impl<'c> Work<'c> {
         }
         self.deadline = Instant::now() + self.agent.bounds.time;
         self.conversation.settle(Cut::Ended);
+        self.conversation.is_asked_of(self.agent.model.name());
         self.journal().await?;
-        self.list().await;
+        if timeout_at(self.deadline, self.list()).await.is_err() {
+            self.tell.notice("the tools were not listed in time").await;
+        }
         self.take();
         let mut last = None;
         loop {
@@ -206,26 +209,14 @@ impl<'c> Work<'c> {
 
     /// Says something to the model for the program.
     fn say(&mut self, text: &str) {
-        match self.request.messages.last_mut() {
-            Some(Message::User(said)) => {
-                said.push(Content::text(text));
-                if self.counted == self.request.messages.len() {
-                    self.tokens += estimate_tokens(text);
-                }
-            }
-            _ => self.request.messages.push(Message::user(text)),
-        }
+        extend(&mut self.request.messages, Content::text(text), &mut self.conversation.memo);
     }
 
     /// As [`Request::estimated_tokens`] says, without counting again what was counted before.
     fn estimated_tokens(&mut self) -> u64 {
-        if self.counted == 0 {
-            let tools = Request { tools: self.request.tools.clone(), ..Request::default() };
-            self.tokens = tools.estimated_tokens() + self.request.system.as_deref().map_or(0, estimate_tokens);
-        }
-        let fresh = self.request.messages.get(self.counted..).unwrap_or_default();
-        self.tokens += fresh.iter().map(Message::estimated_tokens).sum::<u64>();
-        self.counted = self.request.messages.len();
+        let around = self.around.unwrap_or_else(|| self.request.tokens_around_messages());
+        self.around = Some(around);
+        self.tokens = around + self.conversation.memo.count(&self.request.messages);
         self.tokens
     }
 

@@ -7,7 +7,7 @@ use super::{Declaration, Reader, Told, Writing, named, notes, number, object, te
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, Media, MediaKind, Opaque, Part, ToolResult};
-use crate::{Format, ModelError, Stop, Target, ToolChoice, Usage};
+use crate::{Format, ModelError, Stop, Target, ToolChoice, Usage, document};
 
 const FORMAT: Format = Format::Anthropic;
 /// The provider's own search over deferred tools.
@@ -79,10 +79,9 @@ fn mark_last(writing: &Writing<'_>, tools: &mut Told) {
         return cache(last);
     }
     let defers = writing.target.features.deferred_tools;
-    let all = &writing.toolbox.tools;
-    match all.iter().rposition(|tool| !(defers && tool.spec.deferred)).and_then(|at| Some((at, all.get(at)?))) {
-        Some((at, tool)) => {
-            let mut last = serde_json::from_str(tool.declaration.get()).unwrap_or_default();
+    match writing.toolbox.tools.iter().rposition(|tool| !(defers && tool.spec.deferred)) {
+        Some(at) => {
+            let mut last = serde_json::from_slice(writing.toolbox.declaration(at)).unwrap_or_default();
             cache(&mut last);
             tools.instead = Some((at, last));
         }
@@ -133,8 +132,8 @@ fn choice(writing: &Writing<'_>) -> Option<Value> {
 fn message(writing: &Writing<'_>, turn: &Turn<'_>) -> Value {
     match turn {
         Turn::User { results, content } => {
-            let results = results.iter().map(|given| result(given));
-            let blocks: Vec<Value> = results.chain(content.iter().map(|piece| block(piece))).collect();
+            let results = results.iter().map(|given| result(writing, given));
+            let blocks: Vec<Value> = results.chain(content.iter().map(|piece| block(writing, piece))).collect();
             super::said("user", "content", blocks)
         }
         Turn::Assistant(parts) => {
@@ -161,8 +160,8 @@ fn part(writing: &Writing<'_>, part: &Part) -> Option<Value> {
     }
 }
 
-fn result(result: &ToolResult) -> Value {
-    let content: Vec<Value> = result.content.iter().map(block).collect();
+fn result(writing: &Writing<'_>, result: &ToolResult) -> Value {
+    let content: Vec<Value> = result.content.iter().map(|piece| block(writing, piece)).collect();
     let mut told =
         json!({ "type": "tool_result", "tool_use_id": super::fitted_id(&result.call_id), "content": content });
     if result.is_error
@@ -173,7 +172,7 @@ fn result(result: &ToolResult) -> Value {
     told
 }
 
-fn block(content: &Content) -> Value {
+fn block(writing: &Writing<'_>, content: &Content) -> Value {
     let source = |media: &Media| json!({ "type": "base64", "media_type": media.mime_type, "data": media.data });
     match content {
         Content::Media(media) if media.kind() == MediaKind::Image => {
@@ -182,11 +181,20 @@ fn block(content: &Content) -> Value {
         Content::Media(media) if media.mime_type == "application/pdf" => {
             json!({ "type": "document", "source": source(media) })
         }
-        other => json!({ "type": "text", "text": notes::text(other) }),
+        other => text_document(writing, other).unwrap_or_else(|| json!({ "type": "text", "text": notes::text(other) })),
     }
 }
 
-fn stop(reason: &str) -> Option<Stop> {
+/// A text document, which is plain text there whatever it is.
+fn text_document(writing: &Writing<'_>, content: &Content) -> Option<Value> {
+    let Content::Media(media) = content else { return None };
+    let text =
+        document::text(media).filter(|text| writing.target.features.text_documents && !text.trim().is_empty())?;
+    let source = json!({ "type": "text", "media_type": "text/plain", "data": text });
+    Some(json!({ "type": "document", "source": source, "title": notes::file_name(media) }))
+}
+
+pub(super) fn stop(reason: &str) -> Option<Stop> {
     Some(match reason {
         "" => return None,
         "end_turn" => Stop::EndTurn,

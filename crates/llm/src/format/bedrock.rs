@@ -7,13 +7,14 @@ use super::{Declaration, Reader, Told, Writing, notes, number, object, text};
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, Media, MediaKind, Opaque, Part, ToolResult};
-use crate::{Format, ModelError, Stop, ToolChoice};
+use crate::{Format, ModelError, Stop, ToolChoice, document};
 
 const FORMAT: Format = Format::Bedrock;
 
 pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
     let request = writing.request;
-    let messages: Vec<Value> = turns.iter().map(|turn| message(writing, turn)).collect();
+    let mut documents = Documents::of(writing, turns);
+    let messages: Vec<Value> = turns.iter().map(|turn| message(writing, turn, &mut documents)).collect();
     let mut body = object([("messages", Value::Array(messages))]);
     if let Some(system) = request.system.as_deref().filter(|text| !text.trim().is_empty()) {
         let mut blocks = vec![json!({ "text": system })];
@@ -103,12 +104,16 @@ pub(super) fn declaration<'t>(tool: &'t Declaration<'_>) -> Tool<'t> {
     Tool { tool_spec: Spec { name: tool.name, input_schema, description: tool.description(), strict } }
 }
 
-fn message(writing: &Writing<'_>, turn: &Turn<'_>) -> Value {
+fn message(writing: &Writing<'_>, turn: &Turn<'_>, documents: &mut Documents) -> Value {
     match turn {
         Turn::User { results, content } => {
-            let mut names = 0;
-            let mut blocks: Vec<Value> = results.iter().map(|given| result(writing, given, &mut names)).collect();
-            blocks.extend(content.iter().map(|piece| block(writing, piece, false, &mut names)));
+            let mut blocks: Vec<Value> = results.iter().map(|given| result(writing, given, documents)).collect();
+            blocks.extend(content.iter().map(|piece| block(writing, piece, false, documents)));
+            let has = |key: &str| blocks.iter().any(|block| block.get(key).is_some());
+            if has("document") && !has("text") {
+                // It takes no document of a person without a word to it.
+                blocks.push(json!({ "text": "(a document)" }));
+            }
             super::said("user", "content", blocks)
         }
         Turn::Assistant(parts) => {
@@ -134,10 +139,10 @@ fn part(writing: &Writing<'_>, part: &Part) -> Option<Value> {
     }
 }
 
-fn result(writing: &Writing<'_>, result: &ToolResult, names: &mut usize) -> Value {
+fn result(writing: &Writing<'_>, result: &ToolResult, documents: &mut Documents) -> Value {
     // Other models behind it do not know the status.
     let knows_status = writing.target.model.contains("claude") || writing.target.model.contains("nova");
-    let mut content: Vec<Value> = result.content.iter().map(|piece| block(writing, piece, true, names)).collect();
+    let mut content: Vec<Value> = result.content.iter().map(|piece| block(writing, piece, true, documents)).collect();
     if result.is_error && !knows_status {
         content.insert(0, json!({ "text": "Error:" }));
     }
@@ -149,7 +154,7 @@ fn result(writing: &Writing<'_>, result: &ToolResult, names: &mut usize) -> Valu
     json!({ "toolResult": told })
 }
 
-fn block(writing: &Writing<'_>, content: &Content, in_result: bool, names: &mut usize) -> Value {
+fn block(writing: &Writing<'_>, content: &Content, in_result: bool, documents: &mut Documents) -> Value {
     let features = &writing.target.features;
     match content {
         // It takes objects alone there.
@@ -160,19 +165,58 @@ fn block(writing: &Writing<'_>, content: &Content, in_result: bool, names: &mut 
             let format = media.mime_type.strip_prefix("image/").unwrap_or("png");
             json!({ "image": { "format": format, "source": { "bytes": media.data } } })
         }
-        Content::Media(media) if media.mime_type == "application/pdf" && features.documents => {
-            *names += 1;
-            let name = document_name(media, *names);
-            json!({ "document": { "format": "pdf", "name": name, "source": { "bytes": media.data } } })
-        }
-        other => json!({ "text": notes::text(other) }),
+        other => match documents.next(writing, other) {
+            Some((media, format, n)) => {
+                let name = document_name(media, format, n);
+                json!({ "document": { "format": format, "name": name, "source": { "bytes": media.data } } })
+            }
+            None => json!({ "text": notes::text(other) }),
+        },
     }
 }
 
+/// How many documents a request may have.
+const DOCUMENTS: usize = 5;
+
+/// The documents of a request. The last ones are sent as such, those before in words.
+struct Documents {
+    seen: usize,
+    in_words: usize,
+}
+
+impl Documents {
+    fn of(writing: &Writing<'_>, turns: &[Turn<'_>]) -> Self {
+        let count = |turn: &Turn<'_>| match turn {
+            Turn::User { results, content } => {
+                let given = results.iter().flat_map(|result| &result.content);
+                let all = given.chain(content.iter().map(|piece| &**piece));
+                all.filter(|piece| document_of(writing, piece).is_some()).count()
+            }
+            Turn::Assistant(_) => 0,
+        };
+        let all: usize = turns.iter().map(count).sum();
+        Self { seen: 0, in_words: all.saturating_sub(DOCUMENTS) }
+    }
+
+    /// A document that is sent as such, with its format and its number.
+    fn next<'c>(&mut self, writing: &Writing<'_>, content: &'c Content) -> Option<(&'c Media, &'static str, usize)> {
+        let (media, format) = document_of(writing, content)?;
+        self.seen += 1;
+        (self.seen > self.in_words).then_some((media, format, self.seen))
+    }
+}
+
+/// A document that the model takes, with its format.
+fn document_of<'c>(writing: &Writing<'_>, content: &'c Content) -> Option<(&'c Media, &'static str)> {
+    let Content::Media(media) = content else { return None };
+    let takes = writing.target.features.takes_type(&media.mime_type);
+    Some((media, document::extension(&media.mime_type).filter(|_| takes)?))
+}
+
 /// A name of letters, digits, single spaces and `-()[]`, the same for no two documents.
-fn document_name(media: &Media, n: usize) -> String {
+fn document_name(media: &Media, format: &str, n: usize) -> String {
     let name = notes::file_name(media);
-    let stem = name.strip_suffix(".pdf").unwrap_or(&name);
+    let stem = name.strip_suffix(format).and_then(|name| name.strip_suffix('.')).unwrap_or(&name);
     let fit = |c: char| if c.is_ascii_alphanumeric() || "-()[]".contains(c) { c } else { ' ' };
     let fitted: String = stem.chars().map(fit).collect();
     let fitted = fitted.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -180,17 +224,12 @@ fn document_name(media: &Media, n: usize) -> String {
 }
 
 fn stop(reason: &str) -> Option<Stop> {
-    Some(match reason {
-        "" => return None,
-        "end_turn" => Stop::EndTurn,
-        "tool_use" => Stop::ToolCalls,
-        "max_tokens" => Stop::MaxTokens,
-        "stop_sequence" => Stop::StopSequence,
-        "guardrail_intervened" | "content_filtered" => Stop::Refusal,
-        "model_context_window_exceeded" => Stop::ContextFull,
-        "malformed_tool_use" | "malformed_model_output" => Stop::MalformedCall,
-        other => Stop::Other(other.to_owned()),
-    })
+    match reason {
+        "guardrail_intervened" | "content_filtered" => Some(Stop::Refusal),
+        "malformed_tool_use" | "malformed_model_output" => Some(Stop::MalformedCall),
+        // All others it took over.
+        reason => super::anthropic::stop(reason),
+    }
 }
 
 fn count(usage: &Value, draft: &mut Draft) {

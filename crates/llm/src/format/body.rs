@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use serde::ser::{SerializeMap as _, SerializeSeq as _};
-use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::Format;
@@ -56,65 +53,83 @@ impl Body {
     }
 }
 
-impl Serialize for Body {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        members(&self.members, self.place, &self.tools, serializer)
+impl Body {
+    /// The body as it is sent.
+    pub(super) fn written(&self) -> serde_json::Result<Vec<u8>> {
+        let mut out = Vec::with_capacity(self.tools.all.as_ref().map_or(0, |toolbox| toolbox.written().len()) + 1024);
+        members(&self.members, self.place, &self.tools, &mut out)?;
+        Ok(out)
     }
 }
 
-/// The members of an object, one of which leads to the tools.
-fn members<S: Serializer>(
-    all: &Map<String, Value>,
-    place: &[&str],
-    tools: &Told,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(all.len()))?;
-    for (key, value) in all {
+/// Writes the members of an object, one of which leads to the tools.
+fn members(all: &Map<String, Value>, place: &[&str], tools: &Told, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    out.push(b'{');
+    for (n, (key, value)) in all.iter().enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        serde_json::to_writer(&mut *out, key)?;
+        out.push(b':');
         match place.split_first() {
-            Some((here, place)) if key == here => map.serialize_entry(key, &Leading { value, place, tools })?,
-            _ => map.serialize_entry(key, value)?,
+            Some((here, place)) if key == here => leading(value, place, tools, out)?,
+            _ => serde_json::to_writer(&mut *out, value)?,
         }
     }
-    map.end()
+    out.push(b'}');
+    Ok(())
 }
 
-/// A value that leads to the tools.
-struct Leading<'b> {
-    value: &'b Value,
-    place: &'b [&'b str],
-    tools: &'b Told,
-}
-
-impl Serialize for Leading<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { value, place, tools } = *self;
-        match value {
-            Value::Null if place.is_empty() => tools.serialize(serializer),
-            Value::Object(all) if !place.is_empty() => members(all, place, tools, serializer),
-            Value::Array(all) if !place.is_empty() => {
-                serializer.collect_seq(all.iter().map(|value| Leading { value, place, tools }))
+/// Writes a value that leads to the tools.
+fn leading(value: &Value, place: &[&str], tools: &Told, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    match value {
+        Value::Null if place.is_empty() => tools.write(out),
+        Value::Object(all) if !place.is_empty() => members(all, place, tools, out),
+        Value::Array(all) if !place.is_empty() => {
+            out.push(b'[');
+            for (n, value) in all.iter().enumerate() {
+                if n > 0 {
+                    out.push(b',');
+                }
+                leading(value, place, tools, out)?;
             }
-            other => other.serialize(serializer),
+            out.push(b']');
+            Ok(())
         }
+        other => serde_json::to_writer(out, other),
     }
 }
 
-impl Serialize for Told {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut all = serializer.serialize_seq(None)?;
+impl Told {
+    fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        out.push(b'[');
+        let begin = out.len();
+        let next = |out: &mut Vec<u8>| {
+            if out.len() > begin {
+                out.push(b',');
+            }
+        };
         for value in &self.ahead {
-            all.serialize_element(value)?;
+            next(out);
+            serde_json::to_writer(&mut *out, value)?;
         }
-        for (n, tool) in self.all.iter().flat_map(|toolbox| toolbox.tools.iter().enumerate()) {
-            match &self.instead {
-                Some((at, value)) if *at == n => all.serialize_element(value)?,
-                _ => all.serialize_element::<RawValue>(&tool.declaration)?,
+        if let Some(toolbox) = self.all.as_ref().filter(|toolbox| !toolbox.tools.is_empty()) {
+            next(out);
+            let written = toolbox.written();
+            match self.instead.as_ref().and_then(|(at, value)| Some((toolbox.place(*at)?, value))) {
+                None => out.extend_from_slice(written),
+                Some((place, value)) => {
+                    out.extend_from_slice(written.get(..place.start).unwrap_or_default());
+                    serde_json::to_writer(&mut *out, value)?;
+                    out.extend_from_slice(written.get(place.end..).unwrap_or_default());
+                }
             }
         }
         for value in &self.behind {
-            all.serialize_element(value)?;
+            next(out);
+            serde_json::to_writer(&mut *out, value)?;
         }
-        all.end()
+        out.push(b']');
+        Ok(())
     }
 }

@@ -159,7 +159,7 @@ fn user(
                         chunks.push(json!({ "type": "text", "text": notes::attachment(result, attachments) }));
                         chunks.push(chunk);
                     }
-                    None => texts.push(notes::note(media)),
+                    None => texts.push(notes::text(piece)),
                 },
                 other => texts.push(notes::text(other)),
             }
@@ -357,6 +357,8 @@ pub(super) struct Stream {
     has_refused: bool,
     /// Where the last piece of a call without an index belonged.
     last: Key,
+    /// The highest that any piece belonged to: a call that begins comes behind it.
+    top: Key,
 }
 
 impl Reader for Stream {
@@ -393,12 +395,13 @@ impl Stream {
         let function = call.get("function").unwrap_or(&Value::Null);
         let (id, name) = (text(call, "id"), text(function, "name"));
         let goes_on = |(open, _): (&str, &str)| id.is_empty() || open.is_empty() || open == id;
-        let key = match call.get("index").and_then(Value::as_u64) {
-            Some(index) => index,
+        let known = || draft.key_of_call(id).filter(|_| !id.is_empty());
+        let key = match call.get("index").and_then(Value::as_u64).or_else(known) {
+            Some(key) => key,
             None if draft.open_call(self.last).is_none_or(goes_on) => self.last,
-            None => self.last.saturating_add(1),
+            None => self.top.saturating_add(1),
         };
-        self.last = key;
+        (self.last, self.top) = (key, self.top.max(key));
         let is_new = match draft.open_call(key) {
             None => true,
             Some((open_id, open_name)) => {

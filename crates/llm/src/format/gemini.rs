@@ -169,6 +169,15 @@ fn inline(media: &Media) -> Value {
     json!({ "mimeType": media.mime_type, "data": media.data })
 }
 
+/// Images, PDF files and plain text alone can be in a result, and with the newer models alone.
+fn fits_in_result(media: &Media) -> bool {
+    match media.kind() {
+        MediaKind::Image => true,
+        MediaKind::Document => matches!(media.mime_type.as_str(), "application/pdf" | "text/plain"),
+        _ => false,
+    }
+}
+
 fn response(
     writing: &Writing<'_>,
     result: &ToolResult,
@@ -183,11 +192,10 @@ fn response(
             Content::Text(text) => texts.push(text.into()),
             Content::Json(raw) if data.is_none() => data = Some(raw.to_value()),
             Content::Json(raw) => texts.push(raw.as_str().into()),
-            Content::Media(media) if !writing.target.features.takes(media.kind()) => {
-                texts.push(notes::note(media).into());
+            Content::Media(media) if !writing.target.features.takes_type(&media.mime_type) => {
+                texts.push(notes::text(piece).into());
             }
-            // Images and PDF files alone can be in a result, and with the newer models alone.
-            Content::Media(media) if writing.target.is_gemini_3() && media.kind() != MediaKind::Audio => {
+            Content::Media(media) if writing.target.is_gemini_3() && fits_in_result(media) => {
                 let name = format!("attachment_{}", media_parts.len() + 1);
                 let mut bytes = inline(media);
                 if let Some(members) = bytes.as_object_mut() {
@@ -232,7 +240,9 @@ fn response(
 
 fn user_part(writing: &Writing<'_>, content: &Content) -> Value {
     match content {
-        Content::Media(media) if writing.target.features.takes(media.kind()) => json!({ "inlineData": inline(media) }),
+        Content::Media(media) if writing.target.features.takes_type(&media.mime_type) => {
+            json!({ "inlineData": inline(media) })
+        }
         other => json!({ "text": notes::text(other) }),
     }
 }

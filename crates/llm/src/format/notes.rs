@@ -3,6 +3,7 @@
 use bowline_protocol::excerpt;
 use serde_json::Value;
 
+use crate::document;
 use crate::message::{Arguments, Content, Media, ToolResult};
 use crate::results::size;
 
@@ -11,7 +12,7 @@ pub(super) fn text(content: &Content) -> String {
     match content {
         Content::Text(text) => text.clone(),
         Content::Json(raw) => raw.as_str().to_owned(),
-        Content::Media(media) => note(media),
+        Content::Media(media) => document::told(media).unwrap_or_else(|| note(media)),
     }
 }
 
@@ -46,8 +47,10 @@ pub(super) fn data_url(media: &Media) -> String {
     format!("data:{};base64,{}", media.mime_type, media.data)
 }
 
-/// The name of a document.
+/// The name of a document, with the ending by which its type is known.
 pub(super) fn file_name(media: &Media) -> String {
     let name = media.name.as_deref().and_then(|name| name.rsplit('/').next()).filter(|name| !name.is_empty());
-    excerpt(name.unwrap_or("document.pdf"), 100)
+    let extension = document::extension(&media.mime_type).unwrap_or("pdf");
+    let name = excerpt(name.unwrap_or("document"), 100);
+    if name.ends_with(&format!(".{extension}")) { name } else { format!("{name}.{extension}") }
 }

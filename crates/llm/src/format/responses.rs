@@ -131,7 +131,7 @@ fn chunk(writing: &Writing<'_>, content: &Content) -> Value {
         Content::Media(media) if media.kind() == MediaKind::Image && features.images => {
             json!({ "type": "input_image", "image_url": notes::data_url(media), "detail": "auto" })
         }
-        Content::Media(media) if media.mime_type == "application/pdf" && features.documents => {
+        Content::Media(media) if media.kind() == MediaKind::Document && features.takes_type(&media.mime_type) => {
             json!({ "type": "input_file", "filename": notes::file_name(media), "file_data": notes::data_url(media) })
         }
         other => json!({ "type": "input_text", "text": notes::text(other) }),

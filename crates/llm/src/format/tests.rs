@@ -402,6 +402,19 @@ fn pieces_without_an_index_belong_to_the_call_of_their_id() {
     let answer = assembled(Format::OpenAiChat, &events).unwrap();
     assert_eq!(calls(&answer)[..2], [("A", "f", "{\"x\":1}"), ("B", "g", "{}")]);
     assert_eq!((answer.calls().count(), &answer.stop), (4, &Stop::Refusal));
+    // Two at once, piece by piece, and a third one behind them.
+    let all = [
+        piece(json!({"id": "A", "function": {"name": "f", "arguments": "{\"x\":"}})),
+        piece(json!({"id": "B", "function": {"name": "g", "arguments": "{\"y\":"}})),
+        piece(json!({"id": "A", "function": {"arguments": "1}"}})),
+        piece(json!({"id": "C", "function": {"name": "h", "arguments": "{}"}})),
+        piece(json!({"id": "B", "function": {"arguments": "2}"}})),
+        r#"{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#.to_owned(),
+        "[DONE]".to_owned(),
+    ];
+    let events: Vec<(&str, &str)> = all.iter().map(|data| ("", data.as_str())).collect();
+    let answer = assembled(Format::OpenAiChat, &events).unwrap();
+    assert_eq!(calls(&answer), [("A", "f", "{\"x\":1}"), ("B", "g", "{\"y\":2}"), ("C", "h", "{}")]);
 }
 
 #[test]
@@ -437,6 +450,63 @@ fn schemas_of_results_and_long_descriptions() {
         (local.losses.len(), local.body()["tools"][0]["function"]["description"].as_str().unwrap().len()),
         (0, 2000)
     );
+}
+
+#[test]
+fn documents_go_in_each_format_as_it_takes_them_and_else_as_text_or_words() {
+    const DOCX: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+    let call = ToolCall::new("call_1", "export", Arguments::read("{}"));
+    let csv = || Content::Media(crate::document::of_text("text/csv", "file:///knots (all).csv", "a,b"));
+    let docx = || Content::Media(Media::new(DOCX, "UEsDBA==").with_name("file:///knots.docx"));
+    let request = |pieces: Vec<Content>| {
+        let calls = Message::Assistant(vec![Part::Call(call.clone())]);
+        Request::new(vec![Message::user("go"), calls, Message::Results(vec![ToolResult::new(&call, pieces)])])
+    };
+    let told = |format: Format| {
+        let body = target(format).encode(&request(vec![csv(), docx()])).unwrap().body();
+        let turns = ["messages", "input", "contents"].iter().find_map(|key| body.get(key)).unwrap();
+        turns.as_array().unwrap()[2..].to_vec()
+    };
+    let note = format!("[file:///knots.docx: {DOCX}, 4 B, which you cannot be shown]");
+    let text = "file:///knots (all).csv (text/csv):\na,b";
+    let content = |format: Format, pointer: &str| Value::from(told(format)).pointer(pointer).unwrap().clone();
+    assert_eq!(
+        content(Format::Anthropic, "/0/content/0/content"),
+        json!([
+            {"type": "document", "title": "knots (all).csv",
+             "source": {"type": "text", "media_type": "text/plain", "data": "a,b"}},
+            {"type": "text", "text": note},
+        ])
+    );
+    assert_eq!(
+        content(Format::Bedrock, "/0/content/0/toolResult/content"),
+        json!([
+            {"document": {"format": "csv", "name": "knots (all) (1)", "source": {"bytes": "YSxi"}}},
+            {"document": {"format": "docx", "name": "knots (2)", "source": {"bytes": "UEsDBA=="}}},
+        ])
+    );
+    assert_eq!(
+        content(Format::OpenAiResponses, "/0/output"),
+        json!([
+            {"type": "input_file", "filename": "knots (all).csv", "file_data": "data:text/csv;base64,YSxi"},
+            {"type": "input_file", "filename": "knots.docx", "file_data": format!("data:{DOCX};base64,UEsDBA==")},
+        ])
+    );
+    let gemini = told(Format::Gemini);
+    assert_eq!(gemini[0]["parts"][2], json!({"inlineData": {"mimeType": "text/csv", "data": "YSxi"}}));
+    assert!(gemini[0]["parts"][0]["functionResponse"]["response"]["output"].as_str().unwrap().ends_with(&note));
+    for format in [Format::OpenAiChat, Format::Mistral, Format::Ollama] {
+        assert_eq!(content(format, "/0/content"), json!(format!("{text}\n\n{note}")), "{format}");
+    }
+    // Bedrock takes five documents in a request: those of last.
+    let body =
+        target(Format::Bedrock).encode(&request(vec![csv(), csv(), csv(), csv(), csv(), docx()])).unwrap().body();
+    let pieces = body.pointer("/messages/2/content/0/toolResult/content").unwrap().as_array().unwrap();
+    assert_eq!(pieces[0], json!({"text": text}));
+    assert!(pieces[1..].iter().all(|piece| piece.get("document").is_some()), "{pieces:?}");
+    // And none of a person without a word.
+    let alone = target(Format::Bedrock).encode(&Request::new(vec![Message::User(vec![docx()])])).unwrap().body();
+    assert_eq!(alone.pointer("/messages/0/content/1/text").unwrap(), "(a document)");
 }
 
 #[test]

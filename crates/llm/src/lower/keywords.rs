@@ -240,7 +240,7 @@ impl Walk<'_> {
             if !self.rules.keeps("const") {
                 self.lost("const", LossKind::Rewritten);
                 values = Some(slice::from_ref(constant));
-            } else if let Some(constant) = self.written(slice::from_ref(constant)).and_then(|mut one| one.pop()) {
+            } else if let Some(constant) = self.written_one(constant) {
                 draft.put("const", constant);
             }
         }
@@ -264,15 +264,13 @@ impl Walk<'_> {
         if let Some(value) = member(schema, "default") {
             if !self.rules.keeps("default") {
                 self.describe("default", value, draft);
-            } else if let Some(value) = self.written(slice::from_ref(value)).and_then(|mut one| one.pop()) {
+            } else if let Some(value) = self.written_one(value) {
                 draft.put("default", value);
             }
         }
         match member(schema, "format") {
             Some(Value::String(name)) => {
-                let is_kept = self.rules.keeps("format")
-                    && self.rules.formats.is_none_or(|formats| formats.contains(&name.as_str()));
-                if is_kept {
+                if self.rules.takes_format(name) {
                     draft.put("format", name.as_str());
                 } else {
                     self.describe("format", &json!(name), draft);
@@ -342,7 +340,7 @@ impl Walk<'_> {
             (_, inner @ Value::Object(_)) if keyword != "dependentRequired" => {
                 self.within(&["/", keyword], |walk| walk.node(inner, depth + 1))
             }
-            (_, value) => match self.written(slice::from_ref(value)).and_then(|mut one| one.pop()) {
+            (_, value) => match self.written_one(value) {
                 Some(value) => value,
                 None => return,
             },

@@ -1,8 +1,7 @@
 //! Properties, and items of arrays.
 
-use std::collections::HashSet;
-
 use bowline_protocol::excerpt;
+use serde_json::map::Entry;
 use serde_json::{Map, Value, json};
 
 use super::report::LossKind;
@@ -28,7 +27,6 @@ impl Walk<'_> {
             return;
         }
         let (required, mended) = repair::required(schema);
-        let is_demanded: HashSet<&str> = required.iter().copied().collect();
         if mended {
             self.lost("required", LossKind::Repaired);
         }
@@ -44,27 +42,30 @@ impl Walk<'_> {
                 break;
             }
             let mut value = self.within(&["/properties/", key], |walk| walk.node(property, depth + 1));
-            let is_required = is_demanded.contains(key.as_str());
+            let is_required = required.has(key);
             if is_full && !is_required {
                 make_nullable(&mut value);
             }
-            let key = self.key(key);
-            if lowered.contains_key(&key) {
-                self.lost("a key that another one became", LossKind::Cut);
-                self.refuse();
-                continue;
+            match lowered.entry(self.key(key)) {
+                Entry::Occupied(_) => {
+                    self.lost("a key that another one became", LossKind::Cut);
+                    self.refuse();
+                }
+                Entry::Vacant(free) => {
+                    if is_full || is_required {
+                        demanded.push(Value::String(free.key().clone()));
+                    }
+                    free.insert(value);
+                }
             }
-            if is_full || is_required {
-                demanded.push(Value::String(key.clone()));
-            }
-            lowered.insert(key, value);
         }
         // Without properties it says when something else applies: providers that take such schemas take it too.
         let is_condition = given.is_none() && self.rules.stay.is_none() && depth > 0;
         if is_condition && self.spend(required.iter().map(|name| name.len()).sum()) {
             demanded.extend(required.iter().map(|name| Value::from(*name)));
         }
-        let known = |name: &&str| is_condition || given.and_then(|given| given.get(*name)).is_some();
+        let given_members = given.and_then(Value::as_object);
+        let known = |name: &&str| is_condition || given_members.is_some_and(|given| has(given, name));
         let unknown: Vec<String> =
             required.iter().filter(|name| !known(name)).take(TOLD).map(|n| excerpt(n, 60)).collect();
         if !unknown.is_empty() {

@@ -1,6 +1,7 @@
 //! Schemas that are not valid, as servers write them.
 
 use std::collections::HashSet;
+use std::ops::Deref;
 
 use serde_json::{Map, Value};
 
@@ -8,18 +9,42 @@ use super::member;
 
 const TYPES: [&str; 7] = ["null", "boolean", "object", "array", "number", "string", "integer"];
 
+/// Types by name, each once, in the order in which they were found. There is no more than one of each, so they have room
+/// without an allocation: every subschema has them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Types {
+    names: [&'static str; TYPES.len()],
+    count: usize,
+}
+
+impl Types {
+    pub(super) fn push(&mut self, name: &'static str) {
+        if !self.contains(&name)
+            && let Some(place) = self.names.get_mut(self.count)
+        {
+            *place = name;
+            self.count += 1;
+        }
+    }
+}
+
+impl Deref for Types {
+    type Target = [&'static str];
+
+    fn deref(&self) -> &Self::Target {
+        self.names.get(..self.count).unwrap_or_default()
+    }
+}
+
 /// The types that a schema names, in the order in which it does; empty where it names none. `true` where something had
 /// to be mended.
-pub(super) fn types(given: Option<&Value>) -> (Vec<&'static str>, bool) {
+pub(super) fn types(given: Option<&Value>) -> (Types, bool) {
     let mut mended = false;
-    let mut names = Vec::new();
+    let mut types = Types::default();
     let mut add = |name: &Value| {
         let Some(name) = name.as_str() else { return mended = true };
         if let Some(known) = TYPES.iter().find(|known| **known == name) {
-            if !names.contains(known) {
-                names.push(*known);
-            }
-            return;
+            return types.push(known);
         }
         mended = true;
         let lower = name.to_ascii_lowercase();
@@ -32,10 +57,8 @@ pub(super) fn types(given: Option<&Value>) -> (Vec<&'static str>, bool) {
             "dict" | "map" => Some(&"object"),
             lower => TYPES.iter().find(|known| **known == lower),
         };
-        if let Some(known) = known
-            && !names.contains(known)
-        {
-            names.push(*known);
+        if let Some(known) = known {
+            types.push(known);
         }
     };
     match given {
@@ -43,31 +66,62 @@ pub(super) fn types(given: Option<&Value>) -> (Vec<&'static str>, bool) {
         Some(Value::Array(all)) => all.iter().for_each(&mut add),
         Some(one) => add(one),
     }
-    (names, mended)
+    (types, mended)
+}
+
+/// Up to how many names are compared one by one, which is faster than to hash each.
+const FEW: usize = 8;
+
+/// Names, each once, in the order in which they were found.
+#[derive(Debug, Default)]
+pub(super) struct Names<'v> {
+    all: Vec<&'v str>,
+    /// The same, where there are more than a few.
+    many: HashSet<&'v str>,
+}
+
+impl<'v> Names<'v> {
+    fn push(&mut self, name: &'v str) -> bool {
+        if self.has(name) {
+            return false;
+        }
+        self.all.push(name);
+        if self.all.len() > FEW {
+            let fresh = if self.many.is_empty() { &self.all[..] } else { std::slice::from_ref(&name) };
+            self.many.extend(fresh);
+        }
+        true
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        if self.many.is_empty() { self.all.contains(&name) } else { self.many.contains(name) }
+    }
+}
+
+impl<'v> Deref for Names<'v> {
+    type Target = [&'v str];
+
+    fn deref(&self) -> &Self::Target {
+        &self.all
+    }
 }
 
 /// The names that a schema requires, of those that it can. `true` where something had to be mended.
-pub(super) fn required(members: &Map<String, Value>) -> (Vec<&str>, bool) {
+pub(super) fn required(members: &Map<String, Value>) -> (Names<'_>, bool) {
     let properties = member(members, "properties").and_then(Value::as_object);
-    let (mut names, mut mended) = (Vec::new(), false);
-    let mut known = HashSet::new();
+    let (mut names, mut mended) = (Names::default(), false);
     match member(members, "required") {
         None => {}
         Some(Value::Array(all)) => {
             for name in all {
                 match name.as_str() {
-                    Some(name) => {
-                        if known.insert(name) {
-                            names.push(name);
-                        }
-                    }
+                    Some(name) => drop(names.push(name)),
                     None => mended = true,
                 }
             }
         }
         Some(Value::String(name)) => {
-            known.insert(name.as_str());
-            names.push(name.as_str());
+            names.push(name);
             mended = true;
         }
         // `true` is draft 3's, and speaks of the schema that it stands in: see below.
@@ -75,10 +129,8 @@ pub(super) fn required(members: &Map<String, Value>) -> (Vec<&str>, bool) {
         Some(_) => mended = true,
     }
     for (name, property) in properties.into_iter().flatten() {
-        if property.as_object().and_then(|property| member(property, "required")) == Some(&Value::Bool(true))
-            && known.insert(name)
-        {
-            names.push(name);
+        let is_required = property.as_object().and_then(|property| member(property, "required"));
+        if is_required == Some(&Value::Bool(true)) && names.push(name) {
             mended = true;
         }
     }

@@ -9,32 +9,51 @@ use serde_json::Value;
 /// little more than `most` was looked at.
 pub(super) fn weight(values: &[Value], most: usize) -> Option<usize> {
     let mut left = most.checked_sub(values.len().checked_mul(2)?)?;
-    let mut queue: Vec<&Value> = values.iter().collect();
-    while let Some(value) = queue.pop() {
-        match value {
-            Value::String(text) => left = left.checked_sub(text.len())?,
-            Value::Array(items) => {
-                left = left.checked_sub(items.len().checked_mul(2)?)?;
-                queue.extend(items);
+    // Most have nothing in them, and then there is nothing to remember.
+    let mut queue: Vec<&Value> = Vec::new();
+    let mut these = values;
+    loop {
+        for value in these {
+            match value {
+                Value::String(text) => left = left.checked_sub(text.len())?,
+                Value::Array(_) | Value::Object(_) => queue.push(value),
+                _ => {}
             }
-            Value::Object(members) => {
+        }
+        these = &[];
+        match queue.pop() {
+            Some(Value::Array(items)) => {
+                left = left.checked_sub(items.len().checked_mul(2)?)?;
+                these = items;
+            }
+            Some(Value::Object(members)) => {
                 left = left.checked_sub(members.len().checked_mul(2)?)?;
                 for (key, member) in members {
                     left = left.checked_sub(key.len())?;
-                    queue.push(member);
+                    match member {
+                        Value::String(text) => left = left.checked_sub(text.len())?,
+                        Value::Array(_) | Value::Object(_) => queue.push(member),
+                        _ => {}
+                    }
                 }
             }
-            _ => {}
+            Some(_) => {}
+            None => return Some(most - left),
         }
     }
-    Some(most - left)
 }
 
 /// A value as it can stand in words, and whether some of it had to be left out. It is written no further than `max`
 /// bytes.
 pub(super) fn quoted(value: &Value, max: usize) -> (String, bool) {
-    if let Value::String(text) = value {
-        return (excerpt(text, max), text.len() > max);
+    match value {
+        Value::String(text) => return (excerpt(text, max), text.len() > max),
+        Value::Number(number) => {
+            let text = number.to_string();
+            return (excerpt(&text, max), text.len() > max);
+        }
+        Value::Bool(is_so) => return (is_so.to_string(), false),
+        _ => {}
     }
     let mut head = Head { bytes: Vec::new(), max };
     let is_cut = serde_json::to_writer(&mut head, value).is_err();

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::report::LossKind;
 use super::walk::{Draft, Walk};
-use super::{members, repair, room, unions};
+use super::{member, members, repair, room, unions};
 
 /// How many ways to give arguments are told.
 const TOLD: usize = 8;
@@ -23,20 +23,17 @@ pub(super) struct Plain<'v> {
 /// The root without unions, as far as it can be an object.
 pub(super) fn plain<'v>(walk: &mut Walk<'v>) -> Plain<'v> {
     let mut schema = Cow::Borrowed(walk.root);
-    let is_plain = |schema: &Value| {
-        let keywords = ["$ref", "allOf", "anyOf", "oneOf", "enum", "const", "not"];
-        !keywords.iter().any(|keyword| schema.get(keyword).is_some())
-    };
-    let is_object = |schema: &Value| {
-        let (types, _) = repair::types(schema.get("type"));
+    let is_union = |keyword: &str| matches!(keyword, "$ref" | "allOf" | "anyOf" | "oneOf" | "enum" | "const" | "not");
+    let is_object = |schema: &Map<String, Value>| {
+        let (types, _) = repair::types(member(schema, "type"));
         types.is_empty() || types.contains(&"object")
     };
-    if !schema.is_object() {
+    let Some(given) = members(walk.root) else {
         walk.lost("the schema", LossKind::Repaired);
         return Plain { schema: Cow::Owned(json!({})), words: Vec::new(), is_wrapped: false };
-    }
-    if is_plain(&schema) {
-        let is_wrapped = !is_object(&schema);
+    };
+    if !given.keys().any(|keyword| is_union(keyword)) {
+        let is_wrapped = !is_object(given);
         if is_wrapped {
             walk.lost("the type", LossKind::Rewritten);
         }
@@ -61,7 +58,7 @@ pub(super) fn plain<'v>(walk: &mut Walk<'v>) -> Plain<'v> {
         words.extend(merged.words);
         root = merged.members;
     }
-    if !is_object(&Value::Object(root.clone())) || !unions::are_objects(walk, &root) {
+    if !is_object(&root) || !unions::are_objects(walk, &root) {
         let has_properties = root.get("properties").and_then(Value::as_object).is_some_and(|all| !all.is_empty());
         if !has_properties {
             walk.lost("the root, which need not be an object", LossKind::Rewritten);
@@ -119,7 +116,7 @@ fn add(walk: &mut Walk<'_>, root: &mut Map<String, Value>, branch: &Map<String, 
 fn told(how: &str, branches: &[&Map<String, Value>]) -> Option<String> {
     let names = |branch: &&Map<String, Value>| {
         let (required, _) = repair::required(branch);
-        let mut names: Vec<String> = required.into_iter().take(TOLD).map(|name| excerpt(name, 60)).collect();
+        let mut names: Vec<String> = required.iter().take(TOLD).map(|name| excerpt(name, 60)).collect();
         if names.is_empty() {
             let all = branch.get("properties").and_then(Value::as_object);
             names.extend(all.into_iter().flatten().take(TOLD).map(|(name, _)| excerpt(name, 60)));

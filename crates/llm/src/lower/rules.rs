@@ -89,26 +89,48 @@ const ALL: Rules = Rules {
     bare_root: false,
 };
 
+/// The keywords that both of the strict modes take.
+fn is_in_strict(keyword: &str) -> bool {
+    matches!(
+        keyword,
+        "type"
+            | "title"
+            | "description"
+            | "properties"
+            | "required"
+            | "additionalProperties"
+            | "items"
+            | "enum"
+            | "const"
+            | "anyOf"
+            | "format"
+            | "pattern"
+            | "minItems"
+    )
+}
+
+/// The keywords that Gemini takes in both of its ways.
+fn is_in_gemini(keyword: &str) -> bool {
+    matches!(
+        keyword,
+        "type"
+            | "title"
+            | "description"
+            | "properties"
+            | "required"
+            | "items"
+            | "enum"
+            | "anyOf"
+            | "format"
+            | "minimum"
+            | "maximum"
+            | "minItems"
+            | "maxItems"
+    )
+}
+
 const ANTHROPIC_STRICT: Rules = Rules {
-    stay: Some(|keyword| {
-        matches!(
-            keyword,
-            "type"
-                | "title"
-                | "description"
-                | "properties"
-                | "required"
-                | "additionalProperties"
-                | "items"
-                | "enum"
-                | "const"
-                | "anyOf"
-                | "default"
-                | "format"
-                | "pattern"
-                | "minItems"
-        )
-    }),
+    stay: Some(|keyword| is_in_strict(keyword) || keyword == "default"),
     // `allOf` is put together: its branches, each closed, would shut each other out.
     // Only so is a recursion found, which it does not take.
     refs: false,
@@ -121,28 +143,11 @@ const OPEN_AI: Rules = Rules { wants_items: true, keys: Keys::Any, ..ALL };
 
 const OPEN_AI_STRICT: Rules = Rules {
     stay: Some(|keyword| {
-        matches!(
-            keyword,
-            "type"
-                | "title"
-                | "description"
-                | "properties"
-                | "required"
-                | "additionalProperties"
-                | "items"
-                | "enum"
-                | "const"
-                | "anyOf"
-                | "format"
-                | "pattern"
-                | "minimum"
-                | "maximum"
-                | "exclusiveMinimum"
-                | "exclusiveMaximum"
-                | "multipleOf"
-                | "minItems"
-                | "maxItems"
-        )
+        is_in_strict(keyword)
+            || matches!(
+                keyword,
+                "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" | "maxItems"
+            )
     }),
     strict: Strict::ClosedAndFull,
     formats: Some(&["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"]),
@@ -150,26 +155,7 @@ const OPEN_AI_STRICT: Rules = Rules {
 };
 
 const GEMINI: Rules = Rules {
-    stay: Some(|keyword| {
-        matches!(
-            keyword,
-            "type"
-                | "title"
-                | "description"
-                | "properties"
-                | "required"
-                | "additionalProperties"
-                | "items"
-                | "prefixItems"
-                | "enum"
-                | "anyOf"
-                | "format"
-                | "minimum"
-                | "maximum"
-                | "minItems"
-                | "maxItems"
-        )
-    }),
+    stay: Some(|keyword| is_in_gemini(keyword) || matches!(keyword, "additionalProperties" | "prefixItems")),
     refs: false,
     wants_items: true,
     type_lists: false,
@@ -180,28 +166,8 @@ const GEMINI: Rules = Rules {
 
 const GEMINI_OPEN_API: Rules = Rules {
     stay: Some(|keyword| {
-        matches!(
-            keyword,
-            "type"
-                | "title"
-                | "description"
-                | "properties"
-                | "required"
-                | "items"
-                | "enum"
-                | "anyOf"
-                | "format"
-                | "minimum"
-                | "maximum"
-                | "minItems"
-                | "maxItems"
-                | "minProperties"
-                | "maxProperties"
-                | "minLength"
-                | "maxLength"
-                | "pattern"
-                | "default"
-        )
+        is_in_gemini(keyword)
+            || matches!(keyword, "minProperties" | "maxProperties" | "minLength" | "maxLength" | "pattern" | "default")
     }),
     open_api: true,
     formats: Some(&["date-time", "enum", "int32", "int64", "float", "double"]),
@@ -249,5 +215,10 @@ impl SchemaTarget {
 impl Rules {
     pub(super) fn keeps(&self, keyword: &str) -> bool {
         self.stay.is_none_or(|stays| stays(keyword))
+    }
+
+    /// Whether a format of texts stays.
+    pub(super) fn takes_format(&self, name: &str) -> bool {
+        self.keeps("format") && self.formats.is_none_or(|formats| formats.contains(&name))
     }
 }

@@ -390,4 +390,51 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn what_stays_as_it_is_is_what_would_be_written_anew(leaf in leaf(), is_required in any::<bool>()) {
+        for target in TARGETS {
+            let of = |leaf: &Value| {
+                let required = if is_required { json!(["p"]) } else { json!([]) };
+                lowered(json!({"type": "object", "properties": {"p": leaf, "q": {"items": leaf}}, "required": required}), target)
+            };
+            // Beside this every keyword is looked at by itself, and it says nothing.
+            let mut slow = leaf.clone();
+            slow.as_object_mut().unwrap().insert("nullable".to_owned(), json!(false));
+            prop_assert_eq!(of(&leaf), of(&slow), "{:?}", target);
+        }
+    }
+}
+
+/// A subschema of one value, with keywords that are mostly right.
+fn leaf() -> impl Strategy<Value = Value> {
+    let keyword = prop_oneof![
+        Just(("type", json!("string"))),
+        Just(("type", json!("integer"))),
+        Just(("type", json!("null"))),
+        Just(("type", json!(["number", "null"]))),
+        Just(("type", json!(["null", "string"]))),
+        Just(("type", json!("int"))),
+        Just(("type", json!(["null", "null"]))),
+        Just(("type", json!("object"))),
+        Just(("type", json!("array"))),
+        Just(("description", json!("depth"))),
+        Just(("description", json!(" "))),
+        Just(("title", json!("Depth"))),
+        Just(("enum", json!(["a", null, 1]))),
+        Just(("enum", json!([]))),
+        Just(("default", json!({"a": [1]}))),
+        Just(("format", json!("date-time"))),
+        Just(("format", json!("knot"))),
+        Just(("format", json!(3))),
+        Just(("minimum", json!(1.5))),
+        Just(("maximum", json!("9"))),
+        Just(("multipleOf", json!(2))),
+        Just(("minLength", json!(3))),
+        Just(("maxLength", json!(-1))),
+        Just(("pattern", json!("^a"))),
+        Just(("$comment", json!("x"))),
+    ];
+    prop::collection::vec(keyword, 0..5)
+        .prop_map(|all| Value::Object(all.into_iter().map(|(keyword, value)| (keyword.to_owned(), value)).collect()))
 }

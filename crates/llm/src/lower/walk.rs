@@ -75,12 +75,21 @@ impl Draft {
     /// The subschema, with its words behind its description.
     pub(super) fn finish(mut self) -> Value {
         if !self.words.is_empty() {
-            let words = format!("({})", self.words.join("; "));
-            let description = match member(&self.members, "description").and_then(Value::as_str) {
-                Some(text) => format!("{text} {words}"),
-                None => words,
-            };
-            self.put("description", description);
+            let length = self.words.iter().map(|words| words.len() + 2).sum::<usize>() + 2;
+            let mut words = String::with_capacity(length);
+            for (n, one) in self.words.iter().enumerate() {
+                words.push_str(if n == 0 { "(" } else { "; " });
+                words.push_str(one);
+            }
+            words.push(')');
+            match self.members.get_mut("description") {
+                Some(Value::String(text)) => {
+                    text.reserve_exact(length);
+                    text.push(' ');
+                    text.push_str(&words);
+                }
+                _ => self.put("description", words),
+            }
         }
         Value::Object(self.members)
     }
@@ -105,7 +114,8 @@ impl<'v> Walk<'v> {
 
     fn whole(mut self) -> LoweredSchema {
         let plain = root::plain(&mut self);
-        let mut draft = Draft { words: plain.words, ..Draft::default() };
+        let room = members(&plain.schema).map_or(0, Map::len);
+        let mut draft = Draft { members: Map::with_capacity(room + 1), words: plain.words };
         if plain.is_wrapped {
             self.undo.wrapped = true;
             let input = self.node(&plain.schema, 1);
@@ -189,6 +199,15 @@ impl<'v> Walk<'v> {
         weight.filter(|weight| self.spend(*weight)).map(|_| values.to_vec())
     }
 
+    /// One value as it is, where there is room for it.
+    pub(super) fn written_one(&mut self, value: &Value) -> Option<Value> {
+        let weight = room::weight(slice::from_ref(value), self.text);
+        if weight.is_none() {
+            self.end();
+        }
+        weight.filter(|weight| self.spend(*weight)).map(|_| value.clone())
+    }
+
     /// Counts a value that is copied, or compared, on the way to what is written. `false` where there is no more room.
     pub(super) fn afford(&mut self, value: &Value) -> bool {
         let weight = room::weight(slice::from_ref(value), self.copies);
@@ -258,6 +277,9 @@ impl<'v> Walk<'v> {
                 return self.anything("");
             }
         };
+        if let Some(same) = self.as_it_is(schema, members) {
+            return same;
+        }
         if let Some(reference) = member(members, "$ref").and_then(Value::as_str) {
             return self.reference(reference, members, depth);
         }
@@ -274,6 +296,36 @@ impl<'v> Walk<'v> {
         let mut draft = Draft::of(members);
         self.keywords(members, &mut draft, depth);
         draft.finish()
+    }
+
+    /// A subschema that the target takes as it is: a text, number or truth value, of which nothing is said that has to be
+    /// looked at more closely. Most are, and to copy them is less than to write them anew.
+    fn as_it_is(&mut self, schema: &Value, members: &Map<String, Value>) -> Option<Value> {
+        let rules = self.rules;
+        let is_plain =
+            |name: &Value| matches!(name.as_str(), Some("string" | "number" | "integer" | "boolean" | "null"));
+        let stays = |(keyword, value): (&String, &Value)| match keyword.as_str() {
+            "type" => match value {
+                Value::Array(all) => {
+                    matches!(&all[..], [one, null] if is_plain(one) && one != null && null == "null" && rules.type_lists)
+                }
+                name => is_plain(name),
+            },
+            "enum" => value.as_array().is_some_and(|all| !all.is_empty()),
+            "title" | "description" => {
+                value.as_str().is_some_and(|text| !text.trim().is_empty()) && rules.keeps(keyword)
+            }
+            "format" => value.as_str().is_some_and(|name| rules.takes_format(name)),
+            "minimum" | "maximum" | "multipleOf" => value.is_number() && rules.keeps(keyword),
+            "minLength" | "maxLength" => value.is_u64() && rules.keeps(keyword),
+            "default" => rules.keeps(keyword),
+            _ => false,
+        };
+        if rules.open_api || !members.iter().all(stays) || !has(members, "type") {
+            return None;
+        }
+        let weight = room::weight(slice::from_ref(schema), self.text)?;
+        self.spend(weight + 4 * members.len()).then(|| schema.clone())
     }
 
     /// A schema that takes anything, with words about it.

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
+use super::sigv4::{AwsCredentials, Signer};
 use super::{HttpModel, Inner, Limits};
 use crate::format::MAX_ANSWER;
 use crate::{Features, Format, ModelError, SchemaTarget, Target};
@@ -27,6 +28,7 @@ pub struct HttpModelBuilder {
     base_url: Option<String>,
     region: Option<String>,
     key: Option<SecretString>,
+    aws: Option<AwsCredentials>,
     client: Option<HttpClient>,
     limits: Limits,
 }
@@ -46,6 +48,7 @@ impl HttpModelBuilder {
             base_url: None,
             region: None,
             key: None,
+            aws: None,
             client: None,
             limits,
         }
@@ -61,15 +64,22 @@ impl HttpModelBuilder {
         self
     }
 
-    /// Sets the region that Bedrock is asked in. Without one, and without an address, there is an error.
+    /// Sets the region that Bedrock is asked in. Without one there is an error, unless there is an address and no
+    /// [`aws`](Self::aws).
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
     }
 
-    /// Sets the key. Bedrock takes its API keys; requests are not signed.
+    /// Sets the key. Bedrock takes its API keys here, and the keys of an account by [`aws`](Self::aws).
     pub fn key(mut self, key: impl Into<SecretString>) -> Self {
         self.key = Some(key.into());
+        self
+    }
+
+    /// Sets the keys of an AWS account, with which requests to Bedrock are signed, in place of a [`key`](Self::key).
+    pub fn aws(mut self, keys: AwsCredentials) -> Self {
+        self.aws = Some(keys);
         self
     }
 
@@ -131,9 +141,10 @@ impl HttpModelBuilder {
     /// Makes the model. Nothing is sent yet.
     ///
     /// # Errors
-    /// `Config` where the address is none, the key has characters that no header may have, or Bedrock has no region.
+    /// `Config` where the address is none, the key has characters that no header may have, Bedrock has no region, or
+    /// there are keys of AWS for another provider, or beside a key.
     pub fn build(self) -> Result<HttpModel, ModelError> {
-        let Self { mut target, features, base_url, region, key, client, mut limits } = self;
+        let Self { mut target, features, base_url, region, key, aws, client, mut limits } = self;
         limits.idle = limits.idle.min(LONGEST);
         limits.total = limits.total.min(LONGEST);
         target = target.with_compatible(base_url.is_some());
@@ -160,12 +171,23 @@ impl HttpModelBuilder {
                 Format::Gemini => (HeaderName::from_static("x-goog-api-key"), key.to_owned()),
                 _ => (AUTHORIZATION, format!("Bearer {key}")),
             };
-            let mut value = HeaderValue::try_from(value).map_err(|_| {
-                config("the key has characters that no header may have; check for line breaks".to_owned())
-            })?;
+            let mut value = HeaderValue::try_from(value).map_err(|_| unwritable_key())?;
             value.set_sensitive(true);
             headers.insert(name, value);
         }
+        let signer = match aws {
+            Some(_) if target.format != Format::Bedrock => {
+                return Err(config("keys of AWS are for Bedrock alone; leave out aws(), or set a key()".to_owned()));
+            }
+            Some(_) if headers.contains_key(AUTHORIZATION) => {
+                return Err(config("there is a key() and there are keys by aws(); leave one of them out".to_owned()));
+            }
+            Some(keys) => {
+                secrets = keys.secrets().fold(secrets, Secrets::with);
+                Some(Signer { keys, region: checked(region.as_deref())?.to_owned(), service: "bedrock" })
+            }
+            None => None,
+        };
         let client = match client {
             Some(client) => client,
             None => HttpClient::builder().build().map_err(|error| super::of_transport(&error))?,
@@ -176,6 +198,7 @@ impl HttpModelBuilder {
             name,
             url,
             headers,
+            signer,
             secrets,
             client,
             limits,
@@ -192,16 +215,21 @@ fn default_base(format: Format, region: Option<&str>) -> Result<String, ModelErr
         Format::Mistral => "https://api.mistral.ai/v1".to_owned(),
         Format::Ollama => "http://127.0.0.1:11434".to_owned(),
         Format::Bedrock => {
-            let region = region
-                .ok_or_else(|| config("Bedrock is asked in a region; set one, such as eu-central-1".to_owned()))?;
-            let is_one =
-                !region.is_empty() && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-            if !is_one {
-                return Err(config(format!("\"{}\" is no region; set one such as eu-central-1", excerpt(region, 40))));
-            }
-            format!("https://bedrock-runtime.{region}.amazonaws.com")
+            format!("https://bedrock-runtime.{}.amazonaws.com", checked(region)?)
         }
     })
+}
+
+/// The region, where it can be one.
+fn checked(region: Option<&str>) -> Result<&str, ModelError> {
+    let region =
+        region.ok_or_else(|| config("Bedrock is asked in a region; set one, such as eu-central-1".to_owned()))?;
+    let is_one =
+        !region.is_empty() && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if is_one {
+        return Ok(region);
+    }
+    Err(config(format!("\"{}\" is no region; set one such as eu-central-1", excerpt(region, 40))))
 }
 
 /// The address of the model's requests.
@@ -232,10 +260,20 @@ fn address(target: &Target, base: &str) -> Result<Url, ModelError> {
     };
     // Names of models may hold slashes, and are one step all the same.
     url.path_segments_mut().map_err(|()| bad("it has no path"))?.pop_if_empty().extend(steps);
+    if target.format == Format::Bedrock {
+        // As its own clients write it, so that both sides sign the same.
+        let path = url.path().replace(':', "%3A");
+        url.set_path(&path);
+    }
     if target.format == Format::Gemini && stream {
         url.query_pairs_mut().append_pair("alt", "sse");
     }
     Ok(url)
+}
+
+/// The error for a key that cannot stand in a header.
+pub(super) fn unwritable_key() -> ModelError {
+    config("the key has characters that no header may have; check for line breaks".to_owned())
 }
 
 fn config(why: String) -> ModelError {
@@ -247,6 +285,7 @@ impl fmt::Debug for HttpModelBuilder {
         f.debug_struct("HttpModelBuilder")
             .field("target", &self.target)
             .field("has_key", &self.key.is_some())
+            .field("aws", &self.aws)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
@@ -270,7 +309,7 @@ mod tests {
         assert_eq!(url(Format::OpenAiChat, Some("http://h:1/v1/"), true), "http://h:1/v1/chat/completions");
         let gemini = "https://generativelanguage.googleapis.com/v1beta/models/a%2Fb:c:streamGenerateContent?alt=sse";
         assert_eq!(url(Format::Gemini, None, true), gemini);
-        let bedrock = "https://bedrock-runtime.eu-central-1.amazonaws.com/model/a%2Fb:c/converse";
+        let bedrock = "https://bedrock-runtime.eu-central-1.amazonaws.com/model/a%2Fb%3Ac/converse";
         assert_eq!(url(Format::Bedrock, None, false), bedrock);
         assert_eq!(url(Format::Ollama, None, true), "http://127.0.0.1:11434/api/chat");
     }

@@ -6,8 +6,8 @@ use bowline_protocol::{
 use serde_json::Value;
 
 use super::{Keep, Kept, KeptBody, Piece, ResultPolicy, media, size};
-use crate::Features;
 use crate::message::{Content, Media, MediaKind};
+use crate::{Features, document, estimate_tokens};
 
 /// How many things that cannot be shown are told one by one; further ones are counted.
 const TOLD: usize = 20;
@@ -95,17 +95,25 @@ impl<'a> Teller<'a> {
             && let Ok(bytes) = blob.decode()
             && let Ok(text) = String::from_utf8(bytes)
         {
-            return Some(Content::Text(format!("{} ({}):\n{text}", excerpt(&blob.uri, QUOTED), excerpt(&said, 80))));
+            let is_short =
+                text.len() <= self.policy.max_media_bytes && estimate_tokens(&text) <= self.policy.max_tokens;
+            return Some(match document::text_type(&said).filter(|kind| self.features.takes_type(kind)) {
+                // What is empty is refused.
+                Some(kind) if is_short && !text.trim().is_empty() => {
+                    Content::Media(document::of_text(kind, &blob.uri, &text))
+                }
+                _ => Content::Text(format!("{} ({}):\n{text}", excerpt(&blob.uri, QUOTED), excerpt(&said, 80))),
+            });
         }
         self.media(Some(&blob.uri), &said, blob.blob)
     }
 
     /// An image, sound or document: as it is where the model takes it, else in words.
     fn media(&mut self, name: Option<&str>, said: &str, data: String) -> Option<Content> {
-        let is = media::type_of(&data);
+        let is = media::type_of(&data).or_else(|| document::office_type(said));
         let mime = is.unwrap_or(if said.is_empty() { "application/octet-stream" } else { said });
         let candidate = Media { mime_type: mime.to_owned(), data, name: name.map(str::to_owned) };
-        let why = if is.is_none() || !self.features.takes(candidate.kind()) {
+        let why = if is.is_none() || !self.features.takes_type(&candidate.mime_type) {
             "which you cannot be shown"
         } else if candidate.size() > self.policy.max_media_bytes {
             "which is too large to be shown"
@@ -114,6 +122,10 @@ impl<'a> Teller<'a> {
             return match media::standard(data) {
                 Some((data, bytes)) => {
                     let media = Media { mime_type, data, name };
+                    let is_office = document::office_type(&media.mime_type).is_some();
+                    if is_office && !document::is_office(&media.mime_type, &bytes) {
+                        return self.unshown("which is damaged or another thing, and cannot be shown", &media);
+                    }
                     if media.kind() != MediaKind::Image {
                         return Some(Content::Media(media));
                     }

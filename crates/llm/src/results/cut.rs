@@ -1,9 +1,9 @@
 //! Results that are too long: what matters most stays, and the rest can be asked for.
 
 use super::blocks::Teller;
-use super::{Piece, size, weight};
-use crate::estimate_tokens;
+use super::{Piece, size};
 use crate::message::Content;
+use crate::{document, tokens};
 
 /// What notes of what is left out take, in tokens.
 const NOTES: u64 = 120;
@@ -13,9 +13,15 @@ const NOTE: u64 = 60;
 const WORTH: u64 = 64;
 
 /// The pieces that fit, in their order.
-pub(super) fn to_fit(pieces: Vec<Piece>, max: u64, teller: &mut Teller<'_>) -> Vec<Content> {
-    let weights: Vec<u64> = pieces.iter().map(|piece| weight(&piece.content)).collect();
-    if weights.iter().fold(0_u64, |sum, weight| sum.saturating_add(*weight)) <= max {
+pub(super) fn to_fit(mut pieces: Vec<Piece>, max: u64, teller: &mut Teller<'_>) -> Vec<Content> {
+    let weights = |pieces: &[Piece]| pieces.iter().map(|piece| piece.content.estimated_tokens()).collect::<Vec<_>>();
+    let sum = |weights: &[u64]| weights.iter().fold(0_u64, |sum, weight| sum.saturating_add(*weight));
+    if sum(&weights(&pieces)) > max {
+        // Of a text there can be a part.
+        pieces.iter_mut().for_each(as_text);
+    }
+    let weights = weights(&pieces);
+    if sum(&weights) <= max {
         return pieces.into_iter().map(|piece| piece.content).collect();
     }
     let rooms = rooms(&pieces, &weights, max.saturating_sub(NOTES));
@@ -84,24 +90,18 @@ fn shortened(text: &str, room: u64, name: Option<&str>, mime_type: &str, teller:
 
 /// As much of a text as takes so many tokens, cut at the end of a line where that loses less than half.
 fn beginning(text: &str, room: u64) -> &str {
-    let mut end = 0;
-    let mut quarters = 0_u64;
-    for (at, c) in text.char_indices() {
-        // As `estimate_tokens` counts.
-        quarters += match c {
-            '\0'..='\u{7f}' => 1,
-            '\u{80}'..='\u{2fff}' => 2,
-            _ => 4,
-        };
-        if quarters > room.saturating_mul(4) {
-            break;
-        }
-        end = at + c.len_utf8();
-    }
-    let head = text.get(..end).unwrap_or_default();
-    debug_assert!(estimate_tokens(head) <= room);
+    let head = tokens::beginning(text, room);
     match head.rfind('\n') {
-        Some(line) if line >= end / 2 => head.get(..line).unwrap_or(head),
+        Some(line) if line >= head.len() / 2 => head.get(..line).unwrap_or(head),
         _ => head,
+    }
+}
+
+/// A document that is text becomes such.
+fn as_text(piece: &mut Piece) {
+    if let Content::Media(media) = &piece.content
+        && let Some(text) = document::told(media)
+    {
+        piece.content = Content::Text(text);
     }
 }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::estimate_tokens;
 use crate::message::{Arguments, Media};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x20\0\0\0\x10";
@@ -140,6 +141,51 @@ fn media_are_what_their_bytes_say() {
 }
 
 #[test]
+fn documents_are_documents_where_a_model_takes_them_and_text_or_notes_elsewhere() {
+    const DOCX: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+    let blob = |bytes: &[u8], kind: &str| {
+        let blob = BlobResourceContents::from_bytes("file:///a", bytes).with_mime_type(kind);
+        CallToolResult::new([EmbeddedResource::new(ResourceContents::Blob(blob)).into()])
+    };
+    let some = Features { text_documents: true, office_documents: true, ..Features::TEXT };
+    let word = b"PK\x03\x04 [Content_Types].xml word/document.xml";
+    for (bytes, said, is) in [
+        (&b"a,b"[..], "text/csv; charset=utf-8", "text/csv"),
+        (b"# knots", "text/markdown", "text/markdown"),
+        (word, DOCX, DOCX),
+    ] {
+        let content = fit(blob(bytes, said), &some);
+        let [Content::Media(media)] = &content[..] else { panic!("{content:?}") };
+        assert_eq!((media.mime_type.as_str(), media.size()), (is, bytes.len()));
+    }
+    // What has no text is refused, and code is no document.
+    assert!(matches!(fit(blob(b" ", "text/plain"), &some)[0], Content::Text(_)));
+    assert!(text(&fit(blob(b"fn main() {}", "text/x-rust"), &some)[0]).ends_with("fn main() {}"));
+    for (features, bytes, why) in [
+        (&Features::TEXT, &word[..], "which you cannot be shown"),
+        (&some, b"PK\x03\x04 holiday pictures", "which is damaged or another thing"),
+    ] {
+        let (content, kept) = fit_by(&ResultPolicy::default(), blob(bytes, DOCX), features);
+        assert!(text(&content[0]).contains(why), "{content:?}");
+        assert_eq!(kept.len(), 1);
+    }
+    // One that is too long is cut as any text is, also where it is beside others.
+    let lines = "name,depth\n".repeat(1_000);
+    let policy = ResultPolicy { max_tokens: 1_000, ..ResultPolicy::default() };
+    let (content, kept) = fit_by(&policy, blob(lines.as_bytes(), "text/csv"), &some);
+    assert!(text(&content[0]).contains("[cut here: ") && kept.len() == 1);
+    let two = CallToolResult::new(
+        [blob(&lines.as_bytes()[..3_000], "text/csv"), blob(&lines.as_bytes()[..3_000], "text/csv")]
+            .into_iter()
+            .flat_map(|given| given.content)
+            .collect::<Vec<_>>(),
+    );
+    let (content, kept) = fit_by(&policy, two, &some);
+    assert!(text(&content[0]).starts_with("file:///a (text/csv):\nname,depth"), "{content:?}");
+    assert!(text(&content[1]).contains("[cut here: ") && kept.len() == 1);
+}
+
+#[test]
 fn images_that_providers_refuse_are_told_and_kept() {
     let wide = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x2e\xe0\0\0\0\x10";
     for (bytes, why) in
@@ -210,7 +256,16 @@ fn what_matters_most_stays() {
     assert!(content.iter().any(|piece| text(piece) == "the answer"));
     assert!(text(content.last().unwrap()).contains("blocks left out"));
     assert!(kept.iter().any(|(_, text)| text.contains("499 padding")));
-    assert!(content.iter().map(weight).sum::<u64>() <= 2000);
+    assert!(content.iter().map(Content::estimated_tokens).sum::<u64>() <= 2000);
+}
+
+#[test]
+fn blocks_beyond_the_bound_are_counted_and_kept() {
+    let blocks: Vec<ContentBlock> = (0..BLOCKS + 2).map(|n| ContentBlock::text(format!("{n}"))).collect();
+    let policy = ResultPolicy { max_tokens: 100_000, ..ResultPolicy::default() };
+    let (content, kept) = fit_by(&policy, CallToolResult::new(blocks), &Features::TEXT);
+    assert!(text(content.last().unwrap()).starts_with("[2 more blocks, which are not shown; call read_artifact"));
+    assert!(kept[0].1.contains(r#""text":"10001""#), "{}", kept[0].1);
 }
 
 #[test]
@@ -234,6 +289,6 @@ proptest! {
         let prefer = [Prefer::Both, Prefer::Content, Prefer::Structured][p];
         let content = fit_by(&ResultPolicy { max_tokens: max, prefer, ..ResultPolicy::default() }, given, &Features::TEXT).0;
         prop_assert!(!content.is_empty());
-        prop_assert!(content.iter().map(weight).sum::<u64>() <= max, "{content:?}");
+        prop_assert!(content.iter().map(Content::estimated_tokens).sum::<u64>() <= max, "{content:?}");
     }
 }

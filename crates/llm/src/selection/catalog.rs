@@ -7,9 +7,9 @@ use bowline_hub::{SearchIndex, SearchQuery, nearest};
 use bowline_protocol::Tool;
 
 use super::embed::{Embedder, Vectors, embed, fuse, text_of};
-use super::words::with_others;
+use super::words::others;
+use crate::ToolSpec;
 use crate::tools::ListedTool;
-use crate::{ToolSpec, estimate_tokens};
 
 /// How many hits of the search by words are looked at.
 const HITS: usize = 64;
@@ -42,7 +42,7 @@ impl Catalog {
             vectors: None,
             tools,
         };
-        this.tokens.extend(this.specs.iter().map(|spec| tokens_of(spec)));
+        this.tokens.extend(this.specs.iter().map(|spec| spec.estimated_tokens()));
         for (at, tool) in this.tools.iter().enumerate() {
             this.by_name.entry(Arc::clone(&tool.name)).or_insert(at);
             let own = (Arc::clone(&tool.server), Arc::from(tool.tool.name.as_str()));
@@ -133,7 +133,8 @@ impl Catalog {
         server: Option<&str>,
         embedder: Option<&Arc<dyn Embedder>>,
     ) -> (Vec<usize>, Option<String>) {
-        let mut query = SearchQuery::new(&with_others(question)).limit(HITS);
+        let query = SearchQuery::new(question).limit(HITS);
+        let mut query = others(question).iter().fold(query, |query, (word, others)| query.or(word, others));
         if let Some(server) = server {
             query = query.server(server);
         }
@@ -179,9 +180,4 @@ impl Catalog {
         }
         taken
     }
-}
-
-/// As [`Request::estimated_tokens`](crate::Request::estimated_tokens) counts it.
-fn tokens_of(spec: &ToolSpec) -> u64 {
-    12 + estimate_tokens(&spec.name) + estimate_tokens(&spec.description) + estimate_tokens(spec.input_schema.as_str())
 }

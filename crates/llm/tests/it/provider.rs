@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_llm::{
-    Arguments, Content, Event, Features, Format, HttpModel, HttpModelBuilder, Media, Message, Model, ModelErrorKind,
-    Part, Request, Stop, ToolCall, ToolResult, ToolSpec,
+    Arguments, AwsCredentials, Content, Event, Features, Format, HttpModel, HttpModelBuilder, Media, Message, Model,
+    ModelErrorKind, Part, Request, Stop, ToolCall, ToolResult, ToolSpec,
 };
-use bowline_testkit::llm::{MockProvider, MockTurn};
+use bowline_testkit::llm::{AwsKeys, MockProvider, MockTurn};
 use serde_json::json;
 
 /// Texts and arguments that are cut in the middle of characters and escapes on their way.
@@ -266,5 +266,46 @@ async fn images_reach_models_that_take_them() {
         .with_tools(tools());
         model.answer(&request).await.unwrap_or_else(|error| panic!("{format}: {error}"));
         assert!(provider.requests()[0].body.to_string().contains("iVBORw0KGgoB"), "{format}");
+    }
+}
+
+#[tokio::test]
+async fn requests_to_bedrock_are_signed_with_the_keys_of_an_account() {
+    let region = "eu-central-1";
+    for (token, streaming) in [(None, true), (Some("a-session"), false)] {
+        let provider = MockProvider::start([MockTurn::status(503), MockTurn::say(TEXT)]).await.unwrap();
+        let right = AwsKeys::new("AKIDEXAMPLE", "a/very+secret", region);
+        provider.require_signature(token.map_or(right.clone(), |token| right.with_token(token)));
+        let of = |secret: &str| {
+            let keys = AwsCredentials::new("AKIDEXAMPLE", secret.to_owned());
+            let keys = token.map_or(keys.clone(), |token| keys.with_session_token(token.to_owned()));
+            let model = HttpModel::builder(Format::Bedrock, "eu.anthropic.claude-mock-v1:0");
+            model.base_url(provider.base_url("bedrock")).region(region).streaming(streaming).aws(keys)
+        };
+        let model = of("a/very+secret").build().unwrap();
+        // The second attempt is signed anew.
+        assert_eq!(model.answer(&ask()).await.unwrap().text(), TEXT);
+        let error = of("another one").build().unwrap().answer(&ask()).await.unwrap_err();
+        assert_eq!((error.kind(), error.status()), (ModelErrorKind::Auth, Some(403)), "{error}");
+        assert!(!format!("{model:?}{error:?}").contains("very+secret"));
+        let asked = provider.requests();
+        assert_eq!(asked.len(), 3);
+        assert!(asked[0].request.path.starts_with("/model/eu.anthropic.claude-mock-v1%3A0/converse"));
+    }
+}
+
+#[test]
+fn keys_of_aws_that_cannot_be_used_are_told() {
+    let keys = || AwsCredentials::new("AKIDEXAMPLE", "secret".to_owned());
+    let bedrock = || HttpModel::builder(Format::Bedrock, "m");
+    for (builder, told) in [
+        (HttpModel::builder(Format::Anthropic, "m").aws(keys()), "Bedrock alone"),
+        (bedrock().region("eu-central-1").key("k".to_owned()).aws(keys()), "leave one of them out"),
+        (bedrock().base_url("https://box.example").aws(keys()), "region"),
+        (bedrock().base_url("https://box.example").region("EU/1").aws(keys()), "no region"),
+    ] {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.kind(), ModelErrorKind::Config);
+        assert!(error.to_string().contains(told), "{error}");
     }
 }

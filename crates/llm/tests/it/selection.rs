@@ -170,12 +170,6 @@ impl Recall {
         *right += usize::from(is_offered);
     }
 
-    fn and(self, other: Self) -> Self {
-        let [(all, right), (named, more)] = self.0;
-        let [(other_all, other_right), (other_named, other_more)] = other.0;
-        Self([(all + other_all, right + other_right), (named + other_named, more + other_more)])
-    }
-
     fn is_at_least(self, percent: usize) -> bool {
         let [(unnamed, some), (named, more)] = self.0;
         (some + more) * 100 >= (unnamed + named) * percent
@@ -221,7 +215,6 @@ async fn of_two_thousand_tools_the_right_one_is_shown_within_eight_thousand_toke
     let most = requests.iter().map(|(_, request)| request.estimated_tokens()).max();
     println!("tuned: {:?}, set aside: {:?}, largest request: {most:?} tokens", halves[0], halves[1]);
     println!("missed of those for tuning:\n{}", missed.join("\n"));
-    // 95 of 100 over the whole set; the half that is set aside is let a task less.
     let [tuned, aside] = halves;
-    assert!(tuned.and(aside).is_at_least(95) && aside.is_at_least(94), "tuned: {tuned:?}, set aside: {aside:?}");
+    assert!(tuned.is_at_least(95) && aside.is_at_least(95), "tuned: {tuned:?}, set aside: {aside:?}");
 }

@@ -1,12 +1,12 @@
-//! Conversations as they are kept: one file each, in the folder for what this command keeps.
+//! Conversations as they are kept: one file of lines each, in the folder for what this command keeps.
 
 use std::fs::{self, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bowline::llm::{ArtifactLimits, Artifacts, Conversation, Journal};
+use bowline::llm::{ArtifactLimits, Artifacts, Conversation, ConversationLog, Journal, LogRead};
 use bowline::transport::BoxFuture;
 
 use super::shelf::Shelf;
@@ -31,8 +31,28 @@ pub(super) struct Kept {
     /// What was kept aside of it, and where that lies.
     artifacts: Artifacts,
     shelf: Shelf,
+    writing: Arc<Writing>,
     /// Is locked as long as this is there.
     _lock: Arc<fs::File>,
+}
+
+/// What goes into a file. Lines are made ready as the conversation goes on, and written in that order by whichever
+/// thread comes first: one that was given up may still be at it.
+#[derive(Debug, Default)]
+struct Writing {
+    lines: Mutex<Lines>,
+    /// Is held by the one that writes.
+    turn: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    log: ConversationLog,
+    /// What is not written yet, and whether it takes the place of what is there.
+    bytes: Vec<u8>,
+    is_whole: bool,
+    /// Why what came before is not there.
+    failed: Option<String>,
 }
 
 impl History {
@@ -61,7 +81,7 @@ impl History {
     }
 
     /// A conversation that was kept: by its id, or the last one.
-    pub(super) fn find(&self, id: &str) -> Result<(Kept, Conversation), CliError> {
+    pub(super) fn find(&self, id: &str) -> Result<(Kept, LogRead), CliError> {
         let all = self.all();
         let id = match id {
             "last" => all.last().map(String::as_str),
@@ -74,9 +94,9 @@ impl History {
             return Err(CliError::usage("there is no such conversation").hint(hint));
         };
         let kept = self.kept(id)?;
-        let conversation = kept.read()?;
+        let read = kept.read()?;
         kept.shelf.read(&kept.artifacts, &ArtifactLimits::default());
-        Ok((kept, conversation))
+        Ok((kept, read))
     }
 
     /// The file of a conversation, for this program alone: two would each write over what the other one said.
@@ -101,6 +121,7 @@ impl History {
             path: self.path(id),
             artifacts: Artifacts::default(),
             shelf: Shelf::new(self.0.join(format!("{id}.artifacts"))),
+            writing: Arc::default(),
             _lock: Arc::new(lock),
         })
     }
@@ -134,7 +155,7 @@ impl Kept {
         self.artifacts.clone()
     }
 
-    fn read(&self) -> Result<Conversation, CliError> {
+    fn read(&self) -> Result<LogRead, CliError> {
         let fail = |why: String| {
             CliError::new(Code::Unexpected, format!("the conversation {} cannot be read: {why}", self.id))
                 .hint("bowline chat without --resume begins a new one")
@@ -144,20 +165,19 @@ impl Kept {
             return Err(fail(format!("its file has {size} bytes")));
         }
         let bytes = fs::read(&self.path).map_err(|error| fail(error.to_string()))?;
-        serde_json::from_slice(&bytes).map_err(|error| fail(sanitize::excerpt(&error.to_string(), 200)))
+        ConversationLog::read(&bytes).map_err(|error| fail(sanitize::excerpt(&error, 200)))
     }
 
     /// Keeps the conversation as it is now.
     pub(super) async fn keep(&self, conversation: &Conversation) -> Result<(), String> {
-        let bytes = serde_json::to_vec(conversation).map_err(|error| error.to_string())?;
+        self.writing.add(conversation)?;
         let (path, shelf, artifacts) = (self.path.clone(), self.shelf.clone(), self.artifacts.all());
-        let writing = move || {
+        let writing = Arc::clone(&self.writing);
+        let written = tokio::task::spawn_blocking(move || {
             // What the conversation names is there before it.
-            shelf.write(&artifacts)?;
-            write(&path, &bytes)
-        };
-        let written = tokio::task::spawn_blocking(writing).await;
-        written.map_err(|error| error.to_string())?.map_err(|error| format!("{}: {error}", self.path.display()))
+            writing.write(&path, || shelf.write(&artifacts))
+        });
+        written.await.map_err(|error| error.to_string())?
     }
 }
 
@@ -167,8 +187,60 @@ impl Journal for Kept {
     }
 }
 
+impl Writing {
+    /// Makes ready what is new in the conversation.
+    fn add(&self, conversation: &Conversation) -> Result<(), String> {
+        let mut lines = locked(&self.lines);
+        if lines.failed.take().is_some() {
+            lines.log.forget();
+            lines.bytes.clear();
+        }
+        let line = lines.log.next(conversation)?;
+        if line.is_whole {
+            (lines.bytes, lines.is_whole) = (line.bytes, true);
+        } else {
+            lines.bytes.extend(line.bytes);
+        }
+        Ok(())
+    }
+
+    /// Writes what is ready and not there yet.
+    fn write(&self, path: &Path, before: impl FnOnce() -> std::io::Result<()>) -> Result<(), String> {
+        let _turn = locked(&self.turn);
+        let (bytes, is_whole) = {
+            let mut lines = locked(&self.lines);
+            if let Some(failed) = &lines.failed {
+                return Err(failed.clone());
+            }
+            (std::mem::take(&mut lines.bytes), std::mem::take(&mut lines.is_whole))
+        };
+        let written = before().and_then(|()| match (bytes.is_empty(), is_whole) {
+            // Another thread was faster.
+            (true, _) => Ok(()),
+            (false, true) => replace(path, &bytes),
+            (false, false) => append(path, &bytes),
+        });
+        written.map_err(|error| {
+            let why = format!("{}: {error}", path.display());
+            locked(&self.lines).failed = Some(why.clone());
+            why
+        })
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Adds a line to a file. One that is cut here is told when it is read.
+fn append(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = fs::File::options().append(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_data()
+}
+
 /// Writes a file whole or not at all, for its owner alone: conversations hold what people and servers said.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
     fs::create_dir_all(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
@@ -195,12 +267,65 @@ mod tests {
         for (id, text) in [("0000000001-7", "old"), ("0000000002-7", "new")] {
             history.kept(id).unwrap().keep(&said(text)).await.unwrap();
         }
-        assert_eq!(history.find("last").unwrap().1, said("new"));
-        assert_eq!(history.find("0000000001-7").unwrap().1, said("old"));
+        assert_eq!(history.find("last").unwrap().1.conversation, said("new"));
+        assert_eq!(history.find("0000000001-7").unwrap().1.conversation, said("old"));
         let error = history.find("../../etc/passwd").unwrap_err();
         assert!(error.hint.unwrap().contains("0000000002-7, 0000000001-7"));
         fs::write(history.path("0000000003-7"), "{").unwrap();
         assert!(history.find("last").unwrap_err().message.contains("cannot be read"));
+    }
+
+    #[tokio::test]
+    async fn what_is_new_is_added_and_what_an_earlier_program_wrote_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let history = History(folder.path().to_owned());
+        let (id, mut conversation) = ("0000000001-7", Conversation::new());
+        conversation.say("long ".repeat(10_000));
+        // As one JSON, without the end of a line.
+        fs::write(history.path(id), serde_json::to_vec(&conversation).unwrap()).unwrap();
+        let (kept, read) = history.find(id).unwrap();
+        assert_eq!((&read.conversation, read.cut), (&conversation, None));
+        let size = || fs::metadata(history.path(id)).unwrap().len();
+        kept.keep(&conversation).await.unwrap();
+        let before = size();
+        for word in ["one", "two"] {
+            conversation.say(word);
+            kept.keep(&conversation).await.unwrap();
+        }
+        // The message that became longer is written again, and nothing else.
+        assert!(size() > before && size() < 4 * before, "{before} {}", size());
+        drop(kept);
+        let (kept, read) = history.find(id).unwrap();
+        assert_eq!((read.conversation, read.cut), (conversation.clone(), None));
+        // A program that was killed while it wrote.
+        drop(kept);
+        let mut file = fs::File::options().append(true).open(history.path(id)).unwrap();
+        file.write_all(b"{\"keep\":1,\"mess").unwrap();
+        let (kept, read) = history.find(id).unwrap();
+        assert_eq!(read.conversation, conversation);
+        assert!(read.cut.unwrap().starts_with("line 4: "));
+        // What is written next leaves nothing of it.
+        kept.keep(&conversation).await.unwrap();
+        drop(kept);
+        assert_eq!(history.find(id).unwrap().1.cut, None);
+    }
+
+    #[tokio::test]
+    async fn after_a_line_that_could_not_be_written_the_whole_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let history = History(folder.path().to_owned());
+        let (id, mut conversation) = ("0000000001-7", Conversation::new());
+        let kept = history.kept(id).unwrap();
+        conversation.say("one");
+        kept.keep(&conversation).await.unwrap();
+        // There is nothing to add to.
+        fs::remove_file(history.path(id)).unwrap();
+        conversation.say("two");
+        assert!(kept.keep(&conversation).await.unwrap_err().contains(id));
+        conversation.say("three");
+        kept.keep(&conversation).await.unwrap();
+        drop(kept);
+        assert_eq!(history.find(id).unwrap().1.conversation, conversation);
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Which model it is, by the command line and the environment.
 
-use bowline::llm::{Format, HttpModel};
+use bowline::llm::{AwsCredentials, Format, HttpModel};
 use secrecy::SecretString;
 
 use crate::exit::{CliError, Code};
@@ -36,9 +36,15 @@ pub(super) fn model(options: &Chat) -> Result<HttpModel, CliError> {
     let (provider, name) = split(named, options.base_url.is_some())?;
     let is_named = named.len() > name.len();
     let mut builder = HttpModel::builder(provider.format, name).streaming(!options.no_stream);
-    if let Some(key) = key(provider, is_named, options)? {
-        builder = builder.key(key);
-    }
+    let region = || variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+    builder = match access(provider, is_named, options)? {
+        Access::Key(key) => builder.key(key),
+        Access::Aws(keys) => match region() {
+            Some(region) => builder.aws(keys).region(region),
+            None => return Err(no_region("requests that are signed are for one region")),
+        },
+        Access::None => builder,
+    };
     match (&options.base_url, provider.format) {
         (Some(url), _) => builder = builder.base_url(url),
         (None, Format::Ollama) => {
@@ -47,12 +53,7 @@ pub(super) fn model(options: &Chat) -> Result<HttpModel, CliError> {
             }
         }
         (None, Format::Bedrock) => {
-            let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
-            let region = region.ok_or_else(|| {
-                CliError::usage("bedrock wants a region")
-                    .hint("set AWS_REGION, such as eu-central-1, or give --base-url")
-            })?;
-            builder = builder.region(region);
+            builder = builder.region(region().ok_or_else(|| no_region("bedrock wants a region"))?);
         }
         _ => {}
     }
@@ -79,25 +80,68 @@ fn split(named: &str, has_url: bool) -> Result<(&'static Provider, &str), CliErr
     Err(CliError::usage(format!("`{named}` names no provider")).hint(meant.unwrap_or_else(hint)))
 }
 
+/// What a provider lets one in by.
+enum Access {
+    Key(SecretString),
+    Aws(AwsCredentials),
+    None,
+}
+
 /// The key, from the variable that is named, or the provider's own. Another address gets the provider's own key only where
 /// the provider is named too, and nobody on the way can read it; a server of one's own may want none.
-fn key(provider: &Provider, is_named: bool, options: &Chat) -> Result<Option<SecretString>, CliError> {
+fn access(provider: &Provider, is_named: bool, options: &Chat) -> Result<Access, CliError> {
     if let Some(named) = &options.key_env {
-        return Ok(Some(server::text_variable("--key-env", named)?.into()));
+        return Ok(Access::Key(server::text_variable("--key-env", named)?.into()));
     }
-    if !options.base_url.as_deref().is_none_or(|url| is_named && may_have_key(url)) {
-        return Ok(None);
+    let is_own = options.base_url.is_none();
+    let is_private = || is_named && options.base_url.as_deref().is_some_and(may_have_key);
+    if (is_own || is_private())
+        && let Some(key) = provider.keys.iter().find_map(|name| variable(name))
+    {
+        return Ok(Access::Key(key.into()));
     }
-    if let Some(key) = provider.keys.iter().find_map(|name| variable(name)) {
-        return Ok(Some(key.into()));
+    // What is signed is good for the host that it names alone, and the secret is not sent.
+    if provider.format == Format::Bedrock
+        && (is_own || is_named)
+        && let Some(keys) = aws()?
+    {
+        return Ok(Access::Aws(keys));
     }
     match provider.keys {
-        [first, ..] if options.base_url.is_none() => {
+        [first, ..] if is_own => {
+            let or = if provider.format == Format::Bedrock {
+                ", or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY"
+            } else {
+                ""
+            };
             Err(CliError::new(Code::Authorization, format!("{} wants a key", provider.name))
-                .hint(format!("set {first}, or name the variable that has it with --key-env")))
+                .hint(format!("set {first}{or}, or name the variable that has it with --key-env")))
         }
-        _ => Ok(None),
+        _ => Ok(Access::None),
     }
+}
+
+/// The keys of an AWS account, where the environment has them.
+fn aws() -> Result<Option<AwsCredentials>, CliError> {
+    let (id, secret) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"));
+    let (there, missing) = match (id, secret) {
+        (Some(id), Some(secret)) => {
+            let keys = AwsCredentials::new(id, secret);
+            return Ok(Some(match variable("AWS_SESSION_TOKEN") {
+                Some(token) => keys.with_session_token(token),
+                None => keys,
+            }));
+        }
+        (None, None) => return Ok(None),
+        (Some(_), None) => ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+        (None, Some(_)) => ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
+    };
+    Err(CliError::new(Code::Authorization, format!("{there} is set, and {missing} is not"))
+        .hint("set both, or neither"))
+}
+
+fn no_region(why: &str) -> CliError {
+    CliError::usage(why).hint("set AWS_REGION, such as eu-central-1, or give --base-url and a key")
 }
 
 fn may_have_key(url: &str) -> bool {

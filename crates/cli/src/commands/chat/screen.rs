@@ -1,6 +1,7 @@
 //! What a run tells, as a person or a program reads it.
 
 use std::collections::HashMap;
+use std::io::IsTerminal as _;
 
 use bowline::llm::{AgentEvent, CallEnd, Content, ToolResult};
 use bowline::protocol::ProgressNotificationParams;
@@ -18,6 +19,9 @@ pub(super) struct Screen<'o> {
     out: &'o mut Output,
     console: Console,
     pieces: Pieces,
+    /// What the model says until the answer is whole, where nobody reads it as it comes: one that is cut counts for
+    /// nothing.
+    held: Option<String>,
     /// Whether the last line on standard output has no end yet.
     within_line: bool,
     bars: HashMap<String, ProgressView>,
@@ -28,7 +32,8 @@ pub(super) struct Screen<'o> {
 impl<'o> Screen<'o> {
     pub(super) fn new(out: &'o mut Output, console: &Console) -> Self {
         let (pieces, bars, open) = Default::default();
-        Self { out, console: console.clone(), pieces, within_line: false, bars, open }
+        let held = (!std::io::stdout().is_terminal()).then(String::new);
+        Self { out, console: console.clone(), pieces, held, within_line: false, bars, open }
     }
 
     pub(super) fn show(&mut self, event: &AgentEvent) -> Result<(), Stop> {
@@ -38,10 +43,19 @@ impl<'o> Screen<'o> {
         match event {
             AgentEvent::Text { text } => {
                 let text = self.pieces.push(text);
-                self.text(text)?;
+                match &mut self.held {
+                    Some(held) => held.push_str(&text),
+                    None => self.text(text)?,
+                }
             }
             AgentEvent::Restarted { reason } => {
-                self.end_line()?;
+                match &mut self.held {
+                    Some(held) => {
+                        held.clear();
+                        let _ = self.pieces.finish();
+                    }
+                    None => self.end_line()?,
+                }
                 self.console.warn(format!("asked again: {}", sanitize::excerpt(reason, 300)));
             }
             AgentEvent::CallBegun { id, tool, arguments, .. } => {
@@ -108,7 +122,14 @@ impl<'o> Screen<'o> {
         Ok(())
     }
 
+    /// Shows what was held back.
+    fn release(&mut self) -> Result<(), Stop> {
+        let held = self.held.as_mut().map(std::mem::take).unwrap_or_default();
+        self.text(held)
+    }
+
     fn end_line(&mut self) -> Result<(), Stop> {
+        self.release()?;
         let rest = self.pieces.finish();
         self.text(rest)?;
         if std::mem::take(&mut self.within_line) {

@@ -34,7 +34,8 @@ pub(super) enum Slash {
 /// The command in a line; none where it is something to say.
 pub(super) fn read(line: &str) -> Option<Result<Slash, CliError>> {
     let line = line.trim();
-    let rest = line.strip_prefix('/')?;
+    // Twice, it is what somebody says: see `said`.
+    let rest = line.strip_prefix('/').filter(|rest| !rest.starts_with('/'))?;
     let (word, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let rest = rest.trim();
     Some(match word {
@@ -53,6 +54,11 @@ pub(super) fn read(line: &str) -> Option<Result<Slash, CliError>> {
             Err(CliError::usage(format!("there is no /{}", sanitize::excerpt(word, 40))).hint(hint))
         }
     })
+}
+
+/// What a line says that is no command: one that begins with a slash has two.
+pub(super) fn said(line: &str) -> &str {
+    line.strip_prefix('/').filter(|rest| rest.starts_with('/')).unwrap_or(line)
 }
 
 /// Does what a person asks for.
@@ -177,6 +183,7 @@ mod tests {
         assert_eq!(told("what is /tools?"), None);
         assert_eq!(told(" /tools  file "), Some(Ok(Slash::Tools(Some("file".to_owned())))));
         assert_eq!(told("/quit"), Some(Ok(Slash::Quit)));
+        assert_eq!((told("//etc/hosts"), said("//etc/hosts"), said("a // b")), (None, "/etc/hosts", "a // b"));
         assert_eq!(told("/save artifact-1 a b.txt"), Some(Ok(Slash::Save("artifact-1".to_owned(), "a b.txt".into()))));
         assert_eq!(told("/tool"), Some(Err("did you mean `tools`?".to_owned())));
         assert!(told("/save x").unwrap().is_err());

@@ -63,7 +63,7 @@ impl Talk<'_> {
             match slash::read(&said) {
                 None if said.trim().is_empty() => {}
                 None => {
-                    self.conversation.say(said);
+                    self.conversation.say(slash::said(&said));
                     self.answer().await?;
                 }
                 Some(Ok(Slash::Quit)) => break,

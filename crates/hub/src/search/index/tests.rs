@@ -88,6 +88,24 @@ fn a_word_that_no_tool_has_is_taken_for_the_nearest() {
 }
 
 #[test]
+fn other_words_of_the_same_meaning_count_less_and_once() {
+    let mut index = SearchIndex::new();
+    index.replace("a", &[tool("delete_branch", "Removes, erases it"), tool("add_branch", "")]);
+    let asked = |others: &[&str]| names(&index, &SearchQuery::new("drop that branch").or("drop", others));
+    assert_eq!(asked(&[])[0], "a.add_branch");
+    assert_eq!(asked(&["deletes", "purge"])[0], "a.delete_branch");
+    let score = |others: &[&str]| index.search(&SearchQuery::new("drop that branch").or("drop", others))[0].score;
+    assert_eq!(score(&["delete"]), score(&["delete", "remove", "erase"]));
+    // Words that no tool has, and what is no single word, change nothing.
+    assert_eq!(asked(&["purge", "to delete", ""]), asked(&[]));
+    // Where a word that no tool has is told, near ones are not looked for.
+    assert_eq!(names(&index, &SearchQuery::new("dorp").or("dorp", ["add"])), ["a.add_branch"]);
+    let many: Vec<String> = (0..100).map(|n| format!("w{}", letters(n))).collect();
+    let query = many.iter().fold(SearchQuery::new("branch"), |query, word| query.or(word, &many));
+    assert!(query.others.len() == 32 && query.others.values().all(|others| others.len() == 16));
+}
+
+#[test]
 fn near_words_are_looked_for_in_place_of_the_first_few_unknown_ones() {
     let index = some();
     assert_eq!(found(&index, "xyzzya xyzzyb xyzzyc repositroy"), ["github.list_issues"]);

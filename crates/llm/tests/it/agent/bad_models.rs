@@ -1,10 +1,11 @@
 //! What models do wrong, and what they are told.
 
 use bowline_llm::{
-    Agent, AgentEvent, Bounds, BreakerSettings, CallEnd, Content, Conversation, End, Everything, Features, Message,
-    ModelError, ModelErrorKind, Request, ScriptedModel, Selection, Stop, ToolChoice, Turn,
+    Agent, AgentEvent, Bounds, BreakerSettings, CallEnd, Content, Conversation, End, Events, Everything, Features,
+    Message, Model, ModelError, ModelErrorKind, Request, ScriptedModel, Selection, Stop, ToolChoice, Turn,
 };
 use bowline_protocol::{CallToolResult, ImageContent, Tool};
+use bowline_transport::BoxFuture;
 
 use super::{Noted, agent, all, any, assert_whole, echo, read_only, text_of, told, tool};
 
@@ -153,6 +154,30 @@ async fn a_tool_that_the_provider_refuses_is_left_out_and_told() {
         let before = model.requests().len();
         agent.run(&mut conversation, "again").outcome().await.unwrap();
         assert_eq!(model.requests().len(), before + 1);
+        // Another model's provider may take it.
+        let model = ScriptedModel::by(|_| Turn::say("works"));
+        let other = Agent::builder(Other(model.clone()), tools()).build();
+        other.run(&mut conversation, "and you?").outcome().await.unwrap();
+        assert!(conversation.refused_tools().is_empty());
+        assert!(model.requests()[0].tools.iter().any(|tool| tool.name == "bad"));
+    }
+}
+
+/// The same model under another name.
+#[derive(Debug)]
+struct Other(ScriptedModel);
+
+impl Model for Other {
+    fn name(&self) -> &str {
+        "scripted/other"
+    }
+
+    fn features(&self) -> Features {
+        self.0.features()
+    }
+
+    fn stream<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Events, ModelError>> {
+        self.0.stream(request)
     }
 }
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use bowline_llm::{
     Agent, AgentEvent, Bound, Bounds, CallEnd, Conversation, End, Everything, Functions, Message, Price, Prices,
-    ScriptedModel, ToolChoice, Turn,
+    ScriptedModel, ToolChoice, ToolList, ToolRequest, Tools, Turn,
 };
 use bowline_protocol::CallToolResult;
+use bowline_transport::BoxFuture;
 
 use super::{all, assert_whole, echo, told, tool};
 
@@ -92,4 +93,24 @@ async fn the_time_that_a_person_takes_to_allow_a_call_does_not_count() {
     let (events, outcome) = all(agent.run(&mut Conversation::new(), "go")).await;
     assert_eq!((outcome.end, outcome.calls), (End::Answered, 1));
     assert!(events.iter().any(|event| matches!(event, AgentEvent::CallBegun { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tools_that_are_never_listed_take_no_longer_than_a_run_may() {
+    struct Silent;
+    impl Tools for Silent {
+        fn list(&self) -> BoxFuture<'_, ToolList> {
+            Box::pin(std::future::pending())
+        }
+
+        fn call(&self, _: ToolRequest) -> BoxFuture<'_, Result<CallToolResult, bowline_client::Error>> {
+            Box::pin(std::future::pending())
+        }
+    }
+    let bounds = Bounds::default().with_time(Duration::from_secs(30));
+    let agent = Agent::builder(ScriptedModel::new([Turn::say("without tools, then")]), Silent).bounds(bounds).build();
+    let mut conversation = Conversation::new();
+    let (events, outcome) = all(agent.run(&mut conversation, "go")).await;
+    assert_eq!((outcome.text.as_str(), outcome.end), ("without tools, then", End::Bound(Bound::Time)));
+    assert!(events.iter().any(|event| matches!(event, AgentEvent::Notice { text } if text.contains("not listed"))));
 }
