@@ -27,11 +27,11 @@ use std::sync::Arc;
 use bowline_protocol::RawJson;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::context::{is_secret_value, names_secret};
+pub(crate) use self::context::Named;
 
 use crate::finding::{Finding, Severity};
 use crate::inspect::{Inspected, Outgoing};
-use crate::strings;
+use crate::strings::{self, Spot};
 
 /// How many findings one inspection tells at most.
 const MAX_FINDINGS: usize = 100;
@@ -158,18 +158,18 @@ impl Secrets {
         &self.rules
     }
 
-    /// Checks the strings of JSON, and says what goes out in its place.
+    /// Checks the strings of JSON, keys included, and numbers that are passwords, and says what goes out in its place.
     ///
     /// The findings tell where credentials are and of which sort, and nothing of them.
     pub fn check(&self, json: &RawJson) -> Inspected<RawJson> {
         let (mut findings, mut blocked) = (Vec::new(), None);
-        let changed = strings::rewrite(json, |spot, literal| {
-            if spot.is_key || (!self.rules.allow.is_empty() && spot.keys().any(|key| self.allows(&key))) {
+        let changed = strings::rewrite_with_numbers(json, |spot, literal| {
+            if !self.rules.allow.is_empty() && spot.keys().any(|key| self.allows(&key)) {
                 return None;
             }
             let (text, _) = strings::decoded(literal);
-            let mut secrets = find(&text);
-            if names_secret(&spot.key()) && is_secret_value(&text) {
+            let mut secrets = if spot.is_number { Vec::new() } else { find(&text) };
+            if is_named(spot, &text) {
                 // The whole of it, whatever is in it.
                 let known = secrets.iter().find(|secret| secret.class == Class::Known);
                 let (class, rule) = known.map_or((Class::Named, "password"), |known| (known.class, known.rule));
@@ -251,6 +251,29 @@ impl Secrets {
             secrets.iter().filter(|secret| self.action(secret) >= Action::Redact).cloned().collect();
         replaced(text, &unwanted)
     }
+}
+
+/// Whether a string or a number is a credential by the name that it stands under: the key of its member, the nearest one
+/// around `{"value": …}` and its like, or what stands beside it in `{"name": …, "value": …}`.
+fn is_named(spot: &Spot<'_>, text: &str) -> bool {
+    /// How far around.
+    const KEYS: usize = 4;
+    if spot.is_key {
+        return false;
+    }
+    let is_secret = |name: &str| match spot.is_number {
+        true => Named::of(name).is_secret_number(text),
+        false => Named::of(name).is_secret(text),
+    };
+    for key in spot.keys().take(KEYS) {
+        if is_secret(&key) {
+            return true;
+        }
+        if !context::is_part(&key) {
+            break;
+        }
+    }
+    spot.key() == "value" && spot.beside.is_some_and(|beside| beside.names().any(|name| is_secret(&name)))
 }
 
 /// The text with a word in the place of each of these.

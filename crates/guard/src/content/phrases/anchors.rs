@@ -60,6 +60,8 @@ const ANYWHERE: &[(&str, Test)] = &[
     ("<|start_header_id|>", Test::ChatMarkup),
     ("[inst]", Test::ChatMarkup),
     ("[/inst]", Test::ChatMarkup),
+    // As it may stand in JSON.
+    ("[\\/inst]", Test::ChatMarkup),
     ("<<sys>>", Test::ChatMarkup),
     ("<important", Test::Tag),
     ("<critical", Test::Tag),
@@ -177,6 +179,15 @@ impl Anchors {
             start,
             tests: all().map(|(anchor, test)| (*test, anchor.len(), next_words(anchor))).collect(),
         }
+    }
+
+    /// Whether a text has any of the anchors, worth a closer look or not.
+    pub(super) fn has(&self, text: &str) -> bool {
+        let mut state = self.start;
+        text.bytes().any(|byte| {
+            state = self.automaton.next_state(Anchored::No, state, byte);
+            self.automaton.is_special(state) && self.automaton.is_match(state)
+        })
     }
 
     /// The anchors that are worth a closer look, of a text or of a string of JSON as it is written.

@@ -82,12 +82,11 @@ pub(super) fn may_keep_secret(from_anchor: &[u8]) -> bool {
 }
 
 /// Whether what stands around an anchor can be words to hand over the conversation.
-pub(super) fn may_hand_over(before: &str, from_anchor: &str) -> bool {
+pub(super) fn may_hand_over(before: &[u8], from_anchor: &[u8]) -> bool {
     const WHOLE: &[&str] = &["whole", "entire", "full", "complete", "all", "previous"];
     // The longest of the words, thirty characters behind it, and white space.
     const WITHIN: usize = 48;
     const MAX_BYTES: usize = 4 * WITHIN;
-    let (before, from_anchor) = (before.as_bytes(), from_anchor.as_bytes());
     let begins =
         |word: &str| from_anchor.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()));
     if begins("system") {
