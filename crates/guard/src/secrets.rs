@@ -178,7 +178,8 @@ impl Secrets {
             if secrets.is_empty() {
                 return None;
             }
-            let place = spot.pointer();
+            // A key may be one as well, and is not shown.
+            let place = spot.pointer_with(|key| replaced(key, &certain(key)));
             for secret in &secrets {
                 let finding = self.finding(secret, &place);
                 if self.action(secret) == Action::Block && blocked.is_none() {
@@ -210,9 +211,7 @@ impl Secrets {
         {
             return self.redact_json(&json).map(|json| json.as_str().to_owned());
         }
-        let secrets = find(text);
-        let certain: Vec<Secret> = secrets.into_iter().filter(|secret| secret.class != Class::Random).collect();
-        replaced(text, &certain)
+        replaced(text, &certain(text))
     }
 
     /// JSON without the credentials in it, whatever the rules say, for logs and audits; none where it has none.
@@ -251,6 +250,11 @@ impl Secrets {
             secrets.iter().filter(|secret| self.action(secret) >= Action::Redact).cloned().collect();
         replaced(text, &unwanted)
     }
+}
+
+/// The credentials of a text but for those that are only random.
+fn certain(text: &str) -> Vec<Secret> {
+    find(text).into_iter().filter(|secret| secret.class != Class::Random).collect()
 }
 
 /// Whether a string or a number is a credential by the name that it stands under: the key of its member, the nearest one

@@ -156,6 +156,11 @@ impl Spot<'_> {
 
     /// The JSON pointer (RFC 6901) to it, at most some 300 bytes, made harmless.
     pub(crate) fn pointer(&self) -> String {
+        self.pointer_with(|_| None)
+    }
+
+    /// As [`pointer`](Self::pointer), with what `shown` returns in the place of a key.
+    pub(crate) fn pointer_with(&self, shown: impl Fn(&str) -> Option<String>) -> String {
         let mut pointer = String::new();
         for frame in self.frames {
             if pointer.len() > 400 {
@@ -166,6 +171,7 @@ impl Spot<'_> {
                 Frame::Array { index } => pointer.push_str(&index.to_string()),
                 object => {
                     let key = self.key_of(object).unwrap_or_default();
+                    let key = shown(&key).map_or(key, Cow::Owned);
                     pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
                 }
             }

@@ -145,7 +145,8 @@ impl Stripped {
 
     /// What was taken out and has room for words.
     pub(super) fn long_gaps(&self) -> impl Iterator<Item = Range<usize>> {
-        const WORDS: usize = 14;
+        // `ESC ] ignore`, which a line end may end.
+        const WORDS: usize = 8;
         self.gaps.iter().map(|gap| gap.was.clone()).filter(|was| was.len() >= WORDS)
     }
 }
