@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use self::anchors::{Anchors, Test};
-use self::neighbours::{ends_in_word, ends_with_word, may_hand_over, may_keep_secret};
+use self::neighbours::{Words, ends_in_word, ends_with_word, may_hand_over, may_keep_secret};
 use super::Kind;
 use super::hit::{Hit, Role, Sink};
 use super::links;
@@ -221,8 +221,8 @@ fn judge(test: Test, text: &str, at: usize, role: Role, sink: Sink<'_>) {
             (Kind::CredentialFile, severity, at..end, "a file that often has credentials is named")
         }
         Test::OtherTools => {
-            const WORDS: &[&str] = &["any", "all", "every", "another", "other", "the"];
-            if !ends_with_word(text.as_bytes().get(window.start..at).unwrap_or_default(), WORDS) {
+            static WORDS: Words = Words::of(&["any", "all", "every", "another", "other", "the"]);
+            if !ends_with_word(text.as_bytes().get(window.start..at).unwrap_or_default(), &WORDS) {
                 return;
             }
             let Some(found) = OTHER_TOOLS.find_iter(whole).find(|found| found.range().contains(&at_in_window)) else {

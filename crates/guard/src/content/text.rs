@@ -59,7 +59,7 @@ pub(super) fn scan(text: &str, role: Role, sink: Sink<'_>) -> Option<Clean> {
             hit.severity = Severity::High;
             hit.what = "words to the model, hidden by characters that are not seen";
         }
-        sink(Hit { span, ..hit.clone() });
+        sink(Hit { span, ..hit });
         hits.push(hit);
     });
     for gap in clean.long_gaps() {

@@ -201,7 +201,7 @@ fn started_within<'a>(words: &[&'a str], shells: usize) -> Vec<Started<'a>> {
         }
         ("powershell" | "pwsh", _) => {
             let is_command = |word: &&str| matches!(word.to_ascii_lowercase().as_str(), "-c" | "-command" | "/c");
-            let at = args.iter().position(|word| is_command(word)).map_or(args.len(), |at| at + 1);
+            let at = args.iter().position(is_command).map_or(args.len(), |at| at + 1);
             match behind(at) {
                 [script] => of_script(script, shells),
                 words => started_within(&unwrapped(words), shells.saturating_sub(1)),

@@ -336,7 +336,7 @@ fn runs_what_it_saved(line: &str) -> bool {
         let Some((program, rest)) = words.split_first() else { continue };
         let is_saved = |word: &&str| saved.contains(&command::base_name(word));
         let reads = interprets(program) || matches!(*program, "." | "source");
-        if is_saved(program) || (reads && rest.iter().any(|word| is_saved(word))) {
+        if is_saved(program) || (reads && rest.iter().any(is_saved)) {
             return true;
         }
         if is_unpacked && program.starts_with("./") {

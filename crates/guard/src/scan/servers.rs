@@ -212,7 +212,7 @@ fn beginning<'t>(text: &'t str, bytes: usize, is_cut: &mut bool) -> &'t str {
 
 /// The texts of a server that models read, each with what it belongs to.
 fn texts(server: &Observed) -> impl Iterator<Item = (String, String)> {
-    fn of<'s, T: Serialize>(sort: &'s str, name: &str, definition: &T) -> (String, String) {
+    fn of<T: Serialize>(sort: &str, name: &str, definition: &T) -> (String, String) {
         (format!("{sort} {}", shown(name)), spoken(definition))
     }
     let instructions = server.instructions.iter().map(|text| ("instructions".to_owned(), text.clone()));

@@ -8,7 +8,7 @@ use aho_corasick::dfa::DFA;
 use aho_corasick::{Anchored, MatchKind, StartKind};
 
 use super::Role;
-use super::neighbours::is_followed;
+use super::neighbours::{Words, is_followed};
 
 /// What an anchor may turn out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,11 +104,15 @@ const WHERE_IT_SPEAKS: &[(&str, Test)] = &[
 ];
 
 /// Words one of which follows an anchor that is worth a closer look; none for one that always is.
-fn next_words(anchor: &str) -> Option<&'static [&'static str]> {
-    const VERBS: &[&str] = &["tell", "mention", "inform", "notify", "reveal", "disclose", "alert", "let", "ever"];
-    const DOING: &[&str] = &["telling", "mentioning", "informing", "notifying"];
+fn next_words(anchor: &str) -> Option<&'static Words> {
+    static VERBS: Words =
+        Words::of(&["tell", "mention", "inform", "notify", "reveal", "disclose", "alert", "let", "ever"]);
+    static DOING: Words = Words::of(&["telling", "mentioning", "informing", "notifying"]);
+    static KEPT: Words = Words::of(&["this", "it", "that"]);
+    static HISTORY: Words = Words::of(&["history"]);
+    static PROMPT: Words = Words::of(&["prompt"]);
     // What can follow in the expression for each of them.
-    const TOLD: &[&str] = &[
+    static TOLD: Words = Words::of(&[
         "about",
         "above",
         "all",
@@ -141,14 +145,14 @@ fn next_words(anchor: &str) -> Option<&'static [&'static str]> {
         "users",
         "what",
         "your",
-    ];
+    ]);
     Some(match anchor {
-        "ignore" | "disregard" | "forget" | "override" => TOLD,
-        "not" | "n't" | "n’t" | "never" => VERBS,
-        "without" => DOING,
-        "keep" => &["this", "it", "that"],
-        "chat" => &["history"],
-        "system" => &["prompt"],
+        "ignore" | "disregard" | "forget" | "override" => &TOLD,
+        "not" | "n't" | "n’t" | "never" => &VERBS,
+        "without" => &DOING,
+        "keep" => &KEPT,
+        "chat" => &HISTORY,
+        "system" => &PROMPT,
         _ => return None,
     })
 }
@@ -159,7 +163,7 @@ pub(super) struct Anchors {
     automaton: DFA,
     start: StateID,
     /// What each may turn out to be, its length, and the words one of which has to follow.
-    tests: Vec<(Test, usize, Option<&'static [&'static str]>)>,
+    tests: Vec<(Test, usize, Option<&'static Words>)>,
 }
 
 impl Anchors {
@@ -201,6 +205,11 @@ impl Anchors {
             while let Some(byte) = bytes.get(at) {
                 state = self.automaton.next_state(Anchored::No, state, *byte);
                 at += 1;
+                // No anchor begins with another script, and little of it is ASCII.
+                if !byte.is_ascii() && state == self.start {
+                    at += bytes.get(at..).unwrap_or_default().iter().take_while(|byte| !byte.is_ascii()).count();
+                    continue;
+                }
                 if !self.automaton.is_special(state) || !self.automaton.is_match(state) {
                     continue;
                 }
