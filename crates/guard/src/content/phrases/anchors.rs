@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::automaton::{Automaton as _, StateID};
 use aho_corasick::dfa::DFA;
-use aho_corasick::{Anchored, MatchKind, StartKind};
+use aho_corasick::{Anchored, MatchKind, PatternID, StartKind};
 
 use super::Role;
 use super::neighbours::{Words, is_followed};
@@ -197,31 +197,50 @@ impl Anchors {
     /// The anchors that are worth a closer look, of a text or of a string of JSON as it is written.
     pub(super) fn find<'t>(&self, text: &'t str) -> impl Iterator<Item = (Test, Range<usize>)> + use<'_, 't> {
         let bytes = text.as_bytes();
+        let is_ascii = text.is_ascii();
         let mut at = 0;
         // The automaton is walked by hand: where anchors are dense, to begin a search anew behind each costs more than all
-        // else.
+        // else. Each byte waits for the one before, so what can be left out is: in two loops, as one is slower for both.
         std::iter::from_fn(move || {
             let mut state = self.start;
+            if is_ascii {
+                while let Some(byte) = bytes.get(at) {
+                    state = self.automaton.next_state(Anchored::No, state, *byte);
+                    at += 1;
+                    if !self.automaton.is_special(state) || !self.automaton.is_match(state) {
+                        continue;
+                    }
+                    let found = self.worth(self.automaton.match_pattern(state, 0), bytes, at);
+                    if found.is_some() {
+                        return found;
+                    }
+                    state = self.start;
+                }
+                return None;
+            }
             while let Some(byte) = bytes.get(at) {
                 state = self.automaton.next_state(Anchored::No, state, *byte);
                 at += 1;
-                // No anchor begins with another script, and little of it is ASCII.
                 if !byte.is_ascii() && state == self.start {
+                    // No anchor begins with another script, and what begins with one goes on in it.
                     at += bytes.get(at..).unwrap_or_default().iter().take_while(|byte| !byte.is_ascii()).count();
-                    continue;
-                }
-                if !self.automaton.is_special(state) || !self.automaton.is_match(state) {
-                    continue;
-                }
-                let pattern = self.automaton.match_pattern(state, 0);
-                state = self.start;
-                let Some((test, len, words)) = self.tests.get(pattern.as_usize()) else { continue };
-                if words.is_none_or(|words| is_followed(bytes, at, words)) {
-                    return Some((*test, at.saturating_sub(*len)..at));
+                } else if self.automaton.is_special(state) && self.automaton.is_match(state) {
+                    let found = self.worth(self.automaton.match_pattern(state, 0), bytes, at);
+                    if found.is_some() {
+                        return found;
+                    }
+                    state = self.start;
                 }
             }
             None
         })
+    }
+
+    /// The anchor that ends at a place, where it is worth a closer look.
+    #[inline]
+    fn worth(&self, pattern: PatternID, bytes: &[u8], at: usize) -> Option<(Test, Range<usize>)> {
+        let (test, len, words) = self.tests.get(pattern.as_usize())?;
+        words.is_none_or(|words| is_followed(bytes, at, words)).then(|| (*test, at.saturating_sub(*len)..at))
     }
 
     pub(super) fn of(role: Role) -> &'static Self {
