@@ -199,41 +199,53 @@ impl Anchors {
         let bytes = text.as_bytes();
         let is_ascii = text.is_ascii();
         let mut at = 0;
-        // The automaton is walked by hand: where anchors are dense, to begin a search anew behind each costs more than all
-        // else. Each byte waits for the one before, so what can be left out is: in two loops, as one is slower for both.
-        std::iter::from_fn(move || {
-            let mut state = self.start;
-            if is_ascii {
-                while let Some(byte) = bytes.get(at) {
-                    state = self.automaton.next_state(Anchored::No, state, *byte);
-                    at += 1;
-                    if !self.automaton.is_special(state) || !self.automaton.is_match(state) {
-                        continue;
-                    }
-                    let found = self.worth(self.automaton.match_pattern(state, 0), bytes, at);
-                    if found.is_some() {
-                        return found;
-                    }
-                    state = self.start;
-                }
-                return None;
+        // Each byte waits for the one before, so there are two loops, of which each leaves out what it can.
+        std::iter::from_fn(
+            move || if is_ascii { self.next_in_ascii(bytes, &mut at) } else { self.next(bytes, &mut at) },
+        )
+    }
+
+    /// The next anchor from a place on, which moves behind it. The automaton is walked by hand: where anchors are dense, to
+    /// begin a search anew behind each costs more than all else.
+    fn next_in_ascii(&self, bytes: &[u8], from: &mut usize) -> Option<(Test, Range<usize>)> {
+        let (mut at, mut state) = (*from, self.start);
+        while let Some(byte) = bytes.get(at) {
+            state = self.automaton.next_state(Anchored::No, state, *byte);
+            at += 1;
+            if !self.automaton.is_special(state) || !self.automaton.is_match(state) {
+                continue;
             }
-            while let Some(byte) = bytes.get(at) {
-                state = self.automaton.next_state(Anchored::No, state, *byte);
-                at += 1;
-                if !byte.is_ascii() && state == self.start {
-                    // No anchor begins with another script, and what begins with one goes on in it.
-                    at += bytes.get(at..).unwrap_or_default().iter().take_while(|byte| !byte.is_ascii()).count();
-                } else if self.automaton.is_special(state) && self.automaton.is_match(state) {
-                    let found = self.worth(self.automaton.match_pattern(state, 0), bytes, at);
-                    if found.is_some() {
-                        return found;
-                    }
-                    state = self.start;
-                }
+            let found = self.worth(self.automaton.match_pattern(state, 0), bytes, at);
+            if found.is_some() {
+                *from = at;
+                return found;
             }
-            None
-        })
+            state = self.start;
+        }
+        *from = at;
+        None
+    }
+
+    /// As [`next_in_ascii`](Self::next_in_ascii), in any text.
+    fn next(&self, bytes: &[u8], from: &mut usize) -> Option<(Test, Range<usize>)> {
+        let (mut at, mut state) = (*from, self.start);
+        while let Some(byte) = bytes.get(at) {
+            state = self.automaton.next_state(Anchored::No, state, *byte);
+            at += 1;
+            if !byte.is_ascii() && state == self.start {
+                // No anchor begins with another script, and what begins with one goes on in it.
+                at += bytes.get(at..).unwrap_or_default().iter().take_while(|byte| !byte.is_ascii()).count();
+            } else if self.automaton.is_special(state) && self.automaton.is_match(state) {
+                let found = self.worth(self.automaton.match_pattern(state, 0), bytes, at);
+                if found.is_some() {
+                    *from = at;
+                    return found;
+                }
+                state = self.start;
+            }
+        }
+        *from = at;
+        None
     }
 
     /// The anchor that ends at a place, where it is worth a closer look.
