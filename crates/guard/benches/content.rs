@@ -2,7 +2,7 @@
 //! credentials at what goes out.
 //!
 //! `cargo bench -p bowline-guard --bench content` prints times, throughput and allocations. A clean result is looked at
-//! with 200 MiB/s and more, one in which every word has to be judged with 80 MB/s and more.
+//! with 200 MiB/s and more, one in which every word has to be judged with some 200 MB/s.
 
 use bowline_guard::content::{Content, Surface};
 use bowline_guard::secrets::Secrets;

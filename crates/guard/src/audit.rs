@@ -21,7 +21,7 @@ use self::writer::Writer;
 
 /// Where records go.
 ///
-/// It is called by one task, with one batch after the other.
+/// It is called by one task, with one batch after the other; by another task once the runtime of the first has ended.
 pub trait AuditSink: fmt::Debug + Send + Sync + 'static {
     /// Keeps records, in their order. Once it has answered they are kept, whatever happens to the process.
     fn write(&self, records: Vec<Record>) -> BoxFuture<'_, Result<(), AuditError>>;
@@ -43,7 +43,8 @@ impl AuditError {
 ///
 /// Each call is two records: one before it goes, with who calls what and the verdict, and one after it ended. A call that
 /// does not go is one. Records are written by a task of their own, 64 at once; callers wait for room where more than
-/// 1,024 wait to be written, and where the audit is [required](Self::required) for their own first record.
+/// 1,024 wait to be written, and where the audit is [required](Self::required) for their own first record. The task is of
+/// the runtime that makes the first record; once that has ended, the next record begins one anew.
 ///
 /// ```
 /// use bowline_guard::{Audit, AuditFile, Guard, verify};
@@ -90,7 +91,7 @@ impl Audit {
     /// runtime.
     ///
     /// # Errors
-    /// The first failure since the last time that this was asked.
+    /// The first failure since the last time that this was asked, and that records were lost with a runtime which ended.
     ///
     /// # Cancel safety
     /// Nothing is lost.
@@ -112,12 +113,14 @@ impl Audit {
     }
 
     /// Has a record written; waits until it is where the audit is required.
-    pub(crate) async fn put(&self, record: Record) -> Result<(), AuditError> {
+    pub(crate) async fn put(&self, mut record: Record) -> Result<(), AuditError> {
+        record.bound();
         if self.required { self.writer.put_and_wait(record).await } else { self.writer.put(record).await }
     }
 
     /// Has a record written, if there is room for it at once: for who cannot wait.
-    pub(crate) fn put_at_once(&self, record: Record) -> Result<(), AuditError> {
+    pub(crate) fn put_at_once(&self, mut record: Record) -> Result<(), AuditError> {
+        record.bound();
         self.writer.put_at_once(record)
     }
 }

@@ -24,6 +24,7 @@ mod dropped;
 mod hidden;
 mod hit;
 mod kind;
+mod letters;
 mod links;
 mod media;
 mod names;
@@ -125,7 +126,11 @@ impl Content {
                 return self.whole(media::icon(&strings::decoded(literal).0), "https:", &place, notes);
             }
             Part::Binary => {
-                return self.whole(media::image(spot.mime(literal), literal, &self.rules), "", &place, notes);
+                let data = strings::decoded(literal).0;
+                match spot.beside.map_or(media::Found::Text, |beside| media::judge(beside, &data, &self.rules)) {
+                    media::Found::Binary(odd) => return self.whole(odd, "", &place, notes),
+                    media::Found::Text => Role::Data,
+                }
             }
         };
         let has_escapes = memchr::memchr(b'\\', literal.as_bytes()).is_some();
@@ -133,7 +138,6 @@ impl Content {
             return None;
         }
         let (text, has_halves) = strings::decoded(literal);
-        let refers = surface != Surface::Result && matches!(role, Role::Name | Role::Plain);
         let mut halves = None;
         if has_halves {
             let what = "text with half a character in it, which each reader takes differently";
@@ -142,16 +146,18 @@ impl Content {
             halves = (self.rules.action(&hit) >= Action::Strip).then(|| text.clone().into_owned());
         }
         let changed = self.text(role, &text, &place, notes).or(halves);
+        let changed = changed?;
         // A name is not marked. One of a definition that would have to be stripped goes with what it belongs to.
-        let is_marked = changed.as_ref().is_some_and(|changed| changed.ends_with(&*text));
-        match changed {
-            Some(_) if (refers || spot.is_key) && is_marked => None,
-            Some(_) if refers => {
-                notes.drop_item(spot);
-                None
-            }
-            changed => changed,
+        let is_word = matches!(role, Role::Name | Role::Word { .. } | Role::Plain);
+        let refers = surface != Surface::Result && (is_word || matches!(&*spot.key(), "uri" | "uriTemplate"));
+        if (refers || is_word || spot.is_key) && changed.ends_with(&*text) {
+            return None;
         }
+        if refers {
+            notes.drop_item(spot);
+            return None;
+        }
+        Some(changed)
     }
 
     /// About a string as a whole, of which nothing can be cut out: stripping leaves `empty`.

@@ -27,11 +27,11 @@ use std::sync::Arc;
 use bowline_protocol::RawJson;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::context::{is_secret_value, names_secret};
+pub(crate) use self::context::Named;
 
 use crate::finding::{Finding, Severity};
 use crate::inspect::{Inspected, Outgoing};
-use crate::strings;
+use crate::strings::{self, Spot};
 
 /// How many findings one inspection tells at most.
 const MAX_FINDINGS: usize = 100;
@@ -158,18 +158,18 @@ impl Secrets {
         &self.rules
     }
 
-    /// Checks the strings of JSON, and says what goes out in its place.
+    /// Checks the strings of JSON, keys included, and numbers that are passwords, and says what goes out in its place.
     ///
     /// The findings tell where credentials are and of which sort, and nothing of them.
     pub fn check(&self, json: &RawJson) -> Inspected<RawJson> {
         let (mut findings, mut blocked) = (Vec::new(), None);
-        let changed = strings::rewrite(json, |spot, literal| {
-            if spot.is_key || (!self.rules.allow.is_empty() && spot.keys().any(|key| self.allows(&key))) {
+        let changed = strings::rewrite_with_numbers(json, |spot, literal| {
+            if !self.rules.allow.is_empty() && spot.keys().any(|key| self.allows(&key)) {
                 return None;
             }
             let (text, _) = strings::decoded(literal);
-            let mut secrets = find(&text);
-            if names_secret(&spot.key()) && is_secret_value(&text) {
+            let mut secrets = if spot.is_number { Vec::new() } else { find(&text) };
+            if is_named(spot, &text) {
                 // The whole of it, whatever is in it.
                 let known = secrets.iter().find(|secret| secret.class == Class::Known);
                 let (class, rule) = known.map_or((Class::Named, "password"), |known| (known.class, known.rule));
@@ -178,7 +178,8 @@ impl Secrets {
             if secrets.is_empty() {
                 return None;
             }
-            let place = spot.pointer();
+            // A key may be one as well, and is not shown.
+            let place = spot.pointer_with(|key| replaced(key, &certain(key)));
             for secret in &secrets {
                 let finding = self.finding(secret, &place);
                 if self.action(secret) == Action::Block && blocked.is_none() {
@@ -210,9 +211,7 @@ impl Secrets {
         {
             return self.redact_json(&json).map(|json| json.as_str().to_owned());
         }
-        let secrets = find(text);
-        let certain: Vec<Secret> = secrets.into_iter().filter(|secret| secret.class != Class::Random).collect();
-        replaced(text, &certain)
+        replaced(text, &certain(text))
     }
 
     /// JSON without the credentials in it, whatever the rules say, for logs and audits; none where it has none.
@@ -251,6 +250,34 @@ impl Secrets {
             secrets.iter().filter(|secret| self.action(secret) >= Action::Redact).cloned().collect();
         replaced(text, &unwanted)
     }
+}
+
+/// The credentials of a text but for those that are only random.
+fn certain(text: &str) -> Vec<Secret> {
+    find(text).into_iter().filter(|secret| secret.class != Class::Random).collect()
+}
+
+/// Whether a string or a number is a credential by the name that it stands under: the key of its member, the nearest one
+/// around `{"value": …}` and its like, or what stands beside it in `{"name": …, "value": …}`.
+fn is_named(spot: &Spot<'_>, text: &str) -> bool {
+    /// How far around.
+    const KEYS: usize = 4;
+    if spot.is_key {
+        return false;
+    }
+    let is_secret = |name: &str| match spot.is_number {
+        true => Named::of(name).is_secret_number(text),
+        false => Named::of(name).is_secret(text),
+    };
+    for key in spot.keys().take(KEYS) {
+        if is_secret(&key) {
+            return true;
+        }
+        if !context::is_part(&key) {
+            break;
+        }
+    }
+    spot.key() == "value" && spot.beside.is_some_and(|beside| beside.names().any(|name| is_secret(&name)))
 }
 
 /// The text with a word in the place of each of these.

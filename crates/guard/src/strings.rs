@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use bowline_protocol::RawJson;
+use serde_json::value::RawValue;
 
 /// How deep the frames go that are told apart. What is deeper is a value of the last of them.
 const MAX_DEPTH: usize = 128;
@@ -12,24 +13,111 @@ const MAX_DEPTH: usize = 128;
 /// What is open around a string.
 #[derive(Debug)]
 enum Frame {
-    /// An object: the key whose value is next, without its quotes, whether a key is next, and the text of its `mimeType`.
+    /// An object: the key whose value is next, without its quotes, what it is for, whether a key is next, and from where on
+    /// the notes are about it.
     Object {
         key: Range<usize>,
+        member: Member,
         wants_key: bool,
-        mime: Range<usize>,
+        noted: usize,
     },
     Array {
         index: usize,
     },
 }
 
-/// Where a string stands.
+/// What a member is for, where that tells what the strings beside it are, or has to be told by them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Member {
+    Other,
+    Type,
+    Mime,
+    Name,
+    /// It is shown once its neighbours are known.
+    Late,
+}
+
+impl Member {
+    fn of(key: &str) -> Self {
+        match key {
+            "type" => Self::Type,
+            "mimeType" => Self::Mime,
+            "name" | "key" => Self::Name,
+            "data" | "blob" | "value" => Self::Late,
+            // No key of these has anything that must be escaped, and any may be.
+            key if key.contains('\\') => match &*decoded(key).0 {
+                key if key.contains('\\') => Self::Other,
+                key => Self::of(key),
+            },
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A string of an object that is not yet at its end.
+#[derive(Debug)]
+struct Noted {
+    member: Member,
+    key: Range<usize>,
+    value: Range<usize>,
+}
+
+/// What stands beside a string in its object, as it is written: of what stands there more than once, the first and the
+/// last, as readers take either.
+#[derive(Debug, Default)]
+pub(crate) struct Beside<'a> {
+    kinds: [Option<&'a str>; 2],
+    mimes: [Option<&'a str>; 2],
+    names: [Option<&'a str>; 2],
+}
+
+impl<'a> Beside<'a> {
+    fn of(json: &'a str, noted: &[Noted]) -> Self {
+        let mut beside = Self::default();
+        for Noted { member, value, .. } in noted {
+            let [first, last] = match member {
+                Member::Type => &mut beside.kinds,
+                Member::Mime => &mut beside.mimes,
+                Member::Name => &mut beside.names,
+                Member::Other | Member::Late => continue,
+            };
+            let value = json.get(value.clone());
+            if first.is_some() {
+                *last = value;
+            } else {
+                *first = value;
+            }
+        }
+        beside
+    }
+
+    /// What its `type` says.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = Cow<'a, str>> {
+        self.kinds.into_iter().flatten().map(|literal| decoded(literal).0)
+    }
+
+    /// What its `mimeType` says.
+    pub(crate) fn mimes(&self) -> impl Iterator<Item = Cow<'a, str>> {
+        self.mimes.into_iter().flatten().map(|literal| decoded(literal).0)
+    }
+
+    /// What its `name` or `key` says.
+    pub(crate) fn names(&self) -> impl Iterator<Item = Cow<'a, str>> {
+        self.names.into_iter().flatten().map(|literal| decoded(literal).0)
+    }
+}
+
+/// Where a string, or a number, stands.
 #[derive(Debug)]
 pub(crate) struct Spot<'a> {
     json: &'a str,
     frames: &'a [Frame],
     /// Whether it is the key of a member.
     pub(crate) is_key: bool,
+    /// Whether it is a number.
+    pub(crate) is_number: bool,
+    /// What stands beside it, of a string that is the value of `data`, `blob` or `value`.
+    pub(crate) beside: Option<&'a Beside<'a>>,
 }
 
 impl Spot<'_> {
@@ -48,26 +136,15 @@ impl Spot<'_> {
         self.frames.first().and_then(|frame| self.key_of(frame)).unwrap_or_default()
     }
 
+    /// Whether it is a member of the outermost object.
+    pub(crate) const fn is_outermost(&self) -> bool {
+        self.frames.len() == 1
+    }
+
     /// The list and the place in it, and the key within, of an item of a list of the outermost object.
     pub(crate) fn item(&self) -> Option<(Cow<'_, str>, usize, Cow<'_, str>)> {
         let (Frame::Array { index }, list) = (self.frames.get(1)?, self.outermost()) else { return None };
         Some((list, *index, self.key_of(self.frames.get(2)?)?))
-    }
-
-    /// The `mimeType` of the object that it is a member of, as far as that stands before it or right behind it.
-    pub(crate) fn mime(&self, literal: &str) -> Option<&str> {
-        let Some(Frame::Object { mime, .. }) = self.frames.last() else { return None };
-        if !mime.is_empty() {
-            return self.json.get(mime.clone());
-        }
-        // Its end, by the place of its text: only a short way is looked ahead, so that each byte is seen a few times.
-        const AHEAD: usize = 512;
-        let end = literal.as_ptr().addr().checked_sub(self.json.as_ptr().addr())? + literal.len() + 1;
-        let rest = self.json.as_bytes().get(end..self.json.len().min(end + AHEAD))?;
-        let rest = rest.get(..memchr::memchr2(b'}', b'{', rest).unwrap_or(rest.len()))?;
-        let at = memchr::memmem::find(rest, b"\"mimeType\"")? + 10;
-        let value = std::str::from_utf8(rest.get(at..)?).ok()?.trim_start().strip_prefix(':')?.trim_start();
-        value.strip_prefix('"')?.split('"').next()
     }
 
     fn key_of(&self, frame: &Frame) -> Option<Cow<'_, str>> {
@@ -79,6 +156,11 @@ impl Spot<'_> {
 
     /// The JSON pointer (RFC 6901) to it, at most some 300 bytes, made harmless.
     pub(crate) fn pointer(&self) -> String {
+        self.pointer_with(|_| None)
+    }
+
+    /// As [`pointer`](Self::pointer), with what `shown` returns in the place of a key.
+    pub(crate) fn pointer_with(&self, shown: impl Fn(&str) -> Option<String>) -> String {
         let mut pointer = String::new();
         for frame in self.frames {
             if pointer.len() > 400 {
@@ -89,6 +171,7 @@ impl Spot<'_> {
                 Frame::Array { index } => pointer.push_str(&index.to_string()),
                 object => {
                     let key = self.key_of(object).unwrap_or_default();
+                    let key = shown(&key).map_or(key, Cow::Owned);
                     pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
                 }
             }
@@ -100,40 +183,75 @@ impl Spot<'_> {
 /// Shows each string to `each`, without its quotes and as it is written, escapes included. What it returns takes the
 /// string's place; the new text comes back where there was such a change.
 ///
-/// Takes time in proportion to the text.
-pub(crate) fn rewrite(json: &RawJson, mut each: impl FnMut(&Spot<'_>, &str) -> Option<String>) -> Option<RawJson> {
+/// Values of `data`, `blob` and `value` are shown at the end of their object, since what stands beside them says what they
+/// are. Takes time in proportion to the text.
+pub(crate) fn rewrite(json: &RawJson, each: impl FnMut(&Spot<'_>, &str) -> Option<String>) -> Option<RawJson> {
+    rewritten::<false>(json, each)
+}
+
+/// As [`rewrite`], and shows numbers too. A string takes the place of one that is changed.
+pub(crate) fn rewrite_with_numbers(
+    json: &RawJson,
+    each: impl FnMut(&Spot<'_>, &str) -> Option<String>,
+) -> Option<RawJson> {
+    rewritten::<true>(json, each)
+}
+
+fn rewritten<const NUMBERS: bool>(
+    json: &RawJson,
+    mut each: impl FnMut(&Spot<'_>, &str) -> Option<String>,
+) -> Option<RawJson> {
     let text = json.as_str();
     let bytes = text.as_bytes();
     let mut frames: Vec<Frame> = Vec::new();
-    let (mut out, mut copied) = (String::new(), 0);
+    let mut noted: Vec<Noted> = Vec::new();
+    let mut patches: Vec<(Range<usize>, String)> = Vec::new();
     let (mut at, mut deeper) = (0, 0_usize);
     while let Some(byte) = bytes.get(at) {
         match byte {
             b'"' => {
                 let inner = at + 1..end_of_string(bytes, at + 1);
                 at = inner.end;
-                let mut is_key = false;
-                if let (0, Some(Frame::Object { key, wants_key, mime })) = (deeper, frames.last_mut()) {
+                let literal = text.get(inner.clone()).unwrap_or_default();
+                let (mut is_key, mut is_late) = (false, false);
+                if let (0, Some(Frame::Object { key, member, wants_key, .. })) = (deeper, frames.last_mut()) {
                     if *wants_key {
-                        (*key, *wants_key, is_key) = (inner.clone(), false, true);
-                    } else if text.get(key.clone()) == Some("mimeType") {
-                        *mime = inner.clone();
+                        (*key, *member) = (inner.clone(), Member::of(literal));
+                        (*wants_key, is_key) = (false, true);
+                    } else if *member != Member::Other {
+                        is_late = *member == Member::Late;
+                        noted.push(Noted { member: *member, key: key.clone(), value: inner.clone() });
                     }
                 }
-                let literal = text.get(inner.clone()).unwrap_or_default();
-                let spot = Spot { json: text, frames: &frames, is_key };
-                if let Some(new) = each(&spot, literal) {
-                    out.push_str(text.get(copied..inner.start - 1).unwrap_or_default());
-                    // A string is always JSON.
-                    out.push_str(&serde_json::to_string(&new).unwrap_or_else(|_| String::from("\"\"")));
-                    copied = inner.end + 1;
+                let spot = Spot { json: text, frames: &frames, is_key, is_number: false, beside: None };
+                if !is_late && let Some(new) = each(&spot, literal) {
+                    patches.push((inner.start - 1..inner.end + 1, new));
                 }
             }
+            b'-' | b'0'..=b'9' if NUMBERS => {
+                let is_in = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
+                let len = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_in(byte)).count();
+                let spot = Spot { json: text, frames: &frames, is_key: false, is_number: true, beside: None };
+                if let Some(new) = each(&spot, text.get(at..at + len).unwrap_or_default()) {
+                    patches.push((at..at + len, new));
+                }
+                at += len - 1;
+            }
             b'{' | b'[' if frames.len() >= MAX_DEPTH => deeper += 1,
-            b'{' => frames.push(Frame::Object { key: 0..0, wants_key: true, mime: 0..0 }),
+            b'{' => {
+                let noted = noted.len();
+                frames.push(Frame::Object { key: 0..0, member: Member::Other, wants_key: true, noted });
+            }
             b'[' => frames.push(Frame::Array { index: 0 }),
             b'}' | b']' if deeper > 0 => deeper -= 1,
-            b'}' | b']' => drop(frames.pop()),
+            b'}' | b']' => {
+                if let Some(Frame::Object { noted: from, .. }) = frames.last() {
+                    let from = *from;
+                    late(text, &mut frames, noted.get(from..).unwrap_or_default(), &mut patches, &mut each);
+                    noted.truncate(from);
+                }
+                frames.pop();
+            }
             b',' if deeper > 0 => {}
             b',' => match frames.last_mut() {
                 Some(Frame::Object { wants_key, .. }) => *wants_key = true,
@@ -144,12 +262,49 @@ pub(crate) fn rewrite(json: &RawJson, mut each: impl FnMut(&Spot<'_>, &str) -> O
         }
         at += 1;
     }
-    if copied == 0 {
+    written(text, patches)
+}
+
+/// Shows the strings of an object, which ends, that wait for it.
+fn late(
+    text: &str,
+    frames: &mut [Frame],
+    noted: &[Noted],
+    patches: &mut Vec<(Range<usize>, String)>,
+    each: &mut impl FnMut(&Spot<'_>, &str) -> Option<String>,
+) {
+    if !noted.iter().any(|noted| noted.member == Member::Late) {
+        return;
+    }
+    let beside = Beside::of(text, noted);
+    for noted in noted.iter().filter(|noted| noted.member == Member::Late) {
+        if let Some(Frame::Object { key, .. }) = frames.last_mut() {
+            *key = noted.key.clone();
+        }
+        let spot = Spot { json: text, frames, is_key: false, is_number: false, beside: Some(&beside) };
+        if let Some(new) = each(&spot, text.get(noted.value.clone()).unwrap_or_default()) {
+            patches.push((noted.value.start - 1..noted.value.end + 1, new));
+        }
+    }
+}
+
+/// The text with strings in the place of parts of it, which lie apart.
+fn written(text: &str, mut patches: Vec<(Range<usize>, String)>) -> Option<RawJson> {
+    if patches.is_empty() {
         return None;
     }
-    out.push_str(text.get(copied..).unwrap_or_default());
-    // It was JSON before, and only strings took the place of strings.
-    out.parse().ok()
+    patches.sort_unstable_by_key(|(span, _)| span.start);
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for (span, new) in patches {
+        out.push_str(text.get(at..span.start).unwrap_or_default());
+        // A string is always JSON.
+        out.push_str(&serde_json::to_string(&new).unwrap_or_else(|_| String::from("\"\"")));
+        at = span.end;
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    // It was JSON before, and only strings took the place of strings and numbers.
+    RawValue::from_string(out).ok().map(RawJson::from)
 }
 
 /// Where the quote is that ends the string which began before `from`.
@@ -168,47 +323,54 @@ fn end_of_string(bytes: &[u8], from: usize) -> usize {
 /// The text that a string says, and whether halves of surrogates stand in it, which each reader takes differently; here
 /// U+FFFD stands in their place.
 pub(crate) fn decoded(literal: &str) -> (Cow<'_, str>, bool) {
-    if memchr::memchr(b'\\', literal.as_bytes()).is_none() {
-        return (Cow::Borrowed(literal), false);
+    let Some(mut at) = memchr::memchr(b'\\', literal.as_bytes()) else { return (Cow::Borrowed(literal), false) };
+    let mut out = String::with_capacity(literal.len());
+    let mut has_halves = false;
+    let mut rest = literal;
+    loop {
+        out.push_str(rest.get(..at).unwrap_or_default());
+        let escape = rest.get(at..).unwrap_or_default();
+        let (c, len) = unescaped(escape.as_bytes());
+        has_halves = has_halves || c.is_none();
+        out.push(c.unwrap_or(char::REPLACEMENT_CHARACTER));
+        rest = escape.get(len..).unwrap_or_default();
+        match memchr::memchr(b'\\', rest.as_bytes()) {
+            Some(next) => at = next,
+            None => break,
+        }
     }
-    let parsed = |literal: &str| serde_json::from_str::<String>(&format!("\"{literal}\"")).ok();
-    match parsed(literal) {
-        Some(text) => (Cow::Owned(text), false),
-        None => (Cow::Owned(parsed(&without_halves(literal)).unwrap_or_default()), true),
-    }
+    out.push_str(rest);
+    (Cow::Owned(out), has_halves)
 }
 
-/// The string with U+FFFD for each half of a surrogate.
-fn without_halves(literal: &str) -> String {
-    let mut out = String::with_capacity(literal.len());
-    let mut rest = literal;
-    while let Some(at) = rest.find('\\') {
-        let (before, escape) = rest.split_at(at);
-        out.push_str(before);
-        let unit = |at: usize| {
-            let hex = escape.get(at..at + 6)?.strip_prefix("\\u")?;
-            u16::from_str_radix(hex, 16).ok()
-        };
-        let len = match (unit(0), unit(6)) {
-            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
-            (Some(0xd800..=0xdfff), _) => {
-                out.push_str("\\ufffd");
-                rest = escape.get(6..).unwrap_or_default();
-                continue;
+/// The character that an escape at the beginning stands for, and how long the escape is; none for half a surrogate.
+fn unescaped(escape: &[u8]) -> (Option<char>, usize) {
+    let unit = |at: usize| {
+        let digits = escape.get(at..at + 6).filter(|unit| unit.starts_with(b"\\u"))?.get(2..)?;
+        digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
+    };
+    match escape.get(1) {
+        Some(b'n') => (Some('\n'), 2),
+        Some(b't') => (Some('\t'), 2),
+        Some(b'r') => (Some('\r'), 2),
+        Some(b'b') => (Some('\u{8}'), 2),
+        Some(b'f') => (Some('\u{c}'), 2),
+        Some(byte @ (b'"' | b'\\' | b'/')) => (Some(char::from(*byte)), 2),
+        _ => match (unit(0), unit(6)) {
+            (Some(high @ 0xd800..=0xdbff), Some(low @ 0xdc00..=0xdfff)) => {
+                (char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00)), 12)
             }
-            (Some(_), _) => 6,
-            _ => 1 + escape.chars().nth(1).map_or(0, char::len_utf8),
-        };
-        let (escape, behind) = escape.split_at_checked(len).unwrap_or((escape, ""));
-        out.push_str(escape);
-        rest = behind;
+            (Some(unit), _) => (char::from_u32(unit), 6),
+            // No string of JSON has such a thing.
+            (None, _) => (None, 1),
+        },
     }
-    out + rest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn raw(text: &str) -> RawJson {
         text.parse().unwrap()
@@ -277,16 +439,66 @@ mod tests {
     }
 
     #[test]
-    fn the_media_type_is_found_on_both_sides() {
-        for json in [r#"{"data":"AA","mimeType":"image/png"}"#, r#"{"mimeType":"image/png","data":"AA"}"#] {
-            let mut found = None;
+    fn what_is_beside_data_is_known_wherever_it_stands_and_however_it_is_written() {
+        for json in [
+            r#"{"data":"AA","mimeType":"image/png","type":"image"}"#,
+            r#"{"type":"image","mimeType":"image/png","data":"AA"}"#,
+            r#"{"type":"image","data":"AA","annotations":{"mimeType":"x"},"mime\u0054ype":"image\/png"}"#,
+            r#"{"mimeType":"image/png","d\u0061ta":"AA","x":[{"type":"y","data":["z"]}],"type":"image"}"#,
+        ] {
+            let mut found = Vec::new();
             rewrite(&raw(json), |spot, literal| {
-                if !spot.is_key && spot.key() == "data" {
-                    found = spot.mime(literal).map(str::to_owned);
+                if let Some(beside) = spot.beside {
+                    let told: Vec<_> = beside.kinds().chain(beside.mimes()).map(Cow::into_owned).collect();
+                    found.push((spot.pointer(), literal.to_owned(), told));
                 }
                 None
             });
-            assert_eq!(found.as_deref(), Some("image/png"), "{json}");
+            let told = vec!["image".to_owned(), "image/png".to_owned()];
+            assert_eq!(found, [("/data".to_owned(), "AA".to_owned(), told)], "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_twice_is_told_twice() {
+        let mut found = Vec::new();
+        rewrite(&raw(r#"{"type":"a","type":"b","blob":"","type":"c"}"#), |spot, _| {
+            found.extend(spot.beside.into_iter().flat_map(Beside::kinds).map(Cow::into_owned));
+            None
+        });
+        assert_eq!(found, ["a", "c"]);
+    }
+
+    #[test]
+    fn late_strings_are_written_anew_in_their_places() {
+        let json = raw(r#"{"data":"one","b":{"value":"one"},"c":"one","blob":"two"}"#);
+        let changed = rewrite(&json, |spot, literal| (literal == "one").then(|| spot.pointer()));
+        assert_eq!(changed.unwrap().as_str(), r#"{"data":"/data","b":{"value":"/b/value"},"c":"/c","blob":"two"}"#);
+    }
+
+    #[test]
+    fn numbers_are_shown_where_they_are_wanted() {
+        let json = raw(r#"{"a":-1.5e+3,"b":[12,"3"],"c":null}"#);
+        let mut seen = Vec::new();
+        let changed = rewrite_with_numbers(&json, |spot, literal| {
+            if spot.is_number {
+                seen.push((spot.pointer(), literal.to_owned()));
+            }
+            (literal == "12").then(|| "x".to_owned())
+        });
+        assert_eq!(seen, [("/a", "-1.5e+3"), ("/b/0", "12")].map(|(at, n)| (at.to_owned(), n.to_owned())));
+        assert_eq!(changed.unwrap().as_str(), r#"{"a":-1.5e+3,"b":["x","3"],"c":null}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn strings_are_decoded_as_serde_json_decodes_them(text in any::<String>(), cut in 0..6_usize) {
+            let units: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            let written = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(decoded(&written[1..written.len() - 1]), (Cow::Borrowed(&*text), false));
+            prop_assert_eq!(decoded(&units), (Cow::Borrowed(&*text), false));
+            // What is no JSON is no panic.
+            decoded(units.get(..units.len().saturating_sub(cut)).unwrap_or_default());
         }
     }
 }

@@ -27,9 +27,19 @@ impl Head {
         Self { number: 0, hash: "0".repeat(HASH) }
     }
 
-    /// The next line, with its end, and where the chain stands then.
-    pub(super) fn link(&self, record: &Record) -> (String, Self) {
-        let number = self.number + 1;
+    /// The number of the next line; none where numbers have come to their end, which no chain does by itself.
+    pub(super) const fn next(&self) -> Option<u64> {
+        self.number.checked_add(1)
+    }
+
+    /// Whether a line is the next one.
+    pub(super) fn is_followed_by(&self, link: &Link) -> bool {
+        link.prev == self.hash && Some(link.head.number) == self.next()
+    }
+
+    /// The next line, with its end, and where the chain stands then; none where there is no number for it.
+    pub(super) fn link(&self, record: &Record) -> Option<(String, Self)> {
+        let number = self.next()?;
         // Texts and numbers are JSON.
         let rest = serde_json::to_string(record).unwrap_or_default();
         let rest = rest.strip_prefix('{').unwrap_or_default();
@@ -39,7 +49,7 @@ impl Head {
         line.push_str(TAIL);
         line.push_str(&hash);
         line.push_str("\"}\n");
-        (line, Self { number, hash })
+        Some((line, Self { number, hash }))
     }
 }
 

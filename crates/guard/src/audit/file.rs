@@ -21,6 +21,9 @@ pub(super) const LOOK: Duration = Duration::from_millis(2);
 const MAX_BYTES: u64 = 64 << 20;
 const MAX_FILES: usize = 16;
 
+/// Why nothing can follow a line of the last number.
+const NO_NUMBER: &str = "there is no number above it";
+
 /// An audit in a file of JSON lines, each with the hash of the one before: what is changed, taken out or put in between
 /// is found by [`verify`](super::verify). A clone writes to the same file.
 ///
@@ -75,6 +78,11 @@ impl AuditFile {
         AuditError::new(format!("the audit {name} cannot be {what}: {error}; make room, or mend its rights"))
     }
 
+    fn broken(&self, path: &Path, after: u64, why: &str) -> AuditError {
+        let name = excerpt(&path.display().to_string(), 200);
+        AuditError::new(format!("the audit {name} is broken after line {after}: {why}; verify it, and move it away"))
+    }
+
     fn append(&self, records: &[Record]) -> Result<(), AuditError> {
         if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(|error| self.error("written", &error))?;
@@ -84,7 +92,8 @@ impl AuditFile {
         let mut file = self.open()?;
         let mut text = String::new();
         for record in records {
-            let (line, head) = stand.head.link(record);
+            let (line, head) =
+                stand.head.link(record).ok_or_else(|| self.broken(&self.path, stand.head.number, NO_NUMBER))?;
             let size = stand.length + text.len() as u64;
             if size > 0 && size + line.len() as u64 > self.max_bytes {
                 self.write(&mut file, &text)?;
@@ -133,13 +142,15 @@ impl AuditFile {
     fn stand(&self, head_file: &mut File) -> Result<Stand, AuditError> {
         let noted = read_head(head_file).map_err(|error| self.error("read", &error))?;
         let length = length_of(&self.path);
+        let is_noted = noted.is_some();
         let mut stand = match noted {
             Some(noted) if noted.length <= length => noted,
             // It may have died after it put the file aside.
             Some(noted) if length_of(&aside_path(&self.path, noted.first)) >= noted.length => {
                 let mut stand = noted;
-                self.catch_up(&aside_path(&self.path, stand.first), &mut stand)?;
-                Stand { length: 0, first: stand.head.number + 1, ..stand }
+                self.catch_up(&aside_path(&self.path, stand.first), &mut stand, true)?;
+                let first = stand.head.next().ok_or_else(|| self.broken(&self.path, stand.head.number, NO_NUMBER))?;
+                Stand { length: 0, first, ..stand }
             }
             Some(noted) => {
                 let name = excerpt(&self.path.display().to_string(), 200);
@@ -152,29 +163,41 @@ impl AuditFile {
             None => Stand { head: Head::start(), length: 0, first: 1 },
         };
         if stand.length < length {
-            self.catch_up(&self.path, &mut stand)?;
+            self.catch_up(&self.path, &mut stand, is_noted)?;
         }
         Ok(stand)
     }
 
-    /// Takes what stands in a file behind what was noted.
-    fn catch_up(&self, path: &Path, stand: &mut Stand) -> Result<(), AuditError> {
+    /// Takes what stands in a file behind what was noted, as far as it follows; without a note, the first line is where the
+    /// file begins.
+    fn catch_up(&self, path: &Path, stand: &mut Stand, is_noted: bool) -> Result<(), AuditError> {
+        let noted = stand.head.number;
+        let mut is_known = is_noted;
         let failed = |error: &io::Error| self.error("read", error);
         let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| failed(&error))?;
         file.seek(SeekFrom::Start(stand.length)).map_err(|error| failed(&error))?;
         let mut lines = Lines::new(&file);
         loop {
             match lines.next().map_err(|error| failed(&error))? {
-                Next::End => return Ok(()),
+                Next::End => {
+                    if is_noted && stand.head.number > noted {
+                        // A process died in between, or somebody else wrote them.
+                        let lines = stand.head.number - noted;
+                        tracing::warn!(lines, "lines of the audit were not in the note beside it, and count now");
+                    }
+                    return Ok(());
+                }
                 Next::Part | Next::TooLong => {
                     // What stands behind the last whole line was never told to be written.
                     return file.set_len(stand.length).map_err(|error| failed(&error));
                 }
                 Next::Line { bytes, length } => {
-                    let link = chain::read(&bytes).map_err(|why| {
-                        let (name, after) = (excerpt(&path.display().to_string(), 200), stand.head.number);
-                        AuditError::new(format!("the audit {name} is broken after line {after}: {why}; move it away"))
-                    })?;
+                    let after = stand.head.number;
+                    let link = chain::read(&bytes).map_err(|why| self.broken(path, after, why))?;
+                    if is_known && !stand.head.is_followed_by(&link) {
+                        return Err(self.broken(path, after, "the line behind it does not follow it"));
+                    }
+                    is_known = true;
                     if stand.length == 0 {
                         stand.first = link.head.number;
                     }

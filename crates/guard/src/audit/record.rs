@@ -46,6 +46,35 @@ pub struct Record {
     pub micros: Option<u64>,
 }
 
+impl Record {
+    /// Bounds each text, so that whatever servers, policies and callers call things a record makes a line that can be read
+    /// again.
+    pub(super) fn bound(&mut self) {
+        // Eight of them in JSON, which may write a byte as six, and the arguments, of which it writes one as two, are
+        // shorter than the longest line.
+        const MAX_TEXT: usize = 4 * 1024;
+        const MAX_ARGUMENTS: usize = 16 * 1024;
+        fn cut(text: &mut String) {
+            if text.len() > MAX_TEXT {
+                *text = bowline_protocol::excerpt(text, MAX_TEXT / 4);
+            }
+        }
+        [&mut self.time, &mut self.call, &mut self.server, &mut self.method].into_iter().for_each(cut);
+        [&mut self.caller, &mut self.name, &mut self.rule].into_iter().flatten().for_each(cut);
+        match &mut self.arguments {
+            Some(Arguments::Json(text)) if text.len() <= MAX_ARGUMENTS => {}
+            Some(Arguments::Sha256(text) | Arguments::Json(text)) => cut(text),
+            None => {}
+        }
+        if let Some(Outcome::Error(kind)) = &mut self.outcome {
+            cut(kind);
+        }
+        if let Some(verdict) = self.verdict.as_mut().filter(|verdict| verdict.len() > MAX_TEXT) {
+            cut(verdict.to_mut());
+        }
+    }
+}
+
 /// The stage of a call that a record is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -26,6 +26,9 @@ pub struct AuditReport {
     pub files: Vec<PathBuf>,
     /// Whether the note of where the chain stands was there. Without it a cut at the end is not seen.
     pub is_anchored: bool,
+    /// How many lines at the end are not in the note, where there is one: those that a process left which died before it
+    /// noted them, or that somebody wrote who had no access to the note. The next line that is written takes them over.
+    pub behind_note: u64,
     /// What is wrong; none where all is right.
     pub broken: Option<Broken>,
 }
@@ -84,13 +87,14 @@ pub fn verify(path: impl AsRef<Path>) -> Result<AuditReport, AuditError> {
         files.push(path.to_owned());
     }
     let is_anchored = noted.is_some();
-    let mut report = AuditReport { lines: 0, first: 1, files, is_anchored, broken: None };
+    let mut report = AuditReport { lines: 0, first: 1, files, is_anchored, behind_note: 0, broken: None };
     let mut head: Option<Head> = None;
     let mut last = (path.to_owned(), 0);
     for (file, first) in report.files.clone().into_iter().zip(firsts) {
         let opened = File::open(&file).map_err(|error| failed(&file, &error))?;
+        let noted = noted.as_ref().map(|(noted, _)| &noted.head);
         if let Some(broken) =
-            read(&file, first, opened, &mut head, &mut report, &mut last).map_err(|e| failed(&file, &e))?
+            read(&file, (first, noted), opened, &mut head, &mut report, &mut last).map_err(|e| failed(&file, &e))?
         {
             report.broken = Some(broken);
             return Ok(report);
@@ -103,9 +107,8 @@ pub fn verify(path: impl AsRef<Path>) -> Result<AuditReport, AuditError> {
             let what = if missing == 1 { "line that was written is" } else { "lines that were written are" };
             let why = format!("the end is cut: {missing} {what} missing");
             report.broken = Some(Broken { file: last.0, line: last.1 + 1, why, is_cut: true });
-        } else if noted.head.number == stands.number && noted.head.hash != stands.hash {
-            let why = "the line is another than was written last: the end was written anew".to_owned();
-            report.broken = Some(Broken { file: last.0, line: last.1, why, is_cut: false });
+        } else {
+            report.behind_note = stands.number - noted.head.number;
         }
     }
     Ok(report)
@@ -126,7 +129,7 @@ fn wait_for_writer(file: &File) -> io::Result<()> {
 
 fn read(
     path: &Path,
-    first: u64,
+    (first, noted): (u64, Option<&Head>),
     file: File,
     head: &mut Option<Head>,
     report: &mut AuditReport,
@@ -163,13 +166,17 @@ fn read(
                     false,
                 ));
             }
-            Some(before) if link.head.number != before.number + 1 => {
+            Some(before) if before.is_followed_by(&link) => {}
+            Some(before) => {
                 return Ok(broken(
-                    format!("it has number {}, and {} comes here", link.head.number, before.number + 1),
+                    format!("it has number {}, and follows line {}", link.head.number, before.number),
                     false,
                 ));
             }
-            Some(_) => {}
+        }
+        if noted.is_some_and(|noted| noted.number == link.head.number && noted.hash != link.head.hash) {
+            let why = "it is another line than was written here, as the note says: the record was written anew";
+            return Ok(broken(why.to_owned(), false));
         }
         *head = Some(link.head);
         report.lines += 1;

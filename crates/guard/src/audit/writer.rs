@@ -1,7 +1,9 @@
 //! The task that writes records, one batch after the other.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::record::Record;
@@ -18,10 +20,17 @@ enum Item {
     Flush(oneshot::Sender<Result<(), AuditError>>),
 }
 
-/// The way to the task, which begins with the first record and ends with this.
+impl Item {
+    const fn is_record(&self) -> bool {
+        matches!(self, Self::Record(..))
+    }
+}
+
+/// The way to the task, which begins with the first record and ends with this, or with its runtime: then the next record
+/// begins another.
 #[derive(Debug)]
 pub(super) struct Writer {
-    sink: Mutex<Option<Box<dyn AuditSink>>>,
+    sink: Arc<dyn AuditSink>,
     running: Mutex<Option<Running>>,
     listener: Listener,
 }
@@ -40,6 +49,19 @@ impl std::fmt::Debug for OnLost {
 #[derive(Debug, Clone)]
 struct Running {
     send: mpsc::Sender<Item>,
+    /// How many records were sent and are not written, nor failed.
+    open: Arc<AtomicUsize>,
+}
+
+impl Running {
+    /// That the runtime ended before all that was sent was written, said once.
+    fn lost(&self) -> Option<AuditError> {
+        match self.open.swap(0, Ordering::Relaxed) {
+            0 => None,
+            1 => Some(AuditError::new("1 record is lost, with the runtime that was to write it")),
+            lost => Some(AuditError::new(format!("{lost} records are lost, with the runtime that was to write them"))),
+        }
+    }
 }
 
 impl std::fmt::Debug for Item {
@@ -57,7 +79,7 @@ fn ended() -> AuditError {
 
 impl Writer {
     pub(super) fn new(sink: Box<dyn AuditSink>) -> Self {
-        Self { sink: Mutex::new(Some(sink)), running: Mutex::new(None), listener: Listener::default() }
+        Self { sink: Arc::from(sink), running: Mutex::new(None), listener: Listener::default() }
     }
 
     /// Calls `f` where records are lost that nobody waits for. The first listener stays.
@@ -65,49 +87,86 @@ impl Writer {
         let _ = self.listener.set(OnLost(Box::new(f)));
     }
 
-    /// The way to the task, which is begun if need be.
-    fn running(&self) -> mpsc::Sender<Item> {
+    /// The way to the task, which is begun if need be, and begun anew where its runtime has ended.
+    fn running(&self) -> Result<Running, AuditError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = &*running {
-            return running.send.clone();
-        }
+        let ended = match &*running {
+            Some(running) if !running.send.is_closed() => return Ok(running.clone()),
+            ended => ended.clone(),
+        };
+        let runtime = Handle::try_current().map_err(|_| self::ended())?;
         let (send, receive) = mpsc::channel(WAITING);
-        // Taken once: there is no second way here without the first having been kept.
-        if let Some(sink) = self.sink.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // It ends when the last sender is gone, once all that was sent is written.
-            drop(tokio::spawn(write(sink, receive, Arc::clone(&self.listener))));
+        let open = Arc::default();
+        // It ends when the last sender is gone, once all that was sent is written.
+        let task = write(Arc::clone(&self.sink), receive, Arc::clone(&open), Arc::clone(&self.listener));
+        drop(runtime.spawn(task));
+        let begun = Running { send, open };
+        *running = Some(begun.clone());
+        drop(running);
+        if let Some(lost) = ended.and_then(|ended| ended.lost()) {
+            tracing::error!(error = %lost, "records of the audit are lost");
+            if let Some(OnLost(tell)) = self.listener.get() {
+                tell(&lost);
+            }
         }
-        *running = Some(Running { send: send.clone() });
-        send
+        Ok(begun)
+    }
+
+    /// Sends a record, to another task where the one that was meant ends just now.
+    async fn send(&self, item: Item) -> Result<(), AuditError> {
+        const TRIES: usize = 2;
+        for _ in 0..TRIES {
+            let Running { send, open } = self.running()?;
+            let Ok(permit) = send.reserve().await else { continue };
+            open.fetch_add(usize::from(item.is_record()), Ordering::Relaxed);
+            permit.send(item);
+            return Ok(());
+        }
+        // Two runtimes ended in the meantime.
+        Err(ended())
     }
 
     pub(super) async fn put(&self, record: Record) -> Result<(), AuditError> {
-        self.running().send(Item::Record(Box::new(record), None)).await.map_err(|_| ended())
+        self.send(Item::Record(Box::new(record), None)).await
     }
 
     pub(super) fn put_at_once(&self, record: Record) -> Result<(), AuditError> {
-        self.running().try_send(Item::Record(Box::new(record), None)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => AuditError::new("the audit is behind by 1,024 records"),
-            mpsc::error::TrySendError::Closed(_) => ended(),
-        })
+        let Running { send, open } = self.running()?;
+        let permit = send.try_reserve().map_err(|error| match error {
+            mpsc::error::TrySendError::Full(()) => AuditError::new("the audit is behind by 1,024 records"),
+            mpsc::error::TrySendError::Closed(()) => ended(),
+        })?;
+        open.fetch_add(1, Ordering::Relaxed);
+        permit.send(Item::Record(Box::new(record), None));
+        Ok(())
     }
 
     pub(super) async fn put_and_wait(&self, record: Record) -> Result<(), AuditError> {
         let (tell, told) = oneshot::channel();
-        self.running().send(Item::Record(Box::new(record), Some(tell))).await.map_err(|_| ended())?;
+        self.send(Item::Record(Box::new(record), Some(tell))).await?;
         told.await.unwrap_or_else(|_| Err(ended()))
     }
 
     pub(super) async fn flush(&self) -> Result<(), AuditError> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(Running { send }) = running else { return Ok(()) };
+        let Some(running) = running else { return Ok(()) };
         let (tell, told) = oneshot::channel();
-        send.send(Item::Flush(tell)).await.map_err(|_| ended())?;
-        told.await.unwrap_or_else(|_| Err(ended()))
+        if running.send.send(Item::Flush(tell)).await.is_ok()
+            && let Ok(told) = told.await
+        {
+            return told;
+        }
+        // Its runtime has ended, after all was written or before.
+        running.lost().map_or(Ok(()), Err)
     }
 }
 
-async fn write(sink: Box<dyn AuditSink>, mut receive: mpsc::Receiver<Item>, listener: Listener) {
+async fn write(
+    sink: Arc<dyn AuditSink>,
+    mut receive: mpsc::Receiver<Item>,
+    open: Arc<AtomicUsize>,
+    listener: Listener,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     // The first failure that nobody was told of.
     let mut untold = Ok(());
@@ -125,6 +184,7 @@ async fn write(sink: Box<dyn AuditSink>, mut receive: mpsc::Receiver<Item>, list
         }
         let count = records.len();
         let outcome = if records.is_empty() { Ok(()) } else { sink.write(records).await };
+        open.fetch_sub(count, Ordering::Relaxed);
         if let Err(error) = &outcome {
             tracing::error!(%error, "records of the audit are lost");
             if waiting.len() < count {

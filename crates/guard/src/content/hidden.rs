@@ -15,27 +15,81 @@ const STEP: usize = 64;
 /// How many where something is odd nearby.
 const SHORT_STEP: usize = 16;
 
-/// Tells what is hidden in a text. Neighbours of one kind are one hit.
-pub(super) fn scan(text: &str, role: Role, sink: Sink<'_>) {
+/// Tells what is hidden in a text, neighbours of one kind as one hit, and gives the text without it; none where nothing is
+/// told, or where the text without it is not asked for (`strips`).
+pub(super) fn scan(text: &str, role: Role, strips: bool, sink: Sink<'_>) -> Option<Stripped> {
     let mut open: Option<(Hit, usize)> = None;
-    for (span, kind, severity, what) in Odd::new(text, role) {
-        match &mut open {
-            Some((hit, count)) if hit.kind == kind && hit.span.end == span.start => {
-                hit.span.end = span.end;
-                *count += 1;
-                hit.severity = hit.severity.max(severity);
-            }
-            _ => {
-                if let Some((hit, count)) = open.take() {
-                    sink(graver(hit, count));
+    // Begun with the first hit: most texts have none.
+    let mut stripper: Option<Stripper<'_>> = None;
+    let (mut at, mut flag_end) = (0, 0);
+    while let Some(found) = next_candidate(text.as_bytes(), at) {
+        let c = char_at(text, found);
+        at = found + c.len_utf8();
+        if !may_be_odd(c) {
+            continue;
+        }
+        let rest = text.get(at..).unwrap_or_default();
+        let sequence = sequence_len(c, rest);
+        if found >= flag_end
+            && let Some((end, kind, severity, what)) = judge(text, found, c, sequence, role, &mut flag_end)
+        {
+            match &mut open {
+                Some((hit, count)) if hit.kind == kind && hit.span.end == found => {
+                    hit.span.end = end;
+                    *count += 1;
+                    hit.severity = hit.severity.max(severity);
                 }
-                open = Some((Hit { kind, severity, span, what }, 1));
+                _ => {
+                    if let Some((hit, count)) = open.take() {
+                        sink(graver(hit, count));
+                    }
+                    open = Some((Hit { kind, severity, span: found..end, what }, 1));
+                }
+            }
+            if strips && stripper.is_none() {
+                stripper = Some(Stripper::up_to(text, found));
             }
         }
+        if let Some(stripper) = &mut stripper {
+            stripper.take(found, c, sequence);
+        }
+        at += sequence;
     }
     if let Some((hit, count)) = open {
         sink(graver(hit, count));
     }
+    stripper.and_then(Stripper::finish)
+}
+
+/// What the character at a place is, with the sequence that it begins, if it is odd there: where it ends, and what it is.
+/// `flag_end` is set to the end of a flag of a region that begins there, which is none.
+fn judge(
+    text: &str,
+    found: usize,
+    c: char,
+    sequence: usize,
+    role: Role,
+    flag_end: &mut usize,
+) -> Option<(usize, Kind, Severity, &'static str)> {
+    let at = found + c.len_utf8();
+    let rest = text.get(at..).unwrap_or_default();
+    if sequence > 0 {
+        let body = rest.get(..sequence).unwrap_or_default();
+        let severity = match role {
+            Role::Data if c == '\u{1b}' && body.starts_with('[') && body.ends_with('m') => Severity::Low,
+            Role::Data => Severity::Medium,
+            _ => Severity::High,
+        };
+        return Some((at + sequence, Kind::EscapeSequence, severity, "a sequence that drives a terminal"));
+    }
+    let before = text.get(..found).and_then(|before| before.chars().next_back());
+    let flag = flag_len(before, c, rest);
+    if flag > 0 {
+        *flag_end = at + flag;
+        return None;
+    }
+    let (kind, severity, what) = judge_character(role, before, c, rest)?;
+    Some((at, kind, severity, what))
 }
 
 /// A long row is no accident.
@@ -60,41 +114,116 @@ pub(super) fn is_suspicious(text: &str) -> bool {
     false
 }
 
+/// A text without what is hidden in it, and where that was.
+#[derive(Debug)]
+pub(super) struct Stripped {
+    pub(super) text: String,
+    gaps: Vec<Gap>,
+}
+
+/// Something that was taken out.
+#[derive(Debug)]
+struct Gap {
+    /// Where it would be in what is left.
+    at: usize,
+    /// Where it was.
+    was: Range<usize>,
+}
+
+impl Stripped {
+    /// Where a passage of what is left was in the text that it was taken out of.
+    pub(super) fn before(&self, span: &Range<usize>) -> Range<usize> {
+        let before = |at: usize| {
+            let gap = self.gaps.partition_point(|gap| gap.at <= at).checked_sub(1).and_then(|gap| self.gaps.get(gap));
+            gap.map_or(at, |gap| gap.was.end + (at - gap.at))
+        };
+        let start = before(span.start);
+        // Behind its last byte, and not behind what followed that.
+        let end = if span.is_empty() { start } else { before(span.end - 1) + 1 };
+        start..end
+    }
+
+    /// What was taken out and has room for words.
+    pub(super) fn long_gaps(&self) -> impl Iterator<Item = Range<usize>> {
+        // `ESC ] ignore`, which a line end may end.
+        const WORDS: usize = 8;
+        self.gaps.iter().map(|gap| gap.was.clone()).filter(|was| was.len() >= WORDS)
+    }
+}
+
 /// The text without what is hidden in it: no control character but newline and tab is left, and so no sequence that
 /// drives a terminal. Joiners and selectors of emoji stay where they belong.
-pub(super) fn strip(text: &str) -> Option<String> {
-    let mut out = String::new();
-    let mut kept = 0;
-    let mut at = 0;
-    while let Some(found) = next_candidate(text.as_bytes(), at) {
-        let c = char_at(text, found);
-        at = found + c.len_utf8();
-        if !may_be_odd(c) {
-            continue;
+pub(super) fn strip(text: &str) -> Option<Stripped> {
+    Stripper::up_to(text, text.len()).finish()
+}
+
+/// A text that is being stripped.
+struct Stripper<'t> {
+    text: &'t str,
+    out: String,
+    gaps: Vec<Gap>,
+    /// Up to where the text is in `out`, or gone.
+    kept: usize,
+}
+
+impl<'t> Stripper<'t> {
+    /// With what stands before a place done.
+    fn up_to(text: &'t str, end: usize) -> Self {
+        let mut this = Self { text, out: String::new(), gaps: Vec::new(), kept: 0 };
+        let mut at = 0;
+        while let Some(found) = next_candidate(text.as_bytes(), at).filter(|found| *found < end) {
+            let c = char_at(text, found);
+            at = found + c.len_utf8();
+            if may_be_odd(c) {
+                let sequence = sequence_len(c, text.get(at..).unwrap_or_default());
+                this.take(found, c, sequence);
+                at += sequence;
+            }
         }
-        let rest = text.get(at..).unwrap_or_default();
+        this
+    }
+
+    /// Takes the character at a place out, with the sequence that it begins, where it is one to go.
+    fn take(&mut self, found: usize, c: char, sequence: usize) {
+        let behind = found + c.len_utf8();
+        let rest = self.text.get(behind..).unwrap_or_default();
         // What stands before it once this text is clean: joiners look at their neighbours.
-        let before =
-            text.get(kept..found).and_then(|piece| piece.chars().next_back()).or_else(|| out.chars().next_back());
-        let gone = match c {
-            '\r' => 1,
-            c if sequence_len(c, rest) > 0 => c.len_utf8() + sequence_len(c, rest),
-            c if is_selector(c) && !selects(before, c) => c.len_utf8(),
-            c if Hidden::between(before, c, rest.chars().next()).is_some() => c.len_utf8(),
-            _ => continue,
+        let before = || {
+            let piece = self.text.get(self.kept..found).and_then(|piece| piece.chars().next_back());
+            piece.or_else(|| self.out.chars().next_back())
         };
-        out.push_str(text.get(kept..found).unwrap_or_default());
-        if c == '\r' && !rest.starts_with('\n') {
-            out.push('\n');
+        let is_gone = match c {
+            '\r' => true,
+            _ if sequence > 0 => true,
+            c if is_selector(c) && !selects(before(), c) => true,
+            c => Hidden::between(before(), c, rest.chars().next()).is_some(),
+        };
+        if !is_gone {
+            return;
         }
-        kept = found + gone;
-        at = kept;
+        if self.out.is_empty() {
+            self.out.reserve(self.text.len());
+        }
+        self.out.push_str(self.text.get(self.kept..found).unwrap_or_default());
+        self.kept = behind + sequence;
+        if c == '\r' && !rest.starts_with('\n') {
+            self.out.push('\n');
+            return;
+        }
+        match self.gaps.last_mut() {
+            Some(Gap { was, .. }) if was.end == found => was.end = self.kept,
+            _ => self.gaps.push(Gap { at: self.out.len(), was: found..self.kept }),
+        }
     }
-    if kept == 0 {
-        return None;
+
+    /// None where nothing is gone.
+    fn finish(mut self) -> Option<Stripped> {
+        if self.kept == 0 {
+            return None;
+        }
+        self.out.push_str(self.text.get(self.kept..).unwrap_or_default());
+        Some(Stripped { text: self.out, gaps: self.gaps })
     }
-    out.push_str(text.get(kept..).unwrap_or_default());
-    Some(out)
 }
 
 /// What a text of tags says: each is an ASCII character, moved.
@@ -102,100 +231,49 @@ pub(super) fn tags(text: &str) -> String {
     text.chars().filter_map(|c| u8::try_from((c as u32).checked_sub(0xe0000)?).ok()).map(char::from).collect()
 }
 
-/// Each odd character, and each sequence as a whole.
-struct Odd<'t> {
-    text: &'t str,
-    role: Role,
-    at: usize,
-}
-
-impl<'t> Odd<'t> {
-    const fn new(text: &'t str, role: Role) -> Self {
-        Self { text, role, at: 0 }
+/// What one character is, if it is odd where it stands.
+fn judge_character(role: Role, before: Option<char>, c: char, rest: &str) -> Option<(Kind, Severity, &'static str)> {
+    let after = rest.chars().next();
+    let is_name = role == Role::Name;
+    if is_selector(c) {
+        let what = "a variation selector where there is nothing to select, which can carry a message";
+        return (!selects(before, c)).then_some((Kind::VariationSelectors, Severity::High, what));
     }
-}
-
-impl Iterator for Odd<'_> {
-    type Item = (Range<usize>, Kind, Severity, &'static str);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while let Some(found) = next_candidate(self.text.as_bytes(), self.at) {
-            let c = char_at(self.text, found);
-            self.at = found + c.len_utf8();
-            if !may_be_odd(c) {
-                continue;
-            }
-            let rest = self.text.get(self.at..).unwrap_or_default();
-            let before = self.text.get(..found).and_then(|before| before.chars().next_back());
-            let sequence = sequence_len(c, rest);
-            if sequence > 0 {
-                let body = rest.get(..sequence).unwrap_or_default();
-                self.at += sequence;
-                let severity = match self.role {
-                    Role::Data if c == '\u{1b}' && body.starts_with('[') && body.ends_with('m') => Severity::Low,
-                    Role::Data => Severity::Medium,
-                    _ => Severity::High,
-                };
-                let what = "a sequence that drives a terminal";
-                return Some((found..self.at, Kind::EscapeSequence, severity, what));
-            }
-            let flag = flag_len(before, c, rest);
-            if flag > 0 {
-                self.at += flag;
-                continue;
-            }
-            let Some((kind, severity, what)) = self.judge(before, c, rest) else { continue };
-            return Some((found..found + c.len_utf8(), kind, severity, what));
-        }
-        None
-    }
-}
-
-impl Odd<'_> {
-    /// What one character is, if it is odd where it stands.
-    fn judge(&self, before: Option<char>, c: char, rest: &str) -> Option<(Kind, Severity, &'static str)> {
-        let after = rest.chars().next();
-        let is_name = self.role == Role::Name;
-        if is_selector(c) {
-            let what = "a variation selector where there is nothing to select, which can carry a message";
-            return (!selects(before, c)).then_some((Kind::VariationSelectors, Severity::High, what));
-        }
-        let (kind, severity, what) = match Hidden::between(before, c, after)? {
-            Hidden::Control if c == '\r' => {
-                if after == Some('\n') && !is_name {
-                    return None;
-                }
-                (Kind::ControlCharacters, Severity::Low, "a carriage return, by which a terminal overwrites a line")
-            }
-            Hidden::Control => (Kind::ControlCharacters, Severity::Medium, "a control character"),
-            Hidden::Override => {
-                let turns = matches!(c, '\u{202d}' | '\u{202e}');
-                let severity = if turns || self.role.speaks() { Severity::High } else { Severity::Medium };
-                (Kind::BidirectionalOverride, severity, "a character that turns the text around")
-            }
-            Hidden::Tag => (Kind::TagCharacters, Severity::High, "a text of tags, which is not seen"),
-            // One after an ideograph chooses its form.
-            Hidden::Selector if before.is_some_and(is_ideograph) && !after.is_some_and(is_late_selector) => {
+    let (kind, severity, what) = match Hidden::between(before, c, after)? {
+        Hidden::Control if c == '\r' => {
+            if after == Some('\n') && !is_name {
                 return None;
             }
-            Hidden::Selector => {
-                (Kind::VariationSelectors, Severity::High, "a selector of nothing, which can carry a message")
-            }
-            Hidden::Direction | Hidden::Separator => {
-                (Kind::InvisibleCharacters, Severity::Low, "a mark of direction or of a line")
-            }
-            // A byte order mark begins files.
-            Hidden::Invisible if c == '\u{feff}' && before.is_none() => return None,
-            Hidden::Invisible => {
-                let in_word = [before, after].iter().all(|c| c.is_some_and(|c| c.is_ascii_alphanumeric()));
-                let severity = if in_word && c != '\u{ad}' { Severity::Medium } else { Severity::Low };
-                (Kind::InvisibleCharacters, severity, "a character without width")
-            }
-            _ => (Kind::InvisibleCharacters, Severity::Low, "a character that is not seen"),
-        };
-        let severity = if is_name { Severity::High } else { severity };
-        Some((kind, severity, what))
-    }
+            (Kind::ControlCharacters, Severity::Low, "a carriage return, by which a terminal overwrites a line")
+        }
+        Hidden::Control => (Kind::ControlCharacters, Severity::Medium, "a control character"),
+        Hidden::Override => {
+            let turns = matches!(c, '\u{202d}' | '\u{202e}');
+            let severity = if turns || role.speaks() { Severity::High } else { Severity::Medium };
+            (Kind::BidirectionalOverride, severity, "a character that turns the text around")
+        }
+        Hidden::Tag => (Kind::TagCharacters, Severity::High, "a text of tags, which is not seen"),
+        // One after an ideograph chooses its form.
+        Hidden::Selector if before.is_some_and(is_ideograph) && !after.is_some_and(is_late_selector) => {
+            return None;
+        }
+        Hidden::Selector => {
+            (Kind::VariationSelectors, Severity::High, "a selector of nothing, which can carry a message")
+        }
+        Hidden::Direction | Hidden::Separator => {
+            (Kind::InvisibleCharacters, Severity::Low, "a mark of direction or of a line")
+        }
+        // A byte order mark begins files.
+        Hidden::Invisible if c == '\u{feff}' && before.is_none() => return None,
+        Hidden::Invisible => {
+            let in_word = [before, after].iter().all(|c| c.is_some_and(|c| c.is_ascii_alphanumeric()));
+            let severity = if in_word && c != '\u{ad}' { Severity::Medium } else { Severity::Low };
+            (Kind::InvisibleCharacters, severity, "a character without width")
+        }
+        _ => (Kind::InvisibleCharacters, Severity::Low, "a character that is not seen"),
+    };
+    let severity = if is_name { Severity::High } else { severity };
+    Some((kind, severity, what))
 }
 
 /// How long the rest of a sequence is that this character begins; zero where it begins none. One without an end ends with
@@ -369,7 +447,7 @@ mod tests {
 
     fn kinds(text: &str, role: Role) -> Vec<(Kind, Severity)> {
         let mut kinds = Vec::new();
-        scan(text, role, &mut |hit| kinds.push((hit.kind, hit.severity)));
+        scan(text, role, false, &mut |hit| kinds.push((hit.kind, hit.severity)));
         kinds
     }
 
@@ -442,9 +520,22 @@ mod tests {
             ("❤\u{fe0f}\u{fe0f}\u{fe0f}", "❤\u{fe0f}"),
             ("\u{1b}(Bx", "x"),
         ] {
-            assert_eq!(strip(text).as_deref(), Some(clean), "{text:?}");
+            assert_eq!(strip(text).map(|stripped| stripped.text).as_deref(), Some(clean), "{text:?}");
         }
-        assert_eq!(strip("👨‍👩‍👧 plain"), None);
+        assert!(strip("👨‍👩‍👧 plain").is_none());
+    }
+
+    #[test]
+    fn what_is_left_is_found_again_in_the_text() {
+        let text = "\u{1b}[31mred\u{1b}[0m é\u{200b}é 50%\rx\r\ny";
+        let stripped = strip(text).unwrap();
+        assert_eq!(stripped.text, "red éé 50%\nx\ny");
+        for (at, c) in stripped.text.char_indices() {
+            let was = text.get(stripped.before(&(at..at + c.len_utf8()))).unwrap();
+            assert!(was.ends_with(c) || (c, was) == ('\n', "\r"), "{at}: {was:?}");
+        }
+        assert_eq!(text.get(stripped.before(&(0..3))), Some("red"));
+        assert_eq!(text.get(stripped.before(&(4..8))), Some("é\u{200b}é"));
     }
 
     #[test]

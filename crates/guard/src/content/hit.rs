@@ -16,7 +16,9 @@ pub(crate) enum Role {
     Asked,
     /// What models read as data: results, resources, errors.
     Data,
-    /// An address, a media type and the like: only characters matter.
+    /// What should be one word: an address, a media type, a key. Whether models read it as the meaning of something.
+    Word { speaks: bool },
+    /// What programs read, and models do not: only characters matter.
     Plain,
 }
 

@@ -8,7 +8,6 @@ use regex::Regex;
 
 use super::Kind;
 use super::hit::{Hit, Role, Sink};
-use super::phrases;
 use crate::finding::Severity;
 
 /// How long the text of a link and its address may be, in bytes; longer ones are not looked at.
@@ -22,8 +21,8 @@ pub(super) fn comment_end(text: &str, at: usize) -> usize {
     END.find(body).map_or(text.len(), |end| at + 4 + end + 3)
 }
 
-/// Judges a comment.
-pub(super) fn comment(text: &str, span: Range<usize>, role: Role, sink: Sink<'_>) {
+/// Judges a comment. `has_instructions` says whether words to the model were found in it.
+pub(super) fn comment(text: &str, span: Range<usize>, has_instructions: bool, role: Role, sink: Sink<'_>) {
     // What is longer is judged by its beginning.
     const JUDGED: usize = 64 * 1024;
     let body = text.get(span.clone()).unwrap_or_default();
@@ -32,7 +31,7 @@ pub(super) fn comment(text: &str, span: Range<usize>, role: Role, sink: Sink<'_>
         end -= 1;
     }
     let body = body.get(..end).unwrap_or_default();
-    let speaks_to_model = phrases::has_instructions(body) || TO_MODEL.is_match(body);
+    let speaks_to_model = has_instructions || TO_MODEL.is_match(body);
     let (severity, what) = match (role.speaks(), speaks_to_model) {
         (true, true) => (Severity::High, "words to the model in a comment, which a person does not see"),
         (true, false) => (Severity::Medium, "a comment, which a person does not see"),
@@ -195,6 +194,7 @@ pub(super) fn data_url(text: &str, at: usize, role: Role, sink: Sink<'_>) -> usi
 
 #[cfg(test)]
 mod tests {
+    use super::super::phrases;
     use super::*;
 
     fn found(text: &str, role: Role) -> Vec<(Kind, Severity)> {

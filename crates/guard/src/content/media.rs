@@ -3,6 +3,7 @@
 use super::Kind;
 use super::rules::Rules;
 use crate::finding::Severity;
+use crate::strings::Beside;
 use bowline_protocol::{Icon, IconFormat, IconLimits, IconSource, ImageContent};
 
 /// How much of an image is decoded to tell its kind, in characters of base64; a multiple of four.
@@ -11,36 +12,70 @@ const HEAD: usize = 1_024;
 /// What is odd about binary content: its kind, how grave it is, and what.
 pub(super) type Odd = (Kind, Severity, &'static str);
 
-/// Whether a string is base64 as a whole.
-pub(super) fn is_base64(literal: &str) -> bool {
-    let is_in = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte);
-    // A slash may be written as `\/`.
-    let mut parts = literal.split("\\/");
-    !literal.is_empty() && parts.all(|part| part.bytes().all(is_in))
+/// What the string is that stands where binary content does.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Text: no base64, and nothing says that it should be.
+    Text,
+    /// Binary content, and what is odd about it.
+    Binary(Option<Odd>),
 }
 
-/// Judges base64 that claims to be of a media type.
-pub(super) fn image(claimed: Option<&str>, data: &str, rules: &Rules) -> Option<Odd> {
-    let head = data.get(..HEAD).unwrap_or(data).replace("\\/", "/");
+/// Judges what stands where binary content does, by what is beside it.
+pub(super) fn judge(beside: &Beside<'_>, data: &str, rules: &Rules) -> Found {
+    let is_of = |kind: &str| beside.kinds().any(|said| said == kind);
+    let claims: Vec<String> = beside.mimes().map(|claimed| media_type(&claimed)).collect();
+    let claims_image = is_of("image") || claims.iter().any(|claimed| claimed.starts_with("image/"));
+    // Line breaks are tolerated by readers.
+    let is_in = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte);
+    let is_base64 = data.bytes().all(is_in);
+    if !is_base64 && !claims_image && !is_of("audio") {
+        return Found::Text;
+    }
+    if !is_base64 && !data.bytes().all(|byte| is_in(byte) || byte.is_ascii_whitespace()) {
+        return Found::Binary(Some((Kind::Media, Severity::High, "data of an image or a sound that is no base64")));
+    }
+    // What was emptied stays empty.
+    Found::Binary(if data.is_empty() { None } else { image(&claims, claims_image, data, rules) })
+}
+
+/// A media type without its parameters, in lower case, by the name that is registered for it.
+fn media_type(claimed: &str) -> String {
+    let bare = claimed.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match bare.as_str() {
+        "image/jpg" | "image/pjpeg" => "image/jpeg".to_owned(),
+        "image/x-png" => "image/png".to_owned(),
+        _ => bare,
+    }
+}
+
+/// Judges base64 that claims to be of these media types, or at least an image.
+fn image(claims: &[String], claims_image: bool, data: &str, rules: &Rules) -> Option<Odd> {
+    let head: String = data.chars().filter(|c| !c.is_ascii_whitespace()).take(HEAD).collect();
     let head = head.get(..head.len() / 4 * 4).unwrap_or_default();
     let found = sniff(&ImageContent::new(head, "").decode().unwrap_or_default());
-    let claimed = claimed.map(|claimed| claimed.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    let claims_image = claimed.as_ref().is_some_and(|claimed| claimed.starts_with("image/"));
     if !claims_image && found.is_none() {
         return None;
     }
     if data.len() / 4 * 3 > rules.image_bytes {
         return Some((Kind::Media, Severity::Medium, "an image larger than allowed"));
     }
-    if claimed.as_deref().zip(found).is_some_and(|(claimed, found)| claimed != found) {
+    if found.is_some_and(|found| claims.iter().any(|claimed| claimed != found)) {
         return Some((Kind::Media, Severity::High, "an image of another kind than it claims"));
     }
-    let kind = claimed.as_deref().or(found).unwrap_or_default();
-    if !rules.image_types.iter().any(|allowed| allowed == kind) {
+    let is_allowed = |kind: &str| rules.image_types.iter().any(|allowed| media_type(allowed) == kind);
+    let mut kinds = claims.iter().map(String::as_str).chain(found);
+    if !kinds.all(is_allowed) {
         return Some((Kind::Media, Severity::Medium, "an image of a kind that is not allowed"));
     }
-    found.is_none().then_some((Kind::Media, Severity::Medium, "an image that begins like none"))
+    // Of other kinds nobody here knows how they begin.
+    let is_known = |kind: &String| KNOWN.contains(&kind.as_str());
+    let begins_like_none = found.is_none() && claims.iter().all(is_known);
+    begins_like_none.then_some((Kind::Media, Severity::Medium, "an image that begins like none"))
 }
+
+/// The kinds of images whose beginnings are known.
+const KNOWN: &[&str] = &["image/gif", "image/jpeg", "image/png", "image/svg+xml", "image/webp"];
 
 fn sniff(bytes: &[u8]) -> Option<&'static str> {
     if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
@@ -77,7 +112,7 @@ mod tests {
         "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
     fn judged(mime: &str, data: &str) -> Option<Severity> {
-        image(Some(mime), data, &Rules::default()).map(|(_, severity, _)| severity)
+        image(&[media_type(mime)], mime.starts_with("image/"), data, &Rules::default()).map(|(_, severity, _)| severity)
     }
 
     #[test]
@@ -91,13 +126,20 @@ mod tests {
         assert_eq!(judged("image/png", "aGVsbG8gd29ybGQh"), Some(Severity::Medium));
         assert_eq!(judged("application/pdf", "aGVsbG8gd29ybGQh"), None);
         assert_eq!(judged("application/pdf", PNG), Some(Severity::High));
-        assert_eq!(image(None, PNG, &Rules::default()), None);
+        assert_eq!(image(&[], false, PNG, &Rules::default()), None);
+        assert_eq!(judged("image/jpg", "/9j/4AAQSkZJRgABAQEASABIAAD/"), None);
+    }
+
+    #[test]
+    fn a_kind_that_rules_allow_and_nobody_knows_is_clean() {
+        let rules = Rules { image_types: vec!["image/avif".to_owned()], ..Rules::default() };
+        assert_eq!(image(&["image/avif".to_owned()], true, "AAAAHGZ0eXBhdmlm", &rules), None);
     }
 
     #[test]
     fn large_images_are_told() {
         let rules = Rules { image_bytes: 10, ..Rules::default() };
-        assert!(image(Some("image/png"), PNG, &rules).is_some());
+        assert!(image(&["image/png".to_owned()], true, PNG, &rules).is_some());
     }
 
     #[test]

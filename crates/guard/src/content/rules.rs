@@ -125,7 +125,7 @@ impl Rules {
         match role {
             Role::Name => (256, None),
             Role::Definition | Role::Asked => (self.definition_bytes, Some(self.definition_tokens)),
-            Role::Data | Role::Plain => (self.result_bytes, self.result_tokens),
+            Role::Data | Role::Word { .. } | Role::Plain => (self.result_bytes, self.result_tokens),
         }
     }
 }

@@ -16,14 +16,13 @@ struct Class {
 impl Class {
     const fn space(role: Role) -> Self {
         Self {
-            is_in: |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'),
+            is_in: |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r') || is_of_space(byte),
             least: if role.speaks() { 100 } else { 1_000 },
         }
     }
 
     const fn base64(role: Role) -> Self {
-        let is_in = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_');
-        Self { is_in, least: if role.speaks() { 160 } else { 4_096 } }
+        Self { is_in: is_base64, least: if role.speaks() { 160 } else { 4_096 } }
     }
 
     /// The runs in a text. One byte in `least` is looked at where there are none.
@@ -50,10 +49,48 @@ impl Class {
     }
 }
 
+const fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_')
+}
+
+/// Whether white space beyond ASCII has this byte: U+00A0, those from U+2000 on, and the wide one, U+3000.
+const fn is_of_space(byte: u8) -> bool {
+    matches!(byte, 0xc2 | 0xa0 | 0xe2 | 0x80..=0x8a | 0xaf | 0x9f | 0xe3)
+}
+
+/// The white space in a run of bytes that it may be of, as far as it is so many columns wide.
+fn spaces(text: &str, run: Range<usize>, least: usize) -> Vec<Range<usize>> {
+    let Range { mut start, mut end } = run;
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut found = Vec::new();
+    let (mut from, mut width) = (start, 0);
+    let mut ends = |from: usize, to: usize, width: usize| {
+        if width >= least {
+            found.push(from..to);
+        }
+    };
+    for (at, c) in text.get(start..end).unwrap_or_default().char_indices() {
+        if c.is_whitespace() {
+            width += if c.is_ascii() { 1 } else { 2 };
+        } else {
+            ends(from, start + at, width);
+            (from, width) = (start + at + c.len_utf8(), 0);
+        }
+    }
+    ends(from, end, width);
+    found
+}
+
 /// Tells long runs.
 pub(super) fn scan(text: &str, role: Role, sink: Sink<'_>) {
     let bytes = text.as_bytes();
-    for span in Class::space(role).runs(bytes) {
+    let space = Class::space(role);
+    for span in space.runs(bytes).flat_map(|run| spaces(text, run, space.least)) {
         // At the end it hides nothing.
         if span.end < bytes.len() {
             let severity = if role.speaks() { Severity::Medium } else { Severity::Low };
@@ -75,9 +112,14 @@ pub(super) fn scan(text: &str, role: Role, sink: Sink<'_>) {
 
 /// Whether [`scan`] may have something to tell of the string that stands so in JSON, escapes included.
 pub(super) fn is_suspicious(literal: &str, role: Role) -> bool {
-    let escaped = Class { is_in: |byte| matches!(byte, b' ' | b'\\' | b'n' | b't' | b'r'), ..Class::space(role) };
+    let space = Class {
+        is_in: |byte| matches!(byte, b' ' | b'\\' | b'n' | b't' | b'r') || is_of_space(byte),
+        ..Class::space(role)
+    };
+    // A slash may be written as `\/`.
+    let base64 = Class { is_in: |byte| is_base64(byte) || byte == b'\\', ..Class::base64(role) };
     let bytes = literal.as_bytes();
-    escaped.runs(bytes).next().is_some() || Class::base64(role).runs(bytes).next().is_some()
+    space.runs(bytes).next().is_some() || base64.runs(bytes).next().is_some()
 }
 
 /// Whether the bytes are those of encoded data: upper and lower case and digits, none of them rare.
@@ -103,6 +145,16 @@ mod tests {
             let text = format!("{}{}do it", "x".repeat(before), " \n".repeat(60));
             assert_eq!(found(&text, Role::Definition), [(Kind::Whitespace, before..before + 120)]);
         }
+    }
+
+    #[test]
+    fn white_space_of_other_kinds_hides_as_well() {
+        for space in ['\u{a0}', '\u{2003}', '\u{202f}', '\u{205f}', '\u{3000}'] {
+            let text = format!("日、{}。do it", space.to_string().repeat(60));
+            assert_eq!(found(&text, Role::Definition), [(Kind::Whitespace, 6..6 + 60 * space.len_utf8())], "{space:?}");
+        }
+        assert_eq!(found(&format!("a{}b", "、。「」　".repeat(60)), Role::Definition), []);
+        assert_eq!(found(&"ちぢああすせきぎ".repeat(60), Role::Definition), []);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Which text of what a server sends is what.
 
 use super::hit::Role;
-use super::media;
-use crate::strings::Spot;
+use crate::strings::{self, Spot};
+
+/// The longest string that is taken for one word, in bytes.
+pub(super) const MAX_WORD: usize = 512;
 
 /// What something is that a server sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,7 +24,7 @@ pub(super) enum Part {
     Text(Role),
     /// The address of an icon.
     Icon,
-    /// Base64.
+    /// Where the data of an image, a sound or a file is.
     Binary,
 }
 
@@ -63,17 +65,16 @@ impl Surface {
                 self != Self::Result && spot.keys().nth(1).is_some_and(|parent| parent == "properties");
             return Part::Text(if names_argument { Role::Name } else { self.word(literal) });
         }
-        let in_icons = || spot.keys().nth(1).is_some_and(|parent| parent == "icons");
+        let is_icon = || {
+            spot.keys().nth(1).is_some_and(|parent| parent == "icons") && (self != Self::Result || is_of_content(spot))
+        };
         match (self, &*key) {
-            (Self::Definition | Self::Asked, "src") if in_icons() => Part::Icon,
-            // Where content blocks and contents of resources are; elsewhere it is what models read.
-            (Self::Result, "data" | "blob")
-                if matches!(&*spot.outermost(), "content" | "contents" | "messages") && media::is_base64(literal) =>
-            {
-                Part::Binary
-            }
+            (_, "src") if is_icon() => Part::Icon,
+            (Self::Result, "data" | "blob") if spot.beside.is_some() && is_of_content(spot) => Part::Binary,
             (_, "type" | "mimeType" | "uri") => Part::Text(self.word(literal)),
             (Self::Result, _) => Part::Text(Role::Data),
+            // It goes back to the server as it is, and nobody reads it.
+            (_, "nextCursor") if spot.is_outermost() && is_graphic(literal) => Part::Text(Role::Plain),
             (_, "$ref" | "$schema" | "$id" | "format" | "pattern" | "required" | "version" | "nextCursor")
             | (_, "protocolVersion" | "supportedVersions" | "uriTemplate" | "websiteUrl" | "url") => {
                 Part::Text(self.word(literal))
@@ -89,7 +90,30 @@ impl Surface {
 
     /// What a string is that should be one word: an address, a media type. What is more is read as text.
     fn word(self, literal: &str) -> Role {
-        let is_word = literal.len() <= 512 && !literal.contains([' ', '\\']);
-        if is_word { Role::Plain } else { self.role() }
+        let is_word = |text: &str| !text.contains(|c: char| c.is_whitespace() || c.is_control());
+        if literal.len() <= MAX_WORD && (is_graphic(literal) || is_word(&strings::decoded(literal).0)) {
+            Role::Word { speaks: self != Self::Result }
+        } else {
+            self.role()
+        }
     }
+}
+
+/// Whether a string has neither escapes nor anything but ASCII that is seen.
+fn is_graphic(literal: &str) -> bool {
+    literal.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+}
+
+/// Whether it belongs to a content block or to the contents of a resource, which clients show, and not to data that a tool
+/// made: that is read by models as it is.
+fn is_of_content(spot: &Spot<'_>) -> bool {
+    let mut is_in = false;
+    for key in spot.keys().skip(1) {
+        match &*key {
+            "content" | "contents" | "messages" => is_in = true,
+            "structuredContent" | "_meta" | "arguments" | "input" => return false,
+            _ => {}
+        }
+    }
+    is_in
 }

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::hit::{Hit, Role, Sink};
-use super::{Kind, hidden, names, phrases, runs};
+use super::surface::MAX_WORD;
+use super::{Kind, hidden, letters, names, phrases, runs};
 use crate::finding::Severity;
 
 /// A text without what is hidden in it.
@@ -16,7 +17,7 @@ pub(super) struct Clean {
 
 impl Clean {
     fn of(text: &str, role: Role) -> Option<Self> {
-        let text = hidden::strip(text)?;
+        let text = hidden::strip(text)?.text;
         let mut hits = Vec::new();
         scan(&text, role, &mut |hit| hits.push(hit));
         Some(Self { text, hits })
@@ -26,54 +27,104 @@ impl Clean {
 /// Tells all that is odd about a text, and gives it without what is hidden where that had to be looked at.
 pub(super) fn scan(text: &str, role: Role, sink: Sink<'_>) -> Option<Clean> {
     let mut has_hidden = false;
-    hidden::scan(text, role, &mut |hit| {
+    let is_read = matches!(role, Role::Definition | Role::Asked | Role::Data);
+    let clean = hidden::scan(text, role, is_read, &mut |hit| {
         has_hidden = true;
         sink(hit);
     });
     match role {
         Role::Plain => return None,
+        Role::Word { speaks } => {
+            word(text, if speaks { Role::Definition } else { Role::Data }, sink);
+            return None;
+        }
         // One that has something hidden in it is told already.
         Role::Name if has_hidden => return None,
         Role::Name => {
             names::scan(text, sink);
-            // A name can be a sentence.
-            let spaced = text.replace(['_', '-', '.'], " ");
-            let whole = 0..text.len();
-            phrases::scan(&spaced, Role::Definition, &mut |hit| {
-                if matches!(hit.kind, Kind::Instructions | Kind::PromptMarkup) {
-                    sink(Hit { span: whole.clone(), ..hit });
-                }
-            });
+            word(text, Role::Definition, sink);
             return None;
         }
         Role::Definition | Role::Asked | Role::Data => {}
     }
-    let mut is_told = false;
-    passages(text, role, &mut |hit| {
-        is_told |= hit.kind == Kind::Instructions;
-        sink(hit);
-    });
-    if !has_hidden {
-        return None;
-    }
     // Words that characters without width take apart for whoever searches, and not for a model.
-    let clean = hidden::strip(text)?;
+    let Some(clean) = clean else {
+        passages(text, role, sink);
+        return None;
+    };
     let mut hits = Vec::new();
-    passages(&clean, role, &mut |hit| hits.push(hit));
-    if !is_told && hits.iter().any(|hit| hit.kind == Kind::Instructions) {
-        let what = "words to the model, hidden by characters that are not seen";
-        sink(Hit { kind: Kind::Instructions, severity: Severity::High, span: 0..text.len(), what });
+    passages(&clean.text, role, &mut |mut hit| {
+        let span = clean.before(&hit.span);
+        if hit.kind == Kind::Instructions && span.len() > hit.span.len() {
+            hit.severity = Severity::High;
+            hit.what = "words to the model, hidden by characters that are not seen";
+        }
+        sink(Hit { span, ..hit });
+        hits.push(hit);
+    });
+    for gap in clean.long_gaps() {
+        swallowed(text, gap, role, sink);
     }
-    Some(Clean { text: clean, hits })
+    Some(Clean { text: clean.text, hits })
+}
+
+/// Tells words that a sequence which drives a terminal swallows. A line end may end it, and the words go on there.
+fn swallowed(text: &str, gap: Range<usize>, role: Role, sink: Sink<'_>) {
+    const BEYOND: usize = 200;
+    if !phrases::may_begin(text.get(gap.clone()).unwrap_or_default(), role) {
+        return;
+    }
+    let mut end = text.len().min(gap.end + BEYOND);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    passages(text.get(gap.start..end).unwrap_or_default(), role, &mut |hit| {
+        let span = gap.start + hit.span.start..gap.start + hit.span.end;
+        if span.start < gap.end {
+            sink(Hit { span, ..hit });
+        }
+    });
+}
+
+/// Tells words to the model in what should be one word, where anything may stand between them.
+fn word(text: &str, role: Role, sink: Sink<'_>) {
+    // `[inst]` is the shortest of them.
+    const SHORTEST: usize = 6;
+    if text.len() < SHORTEST || !phrases::may_begin(text, role) {
+        return;
+    }
+    let whole = 0..text.len();
+    let mut is_told = false;
+    phrases::scan(text, role, &mut |hit| {
+        if matches!(hit.kind, Kind::Instructions | Kind::PromptMarkup) {
+            is_told |= hit.kind == Kind::Instructions;
+            sink(Hit { span: whole.clone(), ..hit });
+        }
+    });
+    if !is_told {
+        phrases::run_together(text, role, sink);
+    }
 }
 
 /// Tells what is odd about the words of a text.
 fn passages(text: &str, role: Role, sink: Sink<'_>) {
     if role.speaks() {
         names::words(text, sink);
+        if text.len() <= MAX_WORD && !text.contains(char::is_whitespace) {
+            phrases::run_together(text, role, sink);
+        }
     }
     runs::scan(text, role, sink);
     phrases::scan(text, role, sink);
+    if let Some(plain) = letters::plain(text) {
+        phrases::scan(&plain.text, role, &mut |hit| {
+            let span = plain.before(&hit.span);
+            if matches!(hit.kind, Kind::Instructions | Kind::PromptMarkup) && span.len() > hit.span.len() {
+                let what = "words to the model in letters that only look like others";
+                sink(Hit { span, what, ..hit });
+            }
+        });
+    }
 }
 
 /// Whether [`scan`] may have something to tell of a string that stands so in JSON.
@@ -84,9 +135,12 @@ pub(super) fn is_suspicious(literal: &str, role: Role) -> bool {
     match role {
         Role::Plain => has_control_escape(literal),
         Role::Data => {
-            has_control_escape(literal) || runs::is_suspicious(literal, role) || phrases::is_suspicious(literal, role)
+            has_control_escape(literal)
+                || runs::is_suspicious(literal, role)
+                || phrases::is_suspicious(literal, role)
+                || letters::is_suspicious(literal)
         }
-        Role::Name | Role::Definition | Role::Asked => true,
+        Role::Name | Role::Word { .. } | Role::Definition | Role::Asked => true,
     }
 }
 
@@ -265,6 +319,9 @@ mod tests {
                 "]",
                 "        ",
                 "[inst]",
+                "[/INST]",
+                "ｉｇｎｏｒｅ ａｌｌ ",
+                "ｐｒｅｖｉｏｕｓ ",
                 "<a href=",
                 "</a>",
                 ">",
@@ -302,8 +359,10 @@ mod tests {
         fn what_is_not_suspicious_has_nothing_to_tell(text in odd_text()) {
             let json = serde_json::to_string(&text).unwrap();
             let literal = &json[1..json.len() - 1];
-            if !is_suspicious(literal, Role::Data) {
-                assert!(scan(&text, Role::Data, &mut |hit| panic!("{hit:?}")).is_none());
+            for literal in [literal, &literal.replace('/', "\\/")] {
+                if !is_suspicious(literal, Role::Data) {
+                    assert!(scan(&text, Role::Data, &mut |hit| panic!("{hit:?}")).is_none());
+                }
             }
         }
     }

@@ -19,25 +19,148 @@ pub(super) fn base_name(program: &str) -> String {
 }
 
 /// The program and its arguments behind what only starts others: `env A=b`, `sudo`, `cmd /c`.
-pub(super) fn unwrapped<'s, 'a>(words: &'s [&'a str]) -> &'s [&'a str] {
-    let mut words = words;
+pub(super) fn unwrapped<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    let mut words = words.to_vec();
     // Each step takes a word away.
     while let Some((program, rest)) = words.split_first() {
-        let skipped = match base_name(program).as_str() {
-            "env" => {
-                let flags = flags(rest, &["-u", "--unset", "-C", "--chdir"]);
-                flags + rest.iter().skip(flags).take_while(|word| word.contains('=')).count()
+        let first = rest.first().copied().unwrap_or_default();
+        let from = |skipped: usize| rest.get(skipped..).unwrap_or_default().to_vec();
+        let next = match (base_name(program).as_str(), first) {
+            _ if assignment(program).is_some() => from(0),
+            ("env", _) => env(rest),
+            ("sudo", _) => from(flags(rest, &["-u", "-g", "-h", "-p", "-C", "--user", "--group"])),
+            ("doas", _) => from(flags(rest, &["-u", "-C"])),
+            ("nice", _) => from(flags(rest, &["-n", "--adjustment"])),
+            ("timeout", _) => from(flags(rest, &["-s", "-k", "--signal", "--kill-after"]) + 1),
+            ("ionice", _) => from(flags(rest, &["-c", "-n", "--class", "--classdata"])),
+            ("stdbuf", _) => from(flags(rest, &["-i", "-o", "-e", "--input", "--output", "--error"])),
+            ("taskset", _) => from(flags(rest, &[]) + 1),
+            ("wsl", _) => from(flags(rest, &["-d", "--distribution", "-u", "--user", "--cd"])),
+            (
+                "nohup" | "time" | "exec" | "command" | "setsid" | "dumb-init" | "tini" | "unbuffer" | "caffeinate",
+                _,
+            ) => from(flags(rest, &[])),
+            // Words of a shell before a command.
+            ("if" | "then" | "elif" | "else" | "while" | "until" | "do" | "!" | "{" | "eval" | "corepack", _) => {
+                from(0)
             }
-            "sudo" => flags(rest, &["-u", "-g", "-h", "-p", "-C", "--user", "--group"]),
-            "nice" => flags(rest, &["-n", "--adjustment"]),
-            "timeout" => flags(rest, &["-s", "-k", "--signal", "--kill-after"]) + 1,
-            "nohup" | "time" | "exec" => flags(rest, &[]),
-            "cmd" if rest.first().is_some_and(|word| word.eq_ignore_ascii_case("/c")) => 1,
+            ("cmd", _) => {
+                match rest.iter().position(|word| ["/c", "/k"].iter().any(|c| word.eq_ignore_ascii_case(c))) {
+                    Some(at) => one_line(rest.get(at + 1..).unwrap_or_default()),
+                    None => break,
+                }
+            }
+            // `start /b npx …`, where the first words may be a title and flags.
+            ("start", _) => from(rest.iter().take_while(|word| word.starts_with(['/', '"'])).count()),
+            ("mise" | "rtx", "exec" | "x")
+            | ("op" | "doppler" | "infisical" | "dotenvx", "run")
+            | ("dotenv", _)
+            | ("aws-vault" | "chamber", "exec") => match rest.iter().position(|word| *word == "--") {
+                Some(at) => from(at + 1),
+                None => break,
+            },
+            ("fnm", "exec") => from(1 + flags(rest.get(1..).unwrap_or_default(), &["--using"])),
+            ("volta", "run") => from(1 + flags(rest.get(1..).unwrap_or_default(), &["--node", "--npm", "--yarn"])),
+            ("asdf" | "nodenv" | "pyenv" | "poetry" | "pdm" | "pipenv", "exec" | "run") => from(1),
+            ("direnv", "exec") => from(2),
+            ("nix", "shell" | "develop") => match rest.iter().position(|word| matches!(*word, "-c" | "--command")) {
+                Some(at) => from(at + 1),
+                None => break,
+            },
             _ => break,
         };
-        words = rest.get(skipped..).unwrap_or_default();
+        words = next;
     }
     words
+}
+
+/// What `env` starts: behind flags and variables, or in the one word that it takes apart.
+fn env<'a>(rest: &[&'a str]) -> Vec<&'a str> {
+    let mut at = 0;
+    while let Some(word) = rest.get(at).copied() {
+        let attached = word.strip_prefix("--split-string=").or_else(|| word.strip_prefix("-S"));
+        let line = match (word, attached) {
+            ("-S" | "-iS" | "-vS" | "--split-string", _) => rest.get(at + 1).map(|line| (*line, at + 2)),
+            (_, Some(line)) => Some((line, at + 1)),
+            _ => None,
+        };
+        if let Some((line, behind)) = line {
+            let words = words(line).into_iter();
+            return words.chain(rest.get(behind..).unwrap_or_default().iter().copied()).collect();
+        }
+        at += match word {
+            "-u" | "--unset" | "-C" | "--chdir" => 2,
+            _ if word.starts_with('-') || word.contains('=') => 1,
+            _ => break,
+        };
+    }
+    rest.get(at..).unwrap_or_default().to_vec()
+}
+
+/// Words, or the words of the one that is a line.
+fn one_line<'a>(rest: &[&'a str]) -> Vec<&'a str> {
+    match rest {
+        [line] => words(line),
+        rest => rest.to_vec(),
+    }
+}
+
+/// The name and the value of `NAME=value`.
+pub(super) fn assignment(word: &str) -> Option<(&str, &str)> {
+    let (name, value) = word.split_once('=')?;
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_name.then_some((name, value))
+}
+
+/// The words of a line, without the quotes around them.
+pub(super) fn words(line: &str) -> Vec<&str> {
+    taken_apart(line, |_| false).into_iter().flatten().collect()
+}
+
+/// The commands of a line of a shell, each in words without the quotes around them.
+pub(super) fn commands(line: &str) -> Vec<Vec<&str>> {
+    taken_apart(line, |c| matches!(c, ';' | '&' | '|' | '\n' | '(' | ')' | '`'))
+}
+
+fn taken_apart(line: &str, ends_command: impl Fn(char) -> bool) -> Vec<Vec<&str>> {
+    /// How much of a line is looked at, in bytes.
+    const MAX_LINE: usize = 16 * 1024;
+    let mut all = Vec::new();
+    let mut command: Vec<&str> = Vec::new();
+    let mut end = line.len().min(MAX_LINE);
+    while !line.is_char_boundary(end) {
+        end -= 1;
+    }
+    let line = line.get(..end).unwrap_or_default();
+    let (mut start, mut quote, mut is_escaped) = (None, None, false);
+    let word = |from: Option<usize>, to: usize| {
+        let word = from.and_then(|from| line.get(from..to))?;
+        Some(word.trim_matches(['"', '\'']))
+    };
+    for (at, c) in line.char_indices() {
+        let was_escaped = std::mem::take(&mut is_escaped);
+        if quote.is_none() && !was_escaped && (c.is_whitespace() || ends_command(c)) {
+            command.extend(word(start.take(), at));
+            if ends_command(c) {
+                all.push(std::mem::take(&mut command));
+            }
+            continue;
+        }
+        start.get_or_insert(at);
+        // In a path of Windows it stands before no quote and no blank.
+        is_escaped = c == '\\' && !was_escaped && quote != Some('\'');
+        match quote {
+            _ if was_escaped => {}
+            Some(open) if open == c => quote = None,
+            None if matches!(c, '"' | '\'') => quote = Some(c),
+            _ => {}
+        }
+    }
+    command.extend(word(start, line.len()));
+    all.push(command);
+    all.retain(|command| !command.is_empty());
+    all
 }
 
 /// How many words are flags, those with a value of their own included.
@@ -51,13 +174,19 @@ fn flags(words: &[&str], valued: &[&str]) -> usize {
 
 /// What a command starts, where it takes it from elsewhere. `words` are the program and its arguments.
 pub(super) fn started<'a>(words: &[&'a str]) -> Vec<Started<'a>> {
+    /// How many shells are looked into, one within the other.
+    const SHELLS: usize = 4;
+    started_within(words, SHELLS)
+}
+
+fn started_within<'a>(words: &[&'a str], shells: usize) -> Vec<Started<'a>> {
     let Some((program, args)) = words.split_first() else { return Vec::new() };
     let program = base_name(program);
     let first = args.first().copied().unwrap_or_default();
     let behind = |count: usize| args.get(count..).unwrap_or_default();
     match (program.as_str(), first) {
         ("npx" | "bunx" | "pnpx", _) => npm(args),
-        ("npm" | "pnpm", "exec" | "x") | ("pnpm" | "yarn", "dlx") | ("bun", "x") => npm(behind(1)),
+        ("npm" | "pnpm", "exec" | "x") | ("pnpm" | "yarn", "dlx") => npm(behind(1)),
         ("uvx", _) | ("pipx", "run") => python(if program == "uvx" { args } else { behind(1) }),
         ("uv", "tool") if args.get(1) == Some(&"run") => python(behind(2)),
         ("uv", "run") => with(behind(1)),
@@ -66,18 +195,51 @@ pub(super) fn started<'a>(words: &[&'a str]) -> Vec<Started<'a>> {
             let run = args.iter().skip(own).take(2).position(|word| *word == "run");
             run.and_then(|run| image(behind(own + run + 1))).into_iter().collect()
         }
-        // The words of a script, as far as they are those of one command.
-        ("sh" | "bash" | "zsh" | "dash", _) => {
-            let script = args.iter().skip_while(|word| !word.starts_with('-') || !word.contains('c')).nth(1);
-            let words: Vec<&str> = script.into_iter().flat_map(|script| script.split_whitespace()).collect();
-            let is_nested =
-                words.first().is_some_and(|word| matches!(base_name(word).as_str(), "sh" | "bash" | "zsh" | "dash"));
-            if is_nested { Vec::new() } else { started(unwrapped(&words)) }
+        ("sh" | "bash" | "zsh" | "dash" | "ash" | "fish" | "ksh" | "su" | "runuser", _) => {
+            let script = args.iter().copied().skip_while(|word| !is_short_flag(word, 'c')).nth(1);
+            script.map_or_else(Vec::new, |script| of_script(script, shells))
         }
+        ("powershell" | "pwsh", _) => {
+            let is_command = |word: &&str| matches!(word.to_ascii_lowercase().as_str(), "-c" | "-command" | "/c");
+            let at = args.iter().position(is_command).map_or(args.len(), |at| at + 1);
+            match behind(at) {
+                [script] => of_script(script, shells),
+                words => started_within(&unwrapped(words), shells.saturating_sub(1)),
+            }
+        }
+        ("nix-shell", _) => {
+            let script = args.iter().copied().skip_while(|word| !matches!(*word, "--run" | "--command")).nth(1);
+            script.map_or_else(Vec::new, |script| of_script(script, shells))
+        }
+        // npx by the file that it is.
+        ("node" | "bun", _) => match args.iter().position(|word| !word.starts_with('-')) {
+            Some(at) if args.get(at).is_some_and(|file| base_name(file) == "npx-cli.js") => npm(behind(at + 1)),
+            _ if (program.as_str(), first) == ("bun", "x") => npm(behind(1)),
+            _ => Vec::new(),
+        },
         ("go", "run") => go(behind(1)).into_iter().collect(),
         ("deno", "run") => deno(behind(1)).into_iter().collect(),
         _ => Vec::new(),
     }
+}
+
+/// What the commands of a script start.
+fn of_script(script: &str, shells: usize) -> Vec<Started<'_>> {
+    if shells == 0 {
+        return Vec::new();
+    }
+    let mut all = Vec::new();
+    for started in commands(script).iter().flat_map(|words| started_within(&unwrapped(words), shells - 1)) {
+        if !all.contains(&started) {
+            all.push(started);
+        }
+    }
+    all
+}
+
+/// Whether a word is a flag of one letter, or several in one, with this letter.
+pub(super) fn is_short_flag(word: &str, flag: char) -> bool {
+    word.starts_with('-') && !word.starts_with("--") && word.contains(flag)
 }
 
 /// The value of a flag that is written in one word or two, and how many words it took.
@@ -325,7 +487,7 @@ mod tests {
                 format!("{name} {}", if *is_pinned { "ok" } else { "!" })
             }
         };
-        started(unwrapped(&words)).iter().map(short).collect()
+        started(&unwrapped(&words)).iter().map(short).collect()
     }
 
     #[test]
@@ -364,6 +526,20 @@ mod tests {
             ("sudo -u bob npx s@1.2", "s !"),
             ("timeout 30 nice -n 5 npx s@1.2.3", "s 1.2.3"),
             ("env -u A B=c npx s", "s !"),
+            ("doas -u bob npx s", "s !"),
+            ("mise exec node@22 -- npx s", "s !"),
+            ("mise x -- uvx s==1.2", "s 1.2"),
+            ("fnm exec --using=22 npx s", "s !"),
+            ("op run --env-file=.env -- npx s", "s !"),
+            ("direnv exec . npx s", "s !"),
+            ("corepack pnpm dlx s@1.2.3", "s 1.2.3"),
+            ("nix shell nixpkgs#nodejs -c npx s", "s !"),
+            ("wsl -d Ubuntu npx s", "s !"),
+            ("cmd /d /s /c npx s", "s !"),
+            ("cmd.exe /C start /b npx s", "s !"),
+            ("A=b npx s", "s !"),
+            ("node /usr/lib/node_modules/npm/bin/npx-cli.js -y s", "s !"),
+            ("powershell -NoProfile -Command npx -y s", "s !"),
             ("go run example.com/srv@latest", "example.com/srv !"),
             ("go run example.com/srv@v1.2.3", "example.com/srv 1.2.3"),
             ("deno run -A npm:server@1.2.3", "server 1.2.3"),
@@ -384,6 +560,9 @@ mod tests {
             "npx ${PKG}",
             "go run ./cmd",
             "docker ps",
+            "mise exec node@22",
+            "poetry run server",
+            "node npx.js s",
             "npx",
         ] {
             assert_eq!(short(line), Vec::<String>::new(), "{line}");
@@ -392,8 +571,29 @@ mod tests {
 
     #[test]
     fn scripts_of_a_shell_are_read() {
-        let started = started(&["sh", "-c", "exec npx -y s"]);
-        assert_eq!(started, [Started::Package { name: "s", version: None }]);
+        for words in [
+            &["sh", "-c", "exec npx -y s"][..],
+            &["bash", "--norc", "-lc", "source ~/.nvm/nvm.sh && npx -y s"],
+            &["bash", "-c", "cd /x; if true; then A=b npx -y 's'; fi"],
+            &["bash", "-c", "bash -c 'npx s'"],
+            &["zsh", "-ic", "npx -y s || npx -y s"],
+            &["env", "-S", "npx s"],
+            &["env", "A=b", "-S", "bash -c \"npx s\""],
+            &["env", "--split-string=npx", "s"],
+            &["cmd", "/c", "npx -y s"],
+            &["pwsh", "-c", "& npx s"],
+            &["su", "bob", "-c", "npx s"],
+            &["nix-shell", "-p", "nodejs", "--run", "npx s"],
+        ] {
+            assert_eq!(started(&unwrapped(words)), [Started::Package { name: "s", version: None }], "{words:?}");
+        }
+    }
+
+    #[test]
+    fn lines_are_taken_apart() {
+        assert_eq!(commands("a 'b c' && d \"e;f\"|g\\ h"), [vec!["a", "b c"], vec!["d", "e;f"], vec!["g\\ h"]]);
+        assert_eq!(words("npx -y \"s@1.2.3\" a&b"), ["npx", "-y", "s@1.2.3", "a&b"]);
+        assert_eq!(words(""), Vec::<&str>::new());
     }
 
     #[test]

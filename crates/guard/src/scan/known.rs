@@ -71,9 +71,19 @@ pub(super) fn package(name: &str, version: Option<&str>) -> Option<&'static Know
 
 /// What is known of an argument.
 pub(super) fn argument(argument: &str) -> Option<&'static Known> {
+    let value = argument.split_once('=').map(|(_, value)| value);
+    if value.is_some_and(|value| ["false", "0", "no"].iter().any(|no| value.eq_ignore_ascii_case(no))) {
+        return None;
+    }
     let is_it = |known: &&Known| {
         argument == known.name || argument.strip_prefix(known.name).is_some_and(|rest| rest.starts_with('='))
     };
+    TABLE.iter().filter(|known| known.kind == Kind::Argument).find(is_it)
+}
+
+/// What is known of a flag with its value, written in two words.
+pub(super) fn argument_in_two(flag: &str, value: &str) -> Option<&'static Known> {
+    let is_it = |known: &&Known| known.name.split_once('=') == Some((flag, value));
     TABLE.iter().filter(|known| known.kind == Kind::Argument).find(is_it)
 }
 
@@ -134,6 +144,8 @@ mod tests {
     fn arguments_and_variables_are_whole() {
         assert!(argument("--privileged").is_some() && argument("--privileged=true").is_some());
         assert!(argument("--privileged-not").is_none() && argument("privileged").is_none());
+        assert!(argument("--privileged=false").is_none() && argument_in_two("--privileged", "x").is_none());
+        assert!(argument_in_two("--network", "host").is_some() && argument_in_two("--network", "none").is_none());
         assert!(variable("NODE_TLS_REJECT_UNAUTHORIZED", "0").is_some());
         assert!(variable("NODE_TLS_REJECT_UNAUTHORIZED", "1").is_none());
         assert!(variable("LD_PRELOAD", "/x.so").is_some());

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 use regex::Regex;
 
-/// How long a credential without a known shape may be, in bytes.
-const MAX_SECRET: usize = 512;
+/// By how much of a long value it is judged, and how long a word may be that is judged by its randomness, in bytes.
+const MAX_JUDGED: usize = 512;
 /// How short one may be for its randomness to tell anything.
 const MIN_RANDOM: usize = 24;
 /// The least entropy of a random value, in bits a character. Words and identifiers have some 3, random letters of both
@@ -62,8 +62,13 @@ fn regex(pattern: &str) -> Regex {
 
 /// Tells values that words before them say are credentials.
 pub(super) fn scan(text: &str, found: &mut dyn FnMut(&'static str, Range<usize>)) {
+    // The value without quotes that was looked at last, and where the one ends that was found last.
+    let (mut bare, mut done) = (0..0, 0);
     for name in ASSIGNED.find_iter(text) {
-        if let Some(value) = assigned(text, name.end()) {
+        if name.start() >= done
+            && let Some(value) = assigned(text, name.end(), &mut bare)
+        {
+            done = value.end;
             found("password", value);
         }
     }
@@ -83,11 +88,15 @@ pub(super) fn scan(text: &str, found: &mut dyn FnMut(&'static str, Range<usize>)
     }
 }
 
-/// The value that is set to the name that ends at `at`: `name=value`, `name: 'value'`, `"name": "value"`.
-fn assigned(text: &str, at: usize) -> Option<Range<usize>> {
+/// The value that is set to the name that ends at `at`: `name=value`, `name: 'value'`, `"name": "value"`, and as JSON in
+/// JSON has it, `\"name\": \"value\"`. `bare` keeps the last value without quotes, so that no byte is looked at for
+/// each name in it.
+fn assigned(text: &str, at: usize, bare: &mut Range<usize>) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let spaces = |at: usize| bytes.iter().skip(at).take(4).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let mut at = at + usize::from(matches!(bytes.get(at), Some(b'"' | b'\'')));
+    let escapes = |at: usize| bytes.iter().skip(at).take(3).take_while(|byte| **byte == b'\\').count();
+    let closing = at + escapes(at);
+    let mut at = if matches!(bytes.get(closing), Some(b'"' | b'\'')) { closing + 1 } else { at };
     at += spaces(at);
     at += match (bytes.get(at)?, bytes.get(at + 1)) {
         (b'=', Some(b'=')) => return None,
@@ -96,22 +105,46 @@ fn assigned(text: &str, at: usize) -> Option<Range<usize>> {
         _ => return None,
     };
     at += spaces(at);
-    let quote = *bytes.get(at)?;
-    let rest = |at: usize| bytes.get(at..bytes.len().min(at + MAX_SECRET));
+    let escaped = escapes(at);
+    let quote = *bytes.get(at + escaped)?;
     if matches!(quote, b'"' | b'\'' | b'`') {
-        let len = memchr::memchr3(quote, b'\n', b'\r', rest(at + 1)?)?;
-        let value = at + 1..at + 1 + len;
-        return (bytes.get(value.end) == Some(&quote) && is_secret_value(text.get(value.clone())?)).then_some(value);
+        let value = quoted(bytes, at + escaped + 1, quote, escaped > 0)?;
+        return is_secret_value(text.get(value.clone())?).then_some(value);
     }
-    let ends = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`,;&<>(){}[]$".contains(byte);
-    let len = rest(at)?.iter().position(ends).unwrap_or(rest(at)?.len());
+    if !bare.contains(&at) {
+        let ends = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`,;&<>(){}[]$".contains(byte);
+        let rest = bytes.get(at..)?;
+        *bare = at..at + rest.iter().position(ends).unwrap_or(rest.len());
+    }
+    let value = at..bare.end;
     // In code, a call or an index gives the value.
-    if matches!(bytes.get(at + len), Some(b'(' | b'[')) {
+    if matches!(bytes.get(value.end), Some(b'(' | b'[')) {
         return None;
     }
-    let value = text.get(at..at + len)?;
+    let mut judged = value.end.min(at + MAX_JUDGED);
+    while !text.is_char_boundary(judged) {
+        judged -= 1;
+    }
+    let head = text.get(at..judged)?;
     // Without quotes, what has no digit is a name or a word.
-    (value.contains(|c: char| c.is_ascii_digit()) && is_secret_value(value)).then(|| at..at + len)
+    (head.contains(|c: char| c.is_ascii_digit()) && is_secret_value(head)).then_some(value)
+}
+
+/// The value up to the quote that ends it, on one line. In JSON in JSON the quotes are escaped, else the ones within.
+fn quoted(bytes: &[u8], start: usize, quote: u8, is_escaped: bool) -> Option<Range<usize>> {
+    let mut at = start;
+    loop {
+        let end = at + memchr::memchr3(quote, b'\n', b'\r', bytes.get(at..)?)?;
+        if bytes.get(end) != Some(&quote) {
+            return None;
+        }
+        let escapes = bytes.get(start..end)?.iter().rev().take_while(|byte| **byte == b'\\').count();
+        match is_escaped {
+            true => return Some(start..end - escapes),
+            false if escapes % 2 == 0 => return Some(start..end),
+            false => at = end + 1,
+        }
+    }
 }
 
 /// Tells words that are too random for anything but a key. Hashes, identifiers and paths are none.
@@ -122,7 +155,7 @@ pub(super) fn random(text: &str, found: &mut dyn FnMut(&'static str, Range<usize
     let bytes = text.as_bytes();
     while at < bytes.len() {
         let len = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_in(**byte)).count();
-        if (MIN_RANDOM..=MAX_SECRET).contains(&len)
+        if (MIN_RANDOM..=MAX_JUDGED).contains(&len)
             && let Some(word) = text.get(at..at + len)
             && looks_random(word, MIN_ENTROPY)
             && is_mixed(word)
@@ -133,35 +166,114 @@ pub(super) fn random(text: &str, found: &mut dyn FnMut(&'static str, Range<usize
     }
 }
 
-/// Whether the name of an argument or a member says that its value is a credential.
-pub(crate) fn names_secret(name: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "token",
-        "secret",
-        "password",
-        "passwd",
-        "pwd",
-        "passphrase",
-        "credential",
-        "credentials",
-        "apikey",
-        "authorization",
-        "cookie",
-        "bearer",
+/// What the name of an argument or a member says of its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// Nothing.
+    Other,
+    /// That it is a credential: a token, a key.
+    Secret,
+    /// That it is a password, which may be of letters alone, or a number.
+    Password,
+}
+
+impl Named {
+    /// What a name says.
+    pub(crate) fn of(name: &str) -> Self {
+        const PASSWORD_ENDINGS: &[&str] = &["password", "passwd", "passphrase"];
+        const PASSWORDS: &[&str] = &["pwd", "passwords", "passphrases", "passcode", "passcodes"];
+        // Also at the end of what is written in one: `dbpassword`, `accesstoken`.
+        const ENDINGS: &[&str] = &["secret", "token", "apikey", "secretkey", "accesskey", "privatekey"];
+        // Whose tokens say where one is, and not who.
+        const PLACES: &[&str] = &[
+            "page",
+            "nextpage",
+            "next",
+            "previous",
+            "prev",
+            "continuation",
+            "continue",
+            "pagination",
+            "resume",
+            "scroll",
+            "sync",
+            "progress",
+            "cancel",
+            "cancellation",
+            "start",
+            "stop",
+            "end",
+            "pad",
+            "eos",
+            "bos",
+            "mask",
+        ];
+        const SECRETS: &[&str] =
+            &["secrets", "jwt", "credential", "credentials", "authorization", "cookie", "cookies", "bearer"];
+        const PAIRS: &[(&str, &str)] = &[
+            ("api", "key"),
+            ("access", "key"),
+            ("private", "key"),
+            ("secret", "key"),
+            ("auth", "key"),
+            ("signing", "key"),
+            ("encryption", "key"),
+            ("master", "key"),
+        ];
+        let words = words_of(name);
+        let mut words = words.as_slice();
+        // The last word is what it is: `token_count` and `secret_name` are none, `passwordConfirm` and `token_value` are.
+        while let [rest @ .., last] = words
+            && !rest.is_empty()
+            && is_part(last)
+        {
+            words = rest;
+        }
+        let Some((last, rest)) = words.split_last() else { return Self::Other };
+        let bare = last.trim_end_matches(|c: char| c.is_ascii_digit());
+        let pair = (rest.last().map_or("", String::as_str), bare);
+        let ends = |endings: &[&str]| endings.iter().any(|ending| bare.ends_with(ending));
+        if ends(PASSWORD_ENDINGS) || PASSWORDS.contains(&bare) || matches!(pair, ("pass", "word" | "phrase" | "code")) {
+            return Self::Password;
+        }
+        let of = bare.strip_suffix("token").map(|of| if of.is_empty() { pair.0 } else { of });
+        if of.is_some_and(|of| PLACES.contains(&of)) {
+            return Self::Other;
+        }
+        if ends(ENDINGS) || SECRETS.contains(&bare) || PAIRS.contains(&pair) { Self::Secret } else { Self::Other }
+    }
+
+    /// Whether a value under the name is a credential, and not a word about one, a variable or a placeholder.
+    pub(crate) fn is_secret(self, value: &str) -> bool {
+        self != Self::Other && (is_secret_value(value) || self == Self::Password && is_password(value))
+    }
+
+    /// Whether a number under the name is a credential.
+    pub(super) fn is_secret_number(self, number: &str) -> bool {
+        let is_whole = number.bytes().all(|byte| byte.is_ascii_digit());
+        self == Self::Password && is_whole && number.len() >= MIN_SECRET && distinct(number) >= 4
+    }
+}
+
+/// Whether a key only says which of several values, or which part of one, it is: what it is, the key around it says.
+pub(super) fn is_part(key: &str) -> bool {
+    const PARTS: &[&str] = &[
+        "value",
+        "values",
+        "current",
+        "new",
+        "old",
+        "previous",
+        "plain",
+        "plaintext",
+        "raw",
+        "confirm",
+        "confirmation",
+        "confirmed",
+        "again",
+        "repeat",
     ];
-    const PAIRS: &[(&str, &str)] = &[
-        ("api", "key"),
-        ("access", "key"),
-        ("private", "key"),
-        ("secret", "key"),
-        ("auth", "key"),
-        ("signing", "key"),
-    ];
-    let words = words_of(name);
-    let last_two = || words.iter().zip(words.iter().skip(1));
-    // The last word is what it is: `token_count` and `secret_name` are none.
-    words.last().is_some_and(|last| WORDS.contains(&last.as_str()))
-        || last_two().next_back().is_some_and(|(a, b)| PAIRS.iter().any(|(x, y)| a == x && b == y))
+    PARTS.iter().any(|part| key.eq_ignore_ascii_case(part))
 }
 
 /// The words of a name in snake, kebab or camel case, in lower case.
@@ -182,16 +294,72 @@ fn words_of(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether a value under the name of a secret is one, and not a word about it, a variable or a placeholder.
-pub(crate) fn is_secret_value(value: &str) -> bool {
+/// How short a value may be that a name says is secret, in bytes.
+const MIN_SECRET: usize = 6;
+
+/// Whether a value under the name of a secret is one, and not a word about it, a variable, a placeholder or a place.
+pub(super) fn is_secret_value(value: &str) -> bool {
     let value = value.trim();
-    if value.len() < 6 || value.len() > MAX_SECRET {
-        return false;
-    }
-    let is_variable = value.starts_with(['$', '%', '{', '<', '[', '(']) || value.contains("${") || value.contains("{{");
-    let is_hidden = value.chars().all(|c| matches!(c, '*' | 'x' | 'X' | '.' | '-' | '_' | '•' | '?'));
+    // A word of a sentence, or the name of a type, is no password.
+    let is_word = || value.chars().all(|c| c.is_alphabetic() || c == '-' || c == '_') && distinct(value) < 12;
+    value.len() >= MIN_SECRET && distinct(value) >= 4 && !is_word() && !stands_for_one(value) && !is_place(value)
+}
+
+/// Whether letters alone are a password: not what forms, settings and messages say about one.
+fn is_password(value: &str) -> bool {
+    const ABOUT: &[&str] = &[
+        "allowed",
+        "boolean",
+        "changed",
+        "correct",
+        "default",
+        "disabled",
+        "empty",
+        "enabled",
+        "encrypted",
+        "environment",
+        "expired",
+        "forbidden",
+        "hashed",
+        "incorrect",
+        "interactive",
+        "invalid",
+        "kennwort",
+        "keychain",
+        "keyring",
+        "manual",
+        "masked",
+        "missing",
+        "nothing",
+        "number",
+        "object",
+        "optional",
+        "private",
+        "prompt",
+        "public",
+        "required",
+        "string",
+        "strong",
+        "undefined",
+        "unknown",
+        "wachtwoord",
+    ];
+    let value = value.trim();
     let lower = value.to_ascii_lowercase();
-    let is_example = [
+    // `Password`, `Passwort`, `mot de passe`: a label.
+    (MIN_SECRET..=64).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && distinct(value) >= 4
+        && !lower.contains("pass")
+        && !ABOUT.contains(&lower.as_str())
+        && !stands_for_one(value)
+}
+
+/// Whether a value is a variable, is made unreadable, or is an example.
+fn stands_for_one(value: &str) -> bool {
+    // What is longer is no example.
+    const MAX_EXAMPLE: usize = 128;
+    const EXAMPLES: &[&str] = &[
         "example",
         "placeholder",
         "changeme",
@@ -203,12 +371,39 @@ pub(crate) fn is_secret_value(value: &str) -> bool {
         "process.env",
         "os.environ",
         "getenv",
-    ]
-    .iter()
-    .any(|word| lower.contains(word));
-    // A word of a sentence, or the name of a type, is no password.
-    let is_word = value.chars().all(|c| c.is_alphabetic() || c == '-' || c == '_') && distinct(value) < 12;
-    !is_variable && !is_hidden && !is_example && !is_word && distinct(value) >= 4
+    ];
+    let is_within = |open: &str, close: &str| value.starts_with(open) && value.ends_with(close);
+    let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.:".contains(&byte));
+    let is_variable = value.strip_prefix('$').is_some_and(is_name)
+        || [("$(", ")"), ("%", "%"), ("{", "}"), ("<", ">"), ("[", "]"), ("(", ")")]
+            .iter()
+            .any(|(open, close)| is_within(open, close))
+        || value.contains("${")
+        || value.contains("{{");
+    let is_hidden = || value.chars().all(|c| matches!(c, '*' | 'x' | 'X' | '.' | '-' | '_' | '•' | '?'));
+    let is_example = || {
+        let lower = value.to_ascii_lowercase();
+        EXAMPLES.iter().any(|word| lower.contains(word))
+    };
+    is_variable || is_hidden() || (value.len() <= MAX_EXAMPLE && is_example())
+}
+
+/// Whether a value says where something is: `PWD`, `token: https://host/token`, `/run/secrets/token`.
+fn is_place(value: &str) -> bool {
+    if value.contains(char::is_whitespace) {
+        return false;
+    }
+    let bytes = value.as_bytes();
+    let is_drive =
+        bytes.first().is_some_and(u8::is_ascii_alphabetic) && matches!(bytes.get(1..3), Some(b":\\" | b":/"));
+    let is_address = ["http://", "https://", "file://"].iter().any(|scheme| value.starts_with(scheme));
+    let is_path = ["/", "~/", "./", "../"].iter().any(|begins| value.starts_with(begins));
+    // Base64 may begin with a slash.
+    let is_random = |part: &str| {
+        let has = |is: fn(&u8) -> bool| part.as_bytes().iter().any(is);
+        has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit)
+    };
+    is_drive || (is_address || is_path) && !value.split(['/', '=', '?', '&']).any(is_random)
 }
 
 fn distinct(value: &str) -> usize {
@@ -328,15 +523,84 @@ mod tests {
 
     #[test]
     fn names_of_secrets_are_known_in_each_case() {
-        for name in
-            ["token", "githubToken", "GITHUB_TOKEN", "api-key", "apiKey", "X-Api-Key", "client_secret", "DB_PASSWORD"]
-        {
-            assert!(names_secret(name), "{name}");
+        for name in [
+            "token",
+            "githubToken",
+            "GITHUB_TOKEN",
+            "api-key",
+            "apiKey",
+            "X-Api-Key",
+            "client_secret",
+            "token_value",
+            "secrets",
+            "accesstoken",
+            "next_auth_token",
+        ] {
+            assert_eq!(Named::of(name), Named::Secret, "{name}");
         }
-        for name in
-            ["token_count", "max_tokens", "key", "keyboard", "secretary", "primary_key", "author", "pathKey", ""]
-        {
-            assert!(!names_secret(name), "{name}");
+        for name in [
+            "DB_PASSWORD",
+            "dbpassword",
+            "password2",
+            "passwordConfirm",
+            "new_password",
+            "passWord",
+            "passwords",
+            "PWD",
+        ] {
+            assert_eq!(Named::of(name), Named::Password, "{name}");
         }
+        for name in [
+            "token_count",
+            "max_tokens",
+            "key",
+            "keyboard",
+            "secretary",
+            "primary_key",
+            "author",
+            "pathKey",
+            "value",
+            "new",
+            "password_length",
+            "nextPageToken",
+            "page_token",
+            "progressToken",
+            "continuationtoken",
+            "",
+        ] {
+            assert_eq!(Named::of(name), Named::Other, "{name}");
+        }
+    }
+
+    #[test]
+    fn places_and_variables_are_no_credentials_and_what_begins_like_them_may_be_one() {
+        for value in [
+            "/home/me/project",
+            "/run/secrets/db_password",
+            "https://as.example/oauth/token",
+            "C:\\Users\\me",
+            "~/notes",
+            "$DB_PASSWORD",
+            "$env:TOKEN1",
+            "$(pass show x1)",
+            "%TOKEN1%",
+            "<token-1>",
+            "{token-1}",
+        ] {
+            assert!(!is_secret_value(value), "{value}");
+        }
+        for value in ["$ecret!Pw9", "%x8Kd!22", "(hunter2!x", "/Kx9aB3/dE6gH9jK2mN5", "<3hunter2!"] {
+            assert!(is_secret_value(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_long_value_is_found_to_its_end() {
+        let long = "k7Q-z2".repeat(400);
+        for (before, after) in [("password=", " x"), ("\"api_key\": \"", "\""), ("{\\\"token\\\":\\\"", "\\\"}")] {
+            let text = format!("{before}{long}{after}");
+            assert_eq!(by_words(&text), [("password", long.as_str())], "{before}");
+        }
+        assert_eq!(by_words(r#"password = "ab\"cdefg9!""#), [("password", r#"ab\"cdefg9!"#)]);
     }
 }

@@ -95,6 +95,69 @@ fn a_named_value_goes_as_a_whole() {
 }
 
 #[test]
+fn what_a_name_says_is_secret_goes_however_long_and_wherever_it_stands() {
+    let opaque = |len: usize| "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3".chars().cycle().take(len).collect::<String>();
+    let all = json!({
+        "access_token": opaque(1_200),
+        "cookie": format!("sid={}; theme=dark", opaque(1_000)),
+        "client_secret": opaque(600),
+        "password": {"value": "hunter2!x", "type": "string"},
+        "new_password": 12_345_678,
+        "db": {"password": "letmein", "passwordConfirm": "letmein"},
+        "passwords": ["hunter2!x"],
+        "env": [{"name": "DB_PASSWORD", "value": "hunter2!x"}, {"value": "hunter2!x", "key": "API_TOKEN"}],
+    });
+    let changed = Secrets::default().check(&raw(&all)).changed.unwrap().to_value();
+    let gone = "[redacted password]";
+    assert_eq!(
+        changed,
+        json!({
+            "access_token": gone, "cookie": gone, "client_secret": gone,
+            "password": {"value": gone, "type": "string"},
+            "new_password": gone,
+            "db": {"password": gone, "passwordConfirm": gone},
+            "passwords": [gone],
+            "env": [{"name": "DB_PASSWORD", "value": gone}, {"value": gone, "key": "API_TOKEN"}],
+        })
+    );
+}
+
+#[test]
+fn a_credential_that_is_a_key_goes_too() {
+    let text = format!(r#"{{"ghp_{KEY}":1,"p":{{"password=hunter2!x":[]}}}}"#);
+    let inspected = Secrets::default().check(&text.parse().unwrap());
+    let changed = inspected.changed.unwrap();
+    assert_eq!(changed.as_str(), r#"{"[redacted github token]":1,"p":{"password=[redacted password]":[]}}"#);
+    let places: Vec<_> = inspected.findings.iter().map(|finding| finding.place.as_str()).collect();
+    assert_eq!(places, ["/[redacted github token]", "/p/password=[redacted password]"]);
+}
+
+#[test]
+fn what_is_said_about_passwords_is_clean() {
+    let params = raw(&json!({
+        "schema": {"type": "object", "required": ["password"], "properties": {
+            "password": {"type": "string", "description": "The password of the user, at least 8 characters", "format": "password"},
+            "token": {"type": "string", "title": "Token", "examples": ["opaque"], "value": "string"},
+        }},
+        "labels": {"password": "Passwort", "token": "Token"},
+        "password": "required",
+        "tokens": [50_256, 1_234_567],
+        "token": 1_234_567,
+        "max_tokens": 4_096_000,
+        "token_value": 50,
+        "passwordLength": 12_345_678,
+        "password_min": 123_456,
+        "credentials": "same-origin",
+        "authorization": "optional",
+        "endpoints": {"token": "https://as.example/oauth2/v2/token"},
+        "env": [{"name": "PWD", "value": "/home/me/project"}, {"name": "password", "value": "required"}],
+        "pwd": "/home/me/project",
+        "cell": {"key": "A1", "value": "hunter2!x"},
+    }));
+    assert_eq!(Secrets::default().check(&params).findings, []);
+}
+
+#[test]
 fn half_a_character_hides_nothing() {
     let params: RawJson = format!(r#"{{"a":"\\ud800 ghp_{KEY}"}}"#).replace("\\\\", "\\").parse().unwrap();
     let inspected = Secrets::default().check(&params);

@@ -162,6 +162,131 @@ async fn a_process_that_died_in_a_line_leaves_a_chain_that_goes_on() {
     assert_eq!((report.lines, report.broken), (6, None));
 }
 
+/// A line that says that it follows another.
+fn forged(number: u64, prev: &str) -> (String, String) {
+    use sha2::{Digest as _, Sha256};
+
+    let signed = format!(
+        r#"{{"seq":{number},"prev":"{prev}","time":"2026-01-01T00:00:00Z","stage":"begin","call":"x","server":"s","method":"m""#
+    );
+    let hash: String = Sha256::digest(&signed).iter().map(|byte| format!("{byte:02x}")).collect();
+    (format!("{signed},\"hash\":\"{hash}\"}}\n"), hash)
+}
+
+#[tokio::test]
+async fn lines_behind_the_note_count_only_where_they_follow_and_are_told() {
+    use std::io::Write as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    calls(&path, Audit::new, 1).await;
+    assert_eq!(verify(&path).unwrap().behind_note, 0);
+    let whole = fs::read_to_string(&path).unwrap();
+    let last = lines(&path)[1]["hash"].as_str().unwrap().to_owned();
+    let append = |line: &str| {
+        fs::write(&path, &whole).unwrap();
+        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(line.as_bytes()).unwrap();
+    };
+    let zeros = "0".repeat(64);
+    for (number, prev) in [(3, &zeros), (4, &last), (u64::MAX, &last), (u64::MAX, &zeros)] {
+        append(&forged(number, prev).0);
+        assert!(verify(&path).unwrap().broken.is_some_and(|broken| broken.line == 3), "{number}");
+        let audit = Audit::new(AuditFile::new(&path)).required(true);
+        let client = connect(&Guard::builder().audit(audit).build(), "files", &server([tool("read", "")])).await;
+        let error = client.call("read").await.unwrap_err();
+        assert!(error.to_string().contains("is broken after line 2"), "{error}");
+    }
+    // One that follows may be that of a process which died before it noted it. It counts, and that it is not noted is told.
+    append(&forged(3, &last).0);
+    let report = verify(&path).unwrap();
+    assert_eq!((report.behind_note, report.broken), (1, None));
+    calls(&path, Audit::new, 1).await;
+    let report = verify(&path).unwrap();
+    assert_eq!((report.lines, report.behind_note, report.broken), (5, 0, None));
+}
+
+#[tokio::test]
+async fn a_record_that_was_written_anew_and_goes_on_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    calls(&path, Audit::new, 1).await;
+    let mut prev = "0".repeat(64);
+    let mut text = String::new();
+    for number in 1..6 {
+        let (line, hash) = forged(number, &prev);
+        (text, prev) = (text + &line, hash);
+    }
+    fs::write(&path, text).unwrap();
+    let broken = verify(&path).unwrap().broken.unwrap();
+    assert_eq!((broken.line, broken.why.contains("written anew")), (2, true), "{broken}");
+}
+
+#[test]
+fn an_audit_outlives_its_first_runtime() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let audit = Audit::new(AuditFile::new(&path)).required(true);
+    let guard = Guard::builder().audit(audit.clone()).build();
+    for _ in 0..3 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = connect(&guard, "files", &server([tool("read", "")])).await;
+            client.call("read").await.unwrap();
+            audit.flush().await.unwrap();
+        });
+    }
+    let report = verify(&path).unwrap();
+    assert_eq!((report.lines, report.broken), (6, None));
+}
+
+/// Never done.
+#[derive(Debug)]
+struct Stuck;
+
+impl AuditSink for Stuck {
+    fn write(&self, _: Vec<Record>) -> BoxFuture<'_, Result<(), AuditError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[test]
+fn records_that_a_runtime_took_with_it_are_told() {
+    let told = Told::default();
+    let guard = told.hear(Guard::builder().audit(Audit::new(Stuck))).build();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let call = async || {
+        let client = connect(&guard, "files", &server([tool("read", "")])).await;
+        client.call("read").await.unwrap();
+    };
+    runtime().block_on(call());
+    let flushed = runtime().block_on(async { guard.flush().await });
+    assert!(flushed.unwrap_err().to_string().contains("2 records are lost"));
+    runtime().block_on(call());
+    assert_eq!(told.take(), Vec::<String>::new());
+    runtime().block_on(call());
+    assert!(told.take().iter().any(|event| event.contains("2 records are lost")));
+}
+
+#[tokio::test]
+async fn a_rule_of_any_length_makes_lines_that_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let name = "no\u{1}".repeat(100_000);
+    let policy: Policy = format!(
+        "default = 'allow'\n[[rule]]\nname = {}\ntool = 'read'\naction = 'deny'\n# end",
+        serde_json::to_string(&name).unwrap()
+    )
+    .parse()
+    .unwrap();
+    let guard = Guard::builder().audit(Audit::new(AuditFile::new(&path))).policy(policy).build();
+    let client = connect(&guard, "files", &server([tool("read", "")])).await;
+    client.call("read").await.unwrap_err();
+    client.call("read").await.unwrap_err();
+    guard.flush().await.unwrap();
+    let report = verify(&path).unwrap();
+    assert_eq!((report.lines, report.broken), (2, None));
+}
+
 #[tokio::test]
 async fn a_call_that_is_given_up_has_an_end_as_well() {
     let folder = tempfile::tempdir().unwrap();

@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 
 use aho_corasick::automaton::{Automaton as _, StateID};
 use aho_corasick::dfa::DFA;
-use aho_corasick::{Anchored, MatchKind, StartKind};
+use aho_corasick::{Anchored, MatchKind, PatternID, StartKind};
 
 use super::Role;
-use super::neighbours::is_followed;
+use super::neighbours::{Words, is_followed};
 
 /// What an anchor may turn out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,8 @@ const ANYWHERE: &[(&str, Test)] = &[
     ("<|start_header_id|>", Test::ChatMarkup),
     ("[inst]", Test::ChatMarkup),
     ("[/inst]", Test::ChatMarkup),
+    // As it may stand in JSON.
+    ("[\\/inst]", Test::ChatMarkup),
     ("<<sys>>", Test::ChatMarkup),
     ("<important", Test::Tag),
     ("<critical", Test::Tag),
@@ -102,11 +104,15 @@ const WHERE_IT_SPEAKS: &[(&str, Test)] = &[
 ];
 
 /// Words one of which follows an anchor that is worth a closer look; none for one that always is.
-fn next_words(anchor: &str) -> Option<&'static [&'static str]> {
-    const VERBS: &[&str] = &["tell", "mention", "inform", "notify", "reveal", "disclose", "alert", "let", "ever"];
-    const DOING: &[&str] = &["telling", "mentioning", "informing", "notifying"];
+fn next_words(anchor: &str) -> Option<&'static Words> {
+    static VERBS: Words =
+        Words::of(&["tell", "mention", "inform", "notify", "reveal", "disclose", "alert", "let", "ever"]);
+    static DOING: Words = Words::of(&["telling", "mentioning", "informing", "notifying"]);
+    static KEPT: Words = Words::of(&["this", "it", "that"]);
+    static HISTORY: Words = Words::of(&["history"]);
+    static PROMPT: Words = Words::of(&["prompt"]);
     // What can follow in the expression for each of them.
-    const TOLD: &[&str] = &[
+    static TOLD: Words = Words::of(&[
         "about",
         "above",
         "all",
@@ -139,14 +145,14 @@ fn next_words(anchor: &str) -> Option<&'static [&'static str]> {
         "users",
         "what",
         "your",
-    ];
+    ]);
     Some(match anchor {
-        "ignore" | "disregard" | "forget" | "override" => TOLD,
-        "not" | "n't" | "n’t" | "never" => VERBS,
-        "without" => DOING,
-        "keep" => &["this", "it", "that"],
-        "chat" => &["history"],
-        "system" => &["prompt"],
+        "ignore" | "disregard" | "forget" | "override" => &TOLD,
+        "not" | "n't" | "n’t" | "never" => &VERBS,
+        "without" => &DOING,
+        "keep" => &KEPT,
+        "chat" => &HISTORY,
+        "system" => &PROMPT,
         _ => return None,
     })
 }
@@ -157,7 +163,7 @@ pub(super) struct Anchors {
     automaton: DFA,
     start: StateID,
     /// What each may turn out to be, its length, and the words one of which has to follow.
-    tests: Vec<(Test, usize, Option<&'static [&'static str]>)>,
+    tests: Vec<(Test, usize, Option<&'static Words>)>,
 }
 
 impl Anchors {
@@ -179,29 +185,74 @@ impl Anchors {
         }
     }
 
+    /// Whether a text has any of the anchors, worth a closer look or not.
+    pub(super) fn has(&self, text: &str) -> bool {
+        let mut state = self.start;
+        text.bytes().any(|byte| {
+            state = self.automaton.next_state(Anchored::No, state, byte);
+            self.automaton.is_special(state) && self.automaton.is_match(state)
+        })
+    }
+
     /// The anchors that are worth a closer look, of a text or of a string of JSON as it is written.
     pub(super) fn find<'t>(&self, text: &'t str) -> impl Iterator<Item = (Test, Range<usize>)> + use<'_, 't> {
         let bytes = text.as_bytes();
+        let is_ascii = text.is_ascii();
         let mut at = 0;
-        // The automaton is walked by hand: where anchors are dense, to begin a search anew behind each costs more than all
-        // else.
-        std::iter::from_fn(move || {
-            let mut state = self.start;
-            while let Some(byte) = bytes.get(at) {
-                state = self.automaton.next_state(Anchored::No, state, *byte);
-                at += 1;
-                if !self.automaton.is_special(state) || !self.automaton.is_match(state) {
-                    continue;
-                }
-                let pattern = self.automaton.match_pattern(state, 0);
-                state = self.start;
-                let Some((test, len, words)) = self.tests.get(pattern.as_usize()) else { continue };
-                if words.is_none_or(|words| is_followed(bytes, at, words)) {
-                    return Some((*test, at.saturating_sub(*len)..at));
-                }
+        // Each byte waits for the one before, so there are two loops, of which each leaves out what it can.
+        std::iter::from_fn(
+            move || if is_ascii { self.next_in_ascii(bytes, &mut at) } else { self.next(bytes, &mut at) },
+        )
+    }
+
+    /// The next anchor from a place on, which moves behind it. The automaton is walked by hand: where anchors are dense, to
+    /// begin a search anew behind each costs more than all else.
+    fn next_in_ascii(&self, bytes: &[u8], from: &mut usize) -> Option<(Test, Range<usize>)> {
+        let (mut at, mut state) = (*from, self.start);
+        while let Some(byte) = bytes.get(at) {
+            state = self.automaton.next_state(Anchored::No, state, *byte);
+            at += 1;
+            if !self.automaton.is_special(state) || !self.automaton.is_match(state) {
+                continue;
             }
-            None
-        })
+            let found = self.worth(self.automaton.match_pattern(state, 0), bytes, at);
+            if found.is_some() {
+                *from = at;
+                return found;
+            }
+            state = self.start;
+        }
+        *from = at;
+        None
+    }
+
+    /// As [`next_in_ascii`](Self::next_in_ascii), in any text.
+    fn next(&self, bytes: &[u8], from: &mut usize) -> Option<(Test, Range<usize>)> {
+        let (mut at, mut state) = (*from, self.start);
+        while let Some(byte) = bytes.get(at) {
+            state = self.automaton.next_state(Anchored::No, state, *byte);
+            at += 1;
+            if !byte.is_ascii() && state == self.start {
+                // No anchor begins with another script, and what begins with one goes on in it.
+                at += bytes.get(at..).unwrap_or_default().iter().take_while(|byte| !byte.is_ascii()).count();
+            } else if self.automaton.is_special(state) && self.automaton.is_match(state) {
+                let found = self.worth(self.automaton.match_pattern(state, 0), bytes, at);
+                if found.is_some() {
+                    *from = at;
+                    return found;
+                }
+                state = self.start;
+            }
+        }
+        *from = at;
+        None
+    }
+
+    /// The anchor that ends at a place, where it is worth a closer look.
+    #[inline]
+    fn worth(&self, pattern: PatternID, bytes: &[u8], at: usize) -> Option<(Test, Range<usize>)> {
+        let (test, len, words) = self.tests.get(pattern.as_usize())?;
+        words.is_none_or(|words| is_followed(bytes, at, words)).then(|| (*test, at.saturating_sub(*len)..at))
     }
 
     pub(super) fn of(role: Role) -> &'static Self {

@@ -3,10 +3,40 @@
 /// How much white space is looked over, in bytes.
 const SPACES: usize = 200;
 
+/// Words of ASCII in small letters, to be looked up whatever the case.
+#[derive(Debug)]
+pub(super) struct Words {
+    all: &'static [&'static str],
+    /// For each letter, which lengths words have that begin with it, a bit each: most others are told by that.
+    lengths: [u32; 26],
+}
+
+impl Words {
+    #[expect(clippy::indexing_slicing, reason = "the words are those of this module, and this runs in the compiler")]
+    pub(super) const fn of(all: &'static [&'static str]) -> Self {
+        let mut lengths = [0; 26];
+        let mut at = 0;
+        while at < all.len() {
+            lengths[(all[at].as_bytes()[0] - b'a') as usize] |= 1 << all[at].len();
+            at += 1;
+        }
+        Self { all, lengths }
+    }
+
+    #[inline]
+    fn has(&self, word: &[u8]) -> bool {
+        let Some(first) = word.first() else { return false };
+        let lengths = self.lengths.get(usize::from((first | 0x20).wrapping_sub(b'a'))).copied().unwrap_or_default();
+        word.len() < 32
+            && lengths >> word.len() & 1 == 1
+            && self.all.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+    }
+}
+
 /// Whether one of these words is the next one behind a place, or may be.
-pub(super) fn is_followed(bytes: &[u8], at: usize, words: &[&str]) -> bool {
+pub(super) fn is_followed(bytes: &[u8], at: usize, words: &Words) -> bool {
     match next_word(bytes, at) {
-        Some((word, _)) => word.is_empty() || is_one_of(word, words),
+        Some((word, _)) => word.is_empty() || words.has(word),
         None => false,
     }
 }
@@ -28,15 +58,11 @@ fn next_word(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
     Some((word.get(..len)?, at + spaces + len))
 }
 
-fn is_one_of(word: &[u8], words: &[&str]) -> bool {
-    words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
-}
-
 /// Whether words to keep something from the person may begin here: the first words are looked at, as most that begin so
 /// go on otherwise.
 pub(super) fn may_keep_secret(from_anchor: &[u8]) -> bool {
     /// What can follow what is not to be told.
-    const TOLD: &[&str] = &[
+    static TOLD: Words = Words::of(&[
         "about",
         "action",
         "any",
@@ -64,11 +90,11 @@ pub(super) fn may_keep_secret(from_anchor: &[u8]) -> bool {
         "tool",
         "what",
         "which",
-    ];
+    ]);
     // Behind "not", "n't", "never" and "without", the word for telling comes next, and then one of these.
     let anchor = from_anchor.iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'\'').count();
-    let tells = [&b"not"[..], b"n't", b"never", b"without"];
-    if !from_anchor.get(..anchor).is_some_and(|word| tells.iter().any(|known| word.eq_ignore_ascii_case(known))) {
+    static TELLS: Words = Words::of(&["not", "n't", "never", "without"]);
+    if !from_anchor.get(..anchor).is_some_and(|word| TELLS.has(word)) {
         return true;
     }
     let Some((mut word, mut end)) = next_word(from_anchor, anchor) else { return false };
@@ -78,50 +104,54 @@ pub(super) fn may_keep_secret(from_anchor: &[u8]) -> bool {
             None => return false,
         }
     }
-    word.is_empty() || next_word(from_anchor, end).is_some_and(|(next, _)| next.is_empty() || is_one_of(next, TOLD))
+    word.is_empty() || next_word(from_anchor, end).is_some_and(|(next, _)| next.is_empty() || TOLD.has(next))
 }
 
 /// Whether what stands around an anchor can be words to hand over the conversation.
-pub(super) fn may_hand_over(before: &str, from_anchor: &str) -> bool {
-    const WHOLE: &[&str] = &["whole", "entire", "full", "complete", "all", "previous"];
-    // The longest of the words, thirty characters behind it, and white space.
-    const WITHIN: usize = 48;
-    const MAX_BYTES: usize = 4 * WITHIN;
-    let (before, from_anchor) = (before.as_bytes(), from_anchor.as_bytes());
-    let begins =
-        |word: &str| from_anchor.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()));
-    if begins("system") {
-        return ends_with_word(before, &["your", "the", "full", "entire", "whole", "complete"]);
-    }
-    if begins("conversation") && is_followed(from_anchor, "conversation".len(), &["history"]) {
-        return true;
+pub(super) fn may_hand_over(before: &[u8], from_anchor: &[u8]) -> bool {
+    static WHOLE: Words = Words::of(&["whole", "entire", "full", "complete", "all", "previous"]);
+    static WHOSE: Words = Words::of(&["your", "the", "full", "entire", "whole", "complete"]);
+    static HISTORY: Words = Words::of(&["history"]);
+    // How many characters may stand between one of the words and the anchor.
+    const BETWEEN: usize = 30;
+    // The anchors are told by two letters: "system", "conversation", "chat".
+    match from_anchor {
+        [b's' | b'S', ..] => return ends_with_word(before, &WHOSE),
+        [_, b'o' | b'O', ..] if is_followed(from_anchor, "conversation".len(), &HISTORY) => return true,
+        _ => {}
     }
     // Word after word towards the front, as far as characters, and a full stop, allow.
-    let (mut chars, mut end) = (0, before.len());
-    for (at, byte) in before.iter().enumerate().rev().take(MAX_BYTES) {
-        if !byte.is_ascii_alphabetic() {
-            if before.get(at + 1..end).is_some_and(|word| word.len() > 2 && is_one_of(word, WHOLE)) {
+    let mut rest = before;
+    let mut chars = 0;
+    while let Some((last, front)) = rest.split_last() {
+        let letters = rest.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        if letters > 0 {
+            let (front, word) = rest.split_at(rest.len() - letters);
+            if WHOLE.has(word) {
                 return true;
             }
-            end = at;
+            (rest, chars) = (front, chars + letters);
+        } else if *last == b'.' {
+            return false;
+        } else {
+            (rest, chars) = (front, chars + usize::from(!(0x80..0xc0).contains(last)));
         }
-        chars += usize::from(!(0x80..0xc0).contains(byte));
-        if *byte == b'.' || chars > WITHIN {
+        if chars > BETWEEN {
             return false;
         }
     }
-    before.get(..end).is_some_and(|word| is_one_of(word, WHOLE))
+    false
 }
 
 /// Whether the last word of a text is one of these, with white space behind it.
-pub(super) fn ends_with_word(bytes: &[u8], words: &[&str]) -> bool {
+pub(super) fn ends_with_word(bytes: &[u8], words: &Words) -> bool {
     let trimmed = bytes.trim_ascii_end();
     // White space of another kind.
     if trimmed.last().is_some_and(|byte| !byte.is_ascii()) {
         return true;
     }
     let len = trimmed.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
-    trimmed.len() < bytes.len() && trimmed.get(trimmed.len() - len..).is_some_and(|word| is_one_of(word, words))
+    trimmed.len() < bytes.len() && trimmed.get(trimmed.len() - len..).is_some_and(|word| words.has(word))
 }
 
 /// Whether a text ends within a word, or with one.
