@@ -79,3 +79,20 @@ async fn a_server_that_is_never_content_is_given_up() {
     assert!(error.to_string().contains("who are you"), "{error}");
     assert_eq!(server.requests().len(), 5);
 }
+
+#[tokio::test]
+async fn nobody_is_asked_for_credentials_for_the_end_of_a_session() {
+    let server = HttpServer::start(|request| async move {
+        if request.method == "DELETE" || request.header("authorization") != "Bearer 2" {
+            return Reply::status(401).with("www-authenticate", "Bearer scope=\"knots\"").body("who are you");
+        }
+        dull(&request).unwrap()
+    })
+    .await
+    .unwrap();
+    let hook = Arc::new(Fresh::default());
+    let transport = open_with(&HttpConnect::new(&server.url("/mcp")).unwrap().authorize(hook.clone())).await;
+    transport.close().await.unwrap();
+    assert_eq!(server.requests().iter().filter(|request| request.method == "DELETE").count(), 1);
+    assert_eq!(hook.tokens.load(Ordering::Relaxed), 2, "the login of the beginning is the only one");
+}
