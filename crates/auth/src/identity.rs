@@ -14,7 +14,7 @@ use crate::grant::device::DEVICE_CODE;
 use crate::issuer::Issuer;
 use crate::json;
 use crate::key::PrivateKey;
-use crate::token::refusal;
+use crate::token::{is_refusal, refusal};
 
 /// How a client shows who it is at the token endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +163,8 @@ impl Identity {
         redirect_uri: &str,
     ) -> Result<Client, AuthError> {
         let at = issuer.register.as_ref().map(bowline_http::shown).unwrap_or_default();
-        if !status.is_success() {
+        let says_no = json::object(body).is_ok_and(|object| is_refusal(&object, "client_id"));
+        if !status.is_success() || says_no {
             let refused = refusal(status, body, &format!("the registration endpoint {at}"), &<_>::default());
             let next = match refused.code() {
                 Some("invalid_redirect_uri") => format!(

@@ -9,6 +9,8 @@ pub(crate) type Wrong = String;
 
 /// A JSON object out of an answer.
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, Wrong> {
+    // RFC 8259, section 8.1: a byte order mark may be ignored, and some servers write one.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(other) => Err(format!("it is {}, not an object", kind(&other))),
@@ -89,6 +91,12 @@ fn looks_like_html(body: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_document() {
+        assert_eq!(object("\u{feff}{}".as_bytes()), Ok(Map::new()));
+        assert_eq!(object("\u{feff}<html>".as_bytes()).unwrap_err(), "it is HTML, not JSON");
+    }
 
     #[test]
     fn seconds_are_read_in_every_spelling_and_within_bounds() {
