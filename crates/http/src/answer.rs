@@ -120,11 +120,14 @@ pub(crate) async fn cut(response: &mut HttpResponse) -> Bytes {
 }
 
 /// The error that answers a request in the body of a failure, if there is one.
+///
+/// What stands before servers has errors of its own, with a member of that name too: `{"error":"overloaded"}`. One of
+/// the protocol says so, names a request or has a code that only the protocol has.
 pub(crate) fn error_response(body: &Bytes) -> Option<Response> {
-    match frame::decode(&bare(body)) {
-        Ok(Incoming::Message(Message::Response(response))) if response.outcome.is_err() => Some(response),
-        _ => None,
-    }
+    let Ok(Incoming::Message(Message::Response(response))) = frame::decode(&bare(body)) else { return None };
+    let error = response.outcome.as_ref().err()?;
+    let says_so = || memchr::memmem::find(body, b"\"jsonrpc\"").is_some();
+    (response.id.is_some() || error.code.0 < 0 || says_so()).then_some(response)
 }
 
 /// Whether a request that named a session was refused because the server does not know that session.
@@ -287,6 +290,16 @@ mod tests {
         assert!(refuses_session(StatusCode::NOT_FOUND, &Bytes::from_static(b"<html>")));
         let lacks = br#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}"#;
         assert!(!refuses_session(StatusCode::NOT_FOUND, &Bytes::from_static(lacks)));
+    }
+
+    #[test]
+    fn case_http_014_an_error_of_what_stands_before_a_server_is_none_of_the_protocol() {
+        let is_one = |body: &'static str| error_response(&Bytes::from_static(body.as_bytes())).is_some();
+        assert!(is_one(r#"{"jsonrpc":"2.0","error":{"code":1,"message":"m"},"id":null}"#));
+        assert!(is_one(r#"{"id":2,"error":{"code":1,"message":"m"}}"#));
+        assert!(is_one(r#"{"error":{"code":-32000,"message":"m"}}"#));
+        assert!(!is_one(r#"{"error":"overloaded","detail":"try later"}"#));
+        assert!(!is_one(r#"{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}"#));
     }
 
     #[test]
