@@ -182,7 +182,8 @@ fn issued(object: &Map<String, Value>) -> Result<Issued, Wrong> {
         Some(kind) if kind.eq_ignore_ascii_case("n_a") => TokenKind::Bearer,
         Some(other) => return Err(format!("`token_type` is \"{}\", which is not spoken here", excerpt(other, 40))),
     };
-    let expires_in = readable(json::seconds(object, "expires_in"));
+    // A token that ends as it is issued could not be used at all: none is meant, by servers whose tokens do not end.
+    let expires_in = readable(json::seconds(object, "expires_in")).filter(|life| !life.is_zero());
     let scopes = text(object, "scope").map(Scopes::parse);
     let issued_type = text(object, "issued_token_type").map(str::to_owned);
     Ok(Issued { access: access.into(), kind, expires_in, refresh: None, scopes, issued_type })
@@ -235,7 +236,9 @@ mod tests {
         let life = |text: &str| given(&format!(r#"{{"access_token":"A","token_type":"bearer","expires_in":{text}}}"#));
         assert_eq!(life("300").unwrap().expires_in, Some(Duration::from_secs(300)));
         assert_eq!(life("\"300\"").unwrap().expires_in, Some(Duration::from_secs(300)));
-        assert_eq!(life("-5").unwrap().expires_in, Some(Duration::ZERO));
+        for none in ["0", "\"0\"", "-5"] {
+            assert_eq!(life(none).unwrap().expires_in, None, "case auth-023: {none}");
+        }
         assert!(life("1e300").unwrap().expires_in < Some(Duration::from_secs(1 << 32)));
         assert_eq!(given(r#"{"access_token":"A","token_type":"dPoP"}"#).unwrap().kind, TokenKind::Dpop);
     }

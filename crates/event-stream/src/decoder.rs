@@ -243,7 +243,6 @@ impl Decoder {
 
     /// Takes a line that is not blank. A comment is a field without a name, which nobody knows.
     fn field(&mut self, mut line: Bytes) {
-        let whole = line.clone();
         let colon = memchr::memchr(b':', &line);
         let name = line.split_to(colon.unwrap_or(line.len()));
         if colon.is_some() {
@@ -263,7 +262,10 @@ impl Decoder {
                 self.retry = Some(Duration::from_millis(millis));
             }
             b"" | b"id" | b"retry" => {}
-            _ if self.stray.is_empty() => self.stray = cut(&whole),
+            _ if self.stray.is_empty() => {
+                let parts = [name.as_ref(), if colon.is_some() { b":" } else { b"" }, &line];
+                self.stray = cut(&parts.concat());
+            }
             _ => {}
         }
     }

@@ -287,7 +287,11 @@ impl Job {
                         }
                     }
                     // Other types are not of this protocol: pings and the like.
-                    Ok(Some(event)) => odd = Some(event),
+                    Ok(Some(mut event)) => {
+                        // What is kept of it is kept for long.
+                        event.data = Bytes::copy_from_slice(event.data.get(..SHOWN).unwrap_or(&event.data));
+                        odd = Some(event);
+                    }
                     Ok(None) => break None,
                     Err(error) if error.kind() == TransportErrorKind::TooLarge => return Err(error),
                     Err(error) => break Some(error),
