@@ -64,8 +64,9 @@ pub struct Decoder {
     max: usize,
 }
 
-/// How much is kept of a line that is no field, in bytes.
-const STRAY: usize = 512;
+/// How much is kept of a line that is no field, in bytes: far more than anybody shows, so that secrets in what is shown
+/// are whole when they are looked for.
+const STRAY: usize = 16 << 10;
 
 /// The data of the event under way.
 #[derive(Debug, Default)]

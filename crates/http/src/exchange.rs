@@ -33,6 +33,8 @@ const MAX_RESUMES: u32 = 5;
 /// How much an error shows of what came in place of an answer, and of an id or type in it.
 const SHOWN: usize = 300;
 const SHOWN_ID: usize = 80;
+/// How much of such is kept: a secret that were cut would not be found in it.
+const KEPT: usize = 16 << 10;
 
 type Item = Result<Message, TransportError>;
 
@@ -288,8 +290,9 @@ impl Job {
                     }
                     // Other types are not of this protocol: pings and the like.
                     Ok(Some(mut event)) => {
-                        // What is kept of it is kept for long.
-                        event.data = Bytes::copy_from_slice(event.data.get(..SHOWN).unwrap_or(&event.data));
+                        if event.data.len() > KEPT {
+                            event.data = Bytes::copy_from_slice(event.data.get(..KEPT).unwrap_or_default());
+                        }
                         odd = Some(event);
                     }
                     Ok(None) => break None,

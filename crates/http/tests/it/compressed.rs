@@ -112,7 +112,7 @@ async fn names_of_encodings_have_no_case() {
 
 #[tokio::test]
 async fn an_encoding_that_was_not_asked_for_is_named() {
-    let packed = server(|| encoded(200, "application/json", "deflate").body([0x78, 0x9c, 0xab, 0x56])).await;
+    let packed = server(|| encoded(200, "application/json", "deflate").body(vec![0x78, 0x9c, 0xab, 0x56])).await;
     let error = call(&*open(&packed).await, 2).await.unwrap_err();
     assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Protocol, Sent::Yes));
     assert!(error.to_string().contains("content encoding \"deflate\""), "{error}");
