@@ -69,6 +69,23 @@ async fn case_http_025_retry_after_is_kept_over_http() {
     }
 }
 
+/// A server that says it in words of the protocol has turned the call away all the same, whatever the call does.
+#[tokio::test]
+async fn case_http_025_retry_after_is_kept_beside_an_error_of_the_protocol() {
+    let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32029,"message":"too many"}}"#;
+    let refused = move |wait| busy(429, wait).with("content-type", "application/json").body(body);
+    let (server, calls) = server(move |n| (n == 0).then(|| refused("0"))).await;
+    let client = connect(&server, Client::builder().layer(recommended())).await;
+    assert_eq!(within(client.call("t")).await.unwrap().joined_text(), "done");
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+
+    let (server, _) = self::server(move |_| Some(refused("7"))).await;
+    let error = within(connect(&server, Client::builder()).await.call("t")).await.unwrap_err();
+    assert_eq!((error.status(), error.sent()), (Some(429), Sent::No));
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+    assert_eq!(error.server_error().map(|error| error.message.as_str()), Some("too many"));
+}
+
 #[tokio::test]
 async fn case_http_025_what_was_tried_over_http_is_in_the_last_error() {
     let (server, calls) = server(|n| Some(busy(if n == 1 { 503 } else { 429 }, if n == 2 { "7" } else { "0" }))).await;

@@ -40,7 +40,7 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     /// Reads the headers of one answer. Schemes other than `Bearer` and `DPoP` are somebody else's matter.
-    pub(crate) fn read<'a>(headers: impl Iterator<Item = &'a str>) -> Self {
+    pub(crate) fn read(headers: impl Iterator<Item = impl AsRef<str>>) -> Self {
         let mut wanted = Self::default();
         for scheme in parse(headers) {
             let dpop = scheme.name.eq_ignore_ascii_case("dpop");
@@ -70,9 +70,10 @@ impl Wanted {
 }
 
 /// The challenges of all headers, in their order.
-pub(crate) fn parse<'a>(headers: impl Iterator<Item = &'a str>) -> Vec<Scheme> {
+pub(crate) fn parse(headers: impl Iterator<Item = impl AsRef<str>>) -> Vec<Scheme> {
     let (mut schemes, mut room) = (Vec::new(), MAX_BYTES);
     for header in headers {
+        let header = header.as_ref();
         let Some(left) = room.checked_sub(header.len()) else { break };
         room = left;
         Reader(header).challenges(&mut schemes);
@@ -205,6 +206,24 @@ mod tests {
     }
 
     #[test]
+    fn a_description_that_is_not_ascii_hides_nothing_beside_it() {
+        let mut headers = http::HeaderMap::new();
+        for (said, scope) in [(&b"G\xfcltigkeit"[..], "a"), ("\u{d1a0}\u{d070}".as_bytes(), "b")] {
+            let value = [
+                b"Bearer error=\"invalid_token\", error_description=\"",
+                said,
+                b"\", scope=\"",
+                scope.as_bytes(),
+                b"\"",
+            ];
+            headers.insert(http::header::WWW_AUTHENTICATE, value.concat().as_slice().try_into().unwrap());
+            let wanted = Wanted::read(bowline_http::www_authenticate(&headers));
+            assert_eq!(wanted.scopes, Some(Scopes::parse(scope)));
+            assert!(wanted.is_error("invalid_token"));
+        }
+    }
+
+    #[test]
     fn a_03_challenges_are_told_apart_whatever_their_order() {
         assert_eq!(
             read(&[r#"Basic realm="a, b=\"c\"", Bearer scope="x y", error=invalid_token"#]),
@@ -245,7 +264,7 @@ mod tests {
         assert_eq!(wanted.scopes, Some(Scopes::parse("b a")));
         assert!(wanted.is_error("use_dpop_nonce") && wanted.dpop && wanted.bearer);
         assert_eq!(Wanted::read(["Bearer scope=\"\""].into_iter()).scopes, None);
-        assert_eq!(Wanted::read(std::iter::empty()), Wanted::default());
+        assert_eq!(Wanted::read(std::iter::empty::<&str>()), Wanted::default());
     }
 
     proptest::proptest! {

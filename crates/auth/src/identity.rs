@@ -10,11 +10,12 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::error::{AuthError, AuthErrorKind};
+use crate::fetch::is_here;
 use crate::grant::device::DEVICE_CODE;
 use crate::issuer::Issuer;
 use crate::json;
 use crate::key::PrivateKey;
-use crate::token::refusal;
+use crate::token::{is_refusal, refusal};
 
 /// How a client shows who it is at the token endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +164,8 @@ impl Identity {
         redirect_uri: &str,
     ) -> Result<Client, AuthError> {
         let at = issuer.register.as_ref().map(bowline_http::shown).unwrap_or_default();
-        if !status.is_success() {
+        let says_no = json::object(body).is_ok_and(|object| is_refusal(&object, "client_id"));
+        if !status.is_success() || says_no {
             let refused = refusal(status, body, &format!("the registration endpoint {at}"), &<_>::default());
             let next = match refused.code() {
                 Some("invalid_redirect_uri") => format!(
@@ -196,8 +198,16 @@ impl Identity {
         let method = method_of_secret(secret.is_some(), issuer, told);
         let uris = json::texts(&object, "redirect_uris").map_err(wrong)?.filter(|uris| !uris.is_empty());
         let expires_at = object.get("client_secret_expires_at").and_then(Value::as_i64).filter(|at| *at > 0);
-        let registered = Some(uris.unwrap_or_else(|| vec![redirect_uri.to_owned()]));
-        Ok(Client { id, secret, method, registered, expires_at: expires_at.filter(|_| secret_is(&object)) })
+        let own = || redirect_uri.to_owned();
+        let as_asked = |uri: String| if covers(&uri, redirect_uri) { own() } else { uri };
+        let registered = uris.map_or_else(|| vec![own()], |uris| uris.into_iter().map(as_asked).collect());
+        Ok(Client {
+            id,
+            secret,
+            method,
+            registered: Some(registered),
+            expires_at: expires_at.filter(|_| secret_is(&object)),
+        })
     }
 }
 
@@ -231,6 +241,17 @@ impl Client {
     pub(crate) fn secret(&self) -> &str {
         self.secret.as_ref().map(|secret| secret.expose_secret()).unwrap_or_default()
     }
+}
+
+/// Whether an address that was registered is this one, to the letter, or this one but for the port: some servers keep
+/// addresses of a person's own machine without it, since any port has to do there (RFC 8252, section 7.3).
+fn covers(registered: &str, redirect_uri: &str) -> bool {
+    let without_port = || {
+        let mut url = Url::parse(redirect_uri).ok().filter(|url| url.scheme() == "http" && is_here(url))?;
+        url.set_port(None).ok()?;
+        Some(url)
+    };
+    registered == redirect_uri || without_port().is_some_and(|url| Url::parse(registered).is_ok_and(|same| same == url))
 }
 
 /// Checks the address of a document by which a program describes itself.
@@ -276,6 +297,26 @@ mod tests {
 
     const REGISTERS: &str = r#","registration_endpoint":"https://as/r""#;
     const DOCUMENTS: &str = r#","client_id_metadata_document_supported":true"#;
+
+    #[test]
+    fn case_auth_027_an_address_that_was_registered_without_its_port_is_the_same() {
+        let here = "http://127.0.0.1:41777/callback";
+        assert!(covers(here, here) && covers("http://127.0.0.1/callback", here));
+        for other in [
+            "http://127.0.0.1:41778/callback",
+            "http://localhost/callback",
+            "http://127.0.0.1/other",
+            "https://127.0.0.1/callback",
+        ] {
+            assert!(!covers(other, here), "{other}");
+        }
+        assert!(!covers("https://me.example/c", "https://me.example:8443/c"), "elsewhere the port counts");
+
+        let body = Bytes::from_static(br#"{"client_id":"c1","redirect_uris":["http://127.0.0.1/callback"]}"#);
+        let client = Identity::registered(StatusCode::CREATED, &body, &issuer(REGISTERS), here).unwrap();
+        assert!(client.serves(here), "what was asked for is what is kept, and its port taken again");
+        assert!(!client.serves("http://127.0.0.1:41778/callback"), "another port is registered anew");
+    }
 
     #[test]
     fn a_13_the_order_is_known_then_a_document_then_a_registration() {

@@ -232,8 +232,8 @@ mod tests {
         assert_eq!(wrong(r#"{"issuer":"i"}"#), "`token_endpoint` is missing");
         assert_eq!(wrong(r#"{"issuer":"i","token_endpoint":[]}"#), "`token_endpoint` is an array, not a string");
         assert!(wrong(r#"{"issuer":"i","token_endpoint":"t"}"#).starts_with("`token_endpoint` is no URL"));
-        let methods = r#"{"issuer":"i","token_endpoint":"https://t","code_challenge_methods_supported":"S256"}"#;
-        assert_eq!(wrong(methods), "`code_challenge_methods_supported` is a string, not an array");
+        let methods = r#"{"issuer":"i","token_endpoint":"https://t","code_challenge_methods_supported":7}"#;
+        assert_eq!(wrong(methods), "`code_challenge_methods_supported` is a number, not an array");
     }
 
     #[test]

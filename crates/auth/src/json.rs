@@ -9,6 +9,8 @@ pub(crate) type Wrong = String;
 
 /// A JSON object out of an answer.
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, Wrong> {
+    // RFC 8259, section 8.1: a byte order mark may be ignored, and some servers write one.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(other) => Err(format!("it is {}, not an object", kind(&other))),
@@ -32,13 +34,15 @@ pub(crate) fn required<'a>(object: &'a Map<String, Value>, name: &str) -> Result
     text(object, name)?.ok_or_else(|| format!("`{name}` is missing"))
 }
 
-/// A list of texts that may be absent. Items of other types are left out.
+/// A list of texts that may be absent. Items of other types are left out. Some servers write a list as one text with
+/// blanks between, as OAuth writes scopes everywhere else.
 pub(crate) fn texts(object: &Map<String, Value>, name: &str) -> Result<Option<Vec<String>>, Wrong> {
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Array(items)) => {
             Ok(Some(items.iter().take(MAX_ITEMS).filter_map(Value::as_str).map(str::to_owned).collect()))
         }
+        Some(Value::String(text)) => Ok(Some(text.split_whitespace().take(MAX_ITEMS).map(str::to_owned).collect())),
         Some(other) => Err(format!("`{name}` is {}, not an array", kind(other))),
     }
 }
@@ -89,6 +93,21 @@ fn looks_like_html(body: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_may_be_written_as_one_text() {
+        let read = |text: &str| texts(&object(format!(r#"{{"l":{text}}}"#).as_bytes())?, "l");
+        assert_eq!(read(r#""a  b""#), Ok(Some(vec!["a".to_owned(), "b".to_owned()])));
+        assert_eq!(read(r#"["a b", 1]"#), Ok(Some(vec!["a b".to_owned()])));
+        assert_eq!(read(r#""""#), Ok(Some(Vec::new())));
+        assert_eq!(read("1").unwrap_err(), "`l` is a number, not an array");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_document() {
+        assert_eq!(object("\u{feff}{}".as_bytes()), Ok(Map::new()));
+        assert_eq!(object("\u{feff}<html>".as_bytes()).unwrap_err(), "it is HTML, not JSON");
+    }
 
     #[test]
     fn seconds_are_read_in_every_spelling_and_within_bounds() {

@@ -188,8 +188,8 @@ mod tests {
         assert_eq!(wrong(r#"{"resource":1}"#), "`resource` is a number, not a string");
         assert_eq!(wrong(r#"{"resource":"https://h/mcp"}"#), "`authorization_servers` names none");
         assert_eq!(
-            wrong(r#"{"resource":"https://h/mcp","authorization_servers":"https://as"}"#),
-            "`authorization_servers` is a string, not an array"
+            wrong(r#"{"resource":"https://h/mcp","authorization_servers":{"a":"https://as"}}"#),
+            "`authorization_servers` is an object, not an array"
         );
     }
 }

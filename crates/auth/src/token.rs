@@ -138,11 +138,20 @@ pub(crate) fn read(status: StatusCode, body: &Bytes, at: &str, secrets: &Secrets
         AuthError::new(AuthErrorKind::Token, why)
     };
     let object = json::object(body).map_err(|wrong| unusable(&wrong))?;
+    if is_refusal(&object, "access_token") {
+        return Err(refusal(status, body, at, secrets).into());
+    }
     let refresh = text(&object, "refresh_token").map(SecretString::from);
     match issued(&object) {
         Ok(issued) => Ok(Issued { refresh, ..issued }),
         Err(wrong) => Err(NotIssued { error: unusable(&wrong), refresh }),
     }
+}
+
+/// Whether an answer that calls itself a success is an error all the same: some servers answer everything with 200.
+pub(crate) fn is_refusal(object: &Map<String, Value>, wanted: &str) -> bool {
+    let is_text = |name| matches!(json::text(object, name), Ok(Some(_)));
+    !is_text(wanted) && is_text("error")
 }
 
 fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
@@ -173,7 +182,8 @@ fn issued(object: &Map<String, Value>) -> Result<Issued, Wrong> {
         Some(kind) if kind.eq_ignore_ascii_case("n_a") => TokenKind::Bearer,
         Some(other) => return Err(format!("`token_type` is \"{}\", which is not spoken here", excerpt(other, 40))),
     };
-    let expires_in = readable(json::seconds(object, "expires_in"));
+    // A token that ends as it is issued could not be used at all: none is meant, by servers whose tokens do not end.
+    let expires_in = readable(json::seconds(object, "expires_in")).filter(|life| !life.is_zero());
     let scopes = text(object, "scope").map(Scopes::parse);
     let issued_type = text(object, "issued_token_type").map(str::to_owned);
     Ok(Issued { access: access.into(), kind, expires_in, refresh: None, scopes, issued_type })
@@ -182,7 +192,9 @@ fn issued(object: &Map<String, Value>) -> Result<Issued, Wrong> {
 /// The error that a refusal amounts to.
 pub(crate) fn refusal(status: StatusCode, body: &Bytes, at: &str, secrets: &Secrets) -> AuthError {
     let object = json::object(body);
-    let known = object.as_ref().ok().and_then(|object| json::text(object, "error").ok().flatten());
+    let text = |name| object.as_ref().ok().and_then(|object| json::text(object, name).ok().flatten());
+    // Some have words of their own in place of those of the standard.
+    let known = text("error").or_else(|| text("error_code"));
     let Some(code) = known else {
         let why = object.err().map(|wrong| format!(", and {wrong}")).unwrap_or_default();
         // Then it is no answer of who was asked, but of what stands before it.
@@ -190,7 +202,7 @@ pub(crate) fn refusal(status: StatusCode, body: &Bytes, at: &str, secrets: &Secr
         let kind = if is_away { AuthErrorKind::Network } else { AuthErrorKind::Token };
         return AuthError::new(kind, format!("{at} answered {status}{why}; try again later"));
     };
-    let said = object.as_ref().ok().and_then(|object| json::text(object, "error_description").ok().flatten());
+    let said = text("error_description").or_else(|| text("msg"));
     let code = excerpt(&secrets.hide(code), 80);
     let said = said.map(|said| format!(": {}", excerpt(&secrets.hide(said), 300))).unwrap_or_default();
     let kind = match &*code {
@@ -224,7 +236,9 @@ mod tests {
         let life = |text: &str| given(&format!(r#"{{"access_token":"A","token_type":"bearer","expires_in":{text}}}"#));
         assert_eq!(life("300").unwrap().expires_in, Some(Duration::from_secs(300)));
         assert_eq!(life("\"300\"").unwrap().expires_in, Some(Duration::from_secs(300)));
-        assert_eq!(life("-5").unwrap().expires_in, Some(Duration::ZERO));
+        for none in ["0", "\"0\"", "-5"] {
+            assert_eq!(life(none).unwrap().expires_in, None, "case auth-023: {none}");
+        }
         assert!(life("1e300").unwrap().expires_in < Some(Duration::from_secs(1 << 32)));
         assert_eq!(given(r#"{"access_token":"A","token_type":"dPoP"}"#).unwrap().kind, TokenKind::Dpop);
     }
@@ -282,6 +296,20 @@ mod tests {
         let denied = Bytes::from_static(br#"{"error":"access_denied"}"#);
         let denied = refusal(StatusCode::BAD_REQUEST, &denied, "as", &Secrets::default());
         assert_eq!(denied.kind(), AuthErrorKind::Denied);
+    }
+
+    #[test]
+    fn an_error_with_a_status_of_success_is_an_error() {
+        let body = r#"{"error":"authorization_pending","error_description":"not yet, r-SECRET"}"#;
+        let secrets = Form::new("x").with("refresh_token", "r-SECRET").secrets();
+        let read = |body: &'static str| read(StatusCode::OK, &Bytes::from_static(body.as_bytes()), "as", &secrets);
+        let error = read(body).unwrap_err().error;
+        assert_eq!((error.kind(), error.code()), (AuthErrorKind::Token, Some("authorization_pending")));
+        assert!(error.to_string().contains("not yet") && !error.to_string().contains("SECRET"), "{error}");
+        let denied = read(r#"{"error":"access_denied","access_token":""}"#).unwrap_err().error;
+        assert_eq!(denied.kind(), AuthErrorKind::Denied);
+        assert!(read(r#"{"error":"","access_token":"A"}"#).is_ok());
+        assert!(read(r#"{"error":"odd","access_token":"A"}"#).is_ok(), "what was asked for came");
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod first {
     use std::collections::VecDeque;
     use std::sync::{Arc, Mutex, OnceLock, PoisonError};
     use std::task::{Context, Poll};
+    use std::time::Duration;
 
     use bowline_http::{Endpoint, HttpConnect};
     use bowline_protocol::frame::Message;
@@ -239,6 +240,10 @@ mod first {
 
         fn status(&self) -> Option<u16> {
             self.rest.as_ref().and_then(Exchange::status)
+        }
+
+        fn retry_after(&self) -> Option<Duration> {
+            self.rest.as_ref().and_then(Exchange::retry_after)
         }
 
         fn dropped(&self) -> u64 {

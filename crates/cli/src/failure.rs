@@ -35,7 +35,7 @@ impl From<Error> for CliError {
         let refusal = Refusal::of(&error).cloned();
         // The messages say what to do about the failure itself; this is what the command can do.
         let hint = match error.kind() {
-            _ if matches!(error.status(), Some(404 | 405)) => {
+            _ if matches!(error.status(), Some(404 | 405 | 410)) && error.server_error().is_none() => {
                 Some("is the path right? most servers have it at /mcp, older ones at /sse")
             }
             ErrorKind::Auth => Some("give a token with --bearer-env VAR, or a header with -H \"K: env:VAR\""),

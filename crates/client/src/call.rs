@@ -230,8 +230,8 @@ impl Call {
             match deadline.bound_message(&mut exchange, connection).await {
                 Some(Some(Ok(Message::Response(response)))) => {
                     exchange.answered();
-                    let status = exchange.status();
-                    return response.outcome.map_err(|error| Error::server(error).with_status(status));
+                    let (status, wait) = (exchange.status(), exchange.retry_after());
+                    return response.outcome.map_err(|error| Error::server(error).with_status(status).waiting(wait));
                 }
                 Some(Some(Ok(Message::Notification(n)))) if is_progress_of(&n, &self.options.token) => {
                     heard = true;

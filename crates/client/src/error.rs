@@ -188,6 +188,17 @@ impl Error {
         self
     }
 
+    /// Takes what an answer by HTTP says beside the error of the protocol that it holds: how long to wait, and with 429
+    /// that nothing was done.
+    #[must_use]
+    pub(crate) fn waiting(mut self, wait: Option<Duration>) -> Self {
+        if self.0.status == Some(429) {
+            self.0.sent = Sent::No;
+        }
+        self.0.retry_after = wait.or(self.0.retry_after);
+        self
+    }
+
     #[must_use]
     pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;

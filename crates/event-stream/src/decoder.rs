@@ -59,8 +59,14 @@ pub struct Decoder {
     id: Bytes,
     last_id: Bytes,
     retry: Option<Duration>,
+    /// The start of the first line that is no field.
+    stray: Bytes,
     max: usize,
 }
+
+/// How much is kept of a line that is no field, in bytes: far more than anybody shows, so that secrets in what is shown
+/// are whole when they are looked for.
+const STRAY: usize = 16 << 10;
 
 /// The data of the event under way.
 #[derive(Debug, Default)]
@@ -122,6 +128,7 @@ impl Decoder {
             id: Bytes::new(),
             last_id: Bytes::new(),
             retry: None,
+            stray: Bytes::new(),
             max,
         }
     }
@@ -174,6 +181,27 @@ impl Decoder {
     /// How long the server wants to be left alone before a reconnect, if it said so.
     pub const fn retry(&self) -> Option<Duration> {
         self.retry
+    }
+
+    /// What came and made no event: the start of the first line that is no field of the standard, else the event that
+    /// was begun, as far as it came. Empty where there is neither.
+    ///
+    /// For the error of whoever waits for an event in what is no event stream, or one that broke off.
+    ///
+    /// ```
+    /// let mut decoder = bowline_event_stream::Decoder::new(1024);
+    /// decoder.push("<html>\n<title>Sign in</title>".into());
+    /// assert_eq!(decoder.next_event(), Ok(None));
+    /// assert_eq!(decoder.leftover(), "<html>");
+    /// ```
+    pub fn leftover(&self) -> Bytes {
+        let begun = match &self.data {
+            Data::None => &[][..],
+            Data::One(line) => line,
+            Data::Lines(lines) => lines,
+        };
+        let rest = [self.stray.as_ref(), begun, &self.carry].into_iter().find(|part| !part.is_empty());
+        rest.map(cut).unwrap_or_default()
     }
 
     /// The next whole line, without its end.
@@ -234,9 +262,19 @@ impl Decoder {
                     line.iter().fold(0u64, |n, digit| n.saturating_mul(10).saturating_add((digit - b'0').into()));
                 self.retry = Some(Duration::from_millis(millis));
             }
+            b"" | b"id" | b"retry" => {}
+            _ if self.stray.is_empty() => {
+                let parts = [name.as_ref(), if colon.is_some() { b":" } else { b"" }, &line];
+                self.stray = cut(&parts.concat());
+            }
             _ => {}
         }
     }
+}
+
+/// The start of a line, copied.
+fn cut(line: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(line.get(..STRAY).unwrap_or(line))
 }
 
 #[cfg(test)]
@@ -340,6 +378,17 @@ mod tests {
         decoder.push("data: a\n\nid: 8\ndata: b\n\n".into());
         assert_eq!(decoder.next_event().unwrap().unwrap().id, "7");
         assert_eq!(decoder.next_event().unwrap().unwrap().id, "8");
+    }
+
+    #[test]
+    fn what_made_no_event_is_there_for_an_error() {
+        let leftover = |stream: &str| text(&decode([stream.as_bytes()]).1.leftover());
+        assert_eq!(leftover("{\"error\":\"busy\"}"), "{\"error\":\"busy\"}");
+        assert_eq!(leftover("<html>\n<p>: x\n"), "<html>");
+        assert_eq!(leftover("event: message\ndata: {\"a\":1}\n"), "{\"a\":1}");
+        assert_eq!(leftover("data: a"), "data: a");
+        assert_eq!(leftover(": c\nid\nretry: soon\nevent: e\ndata: a\n\n"), "");
+        assert_eq!(leftover(&"x".repeat(STRAY + 1)), "x".repeat(STRAY));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use bowline_protocol::{ErrorCode, excerpt};
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
 use bytes::{Buf, Bytes, BytesMut};
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 
 use crate::client::{CLAIMED, HttpResponse};
 
@@ -72,14 +72,34 @@ pub(crate) async fn body(response: &mut HttpResponse, max: usize) -> Result<Byte
 
 /// Reads the messages of a body or event; never an empty list.
 pub(crate) fn messages(bytes: &Bytes, at: &str) -> Result<Incoming, TransportError> {
-    let mut text = bytes.clone();
-    text.truncate(bytes.trim_ascii_end().len());
-    text.advance(text.len() - text.trim_ascii_start().len());
-    frame::decode_lazily(&text).map_err(|error| {
+    frame::decode_lazily(&bare(bytes)).map_err(|error| {
         TransportError::new(TransportErrorKind::Protocol, format!("the answer of {at} is {error}"))
             .with_sent(Sent::Yes)
             .with_source(error)
     })
+}
+
+/// A body without the blanks around it, and without the byte order mark that some servers begin it with (RFC 8259,
+/// section 8.1: it may be ignored).
+pub(crate) fn bare(bytes: &Bytes) -> Bytes {
+    let mut text = bytes.clone();
+    if text.starts_with(b"\xef\xbb\xbf") {
+        text.advance(3);
+    }
+    text.truncate(text.trim_ascii_end().len());
+    text.advance(text.len() - text.trim_ascii_start().len());
+    text
+}
+
+/// A body that is no message, and came in an encoding that nobody asked for: that is what is wrong with it.
+pub(crate) fn encoded(response: &HttpResponse, error: TransportError) -> TransportError {
+    let Some(encoding) = response.headers().get(CONTENT_ENCODING) else { return error };
+    let encoding = excerpt(&response.hide(&String::from_utf8_lossy(encoding.as_bytes())), 40);
+    let message = format!(
+        "{} answered in the content encoding \"{encoding}\", which was not asked for and is not read here; have the server or the proxy before it answer as it is asked to",
+        response.shown()
+    );
+    TransportError::new(TransportErrorKind::Protocol, message).with_sent(Sent::Yes).with_source(error)
 }
 
 /// The start of a body that is not what was asked for.
@@ -100,32 +120,38 @@ pub(crate) async fn cut(response: &mut HttpResponse) -> Bytes {
 }
 
 /// The error that answers a request in the body of a failure, if there is one.
+///
+/// What stands before servers has errors of its own, with a member of that name too: `{"error":"overloaded"}`. One of
+/// the protocol says so, names a request or has a code that only the protocol has.
 pub(crate) fn error_response(body: &Bytes) -> Option<Response> {
-    match frame::decode(body) {
-        Ok(Incoming::Message(Message::Response(response))) if response.outcome.is_err() => Some(response),
-        _ => None,
-    }
+    let Ok(Incoming::Message(Message::Response(response))) = frame::decode(&bare(body)) else { return None };
+    let error = response.outcome.as_ref().err()?;
+    let says_so = || memchr::memmem::find(body, b"\"jsonrpc\"").is_some();
+    (response.id.is_some() || error.code.0 < 0 || says_so()).then_some(response)
 }
 
 /// Whether a request that named a session was refused because the server does not know that session.
 ///
 /// Specification: 2025-11-25, basic/transports, session management: 404. Servers made after the official SDKs'
-/// examples say 400 instead, with an error whose message tells.
+/// examples say 400 instead, with an error whose message tells; others say it in plain text, or with 410.
 pub(crate) fn refuses_session(status: StatusCode, body: &Bytes) -> bool {
     let error = error_response(body).and_then(|response| response.outcome.err());
     match (status.as_u16(), error) {
         // A modern server says 404 for a method that it lacks.
-        (404, error) => error.is_none_or(|error| error.code != ErrorCode::METHOD_NOT_FOUND),
-        (400 | 410, Some(error)) => {
-            let message = error.message.to_ascii_lowercase();
-            message.contains("not initialized")
-                || (message.contains("session")
-                    && ["not found", "no valid", "invalid", "unknown", "expired"]
-                        .iter()
-                        .any(|why| message.contains(why)))
-        }
+        (404 | 410, error) => error.is_none_or(|error| error.code != ErrorCode::METHOD_NOT_FOUND),
+        (400, Some(error)) => tells_of_session(&error.message),
+        // A page for people says much, and may speak of sessions of its own.
+        (400, None) if body.len() <= SHOWN => tells_of_session(&String::from_utf8_lossy(body)),
         _ => false,
     }
+}
+
+/// Whether these words say that a session is none, or none any more.
+fn tells_of_session(words: &str) -> bool {
+    const WHY: [&str; 8] =
+        ["not found", "no valid", "invalid", "unknown", "expired", "terminated", "closed", "does not exist"];
+    let words = words.to_ascii_lowercase();
+    words.contains("not initialized") || (words.contains("session") && WHY.iter().any(|why| words.contains(why)))
 }
 
 /// A status that is no success, as an error.
@@ -168,7 +194,28 @@ pub(crate) fn unusable(response: &HttpResponse, what: &str, body: &Bytes) -> Tra
     TransportError::new(TransportErrorKind::Protocol, message).with_status(status.as_u16()).with_sent(Sent::Yes)
 }
 
+/// What the body of an answer says that is not what was asked for.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Said {
+    /// The error of the protocol that it is, if it is one.
+    pub error: Option<Response>,
+    /// As [`HttpResponse::said`] gives it.
+    pub words: String,
+}
+
 impl HttpResponse {
+    /// As [`said`](Self::said), and whether it is an error of the protocol.
+    pub async fn says(&mut self) -> Said {
+        let body = cut(self).await;
+        Said { error: error_response(&body), words: said(self, &body) }
+    }
+
+    /// How long the server asks to be left alone: `Retry-After` of a 429 or 503, in seconds or as a date.
+    pub fn retry_after(&self) -> Option<Duration> {
+        retry_after(self)
+    }
+
     /// Reads the start of the body, for an error that quotes the server: a colon and its words on one line, cut and
     /// without secrets ([`hide`](Self::hide)); empty where it has none.
     ///
@@ -230,11 +277,29 @@ mod tests {
         assert!(said(400, "Bad Request: No valid session ID provided"));
         assert!(said(400, "Bad Request: Server not initialized"));
         assert!(said(410, "Session expired"));
+        assert!(said(400, "Session has been terminated"));
+        let plain = |status: u16, text: &'static str| {
+            refuses_session(StatusCode::from_u16(status).unwrap(), &Bytes::from_static(text.as_bytes()))
+        };
+        assert!(plain(400, "Invalid session ID\n") && plain(400, "session does not exist") && plain(410, "Gone"));
+        assert!(!plain(400, "Bad Request") && !plain(400, "invalid params") && !plain(409, "Session not found"));
+        let page = format!("<p>Your session has expired{}", " ".repeat(SHOWN));
+        assert!(!refuses_session(StatusCode::BAD_REQUEST, &Bytes::from(page)));
         assert!(!said(400, "Invalid params"));
         assert!(!said(500, "Session not found"));
         assert!(refuses_session(StatusCode::NOT_FOUND, &Bytes::from_static(b"<html>")));
         let lacks = br#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}"#;
         assert!(!refuses_session(StatusCode::NOT_FOUND, &Bytes::from_static(lacks)));
+    }
+
+    #[test]
+    fn case_http_014_an_error_of_what_stands_before_a_server_is_none_of_the_protocol() {
+        let is_one = |body: &'static str| error_response(&Bytes::from_static(body.as_bytes())).is_some();
+        assert!(is_one(r#"{"jsonrpc":"2.0","error":{"code":1,"message":"m"},"id":null}"#));
+        assert!(is_one(r#"{"id":2,"error":{"code":1,"message":"m"}}"#));
+        assert!(is_one(r#"{"error":{"code":-32000,"message":"m"}}"#));
+        assert!(!is_one(r#"{"error":"overloaded","detail":"try later"}"#));
+        assert!(!is_one(r#"{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}"#));
     }
 
     #[test]
@@ -262,9 +327,15 @@ mod tests {
     }
 
     #[test]
-    fn a_body_with_blanks_around_is_read() {
-        let body = Bytes::from_static(b" \r\n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n");
-        assert!(matches!(messages(&body, "h"), Ok(Incoming::Message(Message::Response(_)))));
+    fn a_body_with_blanks_around_or_a_byte_order_mark_is_read() {
+        for before in ["", " \r\n", "\u{feff}", "\u{feff}\n "] {
+            let body = Bytes::from(format!("{before}{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{{}}}}\n"));
+            assert!(matches!(messages(&body, "h"), Ok(Incoming::Message(Message::Response(_)))), "{before:?}");
+            let body = Bytes::from(format!(
+                "{before}{{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{{\"code\":1,\"message\":\"m\"}}}}\n"
+            ));
+            assert!(error_response(&body).is_some(), "{before:?}");
+        }
     }
 
     #[test]

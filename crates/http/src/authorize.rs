@@ -1,5 +1,6 @@
 //! The hook for credentials.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bowline_transport::{BoxFuture, TransportError, TransportErrorKind};
@@ -120,10 +121,26 @@ impl<'a> Challenge<'a> {
         Self { status, url, headers, sent, attempt }
     }
 
-    /// The `WWW-Authenticate` headers that are text.
-    pub fn www_authenticate(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok())
+    /// The `WWW-Authenticate` headers.
+    pub fn www_authenticate(&self) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
+        www_authenticate(self.headers)
     }
+}
+
+/// The `WWW-Authenticate` headers of an answer. A description may be in any language, and what stands beside it counts
+/// all the same: what is not UTF-8 of it is replaced.
+///
+/// ```
+/// use http::HeaderMap;
+/// use http::header::WWW_AUTHENTICATE;
+///
+/// let mut headers = HeaderMap::new();
+/// let value = "Bearer error_description=\"Gültigkeit\", scope=\"a\"".as_bytes();
+/// headers.insert(WWW_AUTHENTICATE, value.try_into().unwrap());
+/// assert!(bowline_http::www_authenticate(&headers).next().unwrap().ends_with("scope=\"a\""));
+/// ```
+pub fn www_authenticate(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, str>> {
+    headers.get_all(WWW_AUTHENTICATE).iter().map(|value| String::from_utf8_lossy(value.as_bytes()))
 }
 
 /// What is done about a challenge.

@@ -166,6 +166,16 @@ impl Endpoint {
         Box::pin(self.go_on(response, sent, method, target, headers, body)).await
     }
 
+    /// As [`send_to`](Self::send_to), once: nobody is asked for other credentials, and no redirect is followed.
+    pub(crate) async fn send_once(
+        &self,
+        method: Method,
+        target: &Target,
+        headers: Headers<'_>,
+    ) -> Result<HttpResponse, TransportError> {
+        self.ask(&method, target, headers, None).await.map(|(response, _)| response)
+    }
+
     /// Sends a request once. Tells the credentials that it was sent with too, where somebody gives them.
     async fn ask(
         &self,
@@ -197,7 +207,9 @@ impl Endpoint {
                 Kind::Json => method == Method::POST,
                 Kind::Untyped | Kind::Other => false,
             };
-        if !good {
+        if good {
+            response.keep_given(given);
+        } else {
             response.confide(confided(target.url(), base, &given));
         }
         Ok((response, credentials))
@@ -284,7 +296,7 @@ fn added(headers: &HeaderMap, base: &HeaderMap) -> Vec<HeaderValue> {
 }
 
 /// What a request told the server in confidence: its query, credentials, session and headers of the caller's own.
-fn confided(url: &Url, base: &HeaderMap, given: &[HeaderValue]) -> Secrets {
+pub(crate) fn confided(url: &Url, base: &HeaderMap, given: &[HeaderValue]) -> Secrets {
     let mut secrets = Secrets::default().with_query(url.query().unwrap_or_default());
     for (_, value) in url.query_pairs() {
         secrets = secrets.with(value);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bowline_event_stream::{Decoder, Event};
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
 use bytes::Bytes;
+use http::HeaderValue;
 
 use crate::client::HttpResponse;
 
@@ -69,6 +70,21 @@ impl EventReader {
                 None => return Ok(None),
             }
         }
+    }
+
+    /// What came and made no event ([`Decoder::leftover`]).
+    pub(crate) fn leftover(&self) -> Bytes {
+        self.decoder.leftover()
+    }
+
+    /// The address that answered, without secrets.
+    pub(crate) fn shown(&self) -> &str {
+        self.response.shown()
+    }
+
+    /// The credentials that the request was sent with.
+    pub(crate) fn given(&self) -> &[HeaderValue] {
+        self.response.given()
     }
 
     /// Leaves the rest of the stream to be read by nobody. If it ends soon, its connection is used again.

@@ -2,12 +2,13 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bowline_event_stream::Event;
 use bowline_protocol::frame::{self, Incoming, Message, Response};
-use bowline_protocol::{RawJson, RequestId, method};
+use bowline_protocol::{RawJson, RequestId, excerpt, method};
 use bowline_transport::{
     BoxFuture, ExchangeSource, Fault, Routing, Sent, TransportError, TransportErrorKind, WireMessage, WireRequest,
 };
@@ -18,6 +19,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::answer::{self, Kind};
 use crate::client::HttpResponse;
 use crate::courier::Letter;
+use crate::endpoint::confided;
 use crate::events::EventReader;
 use crate::handover::Handover;
 use crate::header::{self, Headers};
@@ -27,6 +29,12 @@ use crate::transport::Shared;
 
 /// How often a broken stream is asked for in vain before the request counts as lost.
 const MAX_RESUMES: u32 = 5;
+
+/// How much an error shows of what came in place of an answer, and of an id or type in it.
+const SHOWN: usize = 300;
+const SHOWN_ID: usize = 80;
+/// How much of such is kept: a secret that were cut would not be found in it.
+const KEPT: usize = 16 << 10;
 
 type Item = Result<Message, TransportError>;
 
@@ -87,7 +95,8 @@ impl HttpExchange {
             work: None,
             _slot: slot,
         };
-        let job = Job { shared: Arc::clone(shared), request, handover: Arc::clone(&handover), aside };
+        let stranger = OnceLock::new();
+        let job = Job { shared: Arc::clone(shared), request, handover: Arc::clone(&handover), aside, stranger };
         this.work = Some(Box::pin(job.run()));
         let mut left = pin!(handover.left());
         poll_fn(|cx| {
@@ -126,6 +135,10 @@ impl ExchangeSource for HttpExchange {
         self.handover.status()
     }
 
+    fn retry_after(&self) -> Option<Duration> {
+        self.handover.retry_after()
+    }
+
     fn cancel(&mut self, reason: &str) {
         let Some(work) = self.work.take() else { return };
         if !self.tells || self.handover.hold_back() {
@@ -151,6 +164,8 @@ struct Job {
     request: WireRequest,
     handover: Arc<Handover>,
     aside: Arc<Aside>,
+    /// Whose answer came in place of this one's.
+    stranger: OnceLock<Box<RequestId>>,
 }
 
 impl Job {
@@ -208,7 +223,7 @@ impl Job {
     /// Reads an answer that is one body.
     async fn json(&self, response: &mut HttpResponse) -> Item {
         let body = answer::body(response, self.shared.limits.max_frame_bytes).await?;
-        match body.trim_ascii_start().first() {
+        match answer::bare(&body).first() {
             Some(b'{' | b'[') => {}
             // Without a type it may be anything.
             Some(_) if answer::kind(response) == Kind::Untyped => {
@@ -217,7 +232,7 @@ impl Job {
             Some(_) => {}
             None => return Err(self.unanswered(response)),
         }
-        match self.take(&body, response.shown()).await? {
+        match self.take(&body, response.shown()).await.map_err(|error| answer::encoded(response, error))? {
             Some(answer) => Ok(answer),
             None => Err(self.unanswered(response)),
         }
@@ -225,8 +240,37 @@ impl Job {
 
     fn unanswered(&self, response: &HttpResponse) -> TransportError {
         let (at, status) = (response.shown(), response.status());
-        let message = format!("{at} accepted {} with {status} and gave no answer to it", self.request.routing.method);
+        let (method, other) = (&self.request.routing.method, self.answered_another());
+        let message = format!("{at} accepted {method} with {status} and gave no answer to it{other}");
         TransportError::new(TransportErrorKind::Protocol, message).with_status(status.as_u16()).with_sent(Sent::Yes)
+    }
+
+    /// Whose answer came in place of this one's, in words; empty where none did.
+    fn answered_another(&self) -> String {
+        self.stranger.get().map_or_else(String::new, |other| {
+            let (other, own) = (excerpt(&other.to_string(), SHOWN_ID), &self.request.id);
+            format!("; it answered a request with the id {other}, which is not open: this one has the id {own}")
+        })
+    }
+
+    /// A stream that ended too early: what it brought in place of the answer is said, as far as it is known.
+    fn ended(&self, reader: &EventReader, session: &Session, odd: Option<&Event>) -> TransportError {
+        let quoted = |bytes: &[u8]| {
+            let secrets = confided(session.target.url(), &session.post, reader.given());
+            excerpt(&secrets.hide(&String::from_utf8_lossy(bytes)), SHOWN)
+        };
+        let leftover = reader.leftover();
+        let came = if !leftover.is_empty() {
+            format!("; what came is no whole event: {}", quoted(&leftover))
+        } else if let Some(odd) = odd {
+            let kind = excerpt(&String::from_utf8_lossy(&odd.event), SHOWN_ID);
+            format!("; the last that came was an event of type \"{kind}\": {}", quoted(&odd.data))
+        } else {
+            self.answered_another()
+        };
+        let (at, method) = (reader.shown(), &self.request.routing.method);
+        let message = format!("{at} ended the stream without the answer to {method}{came}");
+        TransportError::new(TransportErrorKind::Closed, message).with_sent(Sent::Yes)
     }
 
     /// Reads an answer that is a stream, resuming it where it breaks and the server lets it be resumed.
@@ -234,7 +278,7 @@ impl Job {
         let shown = response.shown().to_owned();
         let mut reader = self.reader(response);
         let mut backoff = Backoff::for_answers();
-        let (mut last_id, mut retry) = (Bytes::new(), None);
+        let (mut last_id, mut retry, mut odd) = (Bytes::new(), None, None);
         loop {
             let broken = loop {
                 match reader.next().await {
@@ -245,7 +289,12 @@ impl Job {
                         }
                     }
                     // Other types are not of this protocol: pings and the like.
-                    Ok(Some(_)) => {}
+                    Ok(Some(mut event)) => {
+                        if event.data.len() > KEPT {
+                            event.data = Bytes::copy_from_slice(event.data.get(..KEPT).unwrap_or_default());
+                        }
+                        odd = Some(event);
+                    }
                     Ok(None) => break None,
                     Err(error) if error.kind() == TransportErrorKind::TooLarge => return Err(error),
                     Err(error) => break Some(error),
@@ -256,10 +305,7 @@ impl Job {
                 last_id.clone_from(reader.last_event_id());
             }
             retry = reader.retry().or(retry);
-            let lost = broken.unwrap_or_else(|| {
-                let message = format!("{shown} ended the stream without the answer to {}", self.request.routing.method);
-                TransportError::new(TransportErrorKind::Closed, message).with_sent(Sent::Yes)
-            });
+            let lost = broken.unwrap_or_else(|| self.ended(&reader, session, odd.as_ref()));
             // Specification: 2026-07-28, basic/transports/streamable-http: streams are not resumable.
             if self.request.routing.revision.is_some() || last_id.is_empty() {
                 return Err(lost);
@@ -283,7 +329,7 @@ impl Job {
         let Ok(id) = HeaderValue::from_bytes(last_id) else { return Err(lost) };
         let mut headers = session.get();
         headers.insert(header::LAST_EVENT_ID, id);
-        let mut error = lost;
+        let mut error = lost.clone();
         for _ in 0..MAX_RESUMES {
             tokio::time::sleep(backoff.next(retry)).await;
             match self.shared.endpoint.send_to(Method::GET, &session.target, (&headers).into(), None).await {
@@ -299,10 +345,15 @@ impl Job {
                     if response.status().is_success() {
                         return Err(answer::unusable(&response, what, &body));
                     }
-                    error = answer::failure(&response, what, &body);
+                    let refused = answer::failure(&response, what, &body);
                     if !(response.status().is_server_error() || response.status() == 429) {
+                        // That the stream ended tells more than that it cannot be had again.
+                        let message = format!("{lost}, and there is no going on with it: {refused}");
+                        let status = response.status().as_u16();
+                        error = TransportError::new(refused.kind(), message).with_status(status).with_source(refused);
                         break;
                     }
+                    error = refused;
                 }
                 Err(failed) => error = failed,
             }
@@ -354,6 +405,7 @@ impl Job {
             return true;
         }
         self.shared.fault(Fault::UnknownAnswer { id: id.clone() });
+        self.stranger.get_or_init(|| Box::new(id.clone()));
         false
     }
 
@@ -368,6 +420,9 @@ impl Job {
         match rpc {
             Some(error) if self.is_answer(&error) => {
                 tracing::debug!(status, "an error came with a status of its own");
+                if let Some(wait) = response.retry_after() {
+                    self.handover.asks_for(wait);
+                }
                 Ok(Message::Response(error))
             }
             _ => Err(answer::failure(&response, &self.request.routing.method, &body)),

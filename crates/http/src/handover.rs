@@ -1,7 +1,9 @@
 //! Whether a request has left.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
+use std::time::Duration;
 
 use bowline_transport::Sent;
 use tokio::sync::Notify;
@@ -20,6 +22,8 @@ pub struct Handover {
     state: AtomicU8,
     /// What it was answered with; 0 before.
     status: AtomicU16,
+    /// How long the server asks to be left alone, where an error came with that.
+    wait: OnceLock<Duration>,
     taken: Notify,
 }
 
@@ -47,6 +51,16 @@ impl Handover {
 
     pub(crate) fn came_with(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
+    }
+
+    /// How long the server asked to be left alone, if it did.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.wait.get().copied()
+    }
+
+    pub(crate) fn asks_for(&self, wait: Duration) {
+        // The first word counts: there is one answer.
+        let _ = self.wait.set(wait);
     }
 
     /// Whether the request is not on its way.

@@ -15,7 +15,8 @@ mod session;
 mod setters;
 mod transport;
 
-pub use authorize::{AuthRequest, Authorize, Challenge, Retry, StaticBearer};
+pub use answer::Said;
+pub use authorize::{AuthRequest, Authorize, Challenge, Retry, StaticBearer, www_authenticate};
 #[doc(hidden)]
 pub use client::read_answer;
 pub use client::{HttpClient, HttpClientBuilder, HttpResponse, shown};

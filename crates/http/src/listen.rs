@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use bowline_protocol::frame::{Incoming, Message};
-use bowline_transport::{Fault, InboundEvent, InboundSender, TransportError};
+use bowline_transport::{Fault, InboundEvent, InboundSender, TransportError, TransportErrorKind};
 use bytes::Bytes;
 use http::{HeaderValue, Method};
 use tokio::time::Instant;
@@ -69,7 +69,8 @@ enum Attempt {
 ///
 /// Specification: 2025-11-25, basic/transports, listening for messages from the server.
 pub(crate) async fn run(shared: Arc<Shared>, session: Arc<Session>, events: InboundSender) {
-    let mut listener = Listener { shared, session, events, last_id: Bytes::new(), listened: false, noise: 0 };
+    let mut listener =
+        Listener { shared, session, events, last_id: Bytes::new(), listened: false, unauthorized: false, noise: 0 };
     let mut backoff = Backoff::for_listening();
     let mut retry = None;
     loop {
@@ -100,6 +101,9 @@ struct Listener {
     last_id: Bytes,
     /// Whether there was a stream at any time.
     listened: bool,
+    /// Whether credentials could not be had for it. Then nobody is asked for them again by a stream that nobody waits
+    /// for; a call may bring them.
+    unauthorized: bool,
     noise: u64,
 }
 
@@ -114,14 +118,23 @@ impl Listener {
         let (endpoint, target) = (&self.shared.endpoint, &self.session.target);
         // Many servers have no such stream. The first call then goes over the connection that this request took.
         let soon = endpoint.http().soon_free(target);
-        match endpoint.send_to(Method::GET, target, (&headers).into(), None).await {
-            Ok((response, _)) if response.status().is_success() && answer::kind(&response) == Kind::Events => {
+        let answered = if self.unauthorized {
+            endpoint.send_once(Method::GET, target, (&headers).into()).await
+        } else {
+            endpoint.send_to(Method::GET, target, (&headers).into(), None).await.map(|(response, _)| response)
+        };
+        match answered {
+            Ok(response) if response.status().is_success() && answer::kind(&response) == Kind::Events => {
                 drop(soon);
-                self.listened = true;
+                (self.listened, self.unauthorized) = (true, false);
                 Attempt::Ended(self.read(response, heard).await)
             }
-            Ok((response, _)) => self.refused(response).await,
+            Ok(response) => self.refused(response).await,
             Err(error) if error.status().is_some() => Attempt::Never,
+            Err(error) if error.kind() == TransportErrorKind::Unauthorized => {
+                self.unauthorized = true;
+                Attempt::Later(error)
+            }
             Err(error) => Attempt::Later(error),
         }
     }
@@ -135,7 +148,8 @@ impl Listener {
             self.shared.session_gone();
             return Attempt::Never;
         }
-        if status == 429 || (status.is_server_error() && status != 501) {
+        let lacks_credentials = self.unauthorized && matches!(status.as_u16(), 401 | 403);
+        if lacks_credentials || status == 429 || (status.is_server_error() && status != 501) {
             let body = answer::cut(&mut response).await;
             return Attempt::Later(answer::failure(&response, "the request for its messages", &body));
         }

@@ -69,10 +69,14 @@ impl Session {
     /// Specification: 2025-11-25, basic/transports, session management.
     pub(crate) fn take_id(&mut self, response: &HttpResponse) -> Result<(), TransportError> {
         let Some(id) = response.headers().get(SESSION_ID) else { return Ok(()) };
-        let bytes = id.as_bytes();
-        if bytes.is_empty() || bytes.len() > MAX_ID || !bytes.iter().all(|byte| matches!(byte, 0x21..=0x7e)) {
+        let bytes = id.as_bytes().trim_ascii();
+        // Servers without sessions send the header all the same, with nothing in it.
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        if bytes.len() > MAX_ID || !bytes.iter().all(|byte| matches!(byte, 0x21..=0x7e)) {
             let message = format!(
-                "{} gave a session id that is empty, too long or has characters other than visible ASCII",
+                "{} gave a session id that is too long or has characters other than visible ASCII",
                 response.shown()
             );
             return Err(TransportError::new(TransportErrorKind::Protocol, message).with_sent(Sent::Yes));

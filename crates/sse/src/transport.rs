@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
-use crate::post::{Failures, Poster};
+use crate::post::{Ended, Failures, Poster, Refused};
 use crate::stream::{self, Cause};
 
 /// How many bytes wait between the mux and HTTP, in each direction.
@@ -69,7 +69,7 @@ impl SseTransport {
 
 impl SseTransport {
     /// Looks out for the failure of a request's POST, from before it is handed on.
-    fn watch(&self, id: &RequestId) -> (Option<oneshot::Receiver<TransportError>>, Watched) {
+    fn watch(&self, id: &RequestId) -> (Option<oneshot::Receiver<Ended>>, Watched) {
         let failed = self.failures.watch(id);
         let id = failed.is_some().then(|| id.clone());
         (failed, Watched { failures: Arc::clone(&self.failures), id })
@@ -96,16 +96,18 @@ impl WrapTransport for SseTransport {
     }
 }
 
-/// An exchange of the mux that also fails when its POST does.
+/// An exchange of the mux that also ends where its POST is the end of it.
 struct SseExchange {
     inner: Option<Exchange>,
-    failed: Option<oneshot::Receiver<TransportError>>,
+    failed: Option<oneshot::Receiver<Ended>>,
+    /// The status of the POST that the answer came with, and how long the server asked to be left alone.
+    came_with: Option<(u16, Option<Duration>)>,
     _watched: Watched,
 }
 
 impl SseExchange {
-    fn around(inner: Exchange, (failed, watched): (Option<oneshot::Receiver<TransportError>>, Watched)) -> Exchange {
-        Exchange::new(Self { inner: Some(inner), failed, _watched: watched })
+    fn around(inner: Exchange, (failed, watched): (Option<oneshot::Receiver<Ended>>, Watched)) -> Exchange {
+        Exchange::new(Self { inner: Some(inner), failed, came_with: None, _watched: watched })
     }
 }
 
@@ -133,11 +135,26 @@ impl ExchangeSource for SseExchange {
             && let Poll::Ready(failure) = Pin::new(failed).poll(cx)
         {
             self.failed = None;
-            if let Ok(error) = failure {
-                return Poll::Ready(Some(Err(error)));
+            match failure {
+                Ok(Ok(Refused { response, status, retry_after })) => {
+                    self.came_with = Some((status, retry_after));
+                    // It is over for the server: there is nothing to cancel.
+                    self.forget();
+                    return Poll::Ready(Some(Ok(Message::Response(response))));
+                }
+                Ok(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Err(_) => {}
             }
         }
         Poll::Pending
+    }
+
+    fn status(&self) -> Option<u16> {
+        self.came_with.map(|(status, _)| status)
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.came_with.and_then(|(_, wait)| wait)
     }
 
     fn dropped(&self) -> u64 {

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bowline_protocol::RequestId;
 use bowline_protocol::frame::{FrameError, Message};
@@ -314,6 +315,10 @@ impl ExchangeSource for TappedExchange {
 
     fn status(&self) -> Option<u16> {
         self.inner.as_ref().and_then(Exchange::status)
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.inner.as_ref().and_then(Exchange::retry_after)
     }
 
     fn dropped(&self) -> u64 {

@@ -6,6 +6,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bowline_protocol::frame::Message;
 use bowline_protocol::{Era, ProgressToken, RequestId, Revision};
@@ -270,6 +271,11 @@ pub trait ExchangeSource: Send {
         None
     }
 
+    /// How long the server asked to be left alone, with the error that was yielded last. Default: not at all.
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+
     /// How many messages were dropped so far because the caller did not take them in time. Default: none.
     fn dropped(&self) -> u64 {
         0
@@ -354,6 +360,12 @@ impl Exchange {
     /// a 400, or of a 200.
     pub fn status(&self) -> Option<u16> {
         self.source.get().status()
+    }
+
+    /// How long the server asked to be left alone, where the answer came with that: an error of the protocol may be
+    /// the body of a 429 with `Retry-After`.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.source.get().retry_after()
     }
 
     /// How many messages were dropped so far because nobody took them in time.

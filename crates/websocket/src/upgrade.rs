@@ -171,7 +171,10 @@ async fn refused(response: Response<Incoming>, target: &Target, secrets: &Secret
                 excerpt(&secrets.hide(&origin), 120)
             ),
         ),
-        (408 | 425 | 429 | 500..=599, _) => (TransportErrorKind::Connect, "try again later".to_owned()),
+        (408 | 425 | 429 | 500..=599, _) => (
+            TransportErrorKind::Connect,
+            wait.map_or_else(|| "try again later".to_owned(), |seconds: u64| format!("try again in {seconds} s")),
+        ),
         (200..=299, _) => {
             (TransportErrorKind::Protocol, "this is no WebSocket; correct the URL, or use HTTP".to_owned())
         }
@@ -185,7 +188,7 @@ async fn refused(response: Response<Incoming>, target: &Target, secrets: &Secret
     }
 }
 
-/// Scheme and host of where a redirect leads to; the rest may hold secrets.
+/// Scheme and host of where a redirect leads to, or the path on this server; the rest may hold secrets.
 fn origin(location: &str) -> String {
     let Ok(uri) = location.parse::<http::Uri>() else { return "an unreadable URL".to_owned() };
     match (uri.scheme_str(), uri.authority()) {
@@ -193,7 +196,7 @@ fn origin(location: &str) -> String {
             let host = authority.as_str().rsplit('@').next().unwrap_or_default();
             format!("{scheme}://{host}")
         }
-        _ => "another path of this server".to_owned(),
+        _ => format!("the path {} of this server", uri.path()),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::error::{AuthError, AuthErrorKind};
 use crate::fetch::Body;
 use crate::grant::{Asking, Who};
 use crate::json::{self, Wrong};
-use crate::token::{Form, Issued, refusal};
+use crate::token::{Form, Issued, is_refusal, refusal};
 
 /// What a person does on another device so that a program may act for them.
 #[derive(Clone)]
@@ -160,7 +160,8 @@ async fn begin(asking: Asking<'_>, at: &Url) -> Result<Begun, AuthError> {
     let form = who.sign(form, &mut headers, asking.clock.there(at))?;
     let what = "device authorization endpoint";
     let answer = asking.fetcher.post(what, at, headers, Body::Form(form.encode())).await?;
-    if !answer.status.is_success() {
+    let says_no = json::object(&answer.body).is_ok_and(|object| is_refusal(&object, "device_code"));
+    if !answer.status.is_success() || says_no {
         return Err(refusal(answer.status, &answer.body, &shown(at), &form.secrets()));
     }
     Begun::read(&answer.body).map_err(|wrong| {

@@ -296,11 +296,18 @@ impl Inner {
         let issuer = &found.issuer.id;
         let registered = self.lock().record.clients.get(issuer).is_some_and(|client| client.id == tokens.client);
         match error.code().unwrap_or_default() {
-            "invalid_grant" => {}
+            code if is_end_of_refresh(code) => {}
             // A registration that is gone takes along what was issued to it. Of a client that was given beforehand it
             // says nothing: somebody else who shares the store may have the right secret, or the right time.
             "invalid_client" | "unauthorized_client" if registered => {}
             "unauthorized_client" => return Ok(false),
+            // Some say so of a refresh token that has ended. It is not sure, so nothing is thrown away: whoever can be
+            // asked is, and others are told what to do.
+            "invalid_request" if self.settings.asks_somebody() => return Ok(false),
+            "invalid_request" => {
+                let why = format!("{error}; log in again if that goes on");
+                return Err(AuthError::new(error.kind(), why).with_code("invalid_request").with_source(error));
+            }
             // It may be said otherwise a moment later: nothing is thrown away.
             _ => return Err(error),
         }
@@ -312,7 +319,7 @@ impl Inner {
 
     /// Forgets what the authorization server refuses, where it still is what is kept.
     async fn let_go(&self, error: &AuthError, issuer: &str, client: &str, refresh: &SecretString) {
-        let client_is_gone = error.code() != Some("invalid_grant");
+        let client_is_gone = !error.code().is_some_and(is_end_of_refresh);
         if let Err(error) = self.reload().await {
             tracing::warn!(%error, "the store fails; the credentials are good for this process alone");
         }
@@ -340,8 +347,7 @@ impl Inner {
     /// Asks the server without a token what it wants. One that wants nothing says nothing.
     pub(super) async fn probe(&self) -> Result<Wanted, AuthError> {
         let headers = self.fetcher.probe(&self.server).await?;
-        let values = headers.get_all(http::header::WWW_AUTHENTICATE);
-        Ok(Wanted::read(values.iter().filter_map(|value| value.to_str().ok())))
+        Ok(Wanted::read(bowline_http::www_authenticate(&headers)))
     }
 
     pub(super) const fn fetcher(&self) -> &Fetcher {
@@ -355,6 +361,19 @@ impl State {
     fn is_just_issued(&self, fresh: bool) -> bool {
         (fresh || self.on_probation) && self.held.as_ref().is_some_and(Held::is_new)
     }
+}
+
+/// Whether a refresh token is refused for good: as the standard says it (RFC 6749, section 5.2), or as large providers
+/// do in place of that.
+fn is_end_of_refresh(code: &str) -> bool {
+    matches!(
+        code,
+        "invalid_grant"
+            | "bad_refresh_token"
+            | "invalid_refresh_token"
+            | "refresh_token_not_found"
+            | "refresh_token_already_used"
+    )
 }
 
 /// The end of a login that nobody wants any more.

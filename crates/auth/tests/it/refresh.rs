@@ -6,6 +6,7 @@ use bowline_auth::{AuthError, AuthErrorKind, FileStore, MemoryStore, Visit, Visi
 use bowline_client::Client;
 use bowline_testkit::authority::{Answer, AuthServer, Client as Known, Endpoint, ProtectedSettings};
 use bowline_transport::BoxFuture;
+use serde_json::json;
 
 use crate::support::{Counting, Folder, Place, auth_error, call, connect};
 
@@ -116,6 +117,35 @@ async fn case_auth_033_what_the_server_revoked_leads_to_one_login() {
     let asked = place.auth.counts().token_requests;
     assert!(auth_error(&call(&client).await.unwrap_err()).is_login_required());
     assert_eq!(place.auth.counts().token_requests, asked, "what was refused is not shown again");
+}
+
+#[tokio::test]
+async fn case_auth_033_a_refusal_in_other_words_leads_to_one_login_too() {
+    let refusals = [
+        (200, json!({ "error": "bad_refresh_token", "error_description": "incorrect or expired" })),
+        (400, json!({ "code": 400, "error_code": "refresh_token_not_found", "msg": "Invalid Refresh Token" })),
+        (400, json!({ "error": "invalid_request", "error_description": "refresh_token is invalid" })),
+    ];
+    for (status, refusal) in refusals {
+        let place = Place::plain().await;
+        let visitor = Counting::new();
+        let store = MemoryStore::default();
+        let oauth = place.oauth().visitor(visitor.clone()).store(store.clone()).build().unwrap();
+        let client = connect(&place, &oauth).await.unwrap();
+        let answer = || Answer::Json(status, refusal.clone());
+        place.auth.expire_tokens();
+        place.auth.change(|settings| settings.answer_once(Endpoint::Token, answer()));
+        assert_eq!(call(&client).await.unwrap(), "tied", "{refusal}");
+        assert_eq!(visitor.visits(), 2, "{refusal}");
+
+        // Where nobody can be asked it is said that a login is due.
+        let alone = place.oauth().store(store).build().unwrap();
+        let client = connect(&place, &alone).await.unwrap();
+        place.auth.expire_tokens();
+        place.auth.change(|settings| settings.answer(Endpoint::Token, answer()));
+        let error = auth_error(&call(&client).await.unwrap_err());
+        assert!(error.to_string().contains("log in"), "{error}");
+    }
 }
 
 #[tokio::test]

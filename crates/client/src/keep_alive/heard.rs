@@ -85,6 +85,10 @@ impl ExchangeSource for WatchedExchange {
         self.inner.as_ref().and_then(Exchange::status)
     }
 
+    fn retry_after(&self) -> Option<Duration> {
+        self.inner.as_ref().and_then(Exchange::retry_after)
+    }
+
     fn dropped(&self) -> u64 {
         self.inner.as_ref().map_or(0, Exchange::dropped)
     }

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 
 use bowline_transport::{Secrets, TransportError};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::body::{Body, Broken, Incoming};
 use super::failure;
@@ -26,6 +26,8 @@ pub struct HttpResponse {
     used_before: bool,
     target: Target,
     secrets: Secrets,
+    /// The credentials that somebody gave for the request, where its secrets are not worked out.
+    given: Vec<HeaderValue>,
 }
 
 impl HttpResponse {
@@ -37,7 +39,8 @@ impl HttpResponse {
         used_before: bool,
     ) -> Self {
         let body = Body::new(&mut headers, body);
-        Self { status, headers, body: Some(body), ended: false, used_before, target, secrets: Secrets::default() }
+        let (secrets, given) = (Secrets::default(), Vec::new());
+        Self { status, headers, body: Some(body), ended: false, used_before, target, secrets, given }
     }
 
     /// The status.
@@ -113,6 +116,16 @@ impl HttpResponse {
     /// Sets what was sent in confidence with the request.
     pub(crate) fn confide(&mut self, secrets: Secrets) {
         self.secrets = secrets;
+    }
+
+    /// Keeps the credentials of the request for whoever works out its secrets once they are needed.
+    pub(crate) fn keep_given(&mut self, given: Vec<HeaderValue>) {
+        self.given = given;
+    }
+
+    /// The credentials that were kept.
+    pub(crate) fn given(&self) -> &[HeaderValue] {
+        &self.given
     }
 
     /// What the server says, without what it was told in confidence, also where it echoes that.

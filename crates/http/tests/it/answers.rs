@@ -263,3 +263,69 @@ async fn case_http_017_nothing_but_the_caller_limits_how_long_a_stream_lasts() {
     .await;
     assert_eq!(result(call(&*open(&server).await, 2).await.unwrap()), "{}");
 }
+
+#[tokio::test]
+async fn an_answer_that_begins_with_a_byte_order_mark_is_read() {
+    let server = answering(|request| {
+        let id = request.json()["id"].as_i64().unwrap();
+        let (status, rest) =
+            if id == 2 { (200, r#""result":{}"#) } else { (400, r#""error":{"code":-32099,"message":"m"}"#) };
+        let body = format!("\u{feff}{{\"jsonrpc\":\"2.0\",\"id\":{id},{rest}}}");
+        Reply::status(status).with("content-type", "application/json; charset=utf-8").body(body)
+    })
+    .await;
+    let transport = open(&server).await;
+    assert_eq!(result(call(&*transport, 2).await.unwrap()), "{}");
+    assert_eq!(call(&*transport, 3).await.unwrap().outcome.unwrap_err().code, ErrorCode(-32099));
+}
+
+#[tokio::test]
+async fn a_stream_without_the_answer_is_an_error_that_shows_what_came() {
+    for (body, wanted) in [
+        ("event: error\ndata: upstream is away\n\n", "event of type \"error\": upstream is away"),
+        ("<html><title>Sign in</title>\n</html>", "<html><title>Sign in</title>"),
+        (r#"{"jsonrpc":"2.0","id":2,"result":{}}"#, r#"no whole event: {"jsonrpc":"2.0","id":2,"result":{}}"#),
+        ("data: {\"jsonrpc\":\"2.0\",\"id\":2,", r#"no whole event: data: {"jsonrpc":"2.0","id":2,"#),
+        (
+            "data: {\"jsonrpc\":\"2.0\",\"id\":77,\"result\":{}}\n\n",
+            "the id 77, which is not open: this one has the id 2",
+        ),
+        (": nothing\n\n", "without the answer to tools/call"),
+    ] {
+        let server = answering(move |_| Reply::events().data(body)).await;
+        let error = call(&*open(&server).await, 2).await.unwrap_err();
+        assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Closed, Sent::Yes), "{body}: {error}");
+        assert!(error.to_string().contains(wanted), "{body}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_another_request_is_named() {
+    let server = answering(|_| {
+        Reply::status(200).with("content-type", "application/json").body(r#"{"jsonrpc":"2.0","id":77,"result":{}}"#)
+    })
+    .await;
+    let error = call(&*open(&server).await, 2).await.unwrap_err();
+    assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Protocol, Sent::Yes));
+    assert!(error.to_string().contains("the id 77, which is not open: this one has the id 2"), "{error}");
+}
+
+#[tokio::test]
+async fn case_http_025_a_wait_stands_beside_an_error_of_the_protocol_too() {
+    for (value, wanted) in [(Some("7"), Some(7)), (None, None)] {
+        let server = answering(move |_| {
+            let body = r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32029,"message":"slow down"}}"#;
+            let reply = Reply::status(429).with("content-type", "application/json").body(body);
+            match value {
+                Some(value) => reply.with("retry-after", value),
+                None => reply,
+            }
+        })
+        .await;
+        let transport = open(&server).await;
+        let mut exchange = transport.request(request(2, "tools/call")).await.unwrap();
+        let Some(Ok(Message::Response(response))) = exchange.next().await else { panic!("an answer was due") };
+        assert_eq!(response.outcome.unwrap_err().code, ErrorCode(-32029));
+        assert_eq!(exchange.retry_after(), wanted.map(Duration::from_secs));
+    }
+}

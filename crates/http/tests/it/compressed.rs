@@ -102,3 +102,22 @@ async fn what_is_not_in_its_encoding_fails_its_request_alone() {
         assert_eq!(result(call(&*transport, 3).await.unwrap()), "{}");
     }
 }
+
+#[tokio::test]
+async fn names_of_encodings_have_no_case() {
+    let json = compressed("gzip", br#"{"jsonrpc":"2.0","id":2,"result":{"a":1}}"#).await;
+    let server = server(move || encoded(200, "application/json", "GZip").body(json.clone())).await;
+    assert_eq!(result(call(&*open(&server).await, 2).await.unwrap()), r#"{"a":1}"#);
+}
+
+#[tokio::test]
+async fn an_encoding_that_was_not_asked_for_is_named() {
+    let packed = server(|| encoded(200, "application/json", "deflate").body(vec![0x78, 0x9c, 0xab, 0x56])).await;
+    let error = call(&*open(&packed).await, 2).await.unwrap_err();
+    assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Protocol, Sent::Yes));
+    assert!(error.to_string().contains("content encoding \"deflate\""), "{error}");
+    // What says so and is not packed does no harm.
+    let body = r#"{"jsonrpc":"2.0","id":2,"result":{}}"#;
+    let plain = server(move || encoded(200, "application/json", "utf-8").body(body)).await;
+    assert_eq!(result(call(&*open(&plain).await, 2).await.unwrap()), "{}");
+}

@@ -1,9 +1,9 @@
 //! What was given in confidence stays so, in logs too.
 
-use bowline_http::HttpConnect;
+use bowline_http::{AuthRequest, Authorize, Challenge, HttpConnect, Retry};
 use bowline_testkit::Captured;
 use bowline_testkit::http::{HttpServer, Reply};
-use bowline_transport::Connect;
+use bowline_transport::{BoxFuture, Connect, TransportError};
 
 use crate::peer::{answering, call, connect, dull, open_with, shake};
 
@@ -69,4 +69,38 @@ async fn case_security_010_h_36_no_secret_is_in_logs_errors_or_debug() {
     assert!(log.contains("bowline_http"), "{log}");
     let lines: Vec<_> = log.lines().filter(|line| line.contains("SECRET")).collect();
     assert!(lines.is_empty(), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn case_security_010_a_stream_that_echoes_secrets_shows_none_in_its_error() {
+    let server = answering(|request| {
+        let echo = format!("event: error\ndata: you sent {} {:?}\n\n", request.path, request.headers);
+        Reply::events().data(echo)
+    })
+    .await;
+    for settings in [
+        with_secrets(&server.url("/mcp")),
+        // A token that is given for each request.
+        HttpConnect::new(&server.url("/mcp")).unwrap().authorize(std::sync::Arc::new(Token)),
+    ] {
+        let error = call(&*open_with(&settings).await, 2).await.unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("you sent /mcp") && !text.contains("SECRET"), "{text}");
+    }
+}
+
+#[derive(Debug)]
+struct Token;
+
+impl Authorize for Token {
+    fn authorize<'a>(&'a self, request: &'a mut AuthRequest<'_>) -> BoxFuture<'a, Result<(), TransportError>> {
+        Box::pin(async move {
+            request.headers.insert("authorization", "Bearer tok-SECRET-9".parse().unwrap());
+            Ok(())
+        })
+    }
+
+    fn challenged<'a>(&'a self, _: Challenge<'a>) -> BoxFuture<'a, Result<Retry, TransportError>> {
+        Box::pin(async { Ok(Retry::GiveUp) })
+    }
 }

@@ -60,7 +60,7 @@ async fn a_404_without_a_session_says_that_no_server_is_at_this_address() {
 
 #[tokio::test]
 async fn a_session_id_with_bad_characters_is_refused() {
-    for id in ["", "two words", "na\u{ef}ve", "tab\there"] {
+    for id in ["two words", "na\u{ef}ve", "tab\there"] {
         let server = HttpServer::start(move |request| async move {
             match request.rpc_method().as_str() {
                 "initialize" => {
@@ -149,4 +149,33 @@ async fn h_21_names_of_headers_have_no_case_and_their_values_have() {
     call(&*transport, 2).await.unwrap();
     assert_eq!(sessions.recv().await.as_deref(), Some("AbC-x"));
     server.abort();
+}
+
+#[tokio::test]
+async fn a_session_id_that_is_empty_is_none() {
+    let server = HttpServer::start(|request| async move {
+        match request.rpc_method().as_str() {
+            "initialize" => Reply::result(&request, r#"{"protocolVersion":"2025-11-25"}"#).with("mcp-session-id", " "),
+            _ => dull(&request).unwrap_or_else(|| Reply::result(&request, "{}")),
+        }
+    })
+    .await
+    .unwrap();
+    let transport = open(&server).await;
+    call(&*transport, 2).await.unwrap();
+    assert_eq!(transport.session_id(), None);
+    transport.close().await.unwrap();
+    assert!(server.requests().iter().all(|request| request.header("mcp-session-id").is_empty()));
+    assert!(server.requests().iter().all(|request| request.method != "DELETE"), "there is no session to end");
+}
+
+#[tokio::test]
+async fn h_34_a_session_that_is_gone_is_known_by_other_words_too() {
+    for (status, body) in [(400, "Invalid session ID\n"), (410, ""), (400, r#"{"error":"session terminated"}"#)] {
+        let server = answering(move |_| Reply::status(status).with("content-type", "text/plain").body(body)).await;
+        let error = call(&*open(&server).await, 2).await.unwrap_err();
+        assert_eq!(error.kind(), TransportErrorKind::SessionGone, "{status} {body}: {error}");
+    }
+    let server = answering(|_| Reply::status(400).body("Bad Request")).await;
+    assert_eq!(call(&*open(&server).await, 2).await.unwrap_err().kind(), TransportErrorKind::Protocol);
 }

@@ -205,3 +205,50 @@ async fn answers_come_on_the_stream() {
     assert!(matches!(exchange.next().await, Some(Ok(Message::Response(_)))));
     transport.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn case_http_014_an_error_of_the_protocol_in_the_answer_to_a_post_is_the_answer() {
+    for (status, body) in [
+        (400, r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32099,"message":"topic missing"}}"#),
+        (429, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32099,"message":"topic missing"}}"#),
+        (200, r#"{"jsonrpc":"2.0","id":"1","error":{"code":-32099,"message":"topic missing"}}"#),
+    ] {
+        let server = HttpServer::start(move |request| async move {
+            if request.path == "/sse" {
+                return Reply::events().data("event: endpoint\ndata: /message\n\n").hold();
+            }
+            Reply::status(status).with("content-type", "application/json").with("retry-after", "7").body(body)
+        })
+        .await
+        .unwrap();
+        let transport = SseConnect::new(&server.url("/sse")).unwrap().connect().await.unwrap();
+        let mut exchange = ping(&transport, 1).await.unwrap();
+        let Some(Ok(Message::Response(response))) = exchange.next().await else { panic!("an answer was due") };
+        assert_eq!(response.outcome.unwrap_err().message, "topic missing", "{status}");
+        assert_eq!(exchange.status(), Some(status));
+        assert_eq!(exchange.retry_after(), (status == 429).then_some(Duration::from_secs(7)));
+        drop(exchange);
+        transport.close().await.unwrap();
+        let posts = server.requests().into_iter().filter(|request| request.method == "POST").count();
+        assert_eq!(posts, 1, "what is answered is not cancelled");
+    }
+}
+
+#[tokio::test]
+async fn case_http_025_a_post_that_comes_too_often_says_when_to_try_again() {
+    for (status, wait) in [(429, Some(7)), (503, Some(7)), (500, None)] {
+        let server = HttpServer::start(move |request| async move {
+            if request.path == "/sse" {
+                return Reply::events().data("event: endpoint\ndata: /message\n\n").hold();
+            }
+            Reply::status(status).with("retry-after", "7").body("slow down")
+        })
+        .await
+        .unwrap();
+        let transport = SseConnect::new(&server.url("/sse")).unwrap().connect().await.unwrap();
+        let error = failure(ping(&transport, 1).await.unwrap()).await;
+        assert_eq!((error.status(), error.retry_after()), (Some(status), wait.map(Duration::from_secs)));
+        let next = if wait.is_some() { "try again in 7 s" } else { "try again later" };
+        assert!(error.to_string().contains("slow down") && error.to_string().ends_with(next), "{error}");
+    }
+}

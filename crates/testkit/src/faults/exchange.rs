@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bowline_protocol::frame::{self, Incoming, Message};
 use bowline_transport::{Exchange, ExchangeSource, Fault, InboundEvent, Sent, TransportError};
@@ -188,6 +189,10 @@ impl ExchangeSource for FaultyExchange {
 
     fn status(&self) -> Option<u16> {
         self.inner.as_ref().and_then(Exchange::status)
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.inner.as_ref().and_then(Exchange::retry_after)
     }
 
     fn dropped(&self) -> u64 {

@@ -35,6 +35,7 @@ async fn case_websocket_003_a_refused_upgrade_gives_its_status_and_what_to_do() 
     let answer = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n";
     let error = refusal(&WebSocketConnect::new(literal(answer))).await;
     assert_eq!((error.kind(), error.retry_after()), (Connect, Some(Duration::from_secs(7))));
+    assert!(error.to_string().ends_with("try again in 7 s"), "{error}");
 }
 
 #[tokio::test]
@@ -63,6 +64,13 @@ async fn case_security_001_a_redirect_is_shown_and_not_followed() {
     // Nobody has come to the other place.
     other.set_nonblocking(true).unwrap();
     other.accept().expect_err("the redirect was followed");
+}
+
+#[tokio::test]
+async fn case_http_015_a_redirect_to_another_path_is_named() {
+    let answer = "HTTP/1.1 308 Permanent Redirect\r\nLocation: /v2/mcp?key=SECRET\r\nContent-Length: 0\r\n\r\n";
+    let text = refusal(&WebSocketConnect::new(literal(answer))).await.to_string();
+    assert!(text.contains("the path /v2/mcp of this server") && !text.contains("SECRET"), "{text}");
 }
 
 #[tokio::test]

@@ -69,11 +69,14 @@ macro_rules! with {
 impl Packed {
     /// A body whose encoding is known; gives it back if it is not.
     pub(crate) fn new(headers: &HeaderMap, body: Incoming) -> Result<Self, Incoming> {
-        let Some(encoding) = headers.get(CONTENT_ENCODING).map(|value| value.as_bytes().trim_ascii()) else {
+        // RFC 9110, section 8.4.1: names of codings have no case.
+        let Some(encoding) =
+            headers.get(CONTENT_ENCODING).map(|value| value.as_bytes().trim_ascii().to_ascii_lowercase())
+        else {
             return Err(body);
         };
         let source = |body| StreamReader::new(Pieces(body));
-        let decoder = match encoding {
+        let decoder = match encoding.as_slice() {
             #[cfg(feature = "gzip")]
             b"gzip" | b"x-gzip" => {
                 let mut decoder = GzipDecoder::new(source(body));
