@@ -118,7 +118,7 @@ impl fmt::Display for Change {
 /// Both texts as they may be shown: long ones around where they part.
 pub(crate) fn parted(old: &str, new: &str) -> (String, String) {
     let (from, same_end) = parting(Some(old), Some(new));
-    (cut(old, from, same_end), cut(new, from, same_end))
+    (cut(old, from, same_end, SHOWN), cut(new, from, same_end, SHOWN))
 }
 
 /// Where two texts part, a little before that, at the border of a character of both; and how many bytes at their ends

@@ -7,7 +7,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 
 use crate::hex;
-use crate::secrets::{Secrets, names_secret};
+use crate::secrets::{Named, Secrets};
 
 /// How many characters of the hash stand in the text.
 const SUM: usize = 12;
@@ -103,7 +103,7 @@ fn one_word(word: &str) -> Cow<'_, str> {
 fn may_be_secret(name: &str) -> bool {
     const WORDS: [&str; 6] = ["key", "auth", "pat", "pin", "pass", "pw"];
     let is_word = |part: &str| WORDS.iter().any(|word| part.eq_ignore_ascii_case(word));
-    names_secret(name) || name.split(['-', '_', '.', ' ']).any(is_word)
+    Named::of(name) != Named::Other || name.split(['-', '_', '.', ' ']).any(is_word)
 }
 
 impl fmt::Display for Way {
