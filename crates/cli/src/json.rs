@@ -9,7 +9,12 @@ pub(crate) fn for_stdout(valid: &str, terminal: bool) -> Cow<'_, str> {
     if terminal { Cow::Owned(sanitize::json(&indent(valid)).into_owned()) } else { Cow::Borrowed(valid) }
 }
 
-/// Lays out one valid JSON value over lines. Numbers and strings keep their spelling.
+/// How many levels get lines of their own. Each line is indented by its depth, so without a bound what is written grows
+/// with the square of the depth: half a megabyte of nested objects became twenty gigabytes.
+const DEEPEST_LINE: usize = 100;
+
+/// Lays out one valid JSON value over lines. Numbers and strings keep their spelling. What is deeper than
+/// [`DEEPEST_LINE`] stays on the line of what it is in.
 pub(crate) fn indent(valid: &str) -> String {
     let mut out = String::with_capacity(valid.len() * 2);
     let mut depth = 0usize;
@@ -17,6 +22,9 @@ pub(crate) fn indent(valid: &str) -> String {
     let mut escaped = false;
     let mut chars = valid.chars().peekable();
     let new_line = |out: &mut String, depth: usize| {
+        if depth > DEEPEST_LINE {
+            return;
+        }
         out.push('\n');
         out.extend(std::iter::repeat_n("  ", depth));
     };
@@ -44,8 +52,11 @@ pub(crate) fn indent(valid: &str) -> String {
                 }
             }
             '}' | ']' => {
+                // A value ends on a line of its own exactly where its members have theirs.
+                if depth <= DEEPEST_LINE {
+                    new_line(&mut out, depth.saturating_sub(1));
+                }
                 depth = depth.saturating_sub(1);
-                new_line(&mut out, depth);
                 out.push(c);
             }
             ',' => {
@@ -73,6 +84,22 @@ mod tests {
         );
         let again: serde_json::Value = serde_json::from_str(&laid_out).unwrap();
         assert_eq!(again, serde_json::from_str::<serde_json::Value>(raw).unwrap());
+    }
+
+    #[test]
+    fn depth_costs_no_more_than_its_bound() {
+        let levels = 2_000;
+        let raw = format!(r#"{}[1,{{"b":2}}]{}"#, r#"[{"a":"#.repeat(levels), "}]".repeat(levels));
+        let laid_out = indent(&raw);
+        assert!(
+            laid_out.len() < raw.len() * 2 + 4 * DEEPEST_LINE * DEEPEST_LINE,
+            "{} of {}",
+            laid_out.len(),
+            raw.len()
+        );
+        let without_layout: String = laid_out.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+        assert_eq!(without_layout, raw);
+        assert_eq!(laid_out.lines().count(), 2 * DEEPEST_LINE + 1);
     }
 
     #[test]
