@@ -9,6 +9,7 @@ use bowline_transport::{Network, Secrets, Sent, TransportError, TransportErrorKi
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::answer::{self, Kind};
@@ -53,7 +54,7 @@ impl Endpoint {
         }
         let mut headers = HeaderMap::new();
         if !url.username().is_empty() || url.password().is_some() {
-            let decoded = |text: &str| percent_decoded(text);
+            let decoded = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
             let pair = [decoded(url.username()), decoded(url.password().unwrap_or_default())].join(&b':');
             if let Ok(mut value) = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))) {
                 value.set_sensitive(true);
@@ -312,26 +313,6 @@ pub(crate) fn confided(url: &Url, base: &HeaderMap, given: &[HeaderValue]) -> Se
         }
     }
     secrets
-}
-
-/// Undoes the percent encoding of a user or password.
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match (byte, hex.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
-            (b'%', Some(value)) => {
-                decoded.push(value);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            _ => {
-                decoded.push(byte);
-                rest = after;
-            }
-        }
-    }
-    decoded
 }
 
 impl fmt::Debug for Endpoint {

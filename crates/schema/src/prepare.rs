@@ -6,6 +6,7 @@
 //! once the steps are used up nothing equals it, so that every subschema fails at its start. See `engine/meter.rs`.
 
 use bowline_protocol::{RawJson, excerpt};
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::data::{self, Read};
@@ -226,7 +227,7 @@ fn step(own: Option<Value>) -> Value {
 fn leads_into_data(reference: &str, dialect: Dialect) -> bool {
     let Some((_, fragment)) = reference.split_once('#') else { return false };
     let mut among_names = false;
-    for segment in percent_decoded(fragment).split('/').skip(1) {
+    for segment in percent_decode_str(fragment).decode_utf8_lossy().split('/').skip(1) {
         if among_names {
             among_names = false;
         } else if is_among(&DATA, segment, dialect) {
@@ -236,25 +237,6 @@ fn leads_into_data(reference: &str, dialect: Dialect) -> bool {
         }
     }
     false
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    loop {
-        match rest {
-            [b'%', high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap_or_default() as u8;
-                bytes.push(digit(high) << 4 | digit(low));
-                rest = tail;
-            }
-            [byte, tail @ ..] => {
-                bytes.push(*byte);
-                rest = tail;
-            }
-            [] => return String::from_utf8_lossy(&bytes).into_owned(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Lines that vouch for the ones before.
 
+use bowline_protocol::hex;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use super::record::Record;
-use crate::hex;
 
 /// What stands before the hash at the end of a line.
 const TAIL: &str = ",\"hash\":\"";

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bowline_protocol::hex;
 use bowline_store::{Key, Store, StoreError, Swapped, Value};
 use bowline_transport::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,6 @@ use tokio::time::{Instant, sleep};
 use super::Approver;
 use super::question::{Answer, Question};
 use super::remembered::keys;
-use crate::hex;
 
 /// Where questions lie in a store, and where their answers.
 const QUESTIONS: &str = "guard-questions";

@@ -1,11 +1,10 @@
 //! What somebody is asked, and what they can answer.
 
-use bowline_protocol::{RawJson, Tool, excerpt, method};
+use bowline_protocol::{RawJson, Tool, excerpt, hex, method};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::shown::shown_arguments;
-use crate::hex;
 use crate::pins::canonical;
 
 /// What somebody is asked: whether one call may go.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::ends::ends;
 use crate::strings::{decoded, rewrite};
 
 /// How much is shown at most, in bytes, before what nobody sees is escaped.
@@ -30,7 +31,7 @@ pub(crate) fn shown_arguments(json: &str) -> String {
             let whole = BOUNDS.into_iter().find_map(|bound| tree.text(bound, MAX_SHOWN));
             whole.unwrap_or_else(|| tree.the_short_ones())
         }
-        Err(_) => cut(json, MAX_SHOWN),
+        Err(_) => ends(json, MAX_SHOWN),
     };
     excerpt(&shown, shown.len())
 }
@@ -97,7 +98,7 @@ impl<'t> Tree<'t> {
     fn write(&self, bound: usize, most: usize, text: &mut String) -> bool {
         match self {
             Self::Text(string) => push_text(string, bound, text),
-            Self::Leaf(json) => text.push_str(&cut(json, bound)),
+            Self::Leaf(json) => text.push_str(&ends(json, bound)),
             Self::List(items) => {
                 text.push('[');
                 for (n, item) in items.iter().enumerate() {
@@ -140,7 +141,7 @@ impl<'t> Tree<'t> {
             }
             let shown = value.text(BOUND, BOUND * 2);
             let whole = || value.text(usize::MAX, usize::MAX).unwrap_or_default();
-            text.push_str(&shown.unwrap_or_else(|| cut(&whole(), BOUND)));
+            text.push_str(&shown.unwrap_or_else(|| ends(&whole(), BOUND)));
             text
         };
         let (mut parts, ends): (Vec<String>, _) = match self {
@@ -171,23 +172,7 @@ impl<'t> Tree<'t> {
 /// Adds a string with its quotes, cut where it is longer.
 fn push_text(string: &str, bound: usize, text: &mut String) {
     // A string is always JSON.
-    text.push_str(&serde_json::to_string(&cut(string, bound)).unwrap_or_default());
-}
-
-/// The beginning and the end of a text that is longer than so many bytes, and how much is between them.
-fn cut(text: &str, bound: usize) -> String {
-    if text.len() <= bound {
-        return text.to_owned();
-    }
-    let (mut head, mut tail) = (bound / 2, text.len() - bound / 2);
-    while !text.is_char_boundary(head) {
-        head -= 1;
-    }
-    while !text.is_char_boundary(tail) {
-        tail += 1;
-    }
-    let (before, after) = (text.get(..head).unwrap_or_default(), text.get(tail..).unwrap_or_default());
-    format!("{before} … ({} bytes more) … {after}", tail - head)
+    text.push_str(&serde_json::to_string(&ends(string, bound)).unwrap_or_default());
 }
 
 #[cfg(test)]

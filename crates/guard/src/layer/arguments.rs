@@ -1,13 +1,12 @@
 //! What a call is given, for whoever is asked about it and for the record.
 
 use bowline_client::Call;
-use bowline_protocol::{RawJson, method};
+use bowline_protocol::{RawJson, hex, method};
 use sha2::{Digest as _, Sha256};
 
 use crate::audit::Arguments;
 use crate::consent::shown_arguments;
 use crate::guard::Core;
-use crate::hex;
 use crate::pins::canonical;
 
 /// The arguments of a tool or prompt, or the parameters of another method, as JSON text. Where the arguments cannot be told,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::definition::{Definition, Fields, PinKind};
+use crate::ends::ends;
 
 /// How much of an old or new text is shown around where they part, in bytes.
 const SHOWN: usize = 240;
@@ -145,19 +146,8 @@ fn cut(text: &str, from: usize, same_end: usize, most: usize) -> String {
     let other = text.get(from..until.max(from)).unwrap_or_default();
     let before = if from > 0 { "… " } else { "" };
     let after = if until < text.len() { " …" } else { "" };
-    if other.len() <= most {
-        return format!("{before}{}{after}", excerpt(other, most));
-    }
-    let (mut head, mut tail) = (most / 2, other.len() - most / 2);
-    while !other.is_char_boundary(head) {
-        head -= 1;
-    }
-    while !other.is_char_boundary(tail) {
-        tail += 1;
-    }
-    let part = |text: Option<&str>| excerpt(text.unwrap_or_default(), most);
-    let between = tail - head;
-    format!("{before}{} … ({between} bytes more) … {}{after}", part(other.get(..head)), part(other.get(tail..)))
+    let shown = ends(other, most);
+    format!("{before}{}{after}", excerpt(&shown, shown.len()))
 }
 
 /// The values at the ends of a definition's fields, by their places. Texts are themselves, others JSON.

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use bowline_protocol::{Prompt, RawJson, ResourceTemplate, Tool, excerpt};
+use bowline_protocol::{Prompt, RawJson, ResourceTemplate, Tool, excerpt, hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::canonical;
-use crate::hex;
 
 /// How much text of a field is kept, in bytes, to be shown when it changes. Its hash is of all of it.
 const MAX_KEPT: usize = 16 * 1024;

@@ -7,12 +7,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use bowline_protocol::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::definition::{Definition, Fields, PinKind};
 use super::table::{KnownServer, Pinned, Table};
-use crate::hex;
 
 /// The format that this version writes. It reads those before, too.
 ///

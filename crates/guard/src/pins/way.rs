@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use bowline_protocol::hex;
 use sha2::{Digest as _, Sha256};
 
-use crate::hex;
 use crate::secrets::{Named, Secrets};
 
 /// How many characters of the hash stand in the text.

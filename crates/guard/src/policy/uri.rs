@@ -1,5 +1,9 @@
 //! URIs as servers read them, for patterns: whoever calls chooses how one is written.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
 use super::Action;
 use super::file::Patterns;
 
@@ -29,7 +33,7 @@ impl UriPatterns {
 /// without empty segments, `.` and `..`; `\` parts segments as well. Other than that it is as it was.
 fn plain(uri: &str) -> String {
     let (before, query) = uri.find(['?', '#']).map_or((uri, ""), |at| uri.split_at(at));
-    let Some((scheme, rest)) = before.split_once("://") else { return decoded(before) + &decoded(query) };
+    let Some((scheme, rest)) = before.split_once("://") else { return (decoded(before) + decoded(query)).into_owned() };
     let scheme = scheme.to_ascii_lowercase();
     let (host, path) = rest.find(['/', '\\']).map_or((rest, ""), |at| rest.split_at(at));
     let host = decoded(host).to_lowercase();
@@ -50,19 +54,8 @@ fn plain(uri: &str) -> String {
 }
 
 /// The text with each `%41` as the character that it stands for.
-fn decoded(text: &str) -> String {
-    if !text.contains('%') {
-        return text.to_owned();
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, behind)) = rest.split_first() {
-        let hex = behind.get(..2).filter(|hex| *byte == b'%' && hex.iter().all(u8::is_ascii_hexdigit));
-        let value = hex.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        bytes.push(value.unwrap_or(*byte));
-        rest = if value.is_some() { behind.get(2..).unwrap_or_default() } else { behind };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+fn decoded(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
 }
 
 #[cfg(test)]
