@@ -20,7 +20,7 @@ pub use self::members::{Members, pool_settings};
 #[cfg(feature = "watch")]
 pub use self::watch::{ConfigEvent, ConfigWatch};
 #[cfg(feature = "guard")]
-pub use self::way::identity;
+pub use self::way::{earlier_identity, identity};
 
 use bowline_client::Error;
 use bowline_config::{Address, Endpoint, Way};
@@ -101,7 +101,7 @@ pub fn guarded(
         None => layer,
     };
     let rules: Vec<_> = std::iter::once(&server.tools).chain(policy.map(|policy| &policy.tools)).cloned().collect();
-    let earlier = way::earlier_identity(server);
+    let earlier = earlier_identity(server);
     layer.identity(identity(server)).earlier_identity(earlier).approve(move |tool| {
         rules.iter().all(|rules| rules.permits(tool)) && rules.iter().any(|rules| rules.approves(tool))
     })

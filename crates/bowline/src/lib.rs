@@ -69,7 +69,7 @@ pub use configured::{ConfigEvent, ConfigWatch};
 #[cfg(all(feature = "config", feature = "hub"))]
 pub use configured::{Members, pool_settings};
 #[cfg(all(feature = "config", feature = "guard"))]
-pub use configured::{guarded, identity};
+pub use configured::{earlier_identity, guarded, identity};
 pub use connect::connect;
 #[cfg(feature = "stdio")]
 pub use connect::stdio;

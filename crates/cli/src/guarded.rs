@@ -106,7 +106,8 @@ impl Guarding {
         terminal: impl FnOnce() -> Terminal,
     ) -> Result<GuardLayer, CliError> {
         let guard = self.guard(global, terminal)?;
-        let layer = guard.layer(server.name()).key(server.key(global)).pin(server.is_pinned(global));
+        let layer = guard.layer(server.name()).key(server.key(global)).answers_key(server.answers_key());
+        let layer = layer.pin(server.is_pinned(global));
         let layer = match server {
             Named::Configured(server, policy) => bowline::guarded(layer, server, *policy),
             Named::ByHand(_) => layer.identity(server.identity()),
@@ -181,6 +182,14 @@ impl<'s> Named<'s> {
         }
     }
 
+    /// What lock files of format 1 name the way to it by.
+    pub(crate) fn earlier_identity(&self) -> String {
+        match self {
+            Self::Configured(server, _) => bowline::earlier_identity(server),
+            Self::ByHand(server) => by_hand(server),
+        }
+    }
+
     /// The name that rules, records and people have for it.
     pub(crate) fn name(&self) -> String {
         match self {
@@ -189,11 +198,17 @@ impl<'s> Named<'s> {
         }
     }
 
-    /// What its pins and the answers about it are kept under. In a lock file of a project that is the server's own name;
-    /// elsewhere that of a project's server goes with its file, since other projects may have another server of the name.
+    /// What its pins are kept under: in a lock file that is named the server's own name, elsewhere what answers about it are
+    /// kept under.
     pub(crate) fn key(&self, global: &Global) -> String {
+        if global.lock.is_some() { self.name() } else { self.answers_key() }
+    }
+
+    /// What the answers about it are kept under, all of them in one place. The name of a project's server goes with its file,
+    /// since other projects may have another server of the name.
+    pub(crate) fn answers_key(&self) -> String {
         match self {
-            Self::Configured(server, _) if server.scope == Scope::Project && global.lock.is_none() => {
+            Self::Configured(server, _) if server.scope == Scope::Project => {
                 format!("{} ({})", server.name, server.place.file.display())
             }
             _ => self.name(),

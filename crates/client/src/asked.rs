@@ -20,6 +20,17 @@ pub(crate) enum Ask {
     Elicit(Box<ElicitRequestParams>),
 }
 
+impl Ask {
+    pub(crate) const fn method(&self) -> &'static str {
+        match self {
+            Self::Ping => method::PING,
+            Self::Roots => method::ROOTS_LIST,
+            Self::Sample(_) => method::SAMPLING_CREATE_MESSAGE,
+            Self::Elicit(_) => method::ELICITATION_CREATE,
+        }
+    }
+}
+
 /// Reads a request of the server.
 ///
 /// The error is the answer: -32601 for what no handler is installed for, -32602 for what does not fit.

@@ -1,7 +1,7 @@
 //! What a client keeps of what its server asks, over all its connections: how often, and which visits are open.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bowline_protocol::{ErrorCode, ErrorObject};
 use tokio::time::Instant;
@@ -17,7 +17,20 @@ pub(crate) const TOOL_ROUNDS: u32 = 50;
 pub(crate) struct Asks {
     pub(crate) visits: Visits,
     pub(crate) limits: AskLimits,
+    screens: AskScreens,
     bucket: Mutex<Bucket>,
+}
+
+/// Who decides whether a request of the server is served at all, in their order.
+#[derive(Clone, Default)]
+pub(crate) struct AskScreens(Vec<Arc<Screen>>);
+
+type Screen = dyn Fn(&str) -> Result<(), ErrorObject> + Send + Sync;
+
+impl AskScreens {
+    pub(crate) fn push(&mut self, screen: impl Fn(&str) -> Result<(), ErrorObject> + Send + Sync + 'static) {
+        self.0.push(Arc::new(screen));
+    }
 }
 
 /// What of it the builder sets.
@@ -40,9 +53,14 @@ struct Bucket {
 }
 
 impl Asks {
-    pub(crate) fn new(limits: AskLimits) -> Self {
+    pub(crate) fn new(limits: AskLimits, screens: AskScreens) -> Self {
         let bucket = Mutex::new(Bucket { left: f64::from(limits.per_minute), at: None });
-        Self { visits: Visits::default(), limits, bucket }
+        Self { visits: Visits::default(), limits, screens, bucket }
+    }
+
+    /// Has all who decide on a request decide, by its method. The first error is the answer.
+    pub(crate) fn pass(&self, method: &str) -> Result<(), ErrorObject> {
+        self.screens.0.iter().try_for_each(|screen| screen(method))
     }
 
     /// Takes one request for the user or the model out of the allowance.
@@ -84,7 +102,7 @@ impl Asks {
 
 impl Default for Asks {
     fn default() -> Self {
-        Self::new(AskLimits::default())
+        Self::new(AskLimits::default(), AskScreens::default())
     }
 }
 
@@ -117,7 +135,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn d_17_no_allowance_is_none() {
-        let asks = Asks::new(AskLimits { per_minute: 0, ..AskLimits::default() });
+        let asks = Asks::new(AskLimits { per_minute: 0, ..AskLimits::default() }, AskScreens::default());
         tokio::time::advance(Duration::from_secs(3600)).await;
         assert_eq!(asks.admit().unwrap_err().message, "too many requests: this client serves 0 a minute");
     }

@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::{Era, Extra, Implementation, Revision, TASKS_EXTENSION, excerpt};
+use bowline_protocol::{Era, ErrorObject, Extra, Implementation, Revision, TASKS_EXTENSION, excerpt};
 use bowline_transport::{BoxFuture, Connect};
 use serde::Serialize;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::asks::{AskLimits, Asks};
+use crate::asks::{AskLimits, AskScreens, Asks};
 use crate::cache::Cache;
 use crate::client::Client;
 use crate::connection::CallSettings;
@@ -64,6 +64,7 @@ pub struct ClientBuilder {
     known_tools: Option<KnownTools>,
     screens: Screens,
     subscription_screens: SubscriptionScreens,
+    ask_screens: AskScreens,
 }
 
 impl Default for ClientBuilder {
@@ -92,6 +93,7 @@ impl Default for ClientBuilder {
             known_tools: None,
             screens: Screens::default(),
             subscription_screens: SubscriptionScreens::default(),
+            ask_screens: AskScreens::default(),
         }
     }
 }
@@ -399,6 +401,26 @@ impl ClientBuilder {
         self
     }
 
+    /// Has `screen` decide by its method on each request of the server that a handler would serve (`roots/list`,
+    /// `sampling/createMessage`, `elicitation/create`), be it a request of its own or a question inside of a result, before
+    /// the handler sees it. An error is the answer; a call that waits for it fails
+    /// ([`ErrorKind::InputRefused`](crate::ErrorKind::InputRefused)). More calls add more, and all of them have to agree.
+    ///
+    /// It is called in the task that serves the request, so it must not wait.
+    ///
+    /// ```
+    /// use bowline_client::{Client, refused};
+    ///
+    /// let builder = Client::builder().screen_requests(|method| match method {
+    ///     "roots/list" => Ok(()),
+    ///     _ => Err(refused()),
+    /// });
+    /// ```
+    pub fn screen_requests(mut self, screen: impl Fn(&str) -> Result<(), ErrorObject> + Send + Sync + 'static) -> Self {
+        self.ask_screens.push(screen);
+        self
+    }
+
     /// Sets whether what the server says of its tools (`readOnlyHint`, `idempotentHint`) decides about their
     /// [`Safety`](crate::Safety), once they were listed. Default: no, as any server can say anything.
     pub const fn trust_annotations(mut self, trust: bool) -> Self {
@@ -454,7 +476,7 @@ impl ClientBuilder {
                 tasks: self.tasks,
                 keep_alive: self.keep_alive,
             },
-            handlers: Handlers { asks: Arc::new(Asks::new(self.ask_limits)), ..self.handlers },
+            handlers: Handlers { asks: Arc::new(Asks::new(self.ask_limits, self.ask_screens)), ..self.handlers },
             kept: Arc::new(Kept::new(
                 self.cache,
                 self.output,

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use bowline_protocol::{ElicitAction, ElicitRequestUrlParams, Payload, RequestId, Revision};
+use bowline_protocol::{ElicitAction, ElicitRequestUrlParams, Payload, RequestId, Revision, method};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -77,7 +77,7 @@ async fn visit_all(
 ) -> bool {
     let Some(support) = handlers.elicitation.as_ref().map(|handler| handler.support()) else { return false };
     // Nobody is asked in vain: where one of them may not be visited, none is.
-    if urls.iter().any(|url| url.visit().is_err()) {
+    if urls.iter().any(|url| url.visit().is_err()) || handlers.asks.pass(method::ELICITATION_CREATE).is_err() {
         return false;
     }
     let mut open: Vec<Visit> = Vec::with_capacity(urls.len());

@@ -219,6 +219,7 @@ impl Server {
 /// Runs the handler that a request is for. `asked::read` let none through that has no handler.
 pub(crate) async fn handle(handlers: &Handlers, ask: Ask, context: RequestContext) -> Result<RawJson, ErrorObject> {
     let none = || ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, "not supported by this client");
+    handlers.asks.pass(ask.method())?;
     match ask {
         Ask::Ping => Ok(RawJson::EMPTY_OBJECT),
         Ask::Roots => {

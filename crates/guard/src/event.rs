@@ -33,7 +33,7 @@ pub enum GuardEvent {
         /// Whether it is held back.
         held: bool,
     },
-    /// Something is described otherwise than when it was pinned.
+    /// Something, or the server itself by its instructions, is described otherwise than when it was pinned.
     Changed {
         /// The server.
         server: Arc<str>,
@@ -118,16 +118,22 @@ impl fmt::Display for GuardEvent {
         match self {
             Self::FirstUse { server, kind, count } => {
                 let s = if *count == 1 { "" } else { "s" };
-                write!(f, "{}: used for the first time; {count} {kind}{s} pinned", of(server))
+                match kind {
+                    PinKind::Instructions => {
+                        write!(f, "{}: used for the first time; its {kind} are pinned", of(server))
+                    }
+                    _ => write!(f, "{}: used for the first time; {count} {kind}{s} pinned", of(server)),
+                }
             }
             Self::New { server, kind, name, held } => {
                 let then = if *held { "held back" } else { "pinned" };
-                write!(f, "{}: the {kind} {} is new; {then}", of(server), of(name))
+                let (what, is) = (kind.called(&of(name)), is(*kind));
+                write!(f, "{}: the {what} {is} new; {then}", of(server))
             }
             Self::Changed { server, change, held } => {
-                let then = if *held { "held back" } else { "pinned as it is now" };
-                let (kind, name) = (change.kind, of(&change.name));
-                write!(f, "{}: the {kind} {name} is not what was pinned; {then}", of(server))
+                let then = if *held { "held back" } else { "pinned as now" };
+                let (what, is) = (change.kind.called(&of(&change.name)), is(change.kind));
+                write!(f, "{}: the {what} {is} not what was pinned; {then}", of(server))
             }
             Self::Repeated { server, kind, name } => {
                 write!(f, "{}: the {kind} {} is listed more than once; the first counts", of(server), of(name))
@@ -160,6 +166,11 @@ impl fmt::Display for GuardEvent {
             Self::AuditFailed { why } => write!(f, "not on record: {}", excerpt(why, 400)),
         }
     }
+}
+
+/// The verb to what it is.
+const fn is(kind: PinKind) -> &'static str {
+    if matches!(kind, PinKind::Instructions) { "are" } else { "is" }
 }
 
 fn named(name: Option<&str>) -> String {

@@ -20,6 +20,7 @@ use tower_layer::Layer;
 
 use self::lists::Seat;
 pub use self::service::GuardService;
+use self::welcome::Owed;
 use crate::guard::Core;
 
 /// The guard around the calls to one server; made by [`Guard::layer`](crate::Guard::layer). It belongs outside of all
@@ -40,8 +41,10 @@ pub struct GuardLayer {
 pub(crate) struct SeatSettings {
     /// The name that it has for rules, records and people.
     pub(crate) server: Arc<str>,
-    /// What its pins and answers are kept under.
+    /// What its pins are kept under.
     pub(crate) key: Arc<str>,
+    /// What answers about it are kept under; the key, where nothing else is said.
+    pub(crate) answers_key: Option<Arc<str>>,
     pub(crate) identity: Option<String>,
     /// What an earlier version named the way by.
     pub(crate) earlier: Option<String>,
@@ -51,6 +54,8 @@ pub(crate) struct SeatSettings {
     pub(crate) approved: Option<Approved>,
     /// Whether it was told that the server is reached another way than was pinned.
     pub(crate) told_moved: Arc<AtomicBool>,
+    /// What has to be pinned of its last handshake.
+    pub(crate) owed: Arc<Owed>,
 }
 
 /// Which tools need no question.
@@ -58,6 +63,10 @@ pub(crate) struct SeatSettings {
 pub(crate) struct Approved(Arc<dyn Fn(&str) -> bool + Send + Sync>);
 
 impl SeatSettings {
+    pub(crate) fn answers_key(&self) -> &Arc<str> {
+        self.answers_key.as_ref().unwrap_or(&self.key)
+    }
+
     /// Whether calls of a tool were approved before any was made.
     pub(crate) fn approves(&self, tool: &str) -> bool {
         self.approved.as_ref().is_some_and(|Approved(approved)| approved(tool))
@@ -79,6 +88,7 @@ impl GuardLayer {
             seat: SeatSettings {
                 server,
                 key,
+                answers_key: None,
                 identity: None,
                 earlier: None,
                 is_trusted,
@@ -86,6 +96,7 @@ impl GuardLayer {
                 caller,
                 approved: None,
                 told_moved: Arc::default(),
+                owed: Arc::default(),
             },
         }
     }
@@ -96,6 +107,14 @@ impl GuardLayer {
     #[must_use]
     pub fn key(mut self, key: impl Into<Arc<str>>) -> Self {
         self.seat.key = key.into();
+        self
+    }
+
+    /// Sets what the answers about the server are kept under, where that is not the [key](Self::key): a lock file belongs to
+    /// one project, and what keeps answers may be for many.
+    #[must_use]
+    pub fn answers_key(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.seat.answers_key = Some(key.into());
         self
     }
 
@@ -140,16 +159,19 @@ impl GuardLayer {
         self
     }
 
-    /// A client's settings with this layer, inside of the layers that it has already. What the server says of itself in the
-    /// handshake, its instructions among it, passes no layer, and neither does a subscription to resources
-    /// ([`Client::subscribe`](bowline_client::Client::subscribe)): here the one is looked at and the other decided on as
-    /// well, which they are not where the layer is given to [`ClientBuilder::layer`].
+    /// A client's settings with this layer, inside of the layers that it has already. Three things pass no layer: what the
+    /// server says of itself in the handshake, its instructions among it; a subscription to resources
+    /// ([`Client::subscribe`](bowline_client::Client::subscribe)); and what the server asks. Here the first is looked at, and
+    /// held against its pins, the second is decided on, and the third is refused to another program or address under a known
+    /// name, which they are not where the layer is given to [`ClientBuilder::layer`].
     pub fn around(self, builder: ClientBuilder) -> ClientBuilder {
         let seat = Arc::new(Seat::new(self.seat.clone()));
         let (core, its) = (Arc::clone(&self.core), Arc::clone(&seat));
         let guards = Arc::clone(&self.core);
+        let (asked, of) = (Arc::clone(&self.core), Arc::clone(&seat));
         builder
             .screen_server(move |said| welcome::look_at(&core, &its, said))
+            .screen_requests(move |method| meeting::admit(&asked, &of, method))
             .screen_subscriptions(move |call| {
                 let (core, seat) = (Arc::clone(&guards), Arc::clone(&seat));
                 async move { subscribing::admit(&core, &seat, call).await }

@@ -87,6 +87,18 @@ impl PinsError {
         Self { message: format!("{name}:{line}: {why}"), line: Some(line) }
     }
 
+    /// That so many definitions cannot be pinned; no error where there are none.
+    fn too_many(without_room: usize) -> Result<(), Self> {
+        let are = match without_room {
+            0 => return Ok(()),
+            1 => "1 definition is".to_owned(),
+            more => format!("{more} definitions are"),
+        };
+        let message =
+            format!("{are} not pinned, as a server has at most 50,000 pins; forget those that it has no more");
+        Err(Self { message, line: None })
+    }
+
     /// The line because of which the file was refused; none where it could not be read or written at all.
     pub const fn line(&self) -> Option<usize> {
         self.line
@@ -101,6 +113,9 @@ pub struct PinnedServer {
     pub key: String,
     /// What names the way to it.
     pub identity: Option<String>,
+    /// Whether that is what a lock file of format 1 named it by, until its next use
+    /// ([`GuardLayer::earlier_identity`](crate::GuardLayer::earlier_identity)).
+    pub is_earlier: bool,
     /// What it called itself.
     pub name: Option<String>,
     /// Which version it said to be.
@@ -151,7 +166,8 @@ impl Pins {
     /// Pins definitions of a server, whatever was pinned before.
     ///
     /// # Errors
-    /// Where the file cannot be written; then they are pinned for this process alone.
+    /// Where the file cannot be written; then they are pinned for this process alone. Where the server would have more than
+    /// 50,000 pins; then those that there is room for are pinned.
     ///
     /// # Cancel safety
     /// Once it was polled, the definitions are pinned; dropping it leaves the file to be written in the background.
@@ -195,6 +211,7 @@ impl Pins {
         let servers = table.servers().iter().map(|(key, server)| PinnedServer {
             key: key.clone(),
             identity: server.identity.clone(),
+            is_earlier: server.is_earlier,
             name: server.name.clone(),
             version: server.version.clone(),
             pins: server
@@ -227,19 +244,17 @@ impl Pins {
         if edits.is_empty() {
             return Ok(());
         }
-        {
+        let without_room = {
             let mut table = self.table();
-            for edit in &edits {
-                table.apply(edit.clone());
-            }
-        }
-        let Some(path) = self.0.path.clone() else { return Ok(()) };
+            edits.iter().filter(|edit| !table.apply((*edit).clone())).count()
+        };
+        let Some(path) = self.0.path.clone() else { return PinsError::too_many(without_room) };
         let pins = self.clone();
         let written = tokio::task::spawn_blocking(move || {
             let _turn = pins.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
             let mut unwritten = pins.0.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut table = match file::change(&path, edits.clone()) {
-                Ok(table) => table,
+            let (mut table, without_room) = match file::change(&path, edits.clone()) {
+                Ok(changed) => changed,
                 Err(error) => {
                     let room = MAX_UNWRITTEN.saturating_sub(unwritten.len());
                     unwritten.extend(edits.into_iter().take(room));
@@ -250,7 +265,7 @@ impl Pins {
                 table.apply(edit.clone());
             }
             *pins.table() = table;
-            Ok(())
+            PinsError::too_many(without_room)
         });
         match written.await {
             Ok(written) => written,

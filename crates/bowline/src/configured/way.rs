@@ -32,8 +32,9 @@ fn words(program: &Stdio) -> Vec<String> {
     std::iter::once(program.command.shown()).chain(program.shown_args()).collect()
 }
 
-/// What lock files of format 1 name the way by: the command line or the address alone.
-pub(super) fn earlier_identity(server: &Server) -> String {
+/// What lock files of format 1 name the way to a server by: the command line or the address alone
+/// ([`GuardLayer::earlier_identity`](bowline_guard::GuardLayer::earlier_identity)).
+pub fn earlier_identity(server: &Server) -> String {
     match &server.transport {
         Transport::Stdio(program) => words(program).join(" "),
         Transport::Remote(remote) => remote.shown_url(),

@@ -51,7 +51,17 @@ fn summary(report: &AuditReport) -> String {
     let from =
         if report.first > 1 { format!(", from line {} on: older ones are gone", report.first) } else { String::new() };
     let (lines, are) = counted(report.lines);
-    format!("{lines}{files} {are} right{from}")
+    let behind = match report.behind_note {
+        0 => String::new(),
+        1 => {
+            "; the last one is not in the note beside it: a process died before it noted it, or somebody else wrote it"
+                .to_owned()
+        }
+        behind => format!(
+            "; the last {behind} are not in the note beside it: a process died before it noted them, or somebody else wrote them"
+        ),
+    };
+    format!("{lines}{files} {are} right{from}{behind}")
 }
 
 /// So many lines, and the verb to them.

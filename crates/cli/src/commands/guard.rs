@@ -71,14 +71,14 @@ fn the_pins(run: &Run) -> Result<&Pins, CliError> {
         .ok_or_else(|| CliError::usage("there is no folder for pins").hint("name a file with --lock FILE"))
 }
 
-/// What pins and answers of a server are kept under that is named: by a configuration, or as it is shown here.
-fn key_of(server: &str, run: &Run) -> String {
+/// What pins or answers of a server are kept under that is named: by a configuration, or as it is shown here.
+fn key_of(server: &str, run: &Run, key: impl FnOnce(&Named<'_>) -> String) -> String {
     let config = configured::load(&run.global.config);
-    config.server(server).map_or_else(|_| server.to_owned(), |found| Named::Configured(found, None).key(&run.global))
+    config.server(server).map_or_else(|_| server.to_owned(), |found| key(&Named::Configured(found, None)))
 }
 
 fn pins(server: Option<&str>, run: &Run, out: &mut Output) -> Result<(), Stop> {
-    let key = server.map(|server| key_of(server, run));
+    let key = server.map(|server| key_of(server, run, |named| named.key(&run.global)));
     let servers = the_pins(run)?.servers();
     let servers: Vec<_> =
         servers.into_iter().filter(|found| key.as_ref().is_none_or(|wanted| found.key == *wanted)).collect();
@@ -121,7 +121,7 @@ async fn forget(options: &Definitions, run: &Run, out: &mut Output) -> Result<()
         pins.forget(&key, None).await.map_err(failed)?;
     }
     for name in &options.names {
-        for kind in [PinKind::Tool, PinKind::Prompt, PinKind::Template] {
+        for kind in PinKind::ALL.iter().copied() {
             pins.forget(&key, Some((kind, name))).await.map_err(failed)?;
         }
     }
@@ -173,7 +173,7 @@ async fn decide(options: &Decide, answer: Answer, run: &Run, out: &mut Output) -
 
 async fn answers(options: &Answers, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let remembered = Remembered::in_store(store(run)?);
-    let key = options.server.as_deref().map(|server| key_of(server, run));
+    let key = options.server.as_deref().map(|server| key_of(server, run, Named::answers_key));
     if options.forget {
         let forgotten = remembered.forget(key.as_deref()).await.map_err(CliError::from)?;
         if out.format() == Format::Json {

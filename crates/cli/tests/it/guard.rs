@@ -339,6 +339,19 @@ fn calls_are_on_record_and_a_changed_byte_is_named() {
     let verify = || ran(command(&["audit", "verify", name]));
     assert_eq!((verify().code, &*verify().stdout), (Some(0), "2 lines are right\n"));
     let text = fs::read_to_string(&file).unwrap();
+    // As a process leaves it that died before it noted what it wrote.
+    let head = server.folder().join("audit.jsonl.head");
+    let noted = fs::read(&head).unwrap();
+    assert_eq!(server.run(&["call", "t", "--audit", name]).code, Some(0));
+    let whole = fs::read(&head).unwrap();
+    fs::write(&head, noted).unwrap();
+    let behind = verify();
+    assert!(behind.stdout.starts_with("4 lines are right; the last 2 are not in the note"), "{}", behind.stdout);
+    fs::write(&head, whole).unwrap();
+    fs::write(&file, &text).unwrap();
+    fs::remove_file(&head).unwrap();
+    assert_eq!(server.run(&["call", "t", "--audit", name]).code, Some(0));
+    fs::write(&file, &text).unwrap();
     fs::write(&file, text.replacen("tools/call", "tools/cull", 1)).unwrap();
     let broken = verify();
     assert_eq!(broken.code, Some(1));
@@ -384,6 +397,81 @@ fn rules_name_a_server_of_a_project_as_its_file_does_and_pins_keep_it_apart() {
     let pins = person.run(&["guard", "pins", "notes", "--json"]).json();
     let key = pins[0]["server"].as_str().unwrap();
     assert!(key.starts_with("notes (") && key.ends_with(".mcp.json)"), "{key}");
+}
+
+#[test]
+fn an_answer_in_one_project_is_none_in_another_whatever_the_lock_file() {
+    let entry = r#"{"mcpServers":{"notes":{"command":"sh","args":["SCRIPT"]}}}"#;
+    let person = Person::new().with("project/.mcp.json", entry).with("other/.mcp.json", entry);
+    let run = |folder: &str, words: &[&str]| {
+        let mut command = command(words);
+        command.env("HOME", person.path("home")).current_dir(person.path(folder)).env_remove("BOWLINE_YES");
+        command.env("BOWLINE_STATE_DIR", person.path("state"));
+        command
+    };
+    for folder in ["project", "other"] {
+        assert_eq!(ran(run(folder, &["config", "trust"])).code, Some(0));
+    }
+    // Up from `no` to `always, while it is described as now`.
+    const ALWAYS: (&str, &str) = ("never, while it is described as now", "\u{1b}[A\r");
+    let call = ["notes.t", "--lock", "bowline.lock"];
+    let asked = typed(run("project", &call), &[("May this go?", ""), ALWAYS]);
+    assert_eq!((asked.code, asked.stderr.matches("May this go?").count()), (Some(0), 1), "{}", asked.stderr);
+    assert_eq!(ran(run("project", &call)).code, Some(0));
+    assert_eq!(ran(run("other", &call)).code, Some(6));
+    // With its lock file or without, it is the same server.
+    assert_eq!(ran(run("project", &["notes.t"])).code, Some(0));
+    let pins = ran(run("project", &["guard", "pins", "notes", "--json", "--lock", "bowline.lock"])).json();
+    assert_eq!(pins[0]["server"], "notes");
+    for (folder, count) in [("project", 1), ("other", 0)] {
+        let answers = ran(run(folder, &["guard", "answers", "notes", "--json", "--lock", "bowline.lock"])).json();
+        assert_eq!(answers.as_array().unwrap().len(), count, "{answers}");
+    }
+}
+
+#[test]
+fn instructions_that_changed_are_shown_to_nobody_until_they_are_accepted() {
+    let said = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"n","version":"1"},"instructions":"Read first"}"#;
+    let server = Server::saying(said).answer("tools/list", r#"{"tools":[]}"#);
+    let entry = "[servers.notes]\ncommand = 'sh'\nargs = ['SCRIPT']\n";
+    let person = Person::with_server(server).with(OWN, entry);
+    let info = |person: &Person| person.run(&["info", "notes", "--json"]);
+    let first = info(&person);
+    assert_eq!(first.json()["instructions"], "Read first", "{}", first.stderr);
+    assert!(first.stderr.contains("notes: used for the first time; its instructions are pinned"), "{}", first.stderr);
+    let script = person.server.script();
+    let text = fs::read_to_string(&script).unwrap().replace("Read first", "Send all first");
+    fs::write(&script, text).unwrap();
+    let held = info(&person);
+    assert!(held.json()["instructions"].is_null(), "{}", held.stdout);
+    assert!(held.stderr.contains("notes: the instructions are not what was pinned; held back"), "{}", held.stderr);
+    let accepted = person.run(&["guard", "accept", "notes", "instructions"]);
+    for part in ["instructions is another one\n  text\n  - Read first\n  + Send all first\n", "1 changed, 0 new"] {
+        assert!(accepted.stdout.contains(part), "{part}: {} {}", accepted.stdout, accepted.stderr);
+    }
+    assert_eq!(info(&person).json()["instructions"], "Send all first");
+}
+
+#[test]
+fn a_lock_file_of_the_first_format_is_accepted_as_the_same_way() {
+    const LOCK: &str = r#"{"sum":"cc8ed01164469e07","lock":1}
+{"sum":"501ba5fd4ad5407d","server":{"key":"files","identity":"sh server.sh"}}
+{"sum":"cfa0e167e98b93e1","end":2}
+"#;
+    let person = Person::new();
+    person.server.script();
+    let folder = person.path("");
+    let entry = format!(
+        "[servers.files]\ncommand = 'sh'\nargs = ['server.sh']\ncwd = '{}'\nenv = {{ A = '1' }}\n",
+        folder.display()
+    );
+    let person = person.with(OWN, &entry).with("files.lock", LOCK);
+    let lock = person.path("files.lock");
+    let accepted = person.run(&["guard", "accept", "files", "--lock", lock.to_str().unwrap()]);
+    assert_eq!(accepted.code, Some(0), "{}", accepted.stderr);
+    assert!(!accepted.stdout.contains("another one"), "{}", accepted.stdout);
+    let pins = person.run(&["guard", "pins", "--json", "--lock", lock.to_str().unwrap()]).json();
+    assert!(pins[0]["identity"].as_str().unwrap().starts_with("sh server.sh; in "), "{pins}");
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub(super) fn scan(text: &str, role: Role, sink: Sink<'_>) {
             Test::DataUrl if at < data_end => {}
             Test::DataUrl => data_end = links::data_url(text, at, role, &mut tell),
             Test::Override => judge(test, text, at, role, &mut tell),
-            _ if !may_be_meant(test, text, at) => {}
+            _ if !may_be_meant(test, text, &span) => {}
             _ if judged == MAX_JUDGED => {
                 judged += 1;
                 let what = "more words of the sort that is meant for models than can be judged";
@@ -92,12 +92,16 @@ impl Comment {
 }
 
 /// Whether what stands around an anchor is worth an expression, at a glance.
-fn may_be_meant(test: Test, text: &str, at: usize) -> bool {
+fn may_be_meant(test: Test, text: &str, anchor: &Range<usize>) -> bool {
     let bytes = text.as_bytes();
-    let from_anchor = bytes.get(at..bytes.len().min(at + AFTER)).unwrap_or_default();
+    let Range { start, end } = *anchor;
+    let until = bytes.len().min(start + AFTER);
     match test {
-        Test::Conversation => may_hand_over(bytes.get(at.saturating_sub(BEFORE)..at).unwrap_or_default(), from_anchor),
-        Test::Secrecy => may_keep_secret(from_anchor),
+        Test::Conversation => {
+            let before = bytes.get(start.saturating_sub(BEFORE)..start).unwrap_or_default();
+            may_hand_over(before, bytes.get(start..until).unwrap_or_default())
+        }
+        Test::Untold => may_keep_secret(bytes.get(end..until).unwrap_or_default()),
         _ => true,
     }
 }
@@ -114,8 +118,8 @@ pub(super) fn run_together(word: &str, role: Role, sink: Sink<'_>) {
     let spaced = spaced(word);
     let mut found: Option<Hit> = None;
     for (test, span) in Anchors::of(role).find(&spaced).take(MAX_JUDGED) {
-        let is_word = matches!(test, Test::Override | Test::Secrecy | Test::Conversation);
-        if !is_word || !may_be_meant(test, &spaced, span.start) {
+        let is_word = matches!(test, Test::Override | Test::Secrecy | Test::Untold | Test::Conversation);
+        if !is_word || !may_be_meant(test, &spaced, &span) {
             continue;
         }
         judge(test, &spaced, span.start, role, &mut |mut hit| {
@@ -168,7 +172,7 @@ fn judge(test: Test, text: &str, at: usize, role: Role, sink: Sink<'_>) {
             let severity = in_speech(Severity::High, Severity::Medium);
             (Kind::Instructions, severity, at..at + found.end(), "words to the model to set aside what it was told")
         }
-        Test::Secrecy => {
+        Test::Secrecy | Test::Untold => {
             let Some(span) = secrecy(text, at, from_anchor) else { return };
             let severity = in_speech(Severity::High, Severity::Medium);
             (Kind::Instructions, severity, span, "words to the model to keep something from the person")

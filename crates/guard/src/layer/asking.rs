@@ -79,7 +79,7 @@ impl Asking<'_> {
         };
         let about = About {
             server: &seat.settings.server,
-            key: &seat.settings.key,
+            key: seat.settings.answers_key(),
             method: call.method(),
             name: name.as_deref(),
             caller: seat.settings.caller.as_deref(),

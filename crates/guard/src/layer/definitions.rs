@@ -35,6 +35,8 @@ const fn listing(kind: PinKind) -> &'static str {
         PinKind::Tool => method::TOOLS_LIST,
         PinKind::Prompt => method::PROMPTS_LIST,
         PinKind::Template => method::RESOURCES_TEMPLATES_LIST,
+        // They come with the handshake.
+        PinKind::Instructions => method::INITIALIZE,
     }
 }
 
@@ -62,6 +64,7 @@ fn read(kind: PinKind, reply: &Reply) -> Result<(Page, Box<dyn Without>), Error>
             let definitions = page.resource_templates.iter().map(|it| (Definition::of_template(it), None));
             (Page { definitions: definitions.collect(), next: page.next_cursor.clone() }, Box::new(page))
         }
+        PinKind::Instructions => return Err(Error::refused_by_layer("instructions are in no list")),
     })
 }
 

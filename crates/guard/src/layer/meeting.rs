@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bowline_client::{Call, Error};
-use bowline_protocol::method;
+use bowline_protocol::{ErrorCode, ErrorObject, excerpt, method};
 
 use super::decide::named;
 use super::definitions::Asked;
@@ -27,25 +27,53 @@ pub(super) fn is_for_anybody(method: &str) -> bool {
 /// lists is neither pinned nor shown.
 pub(super) async fn meet(core: &Core, seat: &Seat, call: &Call) -> Result<(), Error> {
     let Some(pins) = seat.pins(core) else { return Ok(()) };
-    let edits = match standing(core, seat, pins, call)? {
-        Standing::Known => return Ok(()),
+    let mut edits = match standing(core, seat, pins, call)? {
+        Standing::Known => Vec::new(),
         Standing::New => introduction(seat, call),
         Standing::Unnamed => vec![way(seat, call, true)],
         Standing::Moved => vec![way(seat, call, false)],
     };
+    edits.extend(seat.settings.owed.take(core, seat));
+    if edits.is_empty() {
+        return Ok(());
+    }
     keep(core, pins, edits).await;
     // Another process may have pinned it first.
     standing(core, seat, pins, call).map(drop)
 }
 
-/// Whether a server is reached another way than was pinned, and gets nothing for that.
-pub(super) fn is_held_back(core: &Core, seat: &Seat) -> bool {
-    let Some(pins) = seat.pins(core).filter(|_| !is_noted(core)) else { return false };
-    pins.table().servers().get(&*seat.settings.key).is_some_and(|known| moved(seat, known).is_some())
+/// Decides on a request of a server, before a handler sees it: another program or address under a known name asks nobody
+/// anything, and is not told where it may work.
+pub(super) fn admit(core: &Core, seat: &Seat, method: &str) -> Result<(), ErrorObject> {
+    let Some(moved) = held_back(core, seat) else { return Ok(()) };
+    let server = &seat.settings.server;
+    tell_moved(core, seat, &moved);
+    let asks = format!("{} by server \"{}\"", excerpt(method, 100), excerpt(server, 100));
+    core.tell(&GuardEvent::Refused {
+        server: Arc::clone(server),
+        method: method.to_owned(),
+        name: None,
+        why: format!("{asks}: {moved}; accept the server anew if that is right"),
+    });
+    Err(ErrorObject::new(ErrorCode::USER_REJECTED, "refused: this server is not the one that was accepted here"))
+}
+
+/// How the way to a server is another one than was pinned, where it gets nothing for that.
+pub(super) fn held_back(core: &Core, seat: &Seat) -> Option<String> {
+    let pins = seat.pins(core).filter(|_| !is_noted(core))?;
+    pins.table().servers().get(&*seat.settings.key).and_then(|known| moved(seat, known))
+}
+
+/// Tells once that a server is reached another way; each refusal says it as well.
+fn tell_moved(core: &Core, seat: &Seat, moved: &str) {
+    if !seat.settings.told_moved.swap(true, Ordering::Relaxed) {
+        let (server, what) = (Arc::clone(&seat.settings.server), moved.to_owned());
+        core.tell(&GuardEvent::ServerChanged { server, what });
+    }
 }
 
 /// Whether changes are told of, and hold nothing back.
-fn is_noted(core: &Core) -> bool {
+pub(super) fn is_noted(core: &Core) -> bool {
     core.policy.as_ref().map(Policy::on_change).unwrap_or_default() == OnChange::Note
 }
 
@@ -73,14 +101,11 @@ fn standing(core: &Core, seat: &Seat, pins: &Pins, call: &Call) -> Result<Standi
             None => return Ok(Standing::Known),
         }
     };
-    let is_noted = is_noted(core);
-    // Each refusal says it as well.
-    if is_noted || !settings.told_moved.swap(true, Ordering::Relaxed) {
-        core.tell(&GuardEvent::ServerChanged { server: Arc::clone(&settings.server), what: moved.clone() });
-    }
-    if is_noted {
+    if is_noted(core) {
+        core.tell(&GuardEvent::ServerChanged { server: Arc::clone(&settings.server), what: moved });
         return Ok(Standing::Moved);
     }
+    tell_moved(core, seat, &moved);
     let why = format!("{}: {moved}; accept the server anew if that is right", named(core, seat, call));
     Err(Refusal::new(why).changed())
 }

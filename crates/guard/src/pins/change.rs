@@ -100,7 +100,7 @@ impl Change {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind, excerpt(&self.name, 200))?;
+        f.write_str(&self.kind.called(&excerpt(&self.name, 200)))?;
         for field in &self.fields {
             write!(f, "\n  {}", field.place)?;
             for (sign, text) in [('-', &field.old), ('+', &field.new)] {

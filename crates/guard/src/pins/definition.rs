@@ -1,4 +1,4 @@
-//! What a server says of a tool, a prompt or a resource template, as it is pinned.
+//! What a server says of itself, or of a tool, a prompt or a resource template, as it is pinned.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,16 +23,27 @@ pub enum PinKind {
     Prompt,
     /// A resource template.
     Template,
+    /// How the server is to be used, which models read: the instructions of its handshake.
+    Instructions,
 }
 
 impl PinKind {
+    /// All kinds.
+    pub const ALL: &[Self] = &[Self::Tool, Self::Prompt, Self::Template, Self::Instructions];
+
     /// The word for it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tool => "tool",
             Self::Prompt => "prompt",
             Self::Template => "template",
+            Self::Instructions => "instructions",
         }
+    }
+
+    /// One of this kind, by its name: `tool read`. A server has one text of instructions.
+    pub(crate) fn called(self, name: &str) -> String {
+        if self == Self::Instructions { self.name().to_owned() } else { format!("{self} {name}") }
     }
 }
 
@@ -42,7 +53,8 @@ impl fmt::Display for PinKind {
     }
 }
 
-/// What a server says of a tool, a prompt or a resource template: all that a model or a person decides by.
+/// What a server says of a tool, a prompt or a resource template, or in its instructions: all that a model or a person
+/// decides by.
 ///
 /// Those are title, description, schemas, arguments, annotations and how it may be run. Not `_meta` and icons, which
 /// change with time at some servers. The order of members and white space in schemas make no difference.
@@ -99,6 +111,13 @@ impl Definition {
         fields.text("mimeType", template.mime_type.as_deref());
         fields.value("annotations", template.annotations.as_ref());
         fields.finish(PinKind::Template, &template.uri_template)
+    }
+
+    /// A server's instructions, whose name is `instructions`.
+    pub fn of_instructions(text: &str) -> Self {
+        let mut fields = Collector::default();
+        fields.text("text", Some(text));
+        fields.finish(PinKind::Instructions, PinKind::Instructions.name())
     }
 
     /// What it is.

@@ -38,8 +38,9 @@ pub(crate) fn load(path: &Path) -> Result<Table, PinsError> {
     lock_file::read(&text).map_err(|refused| PinsError::refused(path, refused.line, &refused.why))
 }
 
-/// Changes the file, with what others have changed in it meanwhile kept; gives what it holds then.
-pub(crate) fn change(path: &Path, edits: Vec<Edit>) -> Result<Table, PinsError> {
+/// Changes the file, with what others have changed in it meanwhile kept; gives what it holds then, and how many changes there
+/// was no room for.
+pub(crate) fn change(path: &Path, edits: Vec<Edit>) -> Result<(Table, usize), PinsError> {
     let failed = |error: &io::Error| PinsError::io(path, "written", error);
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -49,12 +50,10 @@ pub(crate) fn change(path: &Path, edits: Vec<Edit>) -> Result<Table, PinsError> 
     let _lock = lock(path)?;
     let mut table = load(path)?;
     let before = lock_file::write(&table);
-    for edit in edits {
-        table.apply(edit);
-    }
+    let without_room = edits.into_iter().filter_map(|edit| (!table.apply(edit)).then_some(())).count();
     let text = lock_file::write(&table);
     if text == before && path.exists() {
-        return Ok(table);
+        return Ok((table, without_room));
     }
     if text.len() as u64 > MAX_BYTES {
         return Err(PinsError::io(path, "written", &io::Error::other("it would be larger than 64 MiB")));
@@ -72,7 +71,7 @@ pub(crate) fn change(path: &Path, edits: Vec<Edit>) -> Result<Table, PinsError> 
         Ok(())
     })();
     written.map_err(|error| failed(&error))?;
-    Ok(table)
+    Ok((table, without_room))
 }
 
 /// A lock that all processes respect. It is on a file of its own, since the other one is replaced.

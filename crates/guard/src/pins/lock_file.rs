@@ -16,8 +16,8 @@ use super::table::{KnownServer, Pinned, Table};
 
 /// The format that this version writes. It reads those before, too.
 ///
-/// 1 has no `way` and no `listed`.
-const FORMAT: u32 = 2;
+/// 1 has no `way` and no `listed`, and neither 1 nor 2 has instructions.
+const FORMAT: u32 = 3;
 /// How many characters of the hash a line has.
 const SUM: usize = 16;
 /// The largest file that is read, in bytes.
@@ -265,9 +265,9 @@ mod tests {
         let error = refused(&edited);
         assert_eq!((error.line, error.why.contains("edited")), (3, true), "{error}");
         // Newer.
-        let newer = write(&Table::default()).replacen("\"lock\":2", "\"lock\":3", 1);
-        assert!(refused(&newer).to_string().starts_with("line 1: the file has format 3"), "{}", refused(&newer));
-        let none = write(&Table::default()).replacen("\"lock\":2", "\"lock\":0", 1);
+        let newer = write(&Table::default()).replacen("\"lock\":3", "\"lock\":4", 1);
+        assert!(refused(&newer).to_string().starts_with("line 1: the file has format 4"), "{}", refused(&newer));
+        let none = write(&Table::default()).replacen("\"lock\":3", "\"lock\":0", 1);
         assert!(refused(&none).to_string().contains("does not begin as a lock file does"), "{}", refused(&none));
         for foreign in ["hello\n", "{}\n", "{\"sum\":\"0123456789abcdef\",\"mcpServers\":{}}\n"] {
             assert_eq!(refused(foreign).line, 1);

@@ -140,7 +140,8 @@ impl Table {
         others.map(|(other, _)| other.clone()).collect()
     }
 
-    pub(crate) fn apply(&mut self, edit: Edit) {
+    /// Makes a change; false where the server has too many pins for it.
+    pub(crate) fn apply(&mut self, edit: Edit) -> bool {
         match edit {
             Edit::Server { key, first, identity, name, version } => {
                 let server = self.servers.entry(key).or_default();
@@ -162,12 +163,10 @@ impl Table {
                 let name = (pinned.definition.kind(), pinned.definition.name().to_owned());
                 let server = self.servers.entry(key).or_default();
                 if !server.pins.contains_key(&name) {
-                    server.keep(pinned);
+                    return server.keep(pinned);
                 }
             }
-            Edit::Put { key, pinned } => {
-                self.servers.entry(key).or_default().keep(pinned);
-            }
+            Edit::Put { key, pinned } => return self.servers.entry(key).or_default().keep(pinned),
             Edit::Remove { key, of: Some(name) } => {
                 if let Some(server) = self.servers.get_mut(&key)
                     && let Some(old) = server.pins.remove(&name)
@@ -179,5 +178,6 @@ impl Table {
                 self.servers.remove(&key);
             }
         }
+        true
     }
 }

@@ -5,6 +5,7 @@
 mod audit;
 mod consent;
 mod inspect;
+mod instructions;
 mod pins;
 mod policy;
 mod support;

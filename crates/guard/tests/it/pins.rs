@@ -411,6 +411,27 @@ async fn what_there_is_no_room_to_pin_is_held_back() {
 }
 
 #[tokio::test]
+async fn more_than_can_be_pinned_is_told_and_the_rest_is_pinned() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = |from: usize, to: usize| {
+        (from..to).map(|n| Definition::of_tool(&Tool::new(format!("t{n}"), json!({"type": "object"}))))
+    };
+    let pins = Pins::in_memory();
+    pins.accept("s", all(0, 49_999)).await.unwrap();
+    let error = pins.accept("s", all(49_998, 50_003)).await.unwrap_err();
+    let told = "3 definitions are not pinned, as a server has at most 50,000 pins";
+    assert!(error.to_string().starts_with(told), "{error}");
+    assert_eq!(pins.servers()[0].pins.len(), 50_000);
+    // One that is pinned already needs no room.
+    pins.accept("s", all(7, 8)).await.unwrap();
+    pins.accept("other", all(0, 1)).await.unwrap();
+
+    let pins = Pins::open(folder.path().join("bowline.lock")).unwrap();
+    let error = pins.accept("s", all(0, 50_001)).await.unwrap_err();
+    assert!(error.to_string().starts_with("1 definition is not pinned"), "{error}");
+}
+
+#[tokio::test]
 async fn what_is_not_listed_goes_only_where_new_things_are_pinned() {
     for (new, goes) in [("pin", true), ("block", false), ("ask", false)] {
         let guard = Guard::builder().pins(Pins::in_memory()).policy(policy("block", new)).build();
@@ -480,7 +501,7 @@ async fn a_server_that_is_only_read_from_is_pinned_and_another_program_gets_noth
     let ours = connect_as(way("npx files"), &with_resources("Reads")).await;
     ours.read("note://1").await.unwrap();
     assert_eq!(pins.servers()[0].identity.as_deref(), Some("npx files"));
-    assert_eq!(told.take(), Vec::<String>::new());
+    assert_eq!(told.take(), ["files: used for the first time; its instructions are pinned"]);
 
     let theirs = with_resources("Sends");
     let client = connect_as(way("npx evil"), &theirs).await;
@@ -509,7 +530,7 @@ async fn a_server_that_is_only_read_from_is_pinned_and_another_program_gets_noth
     let of_the_handshake = ["initialize", "notifications/initialized", "server/discover", "ping"];
     assert!(received.iter().all(|method| of_the_handshake.contains(&method.as_str())), "{received:?}");
     // Nothing of it is pinned, and it is told of once beside the refusals.
-    assert_eq!((pins.servers()[0].identity.as_deref(), pins.servers()[0].pins.len()), (Some("npx files"), 0));
+    assert_eq!((pins.servers()[0].identity.as_deref(), pins.servers()[0].pins.len()), (Some("npx files"), 1));
     let told = told.take();
     assert_eq!(told.iter().filter(|told| told.starts_with("files: the way to it is")).count(), 1, "{told:?}");
     assert!(ours.read("note://1").await.is_ok() && ours.tools().all().await.is_ok());

@@ -52,7 +52,11 @@ pub(super) async fn run(options: Accept, run: &Run, out: &mut Output) -> Result<
     let known = pins.servers().into_iter().find(|server| server.key == key);
     let was = known.as_ref().and_then(|known| known.identity.clone());
     let takes_way = options.way || (options.what.names.is_empty() && options.hash.is_empty());
-    let moved = was.clone().filter(|was| *was != way).map(|was| (was, way.clone()));
+    // The words of format 1 for the same way are none for another one.
+    let is_earlier = known.as_ref().is_some_and(|known| known.is_earlier);
+    let is_same = |was: &String| *was == way || (is_earlier && *was == named.earlier_identity());
+    let moved = was.clone().filter(|was| !is_same(was)).map(|was| (was, way.clone()));
+    let wants_way = was.is_none() || (is_earlier && moved.is_none());
     if let Some((was, is)) = moved.as_ref().filter(|_| !takes_way) {
         let (was, is) = (sanitize::excerpt(was, 300), sanitize::excerpt(is, 300));
         run.console.warn(format!(
@@ -70,7 +74,7 @@ pub(super) async fn run(options: Accept, run: &Run, out: &mut Output) -> Result<
     let differing = consent(&offer, &options.hash, run, out).await?;
 
     let failed = |error: PinsError| CliError::new(Code::Unexpected, error.to_string());
-    if was.is_none() || offer.moved.is_some() {
+    if wants_way || offer.moved.is_some() {
         pins.accept_way(&offer.key, way).await.map_err(failed)?;
     }
     let accepted = differing.iter().map(|differing| differing.definition.clone());
@@ -89,6 +93,7 @@ async fn definitions(client: &Client) -> Result<Vec<Definition>, Error> {
     let mut all: Vec<_> = there(client.tools().all().await)?.iter().map(Definition::of_tool).collect();
     all.extend(there(client.prompts().all().await)?.iter().map(Definition::of_prompt));
     all.extend(there(client.resource_templates().all().await)?.iter().map(Definition::of_template));
+    all.extend(client.server().instructions.as_deref().map(Definition::of_instructions));
     Ok(all)
 }
 

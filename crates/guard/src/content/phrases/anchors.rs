@@ -17,6 +17,8 @@ pub(super) enum Test {
     Override,
     /// Behind the back of the person.
     Secrecy,
+    /// The same, with a word for telling next.
+    Untold,
     /// Marks that set apart who speaks.
     ChatMarkup,
     /// A tag that makes words sound important.
@@ -42,11 +44,11 @@ const ANYWHERE: &[(&str, Test)] = &[
     ("disregard", Test::Override),
     ("forget", Test::Override),
     ("override", Test::Override),
-    ("not", Test::Secrecy),
-    ("n't", Test::Secrecy),
-    ("n’t", Test::Secrecy),
-    ("never", Test::Secrecy),
-    ("without", Test::Secrecy),
+    ("not", Test::Untold),
+    ("n't", Test::Untold),
+    ("n’t", Test::Untold),
+    ("never", Test::Untold),
+    ("without", Test::Untold),
     ("hide", Test::Secrecy),
     ("conceal", Test::Secrecy),
     ("keep", Test::Secrecy),

@@ -58,9 +58,9 @@ fn next_word(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
     Some((word.get(..len)?, at + spaces + len))
 }
 
-/// Whether words to keep something from the person may begin here: the first words are looked at, as most that begin so
-/// go on otherwise.
-pub(super) fn may_keep_secret(from_anchor: &[u8]) -> bool {
+/// Whether words to keep something from the person may go on so behind "not", "n't", "never" and "without": a word for
+/// telling comes next, and then what is not to be told.
+pub(super) fn may_keep_secret(behind: &[u8]) -> bool {
     /// What can follow what is not to be told.
     static TOLD: Words = Words::of(&[
         "about",
@@ -91,20 +91,14 @@ pub(super) fn may_keep_secret(from_anchor: &[u8]) -> bool {
         "what",
         "which",
     ]);
-    // Behind "not", "n't", "never" and "without", the word for telling comes next, and then one of these.
-    let anchor = from_anchor.iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'\'').count();
-    static TELLS: Words = Words::of(&["not", "n't", "never", "without"]);
-    if !from_anchor.get(..anchor).is_some_and(|word| TELLS.has(word)) {
-        return true;
-    }
-    let Some((mut word, mut end)) = next_word(from_anchor, anchor) else { return false };
+    let Some((mut word, mut end)) = next_word(behind, 0) else { return false };
     if word.eq_ignore_ascii_case(b"ever") {
-        match next_word(from_anchor, end) {
+        match next_word(behind, end) {
             Some(next) => (word, end) = next,
             None => return false,
         }
     }
-    word.is_empty() || next_word(from_anchor, end).is_some_and(|(next, _)| next.is_empty() || TOLD.has(next))
+    word.is_empty() || next_word(behind, end).is_some_and(|(next, _)| next.is_empty() || TOLD.has(next))
 }
 
 /// Whether what stands around an anchor can be words to hand over the conversation.
