@@ -10,6 +10,7 @@ mod uri;
 mod when;
 
 use std::fmt;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -202,11 +203,17 @@ impl Policy {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         let path = path.as_ref();
         let failed = |error: &std::io::Error| PolicyError::io(path, error);
-        let length = std::fs::metadata(path).map_err(|error| failed(&error))?.len();
-        if length > file::MAX_BYTES as u64 {
+        // A pipe is waited for without end.
+        if !std::fs::metadata(path).map_err(|error| failed(&error))?.is_file() {
+            return Err(failed(&std::io::Error::other("it is no file")));
+        }
+        let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
+        let mut text = String::new();
+        file.take(file::MAX_BYTES as u64 + 1).read_to_string(&mut text).map_err(|error| failed(&error))?;
+        if text.len() > file::MAX_BYTES {
             return Err(failed(&std::io::ErrorKind::FileTooLarge.into()));
         }
-        Self::read(&std::fs::read_to_string(path).map_err(|error| failed(&error))?)
+        Self::read(&text)
     }
 
     fn read(text: &str) -> Result<Self, PolicyError> {

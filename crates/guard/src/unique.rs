@@ -20,6 +20,17 @@ pub(crate) fn names_repeat(json: &RawJson) -> bool {
     Unique.deserialize(&mut serde_json::Deserializer::from_str(text)).is_err()
 }
 
+/// Whether some readers take one name for the other though they are two: those that look past the case, as the JSON package
+/// of Go does, which takes the last of them.
+pub(crate) fn is_in_another_case(name: &str, other: &str) -> bool {
+    let folded =
+        |name: &str| name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>();
+    match name.is_ascii() && other.is_ascii() {
+        true => name != other && name.eq_ignore_ascii_case(other),
+        false => name != other && folded(name) == folded(other),
+    }
+}
+
 /// A value whose objects have each member once.
 #[derive(Clone, Copy)]
 struct Unique;
@@ -95,6 +106,17 @@ mod tests {
             (r#"[[{"x":{"a":1,"b":2,"a":3}}]]"#, true),
         ] {
             assert_eq!(names_repeat(&json.parse().unwrap()), repeats, "{json}");
+        }
+        for (one, other, is) in [
+            ("path", "Path", true),
+            ("arguments", "argument\u{17f}", true),
+            ("key", "\u{212a}EY", true),
+            ("é", "É", true),
+            ("path", "path", false),
+            ("path", "paths", false),
+            ("pfad", "pfäd", false),
+        ] {
+            assert_eq!(is_in_another_case(one, other), is, "{one} {other}");
         }
         let deep = format!("{{\"a\":{{\"b\":{}{}}}}}", "[".repeat(300), "]".repeat(300));
         assert!(names_repeat(&RawJson::from(serde_json::value::RawValue::from_string(deep).unwrap())));

@@ -1,11 +1,13 @@
 //! Whether a call goes.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use bowline_client::{Call, Error, Reply};
 use bowline_protocol::method;
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use tower_service::Service;
 
 use super::asking::Asking;
@@ -16,6 +18,7 @@ use crate::guard::Core;
 use crate::pins::{Change, PinKind};
 use crate::policy::{Action, OnChange, OnNew, Policy, Subject, Verdict};
 use crate::refusal::{Refusal, name_of, shown_name, what};
+use crate::unique::is_in_another_case;
 
 /// A call that goes.
 pub(super) struct LetGo {
@@ -144,26 +147,55 @@ fn unfit(core: &Core, call: &Call) -> Option<&'static str> {
     }
 }
 
-/// Whether the parameters, which are what the server reads, say this name.
+/// Whether the parameters, which are what the server reads, say this name, whichever way a server reads them.
 fn says(call: &Call, name: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Named<'a> {
-        #[serde(borrow)]
-        name: Cow<'a, str>,
+    let Some(params) = call.params() else { return true };
+    let member = match call.method() {
+        method::TOOLS_CALL | method::PROMPTS_GET => "name",
+        _ => "uri",
+    };
+    let said = Meant(member).deserialize(&mut serde_json::Deserializer::from_str(params.as_str()));
+    said.is_ok_and(|said| said == name)
+}
+
+/// What the parameters of a call are for, as text under this member: said once, and with no other beside it, nor beside the
+/// arguments, that differs in case.
+struct Meant(&'static str);
+
+/// A text, without a copy where it is written as it is.
+#[derive(Deserialize)]
+struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
+
+impl<'de> DeserializeSeed<'de> for Meant {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
     }
-    #[derive(Deserialize)]
-    struct Located<'a> {
-        #[serde(borrow)]
-        uri: Cow<'a, str>,
+}
+
+impl<'de> Visitor<'de> for Meant {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an object with `{}`", self.0)
     }
 
-    let Some(params) = call.params() else { return true };
-    let json = params.as_str();
-    match call.method() {
-        method::TOOLS_CALL | method::PROMPTS_GET => {
-            serde_json::from_str::<Named<'_>>(json).is_ok_and(|named| named.name == name)
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut meant = None;
+        while let Some(Text(name)) = members.next_key()? {
+            if name == self.0 {
+                let Text(text) = members.next_value()?;
+                if meant.replace(text).is_some() {
+                    return Err(A::Error::duplicate_field(self.0));
+                }
+            } else if [self.0, "arguments"].iter().any(|known| is_in_another_case(known, &name)) {
+                return Err(A::Error::custom("a name in another case"));
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
         }
-        _ => serde_json::from_str::<Located<'_>>(json).is_ok_and(|located| located.uri == name),
+        meant.ok_or_else(|| A::Error::missing_field(self.0))
     }
 }
 

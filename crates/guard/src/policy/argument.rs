@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Action;
 use super::file::{ArgumentFile, BoundedRegex, Patterns, UncheckedArgument};
 use crate::pins::write_number;
+use crate::unique::is_in_another_case;
 
 /// A condition on the value at a place of the arguments. All of its tests have to hold.
 #[derive(Debug)]
@@ -46,6 +47,10 @@ impl Argument {
             Place::NotThere => None,
             Place::Hidden => {
                 return (action == Action::Allow).then(|| format!("what {place} would be in is of another kind"));
+            }
+            Place::Ambiguous => {
+                let why = "has a name beside it in another case, which some servers read in its place";
+                return (action == Action::Allow).then(|| format!("{place} {why}"));
             }
         };
         if let Some(present) = self.present
@@ -117,6 +122,8 @@ enum Place<'v> {
     /// A value on the way is none that such a member or item could be in, such as a text that a server may read as JSON, or a
     /// list in place of its one item.
     Hidden,
+    /// There is a name that some servers take for one on the way.
+    Ambiguous,
 }
 
 fn at<'v>(arguments: &'v Value, pointer: &str) -> Place<'v> {
@@ -125,6 +132,9 @@ fn at<'v>(arguments: &'v Value, pointer: &str) -> Place<'v> {
     for token in pointer.split('/').skip(1) {
         let token = token.replace("~1", "/").replace("~0", "~");
         let next = match value {
+            Value::Object(members) if members.keys().any(|name| is_in_another_case(&token, name)) => {
+                return Place::Ambiguous;
+            }
             Value::Object(members) => members.get(&token),
             Value::Array(items) => match token.parse::<usize>() {
                 Ok(index) => items.get(index),

@@ -17,6 +17,13 @@ fn params(arguments: &str) -> RawJson {
     format!("{{\"name\":\"t\",\"arguments\":{arguments}}}").parse().unwrap()
 }
 
+/// A file of more than a policy may have.
+fn large(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join("large.toml");
+    std::fs::write(&path, "#\n".repeat(600_000)).unwrap();
+    path
+}
+
 #[test]
 fn the_first_rule_that_fits_decides() {
     let policy = policy(
@@ -57,6 +64,12 @@ fn a_policy_that_is_cut_edited_or_newer_is_refused_with_line_and_column() {
         assert!(error.to_string().contains(says), "{text}: {error}");
     }
     assert!(Policy::open("/no/such/policy").unwrap_err().to_string().contains("/no/such/policy"));
+    let folder = tempfile::tempdir().unwrap();
+    for (path, why) in [(folder.path(), "it is no file"), (&*large(folder.path()), "too large")] {
+        let error = Policy::open(path).unwrap_err();
+        assert_eq!(error.line(), 0);
+        assert!(error.to_string().contains(why), "{error}");
+    }
 }
 
 #[test]
@@ -135,6 +148,16 @@ fn another_spelling_of_a_uri_is_let_through_by_no_rule_and_past_none() {
         assert_eq!(of("allow", "file:///home/*", uri), Action::Deny, "{uri}");
     }
     for (pattern, uri) in [
+        ("file:///etc/shadow", "file:/etc/shadow"),
+        ("file:///etc/shadow", "file:///etc/shadow#x"),
+        ("file:///etc/shadow", "file:///etc/%2e/shadow?x#y"),
+        ("https://h/*", "https://me@H:443/x"),
+        ("https://h/a", "https://h./a?"),
+    ] {
+        assert_eq!(of("deny", pattern, uri), Action::Deny, "{uri}");
+        assert_eq!(of("allow", pattern, uri), Action::Deny, "{uri}");
+    }
+    for (pattern, uri) in [
         ("file:///home/*", "file:///home/a%20b"),
         ("file:///home/a%20b", "file:///home/a%20b"),
         ("https://Host.example/*", "https://Host.example/a?q=%2e%2e"),
@@ -177,6 +200,26 @@ fn arguments_are_looked_at_by_pointer() {
         let action = policy.judge(&Subject::tool("s", "t").with_params(&params)).action;
         assert_eq!(action == Action::Allow, fits, "{conditions} {arguments}");
     }
+}
+
+#[test]
+fn a_name_in_another_case_is_let_through_by_no_rule_and_past_none() {
+    let of = |action: &str, arguments: &str| {
+        let text = format!(
+            "default = 'ask'\n[[rule]]\naction = '{action}'\nargument = [{{ pointer = '/options/path', glob = '/home/*' }}]"
+        );
+        policy(&text).judge(&Subject::tool("s", "t").with_params(&params(arguments))).action
+    };
+    for arguments in [
+        r#"{"options":{"path":"/home/a","PATH":"/etc/shadow"}}"#,
+        r#"{"options":{"path":"/home/a"},"Options":{"path":"/etc/shadow"}}"#,
+        r#"{"Options":{"path":"/etc/shadow"}}"#,
+        r#"{"option\u017f":{"path":"/etc/shadow"}}"#,
+    ] {
+        assert_eq!((of("allow", arguments), of("deny", arguments)), (Action::Ask, Action::Deny), "{arguments}");
+    }
+    let usual = r#"{"options":{"path":"/home/a","paths":[],"X":1},"x":2}"#;
+    assert_eq!((of("allow", usual), of("deny", usual)), (Action::Allow, Action::Deny));
 }
 
 #[test]

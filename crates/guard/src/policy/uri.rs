@@ -22,22 +22,42 @@ impl From<Patterns> for UriPatterns {
 }
 
 impl UriPatterns {
-    /// Whether one fits. A rule that allows lets no other spelling through, and none gets past a rule that does not.
+    /// Whether one fits. A rule that allows lets no other spelling through, and none gets past a rule that does not, nor does
+    /// what servers may not look at: a query and a fragment.
     pub(super) fn fit(&self, uri: &str, action: Action) -> bool {
-        let (as_written, as_read) = (self.written.fit(uri), || self.plain.fit(&plain(uri)));
-        if action == Action::Allow { as_written && as_read() } else { as_written || as_read() }
+        let as_written = self.written.fit(uri);
+        let as_read = |uri: &str| self.plain.fit(&plain(uri));
+        if action == Action::Allow {
+            return as_written && as_read(uri);
+        }
+        let bare = |marks: &[char]| uri.split(marks).next().unwrap_or_default();
+        as_written || as_read(uri) || as_read(bare(&['#'])) || as_read(bare(&['?', '#']))
     }
 }
 
-/// A URI in one of its spellings: scheme and host in lower case, what is escaped by percent signs decoded once, and a path
-/// without empty segments, `.` and `..`; `\` parts segments as well. Other than that it is as it was.
+/// A URI in one of its spellings: scheme and host in lower case, without who asks and the port that goes without saying, what
+/// is escaped by percent signs decoded once, and a path without empty segments, `.` and `..`; `\` parts segments as well.
+/// Other than that it is as it was.
 fn plain(uri: &str) -> String {
     let (before, query) = uri.find(['?', '#']).map_or((uri, ""), |at| uri.split_at(at));
-    let Some((scheme, rest)) = before.split_once("://") else { return (decoded(before) + decoded(query)).into_owned() };
+    let (scheme, rest) = before.split_once(':').unwrap_or(("", before));
     let scheme = scheme.to_ascii_lowercase();
-    let (host, path) = rest.find(['/', '\\']).map_or((rest, ""), |at| rest.split_at(at));
+    let (host, path) = match rest.strip_prefix("//") {
+        Some(rest) => rest.find(['/', '\\']).map_or((rest, ""), |at| rest.split_at(at)),
+        // A file without a host may be written so.
+        None if scheme == "file" && rest.starts_with(['/', '\\']) => ("", rest),
+        None => return (decoded(before) + decoded(query)).into_owned(),
+    };
     let host = decoded(host).to_lowercase();
-    let host = if scheme == "file" && host == "localhost" { "" } else { host.as_str() };
+    let host = host.rsplit('@').next().unwrap_or_default();
+    let usual = match scheme.as_str() {
+        "http" | "ws" => ":80",
+        "https" | "wss" => ":443",
+        _ => "",
+    };
+    let host = host.strip_suffix(usual).unwrap_or(host);
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let host = if scheme == "file" && host == "localhost" { "" } else { host };
     let path = decoded(path).replace('\\', "/");
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {
@@ -75,6 +95,11 @@ mod tests {
             ("https://Host.example", "https://host.example"),
             ("https://h/a/?q=%41#%zz", "https://h/a/?q=A#%zz"),
             ("https://h/", "https://h/"),
+            ("https://me:pw@H.:443/a", "https://h/a"),
+            ("https://h:444", "https://h:444"),
+            ("file:/etc/shadow", "file:///etc/shadow"),
+            ("file:\\etc\\shadow", "file:///etc/shadow"),
+            ("file:a/../b", "file:a/../b"),
             ("urn:a:%62/../c", "urn:a:b/../c"),
             ("a%2", "a%2"),
             ("*", "*"),

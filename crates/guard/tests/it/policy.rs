@@ -50,6 +50,10 @@ async fn a_name_that_cannot_be_told_hides_no_tool_from_a_rule() {
         r#"{"name":"read","n\u0061me":"erase"}"#,
         r#"{"name":["erase"]}"#,
         "{}",
+        // Some servers look past the case.
+        r#"{"name":"read","Name":"erase"}"#,
+        r#"{"name":"read","arguments":{"q":"a"},"Arguments":{"q":"b"}}"#,
+        r#"{"name":"read","argument\u017f":{"q":"b"}}"#,
     ] {
         let params: RawJson = params.parse().unwrap();
         let error = client.request("tools/call").params(&params).await.unwrap_err();
