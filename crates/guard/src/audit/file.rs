@@ -111,6 +111,7 @@ impl AuditFile {
     }
 
     fn open(&self) -> Result<File, AuditError> {
+        must_be_file(&self.path).map_err(|error| self.error("opened", &error))?;
         private(OpenOptions::new().create(true).append(true))
             .open(&self.path)
             .map_err(|error| self.error("opened", &error))
@@ -125,7 +126,9 @@ impl AuditFile {
     fn lock(&self) -> Result<File, AuditError> {
         let mut options = OpenOptions::new();
         let options = private(options.create(true).truncate(false).read(true).write(true));
-        let file = options.open(head_path(&self.path)).map_err(|error| self.error("locked", &error))?;
+        let head = head_path(&self.path);
+        let file =
+            must_be_file(&head).and_then(|()| options.open(head)).map_err(|error| self.error("locked", &error))?;
         let until = Instant::now() + WAIT;
         loop {
             match file.try_lock() {
@@ -264,6 +267,16 @@ pub(super) fn read_head(file: &mut File) -> io::Result<Option<Stand>> {
         Some(Stand { head: Head { number, hash }, length: next()?.parse().ok()?, first: next()?.parse().ok()? })
     })();
     Ok(stand)
+}
+
+/// What is there already must be a file: a pipe is waited for without end.
+pub(super) fn must_be_file(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(there) if !there.is_file() => {
+            Err(io::Error::other(format!("{} is no file", excerpt(&path.display().to_string(), 200))))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// How long a file is; one that is not there, or cannot be looked at, is empty, and opening it says more.

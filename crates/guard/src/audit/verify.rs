@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::AuditError;
 use super::chain::{self, Head};
-use super::file::{LOOK, Lines, Next, WAIT, head_path, put_aside, read_head};
+use super::file::{LOOK, Lines, Next, Stand, WAIT, head_path, must_be_file, put_aside, read_head};
 
 /// What [`verify`] found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,64 +54,120 @@ impl fmt::Display for Broken {
 }
 
 /// Holds each line of an audit against the one before, in all files that were put aside and the one of this path, and
-/// the end against the note of where the chain stands. It waits for the disk, and holds one line in memory at a time.
+/// the end against the note of where the chain stands. It waits for the disk, and holds one line in memory at a time. What is
+/// written meanwhile is not looked at, and waits for nothing.
 ///
 /// # Errors
 /// Where a file cannot be read. What is wrong with lines is no error, but [`AuditReport::broken`].
 pub fn verify(path: impl AsRef<Path>) -> Result<AuditReport, AuditError> {
     let path = path.as_ref();
-    let failed = |path: &Path, error: &io::Error| {
-        let name = excerpt(&path.display().to_string(), 200);
-        AuditError::new(format!("the audit {name} cannot be read: {error}"))
-    };
-    let head_file = head_path(path);
-    let noted = match File::open(&head_file) {
-        Ok(mut file) => {
-            // Whoever is writing is waited for, so that no half line is taken for a cut.
-            wait_for_writer(&file).map_err(|error| failed(&head_file, &error))?;
-            let noted = read_head(&mut file).map_err(|error| failed(&head_file, &error))?;
-            noted.map(|noted| (noted, file))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(failed(&head_file, &error)),
-    };
-    let aside = put_aside(path).or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(Vec::new()),
-        _ => Err(failed(path, &error)),
-    })?;
-    // The number that the first line of each has: by their names, and by the note.
-    let mut firsts: Vec<u64> = aside.iter().map(|(first, _)| *first).collect();
-    let mut files: Vec<PathBuf> = aside.into_iter().map(|(_, file)| file).collect();
-    if path.exists() {
-        firsts.push(noted.as_ref().map_or(if files.is_empty() { 1 } else { 0 }, |(noted, _)| noted.first));
-        files.push(path.to_owned());
+    Snapshot::of(path)?.verify(path)
+}
+
+fn failed(path: &Path, error: &io::Error) -> AuditError {
+    let name = excerpt(&path.display().to_string(), 200);
+    AuditError::new(format!("the audit {name} cannot be read: {error}"))
+}
+
+/// An audit as it is at one moment, so that whoever writes need not wait until it is read.
+struct Snapshot {
+    noted: Option<Stand>,
+    /// The files that were put aside, by the numbers of their first lines: nobody writes to them any more, and the oldest may
+    /// go.
+    aside: Vec<(u64, PathBuf)>,
+    /// The file that is written to.
+    last: Option<Part>,
+}
+
+/// A file of an audit.
+struct Part {
+    path: PathBuf,
+    file: File,
+    /// How long it is.
+    length: u64,
+    /// The number that its first line has to have; 0 where that is not known.
+    first: u64,
+}
+
+impl Part {
+    fn open(path: PathBuf, first: u64) -> io::Result<Self> {
+        must_be_file(&path)?;
+        let file = File::open(&path)?;
+        let length = file.metadata()?.len();
+        Ok(Self { path, file, length, first })
     }
-    let is_anchored = noted.is_some();
-    let mut report = AuditReport { lines: 0, first: 1, files, is_anchored, behind_note: 0, broken: None };
-    let mut head: Option<Head> = None;
-    let mut last = (path.to_owned(), 0);
-    for (file, first) in report.files.clone().into_iter().zip(firsts) {
-        let opened = File::open(&file).map_err(|error| failed(&file, &error))?;
-        let noted = noted.as_ref().map(|(noted, _)| &noted.head);
-        if let Some(broken) =
-            read(&file, (first, noted), opened, &mut head, &mut report, &mut last).map_err(|e| failed(&file, &e))?
-        {
-            report.broken = Some(broken);
+}
+
+impl Snapshot {
+    fn of(path: &Path) -> Result<Self, AuditError> {
+        let head_file = head_path(path);
+        let opened = must_be_file(&head_file).and_then(|()| File::open(&head_file));
+        // It is the lock, which is let go at the end of this.
+        let mut lock = match opened {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed(&head_file, &error)),
+        };
+        let noted = match &mut lock {
+            Some(file) => {
+                // Whoever is writing is waited for, so that no half line is taken for a cut.
+                wait_for_writer(file).map_err(|error| failed(&head_file, &error))?;
+                read_head(file).map_err(|error| failed(&head_file, &error))?
+            }
+            None => None,
+        };
+        let aside = put_aside(path).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(Vec::new()),
+            _ => Err(failed(path, &error)),
+        })?;
+        let last = if path.exists() {
+            let first = noted.as_ref().map_or(u64::from(aside.is_empty()), |noted| noted.first);
+            Some(Part::open(path.to_owned(), first).map_err(|error| failed(path, &error))?)
+        } else {
+            None
+        };
+        Ok(Self { noted, aside, last })
+    }
+
+    fn verify(self, path: &Path) -> Result<AuditReport, AuditError> {
+        let Self { noted, aside, last: newest } = self;
+        let is_anchored = noted.is_some();
+        let mut report =
+            AuditReport { lines: 0, first: 1, files: Vec::new(), is_anchored, behind_note: 0, broken: None };
+        let mut head: Option<Head> = None;
+        let mut last = (path.to_owned(), 0);
+        let aside = aside.into_iter().map(|(first, path)| (Part::open(path.clone(), first), path));
+        let newest = newest.into_iter().map(|newest| (Ok(newest), path.to_owned()));
+        for (part, path) in aside.chain(newest) {
+            let part = match part {
+                // It was the oldest, and others came meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && head.is_none() => continue,
+                part => part.map_err(|error| failed(&path, &error))?,
+            };
+            report.files.push(path);
+            if report.broken.is_some() {
+                continue;
+            }
+            let noted = noted.as_ref().map(|noted| &noted.head);
+            let broken = read(&part, noted, &mut head, &mut report, &mut last);
+            report.broken = broken.map_err(|error| failed(&part.path, &error))?;
+        }
+        if report.broken.is_some() {
             return Ok(report);
         }
-    }
-    if let Some((noted, _)) = &noted {
-        let stands = head.unwrap_or_else(Head::start);
-        if noted.head.number > stands.number {
-            let missing = noted.head.number - stands.number;
-            let what = if missing == 1 { "line that was written is" } else { "lines that were written are" };
-            let why = format!("the end is cut: {missing} {what} missing");
-            report.broken = Some(Broken { file: last.0, line: last.1 + 1, why, is_cut: true });
-        } else {
-            report.behind_note = stands.number - noted.head.number;
+        if let Some(noted) = &noted {
+            let stands = head.unwrap_or_else(Head::start);
+            if noted.head.number > stands.number {
+                let missing = noted.head.number - stands.number;
+                let what = if missing == 1 { "line that was written is" } else { "lines that were written are" };
+                let why = format!("the end is cut: {missing} {what} missing");
+                report.broken = Some(Broken { file: last.0, line: last.1 + 1, why, is_cut: true });
+            } else {
+                report.behind_note = stands.number - noted.head.number;
+            }
         }
+        Ok(report)
     }
-    Ok(report)
 }
 
 /// Whoever writes is done in a moment, and one that hangs is not waited for without end.
@@ -128,17 +184,18 @@ fn wait_for_writer(file: &File) -> io::Result<()> {
 }
 
 fn read(
-    path: &Path,
-    (first, noted): (u64, Option<&Head>),
-    file: File,
+    part: &Part,
+    noted: Option<&Head>,
     head: &mut Option<Head>,
     report: &mut AuditReport,
     last: &mut (PathBuf, u64),
 ) -> io::Result<Option<Broken>> {
-    let mut lines = Lines::new(file);
+    let Part { path, file, length, first } = part;
+    let first = *first;
+    let mut lines = Lines::new(file.take(*length));
     let mut line = 0;
     loop {
-        let broken = |why: String, is_cut| Some(Broken { file: path.to_owned(), line: line + 1, why, is_cut });
+        let broken = |why: String, is_cut| Some(Broken { file: path.clone(), line: line + 1, why, is_cut });
         let link = match lines.next()? {
             Next::End => return Ok(None),
             Next::Part => return Ok(broken("the line is cut, as the file is".to_owned(), true)),
@@ -181,6 +238,65 @@ fn read(
         *head = Some(link.head);
         report.lines += 1;
         line += 1;
-        *last = (path.to_owned(), line);
+        *last = (path.clone(), line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::super::record::{Record, Stage};
+    use super::super::{AuditFile, AuditSink as _};
+    use super::*;
+
+    fn record() -> Record {
+        Record {
+            time: "2026-11-26T00:00:00Z".to_owned(),
+            stage: Stage::Refused,
+            call: "1-1".to_owned(),
+            server: "files".to_owned(),
+            caller: None,
+            method: "tools/call".to_owned(),
+            name: None,
+            arguments: None,
+            verdict: Some(Cow::Borrowed("deny")),
+            rule: None,
+            findings: Vec::new(),
+            outcome: None,
+            micros: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_that_is_being_verified_can_be_written_and_put_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let file = AuditFile::new(&path).with_max_bytes(600).with_max_files(1);
+        file.write(vec![record(), record()]).await.unwrap();
+        let before = verify(&path).unwrap();
+        let snapshot = Snapshot::of(&path).unwrap();
+        // Nobody waits for the lock, and the file that is being read is put aside and removed.
+        let lock = File::open(head_path(&path)).unwrap();
+        lock.try_lock().unwrap();
+        lock.unlock().unwrap();
+        for _ in 0..4 {
+            file.write(vec![record()]).await.unwrap();
+        }
+        assert!(put_aside(&path).unwrap().iter().all(|(first, _)| *first > 1));
+        let after = snapshot.verify(&path).unwrap();
+        assert_eq!((after.lines, after.broken, after.files.len()), (before.lines, None, before.files.len()));
+        assert_eq!(verify(&path).unwrap().broken, None);
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        std::fs::create_dir(&path).unwrap();
+        assert!(verify(&path).unwrap_err().to_string().contains("is no file"));
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::create_dir(head_path(&path)).unwrap();
+        assert!(verify(&path).unwrap_err().to_string().contains("is no file"));
     }
 }
