@@ -163,13 +163,18 @@ impl Secrets {
     /// The findings tell where credentials are and of which sort, and nothing of them.
     pub fn check(&self, json: &RawJson) -> Inspected<RawJson> {
         let (mut findings, mut blocked) = (Vec::new(), None);
+        // Where the value of an option would stand that stood last.
+        let mut option: Option<((usize, usize), Named)> = None;
         let changed = strings::rewrite_with_numbers(json, |spot, literal| {
             if !self.rules.allow.is_empty() && spot.keys().any(|key| self.allows(&key)) {
                 return None;
             }
             let (text, _) = strings::decoded(literal);
             let mut secrets = if spot.is_number { Vec::new() } else { find(&text) };
-            if is_named(spot, &text) {
+            let place = spot.place_in_list();
+            let option = std::mem::replace(&mut option, option_before(place, spot, &text));
+            let is_of_option = option.is_some_and(|(at, named)| place == Some(at) && named.is_given_by(spot, &text));
+            if is_named(spot, &text) || is_of_option {
                 // The whole of it, whatever is in it.
                 let known = secrets.iter().find(|secret| secret.class == Class::Known);
                 let (class, rule) = known.map_or((Class::Named, "password"), |known| (known.class, known.rule));
@@ -257,6 +262,14 @@ fn certain(text: &str) -> Vec<Secret> {
     find(text).into_iter().filter(|secret| secret.class != Class::Random).collect()
 }
 
+/// Where in a list the value of an option stands which this item is, as in `["--token", "…"]`, and what its name says.
+fn option_before(place: Option<(usize, usize)>, spot: &Spot<'_>, text: &str) -> Option<((usize, usize), Named)> {
+    const LONGEST: usize = 64;
+    let (depth, index) = place.filter(|_| !spot.is_number && text.len() <= LONGEST)?;
+    let named = Named::of(text.strip_prefix("--")?);
+    (named != Named::Other).then_some(((depth, index + 1), named))
+}
+
 /// Whether a string or a number is a credential by the name that it stands under: the key of its member, the nearest one
 /// around `{"value": …}` and its like, or what stands beside it in `{"name": …, "value": …}`.
 fn is_named(spot: &Spot<'_>, text: &str) -> bool {
@@ -265,10 +278,7 @@ fn is_named(spot: &Spot<'_>, text: &str) -> bool {
     if spot.is_key {
         return false;
     }
-    let is_secret = |name: &str| match spot.is_number {
-        true => Named::of(name).is_secret_number(text),
-        false => Named::of(name).is_secret(text),
-    };
+    let is_secret = |name: &str| Named::of(name).is_given_by(spot, text);
     for key in spot.keys().take(KEYS) {
         if is_secret(&key) {
             return true;
@@ -278,6 +288,13 @@ fn is_named(spot: &Spot<'_>, text: &str) -> bool {
         }
     }
     spot.key() == "value" && spot.beside.is_some_and(|beside| beside.names().any(|name| is_secret(&name)))
+}
+
+impl Named {
+    /// Whether a string or a number under the name is a credential.
+    fn is_given_by(self, spot: &Spot<'_>, text: &str) -> bool {
+        if spot.is_number { self.is_secret_number(text) } else { self.is_secret(text) }
+    }
 }
 
 /// The text with a word in the place of each of these.

@@ -147,6 +147,14 @@ impl Spot<'_> {
         Some((list, *index, self.key_of(self.frames.get(2)?)?))
     }
 
+    /// How deep the list is, and which item of it this is, of one that is an item itself.
+    pub(crate) fn place_in_list(&self) -> Option<(usize, usize)> {
+        match self.frames.last()? {
+            Frame::Array { index } => Some((self.frames.len(), *index)),
+            Frame::Object { .. } => None,
+        }
+    }
+
     fn key_of(&self, frame: &Frame) -> Option<Cow<'_, str>> {
         match frame {
             Frame::Object { key, .. } => Some(decoded(self.json.get(key.clone())?).0),

@@ -96,12 +96,14 @@ fn assigned(text: &str, at: usize, bare: &mut Range<usize>) -> Option<Range<usiz
     let spaces = |at: usize| bytes.iter().skip(at).take(4).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let escapes = |at: usize| bytes.iter().skip(at).take(3).take_while(|byte| **byte == b'\\').count();
     let closing = at + escapes(at);
+    let name_end = at;
     let mut at = if matches!(bytes.get(closing), Some(b'"' | b'\'')) { closing + 1 } else { at };
     at += spaces(at);
     at += match (bytes.get(at)?, bytes.get(at + 1)) {
         (b'=', Some(b'=')) => return None,
         (b':', Some(b'=')) | (b'=', Some(b'>')) => 2,
         (b'=' | b':', _) => 1,
+        (first, _) if at > name_end && *first != b'-' && is_option(bytes, name_end) => 0,
         _ => return None,
     };
     at += spaces(at);
@@ -128,6 +130,14 @@ fn assigned(text: &str, at: usize, bare: &mut Range<usize>) -> Option<Range<usiz
     let head = text.get(at..judged)?;
     // Without quotes, what has no digit is a name or a word.
     (head.contains(|c: char| c.is_ascii_digit()) && is_secret_value(head)).then_some(value)
+}
+
+/// Whether the name that ends at a place is an option of a command line: `--db-password`.
+fn is_option(bytes: &[u8], end: usize) -> bool {
+    const LONGEST: usize = 64;
+    let before = bytes.get(end.saturating_sub(LONGEST)..end).unwrap_or_default();
+    let name = before.iter().rposition(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_'));
+    before.get(name.map_or(0, |at| at + 1)..).is_some_and(|name| name.starts_with(b"--"))
 }
 
 /// The value up to the quote that ends it, on one line. In JSON in JSON the quotes are escaped, else the ones within.
@@ -471,6 +481,8 @@ mod tests {
             ("DB_PASSWORD: 'correct horse 9'", "password", "correct horse 9"),
             ("{\"api_key\": \"k-93j2kd\"}", "password", "k-93j2kd"),
             ("export MY_AUTH_TOKEN=abc123def", "password", "abc123def"),
+            ("mysql --user me --db-password hunter2!x -e", "password", "hunter2!x"),
+            ("--password 'correct horse 9' x", "password", "correct horse 9"),
             ("Authorization: Bearer abcdef0123456789xyz", "bearer-token", "abcdef0123456789xyz"),
             ("postgres://app:s3cr3t-pw@db/x", "password-in-url", "s3cr3t-pw"),
         ] {
@@ -482,6 +494,8 @@ mod tests {
     fn words_about_secrets_are_clean() {
         for text in [
             "password: required",
+            "one of no-password 12345678, or --password, or --password -x2345678",
+            "--token-file /run/secrets/token1 --password=$PW1",
             "the token is: opaque",
             "password = ${DB_PASSWORD}",
             "api_key=<your key>",

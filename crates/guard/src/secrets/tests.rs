@@ -35,6 +35,30 @@ fn a_blocked_call_says_where_and_not_what() {
 }
 
 #[test]
+fn what_stands_behind_an_option_of_a_command_line_is_its_value() {
+    let look = |value: &serde_json::Value| Secrets::default().check(&raw(value)).changed.map(|json| json.to_value());
+    let gone = "[redacted password]";
+    for (before, after) in [
+        (json!(["--token", "abc123def456", "x"]), json!(["--token", gone, "x"])),
+        (json!([["-v", "--db-password", "letmein"], "letmein"]), json!([["-v", "--db-password", gone], "letmein"])),
+        (json!(["--password", 12345678]), json!(["--password", gone])),
+        (json!({"cmd": "mysql --password hunter2!x"}), json!({"cmd": format!("mysql --password {gone}")})),
+    ] {
+        assert_eq!(look(&before), Some(after), "{before}");
+    }
+    for clean in [
+        json!(["--token", {"a": "abc123def456"}, "abc123def456"]),
+        json!(["--token-file", "abc123def456"]),
+        json!(["--token"]),
+        json!([["--token"], "abc123def456"]),
+        json!(["--max-tokens", "4096000"]),
+        json!({"a": "--token", "b": "abc123def456"}),
+    ] {
+        assert_eq!(look(&clean), None, "{clean}");
+    }
+}
+
+#[test]
 fn what_a_tool_is_to_have_goes_out() {
     let params = raw(&json!({"arguments": {"githubToken": format!("ghp_{KEY}")}}));
     let secrets = Secrets::new(Rules::default().with_allowed("*Token"));
