@@ -131,8 +131,12 @@ impl fmt::Display for GuardEvent {
                 write!(f, "{}: the {what} {is} new; {then}", of(server))
             }
             Self::Changed { server, change, held } => {
-                let then = if *held { "held back" } else { "pinned as now" };
                 let (what, is) = (change.kind.called(&of(&change.name)), is(change.kind));
+                let then = match (*held, change.kind) {
+                    (true, _) => "held back",
+                    (false, PinKind::Instructions) => "pinned as they are now",
+                    (false, _) => "pinned as it is now",
+                };
                 write!(f, "{}: the {what} {is} not what was pinned; {then}", of(server))
             }
             Self::Repeated { server, kind, name } => {

@@ -57,7 +57,7 @@ pub struct Pins(Arc<Inner>);
 struct Inner {
     path: Option<PathBuf>,
     table: Mutex<Table>,
-    /// What could not be written: it counts in this process all the same.
+    /// What could not be written: it counts in this process all the same, and is written with the next change.
     unwritten: Mutex<Vec<Edit>>,
     /// Whose turn it is to write the file, of this process, so that what is read last is what is known here.
     turn: Mutex<()>,
@@ -253,17 +253,16 @@ impl Pins {
         let written = tokio::task::spawn_blocking(move || {
             let _turn = pins.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
             let mut unwritten = pins.0.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
-            let (mut table, without_room) = match file::change(&path, edits.clone()) {
+            let all: Vec<Edit> = unwritten.iter().cloned().chain(edits).collect();
+            let (table, without_room) = match file::change(&path, &all) {
                 Ok(changed) => changed,
                 Err(error) => {
-                    let room = MAX_UNWRITTEN.saturating_sub(unwritten.len());
-                    unwritten.extend(edits.into_iter().take(room));
+                    *unwritten = all;
+                    unwritten.truncate(MAX_UNWRITTEN);
                     return Err(error);
                 }
             };
-            for edit in &*unwritten {
-                table.apply(edit.clone());
-            }
+            unwritten.clear();
             *pins.table() = table;
             PinsError::too_many(without_room)
         });

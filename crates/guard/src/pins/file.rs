@@ -40,7 +40,7 @@ pub(crate) fn load(path: &Path) -> Result<Table, PinsError> {
 
 /// Changes the file, with what others have changed in it meanwhile kept; gives what it holds then, and how many changes there
 /// was no room for.
-pub(crate) fn change(path: &Path, edits: Vec<Edit>) -> Result<(Table, usize), PinsError> {
+pub(crate) fn change(path: &Path, edits: &[Edit]) -> Result<(Table, usize), PinsError> {
     let failed = |error: &io::Error| PinsError::io(path, "written", error);
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -50,7 +50,7 @@ pub(crate) fn change(path: &Path, edits: Vec<Edit>) -> Result<(Table, usize), Pi
     let _lock = lock(path)?;
     let mut table = load(path)?;
     let before = lock_file::write(&table);
-    let without_room = edits.into_iter().filter_map(|edit| (!table.apply(edit)).then_some(())).count();
+    let without_room = edits.iter().filter(|edit| !table.apply((*edit).clone())).count();
     let text = lock_file::write(&table);
     if text == before && path.exists() {
         return Ok((table, without_room));

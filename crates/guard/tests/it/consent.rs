@@ -204,6 +204,12 @@ async fn a_key_keeps_pins_and_answers_apart_and_the_name_is_for_rules_records_an
     }
     let keys: Vec<_> = pins.servers().into_iter().map(|server| server.key).collect();
     assert_eq!(keys, ["files (/a/.mcp.json)", "files (/b/.mcp.json)"]);
+    // Answers may have a key of their own, where a lock file is one project's and the memory everybody's.
+    let builder = guard.layer("files").answers_key("files (/c/.mcp.json)").around(bowline_client::Client::builder());
+    builder.connect(server.connector()).await.unwrap().call("write").await.unwrap();
+    let keys: Vec<_> = asked.lock().unwrap().iter().map(|question| question.key.clone()).collect();
+    assert_eq!(keys[2..], ["files (/c/.mcp.json)"]);
+    assert_eq!(pins.servers()[0].key, "files");
     assert_eq!(remembered.forget(Some("files")).await.unwrap(), 0);
     assert_eq!(remembered.forget(Some("files (/a/.mcp.json)")).await.unwrap(), 1);
 }

@@ -411,6 +411,23 @@ async fn what_there_is_no_room_to_pin_is_held_back() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_written_is_written_with_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bowline.lock");
+    let pins = Pins::open(&path).unwrap();
+    let of = |name: &str| [Definition::of_tool(&tool(name, ""))];
+    // In the place of the file that it locks.
+    let lock = folder.path().join(".bowline.lock.lock");
+    std::fs::create_dir(&lock).unwrap();
+    let error = pins.accept("s", of("one")).await.unwrap_err();
+    assert!(error.to_string().contains("is no file; remove it"), "{error}");
+    assert!(pins.change("s", &Definition::of_tool(&tool("one", "other"))).is_some() && !path.exists());
+    std::fs::remove_dir(&lock).unwrap();
+    pins.accept("s", of("two")).await.unwrap();
+    assert_eq!(Pins::open(&path).unwrap().servers()[0].pins.len(), 2);
+}
+
+#[tokio::test]
 async fn more_than_can_be_pinned_is_told_and_the_rest_is_pinned() {
     let folder = tempfile::tempdir().unwrap();
     let all = |from: usize, to: usize| {
