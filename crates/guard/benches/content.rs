@@ -1,8 +1,8 @@
 //! What a look at content costs: results as they come, clean and with something in them, and definitions; and a look for
 //! credentials at what goes out.
 //!
-//! `cargo bench -p bowline-guard --bench content` prints times, throughput and allocations. A clean result is looked at
-//! with 200 MiB/s and more, one in which every word has to be judged with some 200 MB/s.
+//! `cargo bench -p bowline-guard --bench content` prints times, throughput and allocations. A result is looked at
+//! with 200 MiB/s and more, also a short one in which every word has to be judged.
 
 use bowline_guard::content::{Content, Surface};
 use bowline_guard::secrets::Secrets;

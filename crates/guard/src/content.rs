@@ -119,6 +119,11 @@ impl Content {
 
     /// Checks one string of JSON. What it returns goes on in its place.
     fn string(&self, surface: Surface, spot: &Spot<'_>, literal: &str, notes: &mut Notes) -> Option<String> {
+        // Most keys: too short to say anything to a model, which counts where a text is short as well.
+        let is_key_of_result = spot.is_key && surface == Surface::Result;
+        if is_key_of_result && text::is_clean_word(literal) && self.is_small(Role::Word { speaks: false }, literal) {
+            return None;
+        }
         let place = || spot.pointer();
         let role = match surface.part(spot, literal) {
             Part::Text(role) => role,

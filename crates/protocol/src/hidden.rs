@@ -47,8 +47,8 @@ impl Hidden {
             // Without width; invisible operators and what once switched forms; byte order mark; interlinear annotations.
             | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{feff}'
             | '\u{fff9}'..='\u{fffb}'
-            // Controls of musical notation.
-            | '\u{1d173}'..='\u{1d17a}' => Some(Self::Invisible),
+            // Controls of musical notation and a note without a head; a filler of Khitan; places that are kept for such things.
+            | '\u{1d173}'..='\u{1d17a}' | '\u{1d159}' | '\u{16fe4}' | '\u{fff0}'..='\u{fff8}' => Some(Self::Invisible),
             '\u{e0000}'..='\u{e007f}' => Some(Self::Tag),
             '\u{e0080}'..='\u{e0fff}' => Some(Self::Selector),
             _ => None,

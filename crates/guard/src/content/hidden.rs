@@ -404,7 +404,7 @@ const fn goes_on(first: u8, second: Option<u8>) -> bool {
         0xe2 => matches!(second, 0x80 | 0x81 | 0xa0),
         0xe3 => second == 0x85,
         0xef => matches!(second, 0xb8 | 0xbb | 0xbe | 0xbf),
-        0xf0 => matches!(second, 0x9b | 0x9d),
+        0xf0 => matches!(second, 0x96 | 0x9b | 0x9d),
         _ => true,
     }
 }

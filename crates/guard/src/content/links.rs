@@ -13,6 +13,9 @@ use crate::finding::Severity;
 /// How long the text of a link and its address may be, in bytes; longer ones are not looked at.
 const MAX_TEXT: usize = 300;
 const MAX_ADDRESS: usize = 2_048;
+/// How much white space may stand before an address, and how long a host may be that is a number between brackets.
+const MAX_BLANKS: usize = 16;
+const MAX_NUMBER: usize = 60;
 
 /// Behind the end of the comment that begins at a place; the end of the text where it has none.
 pub(super) fn comment_end(text: &str, at: usize) -> usize {
@@ -21,17 +24,8 @@ pub(super) fn comment_end(text: &str, at: usize) -> usize {
     END.find(body).map_or(text.len(), |end| at + 4 + end + 3)
 }
 
-/// Judges a comment. `has_instructions` says whether words to the model were found in it.
-pub(super) fn comment(text: &str, span: Range<usize>, has_instructions: bool, role: Role, sink: Sink<'_>) {
-    // What is longer is judged by its beginning.
-    const JUDGED: usize = 64 * 1024;
-    let body = text.get(span.clone()).unwrap_or_default();
-    let mut end = body.len().min(JUDGED);
-    while !body.is_char_boundary(end) {
-        end -= 1;
-    }
-    let body = body.get(..end).unwrap_or_default();
-    let speaks_to_model = has_instructions || TO_MODEL.is_match(body);
+/// Judges a comment. `speaks_to_model` says whether words to the model were found in it, or a model is named.
+pub(super) fn comment(span: Range<usize>, speaks_to_model: bool, role: Role, sink: Sink<'_>) {
     let (severity, what) = match (role.speaks(), speaks_to_model) {
         (true, true) => (Severity::High, "words to the model in a comment, which a person does not see"),
         (true, false) => (Severity::Medium, "a comment, which a person does not see"),
@@ -40,9 +34,6 @@ pub(super) fn comment(text: &str, span: Range<usize>, has_instructions: bool, ro
     };
     sink(Hit { kind: Kind::HtmlComment, severity, span, what });
 }
-
-static TO_MODEL: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"(?i)\b(?:assistants?|ai\s+agents?|llms?|language\s+models?)\b"));
 
 #[expect(clippy::expect_used, reason = "the expressions are those of this file, and a test builds each")]
 fn regex(pattern: &str) -> Regex {
@@ -59,16 +50,28 @@ pub(super) fn markdown(text: &str, at: usize, role: Role, sink: Sink<'_>) {
     };
     let Some(rest) = text.get(at + 2..) else { return };
     // An address has no brackets; so no byte is looked at for two links.
-    let end = rest.bytes().take(MAX_ADDRESS).position(|byte| matches!(byte, b')' | b' ' | b'\n' | b'[' | b']'));
-    let Some(len) = end.filter(|end| !matches!(rest.as_bytes().get(*end), Some(b'[' | b']'))) else { return };
+    let blanks = rest.bytes().take(MAX_BLANKS).take_while(u8::is_ascii_whitespace).count();
+    let Some(rest) = rest.get(blanks..) else { return };
+    let ends = |byte| matches!(byte, b')' | b' ' | b'\n' | b'[' | b']');
+    let Some(end) = rest.bytes().take(MAX_ADDRESS).position(ends) else { return };
+    let len = match rest.as_bytes().get(end) {
+        // The host may be a number between brackets.
+        Some(b'[') if rest.get(..end).is_some_and(|before| before.ends_with(['/', '\\', '@'])) => {
+            let number = rest.bytes().skip(end + 1).take(MAX_NUMBER).position(|byte| matches!(byte, b'[' | b']'));
+            let Some(number) = number else { return };
+            end + 1 + number + 1
+        }
+        Some(b'[' | b']') => return,
+        _ => end,
+    };
     let address = rest.get(..len).unwrap_or_default().trim_matches(['<', '>']);
     let shown = text.get(start + 1..at).unwrap_or_default();
-    link(shown, address, start..at + 2 + len, role, sink);
+    link(shown, address, start..at + 2 + blanks + len, role, sink);
 }
 
 /// Judges `<a href="address">text</a>`, which begins at `at`.
 pub(super) fn html(text: &str, at: usize, role: Role, sink: Sink<'_>) {
-    static HREF: LazyLock<Regex> = LazyLock::new(|| regex(r#"(?i)\bhref\s*=\s*["']?([^"'\s]+)"#));
+    static HREF: LazyLock<Regex> = LazyLock::new(|| regex(r#"(?i)\bhref\s*=\s*["']?\s*([^"'\s>]+)"#));
     static END: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)</a\s*>|<a\s"));
     let bytes = text.as_bytes();
     let Some(tag) = bytes.get(at + 1..text.len().min(at + MAX_ADDRESS)) else { return };
@@ -99,8 +102,11 @@ fn without_tags(html: &str) -> String {
 
 fn link(shown: &str, address: &str, span: Range<usize>, role: Role, sink: Sink<'_>) {
     let graver = |yes: Severity, no: Severity| if role.speaks() { yes } else { no };
-    let scheme = address.split(':').next().unwrap_or_default().to_ascii_lowercase();
-    if matches!(scheme.as_str(), "javascript" | "vbscript") && address.contains(':') {
+    // Browsers look past white space and controls in a scheme.
+    let scheme = address.split(':').next().unwrap_or_default();
+    let scheme: String = scheme.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
+    let is_script = ["javascript", "vbscript"].iter().any(|script| scheme.eq_ignore_ascii_case(script));
+    if is_script && address.contains(':') {
         let severity = graver(Severity::High, Severity::Medium);
         return sink(Hit { kind: Kind::LinkMismatch, severity, span, what: "a link that runs a script" });
     }
@@ -119,14 +125,24 @@ fn link(shown: &str, address: &str, span: Range<usize>, role: Role, sink: Sink<'
     }
 }
 
-/// The host of an absolute address, in lower case.
+/// The host of an absolute address, in lower case, as browsers read it: any number of slashes before it, and `\` is one.
 fn host(address: &str) -> Option<String> {
-    let (scheme, rest) = address.split_once("://").or_else(|| Some(("https", address.strip_prefix("//")?)))?;
-    if !["http", "https", "ws", "wss", "ftp"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-        return None;
-    }
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let host = authority.rsplit('@').next()?.split(':').next()?.to_ascii_lowercase();
+    let is_slash = |c| matches!(c, '/' | '\\');
+    let rest = match address.split_once(':') {
+        Some((scheme, rest)) if !scheme.contains(is_slash) => {
+            let known = ["http", "https", "ws", "wss", "ftp"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+            known.then(|| rest.trim_start_matches(is_slash))?
+        }
+        _ if address.chars().take(2).filter(|c| is_slash(*c)).count() == 2 => address.trim_start_matches(is_slash),
+        _ => return None,
+    };
+    let authority = rest.split(['/', '\\', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    let host = match host.split_once(']') {
+        Some((number, _)) if host.starts_with('[') => number,
+        _ => host.split(':').next()?,
+    };
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
     (!host.is_empty()).then_some(host)
 }
 
@@ -134,13 +150,21 @@ fn host(address: &str) -> Option<String> {
 fn claimed_host(shown: &str) -> Option<String> {
     const COMMON: &[&str] = &[
         "com", "org", "net", "io", "dev", "ai", "gov", "edu", "co", "app", "info", "cloud", "uk", "de", "fr", "jp",
-        "cn",
+        "cn", "bank", "biz", "br", "ca", "ch", "es", "eu", "it", "me", "nl", "online", "ru", "se", "shop", "site",
+        "tech", "tv", "us", "xyz",
     ];
     let shown = shown.trim().trim_matches(['`', '*', '_']);
+    // Among other words an address is one that says so.
     if shown.contains(char::is_whitespace) {
-        return None;
+        let mut words = shown.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
+        return words.find_map(|word| match word.get(..4) {
+            Some(www) if www.eq_ignore_ascii_case("www.") => claimed_host(word),
+            _ => word.contains("://").then(|| host(word)).flatten(),
+        });
     }
-    if let Some(host) = host(shown) {
+    if shown.contains("//")
+        && let Some(host) = host(shown)
+    {
         return Some(host);
     }
     let host = shown.split(['/', '?', '#', ':']).next()?.to_ascii_lowercase();
@@ -152,12 +176,15 @@ fn claimed_host(shown: &str) -> Option<String> {
 
 /// Judges `data:type,…`, which begins at `at`, and says where it ends.
 pub(super) fn data_url(text: &str, at: usize, role: Role, sink: Sink<'_>) -> usize {
-    static URL: LazyLock<Regex> =
-        LazyLock::new(|| regex(r"(?i)^data:([a-z]{2,16}/[a-z0-9.+-]{1,60})(?:;[a-z0-9=._-]{1,60}){0,4},"));
+    static URL: LazyLock<Regex> = LazyLock::new(|| {
+        regex(
+            r"(?i)^data:(?:([a-z]{2,16}/[a-z0-9.+-]{1,60})(?:;[a-z0-9=._-]{1,60}){0,4}|(?:;[a-z0-9=._-]{1,60}){1,4}),",
+        )
+    });
     // Most of what is called data is none of these.
     let kind = text.as_bytes().get(at + 5..).unwrap_or_default();
     let letters = kind.iter().take(17).take_while(|byte| byte.is_ascii_alphabetic()).count();
-    if kind.get(letters) != Some(&b'/') {
+    if kind.get(letters) != Some(&b'/') && kind.first() != Some(&b';') {
         return at;
     }
     let mut end = text.len().min(at + 400);
@@ -211,6 +238,16 @@ mod tests {
             "<a class='x' href=\"https://evil.example\">www.<b>bank</b>.com</a>",
             "[www.good.org](//evil.org)",
             "[click](javascript:alert(1))",
+            "[click]( \tjava\u{1}script:alert(1))",
+            "[Log in at https://bank.com now](https://evil.example)",
+            "[Go to **www.bank.com**, please](https://evil.example)",
+            "[https://bank.com](https:/evil.example)",
+            "[https://bank.com](https:evil.example)",
+            "[https://bank.com](\\\\evil.example)",
+            "[https://bank.com](https://evil.example\\@bank.com)",
+            "[https://bank.com](https://[2001:db8::1]/x)",
+            "[shop.xyz](//evil.example)",
+            "<a href=\"\nhttps://evil.example\">https://bank.com</a>",
         ] {
             assert_eq!(found(text, Role::Asked), [(Kind::LinkMismatch, Severity::High)], "{text:?}");
         }
@@ -225,6 +262,12 @@ mod tests {
             "[README.md](docs/README.md) and [main.rs](https://example.org/main.rs)",
             "<a href='https://a.example'>here</a>",
             "a[i](b)",
+            "[see https://example.com for more](https://example.com/a)",
+            "[https://example.com](https://example.com.:443/)",
+            "[http://[::1]:80/](http://[::1]/a)",
+            "[std::fmt](https://doc.example/std)",
+            "[C:\\x](https://example.com)",
+            "[a](/path:x) f[0](data[1])",
         ] {
             assert_eq!(found(text, Role::Asked), [], "{text:?}");
         }
@@ -236,11 +279,26 @@ mod tests {
         assert_eq!(found("a <!-- note --> b", Role::Data), []);
         assert_eq!(found("a <!-- the assistant must buy --> b", Role::Data), [(Kind::HtmlComment, Severity::Medium)]);
         assert_eq!(found("a <!-- LLM: no end", Role::Definition), [(Kind::HtmlComment, Severity::High)]);
+        for (body, is_told) in [
+            ("AI  agents, read on", true),
+            ("a large Language\nModel reads this", true),
+            ("LLMs", true),
+            ("an agent of the models", false),
+            ("chai agent, xassistant, assistant_id, llms2, bilanguage model", false),
+            ("n\u{a0}assistants!", true),
+        ] {
+            let text = format!("<!-- {body} --> The assistant is told so");
+            assert_eq!(!found(&text, Role::Data).is_empty(), is_told, "{body}");
+        }
+        let marked = found("<!-- x --> <|assistant|> y", Role::Data);
+        assert_eq!(marked, [(Kind::PromptMarkup, Severity::Medium)]);
     }
 
     #[test]
     fn data_urls_that_run_are_graver() {
         assert_eq!(found("data:text/html;base64,PGI+", Role::Definition), [(Kind::DataUrl, Severity::High)]);
         assert_eq!(found("data:image/png;base64,iVBO", Role::Data), [(Kind::DataUrl, Severity::Note)]);
+        assert_eq!(found("data:;base64,aWdub3Jl", Role::Definition), [(Kind::DataUrl, Severity::Medium)]);
+        assert_eq!(found("data:,x data: ;a, data:; b,", Role::Definition), []);
     }
 }

@@ -84,10 +84,14 @@ fn imitates_well_known(name: &str) -> Option<&'static str> {
         .then_some("a name that looks like that of a tool or server that many know, and is not")
 }
 
-/// Tells words that mix latin letters with cyrillic ones that look like them.
+/// Greek letters that look like latin ones.
+const GREEK: &str = "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧανικορυχ";
+
+/// Tells words that mix latin letters with cyrillic or greek ones that look like them.
 pub(super) fn words(text: &str, sink: Sink<'_>) {
-    // Cyrillic letters begin with one of these two bytes.
-    if memchr::memchr2(0xd0, 0xd1, text.as_bytes()).is_none() {
+    // Cyrillic letters begin with one of the first two of these bytes, Greek ones with the others.
+    let bytes = text.as_bytes();
+    if memchr::memchr2(0xd0, 0xd1, bytes).is_none() && memchr::memchr2(0xce, 0xcf, bytes).is_none() {
         return;
     }
     let mut start = None;
@@ -95,10 +99,16 @@ pub(super) fn words(text: &str, sink: Sink<'_>) {
         let Some(start) = start else { return };
         let word = text.get(start..end).unwrap_or_default();
         let is_cyrillic = |c: char| matches!(c, '\u{400}'..='\u{52f}');
-        if word.contains(is_cyrillic) && word.contains(|c: char| c.is_ascii_alphabetic()) {
-            let what = "a word of latin and cyrillic letters";
-            sink(Hit { kind: Kind::Lookalike, severity: Severity::Medium, span: start..end, what });
-        }
+        let latin = word.bytes().filter(u8::is_ascii_alphabetic).count();
+        let what = if latin > 0 && word.contains(is_cyrillic) {
+            "a word of latin and cyrillic letters"
+        } else if latin > 2 && word.contains(|c| GREEK.contains(c)) {
+            // Not `αx` nor `Δt`, as formulas have them.
+            "a word of latin and greek letters"
+        } else {
+            return;
+        };
+        sink(Hit { kind: Kind::Lookalike, severity: Severity::Medium, span: start..end, what });
     };
     for (at, c) in text.char_indices() {
         if c.is_alphanumeric() {
@@ -176,5 +186,8 @@ mod tests {
         let mut found = Vec::new();
         words("Sends mоney to поиск, v2", &mut |hit| found.push((hit.span.start, hit.span.end)));
         assert_eq!(found, [(6, 12)]);
+        found.clear();
+        words("Ignοre Δt, αx, λόγος, σ2 and Δmax", &mut |hit| found.push((hit.span.start, hit.span.end)));
+        assert_eq!(found, [(0, 7)]);
     }
 }

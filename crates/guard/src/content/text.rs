@@ -86,10 +86,16 @@ fn swallowed(text: &str, gap: Range<usize>, role: Role, sink: Sink<'_>) {
     });
 }
 
+/// The shortest words to the model, in bytes: `[inst]`.
+const SHORTEST: usize = 6;
+
+/// Whether a string of JSON, as it is written, is a word that is too short for [`word`] and has nothing hidden in it.
+pub(super) fn is_clean_word(literal: &str) -> bool {
+    literal.len() < SHORTEST && literal.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+}
+
 /// Tells words to the model in what should be one word, where anything may stand between them.
 fn word(text: &str, role: Role, sink: Sink<'_>) {
-    // `[inst]` is the shortest of them.
-    const SHORTEST: usize = 6;
     if text.len() < SHORTEST || !phrases::may_begin(text, role) {
         return;
     }

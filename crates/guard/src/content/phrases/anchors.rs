@@ -31,8 +31,14 @@ pub(super) enum Test {
     Settings,
     /// What is to be done with other tools.
     OtherTools,
+    /// What models are called: a comment that does so speaks to them.
+    Model,
     /// A comment of HTML.
     Comment,
+    /// What Markdown shows to nobody.
+    MarkdownComment,
+    /// What HTML shows to nobody.
+    Unseen,
     MarkdownLink,
     HtmlLink,
     DataUrl,
@@ -65,6 +71,11 @@ const ANYWHERE: &[(&str, Test)] = &[
     // As it may stand in JSON.
     ("[\\/inst]", Test::ChatMarkup),
     ("<<sys>>", Test::ChatMarkup),
+    ("<|begin_of_text|>", Test::ChatMarkup),
+    ("<|channel|>", Test::ChatMarkup),
+    ("<start_of_turn>", Test::ChatMarkup),
+    ("<end_of_turn>", Test::ChatMarkup),
+    ("<function_calls>", Test::ChatMarkup),
     ("<important", Test::Tag),
     ("<critical", Test::Tag),
     ("<secret", Test::Tag),
@@ -75,6 +86,10 @@ const ANYWHERE: &[(&str, Test)] = &[
     ("conversation", Test::Conversation),
     ("chat", Test::Conversation),
     ("system", Test::Conversation),
+    ("assistant", Test::Model),
+    ("agent", Test::Model),
+    ("llm", Test::Model),
+    ("model", Test::Model),
     ("<!--", Test::Comment),
     ("](", Test::MarkdownLink),
     ("<a ", Test::HtmlLink),
@@ -102,6 +117,16 @@ const WHERE_IT_SPEAKS: &[(&str, Test)] = &[
     (".pypirc", Test::Settings),
     (".npmrc", Test::Settings),
     (".env", Test::Settings),
+    ("[//]:", Test::MarkdownComment),
+    ("[comment]:", Test::MarkdownComment),
+    ("display:none", Test::Unseen),
+    ("display: none", Test::Unseen),
+    ("visibility:hidden", Test::Unseen),
+    ("visibility: hidden", Test::Unseen),
+    ("font-size:0", Test::Unseen),
+    ("font-size: 0", Test::Unseen),
+    ("opacity:0", Test::Unseen),
+    ("opacity: 0", Test::Unseen),
     ("tool", Test::OtherTools),
 ];
 
@@ -200,17 +225,19 @@ impl Anchors {
     pub(super) fn find<'t>(&self, text: &'t str) -> impl Iterator<Item = (Test, Range<usize>)> + use<'_, 't> {
         let bytes = text.as_bytes();
         let is_ascii = text.is_ascii();
-        let mut at = 0;
+        let mut from = (0, self.start);
         // Each byte waits for the one before, so there are two loops, of which each leaves out what it can.
         std::iter::from_fn(
-            move || if is_ascii { self.next_in_ascii(bytes, &mut at) } else { self.next(bytes, &mut at) },
+            move || {
+                if is_ascii { self.next_in_ascii(bytes, &mut from) } else { self.next(bytes, &mut from) }
+            },
         )
     }
 
     /// The next anchor from a place on, which moves behind it. The automaton is walked by hand: where anchors are dense, to
     /// begin a search anew behind each costs more than all else.
-    fn next_in_ascii(&self, bytes: &[u8], from: &mut usize) -> Option<(Test, Range<usize>)> {
-        let (mut at, mut state) = (*from, self.start);
+    fn next_in_ascii(&self, bytes: &[u8], from: &mut (usize, StateID)) -> Option<(Test, Range<usize>)> {
+        let (mut at, mut state) = *from;
         while let Some(byte) = bytes.get(at) {
             state = self.automaton.next_state(Anchored::No, state, *byte);
             at += 1;
@@ -219,18 +246,23 @@ impl Anchors {
             }
             let found = self.worth(self.automaton.match_pattern(state, 0), bytes, at);
             if found.is_some() {
-                *from = at;
+                *from = (at, self.behind(found.as_ref(), state));
                 return found;
             }
             state = self.start;
         }
-        *from = at;
+        *from = (at, self.start);
         None
     }
 
+    /// Where the automaton goes on behind an anchor: anew, but for one that stands within another.
+    fn behind(&self, found: Option<&(Test, Range<usize>)>, state: StateID) -> StateID {
+        if matches!(found, Some((Test::Model, _))) { state } else { self.start }
+    }
+
     /// As [`next_in_ascii`](Self::next_in_ascii), in any text.
-    fn next(&self, bytes: &[u8], from: &mut usize) -> Option<(Test, Range<usize>)> {
-        let (mut at, mut state) = (*from, self.start);
+    fn next(&self, bytes: &[u8], from: &mut (usize, StateID)) -> Option<(Test, Range<usize>)> {
+        let (mut at, mut state) = *from;
         while let Some(byte) = bytes.get(at) {
             state = self.automaton.next_state(Anchored::No, state, *byte);
             at += 1;
@@ -240,13 +272,13 @@ impl Anchors {
             } else if self.automaton.is_special(state) && self.automaton.is_match(state) {
                 let found = self.worth(self.automaton.match_pattern(state, 0), bytes, at);
                 if found.is_some() {
-                    *from = at;
+                    *from = (at, self.behind(found.as_ref(), state));
                     return found;
                 }
                 state = self.start;
             }
         }
-        *from = at;
+        *from = (at, self.start);
         None
     }
 

@@ -46,16 +46,23 @@ pub(super) fn is_followed(bytes: &[u8], at: usize, words: &Words) -> bool {
 /// know it.
 fn next_word(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
     let rest = bytes.get(at..)?;
-    let spaces = rest.iter().take(SPACES).take_while(|byte| byte.is_ascii_whitespace()).count();
+    let spaces = run(rest, SPACES, |byte| byte.is_ascii_whitespace());
     let word = rest.get(spaces..)?;
     if word.first().is_some_and(|byte| !byte.is_ascii() || *byte == b'\\') {
         return Some((&[], at + spaces));
     }
-    let len = word.iter().take(16).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let len = run(word, 16, |byte| byte.is_ascii_alphabetic());
     if spaces == 0 || len == 0 {
         return None;
     }
     Some((word.get(..len)?, at + spaces + len))
+}
+
+/// How many bytes of a sort a text begins with; at most so many.
+#[inline]
+fn run(bytes: &[u8], most: usize, is_in: impl Fn(&u8) -> bool) -> usize {
+    let head = bytes.get(..most).unwrap_or(bytes);
+    head.iter().position(|byte| !is_in(byte)).unwrap_or(head.len())
 }
 
 /// Whether words to keep something from the person may go on so behind "not", "n't", "never" and "without": a word for
@@ -118,21 +125,20 @@ pub(super) fn may_hand_over(before: &[u8], from_anchor: &[u8]) -> bool {
     let mut rest = before;
     let mut chars = 0;
     while let Some((last, front)) = rest.split_last() {
-        let letters = rest.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
-        if letters > 0 {
-            let (front, word) = rest.split_at(rest.len() - letters);
-            if WHOLE.has(word) {
-                return true;
-            }
-            (rest, chars) = (front, chars + letters);
-        } else if *last == b'.' {
+        if chars > BETWEEN || *last == b'.' {
             return false;
-        } else {
+        }
+        if !last.is_ascii_alphabetic() {
             (rest, chars) = (front, chars + usize::from(!(0x80..0xc0).contains(last)));
+            continue;
         }
-        if chars > BETWEEN {
-            return false;
+        let begin = front.iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |at| at + 1);
+        let (front, word) = rest.split_at(begin);
+        // The last letters of those words.
+        if matches!(last | 0x20, b'e' | b'l' | b's') && WHOLE.has(word) {
+            return true;
         }
+        (rest, chars) = (front, chars + word.len());
     }
     false
 }
