@@ -1,5 +1,6 @@
 //! Tests of the whole client, through its public API.
 
+mod almost_right;
 mod auth;
 mod blocking;
 mod capabilities;

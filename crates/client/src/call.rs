@@ -185,7 +185,7 @@ impl Call {
         deadline: &mut Deadline,
         without_questions: &mut u32,
     ) -> Result<(), Error> {
-        let asked = rounds::read(result)?;
+        let asked = connection.reading(&self.method, || rounds::read(result))?;
         if self.rounds >= connection.settings.max_rounds {
             let rounds = self.rounds + 1;
             let what = format!("the server needs more input after {rounds} rounds; max_rounds allows more");

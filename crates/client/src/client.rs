@@ -516,7 +516,7 @@ impl Client {
         if call.asked != Asked::Plain {
             result = Box::pin(self.finished(call, result)).await?;
         }
-        result.into_decoded().map_err(|error| Error::shape(&error).with_method(&call.method))
+        self.supervisor.decode(&call.method, || result.into_decoded())
     }
 
     /// The result of a call that may have become a task, once there is one.

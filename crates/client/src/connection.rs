@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use bowline_protocol::frame::{Message, Stamp, encode_notification};
-use bowline_protocol::{LoggingLevel, Meta, RawJson, RequestId, Revision};
+use bowline_protocol::frame::{Message, Notification, Stamp, encode_notification};
+use bowline_protocol::{Leniencies, Leniency, LoggingLevel, Meta, RawJson, RequestId, Revision, noticing};
 use bowline_transport::{
     Fault, Inbound, InboundEvent, Routing, Sent, Transport, TransportError, TransportErrorKind, WireMessage,
 };
@@ -75,6 +75,8 @@ pub(crate) struct Connection {
     logged: AtomicBool,
     /// How many notifications came that nobody asked for.
     unasked: AtomicU64,
+    /// How often each leniency was needed.
+    lenient: [AtomicU64; Leniency::COUNT],
     /// Why the connection ended.
     closed: OnceLock<TransportError>,
     next_id: AtomicI64,
@@ -166,6 +168,7 @@ pub(crate) fn start(
         stamp: RwLock::default(),
         logged: AtomicBool::new(false),
         unasked: AtomicU64::new(0),
+        lenient: Default::default(),
         closed: OnceLock::new(),
         next_id: AtomicI64::new(1),
         asked: Mutex::new(Asked { running: 0, last_end: None }),
@@ -398,6 +401,31 @@ impl Connection {
         tracing::debug!(method = bowline_protocol::excerpt(method, 80), count, "ignored what nobody asked for");
         if count.is_power_of_two() {
             self.emit(|| Event::Fault(Fault::Unasked { method: bowline_protocol::excerpt(method, 80), count }));
+        }
+    }
+
+    /// Reads something of a message, and reports what was lenient about that.
+    pub(crate) fn reading<T>(&self, method: &str, read: impl FnOnce() -> T) -> T {
+        let (value, lenient) = noticing(read);
+        self.lenient(method, lenient);
+        value
+    }
+
+    /// Tells what a notification tells.
+    pub(crate) fn tell(&self, notification: &Notification) {
+        self.reading(&notification.method, || self.emit(|| Event::from_notification(notification)));
+    }
+
+    /// Reports what was read though it is not as it should be.
+    pub(crate) fn lenient(&self, method: &str, lenient: Leniencies) {
+        for leniency in lenient.iter() {
+            let Some(counter) = self.lenient.get(leniency.index()) else { continue };
+            let count = counter.fetch_add(1, Ordering::Relaxed) + 1;
+            if count.is_power_of_two() {
+                let method = bowline_protocol::excerpt(method, 80);
+                tracing::debug!(method, %leniency, count, "read what is not as it should be");
+                self.emit(|| Event::Fault(Fault::Lenient { method, leniency, count }));
+            }
         }
     }
 

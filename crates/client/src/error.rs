@@ -130,7 +130,10 @@ impl Error {
 
     /// A result that does not fit the type it should have.
     pub(crate) fn shape(error: &ShapeError) -> Self {
-        let mut this = Self::new(ErrorKind::Protocol, format!("the result has the {error}"));
+        if let Some(answer) = &error.answer {
+            return Self::server(ErrorObject::clone(answer));
+        }
+        let mut this = Self::new(ErrorKind::Protocol, error.to_string());
         this.0.sent = Sent::Yes;
         this
     }

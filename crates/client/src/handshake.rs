@@ -116,7 +116,7 @@ async fn came(
     let Open { method, exchange } = open.swap_remove(at);
     session.comes_with(exchange.status());
     match outcome {
-        Ok(outcome) => session.answered(method, outcome),
+        Ok(outcome) => connection.reading(method, || session.answered(method, outcome)),
         Err(error) => session.refused(method, connection.cause(error)),
     }
 }

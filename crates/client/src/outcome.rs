@@ -138,6 +138,6 @@ async fn run<R: ResultType>(mut legs: Legs, mut call: Call, judge: Judge<R>) -> 
     if let Some(created) = created(&call, &result)? {
         return TaskHandle::created(legs.leg, &mut call, &created).map(Outcome::Task);
     }
-    let result = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
+    let result = legs.leg.client.supervisor().decode(&call.method, || result.decode())?;
     judge(&legs.leg.client, call.name.as_deref(), result).await.map(Outcome::Complete)
 }

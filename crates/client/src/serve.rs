@@ -106,7 +106,9 @@ impl Server {
         if self.connection.introduction.declared.in_revision(revision).tasks && request.method.starts_with("tasks/") {
             return self.about_task(&request).await;
         }
-        let ask = match asked::read(&request, &self.connection.introduction.declared, revision) {
+        let declared = &self.connection.introduction.declared;
+        let ask = self.connection.reading(&request.method, || asked::read(&request, declared, revision));
+        let ask = match ask {
             // Answered at once, whatever the handlers are doing (basic/utilities/ping).
             Ok(Ask::Ping) => return self.post(&request.id, Ok(RawJson::EMPTY_OBJECT)).await,
             Ok(_) if self.running.len() >= AT_ONCE => Err(ErrorObject::new(
@@ -177,7 +179,7 @@ impl Server {
             }
             return;
         }
-        self.connection.emit(|| Event::from_notification(notification));
+        self.connection.tell(notification);
         self.connection.listens.tell(notification);
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use bowline_protocol::LoggingLevel;
+use bowline_protocol::{LoggingLevel, ResultType, ShapeError, noticing};
 use bowline_transport::{BoxFuture, Connect, Sent, TransportError};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -194,6 +194,19 @@ impl Supervisor {
     /// The connection of this moment, which may be lost.
     pub(crate) fn current(&self) -> Arc<Link> {
         Arc::clone(&self.state().link)
+    }
+
+    /// Decodes what the server answered, and reports what was lenient about that.
+    pub(crate) fn decode<R: ResultType>(
+        &self,
+        method: &str,
+        decode: impl FnOnce() -> Result<R, ShapeError>,
+    ) -> Result<R, Error> {
+        let (result, lenient) = noticing(decode);
+        if !lenient.is_empty() {
+            self.current().owner.connection.lenient(method, lenient);
+        }
+        result.map_err(|error| Error::shape(&error).with_method(method))
     }
 
     /// What is told from now on; after the end, the end.

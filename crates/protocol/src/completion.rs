@@ -122,6 +122,7 @@ object! {
         }
         optional {
             /// Whether there are more than were sent.
+            #[serde(deserialize_with = "crate::lenient::flag")]
             has_more: bool => with_has_more,
         }
         counts {

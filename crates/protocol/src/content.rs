@@ -3,15 +3,19 @@
 use crate::annotations::Annotations;
 use crate::base64::{self, Base64Error};
 use crate::icons::Icon;
+use crate::leniency::{Leniency, note};
+use crate::lenient::Alone;
 use crate::raw::RawJson;
 use crate::resources::{Resource, ResourceContents};
+use crate::result::Rescued;
 use crate::tagged::tagged;
 use crate::wire::object;
 
 tagged! {
     /// A piece of content in a tool's result or a prompt's message, told by its `type`.
     ///
-    /// A kind that this library does not know is kept whole in `Other`.
+    /// A kind that this library does not know is kept whole in `Other`. A string alone, which no revision allows, is
+    /// read as a block of text.
     ///
     /// ```
     /// use bowline_protocol::{ContentBlock, TextContent};
@@ -22,7 +26,7 @@ tagged! {
     /// assert!(matches!(odd, ContentBlock::Other(_)));
     /// # Ok::<(), serde_json::Error>(())
     /// ```
-    pub enum ContentBlock by "type" {
+    pub enum ContentBlock by "type" or text as ContentBlock::text {
         /// Text.
         "text" => Text(TextContent),
         /// An image.
@@ -33,6 +37,13 @@ tagged! {
         "resource_link" => ResourceLink(ResourceLink),
         /// A resource with its contents.
         "resource" => Resource(EmbeddedResource),
+    }
+}
+
+impl Alone for ContentBlock {
+    fn of_text(text: &str) -> Option<Self> {
+        note(Leniency::Text);
+        Some(Self::text(text))
     }
 }
 
@@ -52,8 +63,8 @@ impl ContentBlock {
     }
 
     /// What a block that could not be read becomes.
-    pub(crate) fn rescue(raw: &RawJson) -> Option<Self> {
-        Some(Self::Other(raw.clone()))
+    pub(crate) fn rescue(raw: &RawJson) -> Rescued<Self> {
+        Rescued::Kept(Some(Self::Other(raw.clone())))
     }
 }
 

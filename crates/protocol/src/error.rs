@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::raw::RawJson;
+use crate::raw::{JsonKind, RawJson};
 use crate::text::excerpt;
 
 /// The code of a JSON-RPC error.
@@ -96,12 +96,30 @@ pub struct ErrorObject {
     /// The data, undecoded. Where the error object itself was malformed, what came instead of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<RawJson>,
+    /// What is wrong with it, for `Display` to say.
+    #[serde(skip)]
+    odd: Option<Odd>,
+}
+
+/// What an error of a peer is that is no proper one.
+#[derive(Debug, Clone, PartialEq)]
+enum Odd {
+    /// The answer has neither result nor error.
+    Nothing,
+    /// It stands beside a result.
+    BesideResult,
+    /// It is something else than an object.
+    NoObject(JsonKind),
+    /// It has no code.
+    NoCode,
+    /// Its code is no integer: the start of it.
+    Code(String),
 }
 
 impl ErrorObject {
     /// An error with a code and a message.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), data: None }
+        Self { code, message: message.into(), data: None, odd: None }
     }
 
     /// Adds data.
@@ -111,9 +129,25 @@ impl ErrorObject {
         self
     }
 
-    /// An answer that is no proper error object.
-    pub(crate) fn malformed(message: impl Into<String>, raw: Option<RawJson>) -> Self {
-        Self { code: ErrorCode(0), message: message.into(), data: raw }
+    /// An answer that is neither result nor error.
+    pub(crate) fn nothing() -> Self {
+        Self::new(ErrorCode(0), "an answer with neither result nor error").being(Odd::Nothing)
+    }
+
+    /// It came with a result, which no answer may have.
+    #[must_use]
+    pub(crate) fn beside_result(self) -> Self {
+        if self.odd.is_none() { self.being(Odd::BesideResult) } else { self }
+    }
+
+    fn being(mut self, odd: Odd) -> Self {
+        self.odd = Some(odd);
+        self
+    }
+
+    /// One without a code that is a number; the whole of it is kept as the data.
+    fn malformed(message: impl Into<String>, raw: &RawJson, odd: Odd) -> Self {
+        Self::new(ErrorCode(0), message).with_data(raw.clone()).being(odd)
     }
 
     /// Reads the `error` member of an answer; whatever stands there becomes an error.
@@ -127,19 +161,26 @@ impl ErrorObject {
         }
 
         let Ok(Lenient { code, message, data }) = raw.parse::<Lenient>() else {
-            let text = raw.parse::<String>().unwrap_or_else(|_| "malformed error object".into());
-            return Self::malformed(text, Some(raw.clone()));
+            let text = raw.parse::<String>().unwrap_or_else(|_| excerpt(raw.as_str(), 256));
+            return Self::malformed(text, raw, Odd::NoObject(raw.kind()));
         };
         let message = match message.map(|m| m.parse::<String>().map_err(|_| m)) {
             Some(Ok(text)) => text,
             Some(Err(other)) => excerpt(other.as_str(), 256),
             None => String::new(),
         };
-        match code.and_then(|c| c.parse::<i64>().ok().or_else(|| whole(c.parse().ok()?))) {
-            Some(code) => Self { code: ErrorCode(code), message, data },
-            None => Self::malformed(message, Some(raw.clone())),
+        let Some(code) = code else { return Self::malformed(message, raw, Odd::NoCode) };
+        match integer(&code) {
+            Some(code) => Self { code: ErrorCode(code), message, data, odd: None },
+            None => Self::malformed(message, raw, Odd::Code(excerpt(code.as_str(), 40))),
         }
     }
+}
+
+/// The integer that a code is, also where it is spelled as a float or in a string.
+fn integer(code: &RawJson) -> Option<i64> {
+    let spelled = || code.parse::<String>().ok()?.parse().ok();
+    code.parse::<i64>().ok().or_else(|| whole(code.parse().ok()?)).or_else(spelled)
 }
 
 /// The integer that a float such as `-32000.0` stands for.
@@ -149,12 +190,29 @@ fn whole(n: f64) -> Option<i64> {
 
 impl fmt::Display for ErrorObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error {}", self.code)?;
-        if let Some(name) = self.code.name() {
-            write!(f, " ({name})")?;
+        match &self.odd {
+            Some(Odd::Nothing) => {
+                return f.write_str("neither a result nor an error, so that nobody knows what became of the request; report it to the server's makers");
+            }
+            Some(Odd::NoObject(kind)) => write!(f, "an error that is {kind} and no object")?,
+            Some(Odd::NoCode) => f.write_str("an error without a code")?,
+            Some(Odd::Code(code)) => write!(f, "an error whose code is {code} and no integer")?,
+            None | Some(Odd::BesideResult) => {
+                write!(f, "error {}", self.code)?;
+                if let Some(name) = self.code.name() {
+                    write!(f, " ({name})")?;
+                }
+            }
         }
-        if !self.message.is_empty() {
-            write!(f, ": {}", excerpt(&self.message, 500))?;
+        match (self.message.as_str(), &self.odd) {
+            ("", Some(Odd::NoCode | Odd::Code(_))) => {
+                f.write_str(" and without a message; report it to the server's makers")?;
+            }
+            ("", _) => {}
+            (message, _) => write!(f, ": {}", excerpt(message, 500))?,
+        }
+        if self.odd == Some(Odd::BesideResult) {
+            f.write_str("; a result came with it, which is not used, as an answer has one of the two")?;
         }
         Ok(())
     }
@@ -179,7 +237,10 @@ mod tests {
         let odd = read(r#"{"code":"E1","message":"m"}"#);
         assert_eq!((odd.code.0, odd.message.as_str()), (0, "m"));
         assert_eq!(odd.data.unwrap().as_str(), r#"{"code":"E1","message":"m"}"#);
-        assert_eq!(read("7").message, "malformed error object");
+        assert_eq!(read("7").message, "7");
+        assert_eq!(read(r#"{"code":"-32601","message":"m"}"#), ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, "m"));
+        assert_eq!(read(r#"{"code":1,"message":"a\ud83d"}"#).message, "a\u{fffd}");
+        assert_eq!(read(r#""\udc19""#).message, "\u{fffd}");
         assert_eq!(read(r#"{"code":1,"message":{"a":1}}"#).message, r#"{"a":1}"#);
     }
 
@@ -188,6 +249,28 @@ mod tests {
         let error = read(r#"{"code":1,"message":"m","data":{"a":[{"b":null}]}}"#);
         assert_eq!(error.data.unwrap().as_str(), r#"{"a":[{"b":null}]}"#);
         assert!(read(r#"{"code":1,"message":"m","data":null}"#).data.unwrap().is_null());
+    }
+
+    #[test]
+    fn case_jsonrpc_022_what_is_no_proper_error_is_said_to_be_none() {
+        for (text, said) in [
+            (r#""boom""#, "an error that is a string and no object: boom"),
+            ("7", "an error that is a number and no object: 7"),
+            ("[]", "an error that is an array and no object: []"),
+            (r#"{"message":"m"}"#, "an error without a code: m"),
+            ("{}", "an error without a code and without a message; report it to the server's makers"),
+            (r#"{"code":null,"message":"m"}"#, "an error without a code: m"),
+            (r#"{"code":"E1","message":"m"}"#, "an error whose code is \"E1\" and no integer: m"),
+            (r#"{"code":1.5,"message":"m"}"#, "an error whose code is 1.5 and no integer: m"),
+            (r#"{"code":0,"message":"m"}"#, "error 0: m"),
+            (r#"{"code":-32601.0}"#, "error -32601 (method not found)"),
+        ] {
+            assert_eq!(read(text).to_string(), said, "{text}");
+        }
+        assert!(ErrorObject::nothing().to_string().starts_with("neither a result nor an error"));
+        let beside = read(r#"{"code":1,"message":"m"}"#).beside_result().to_string();
+        assert!(beside.starts_with("error 1: m; a result came with it"), "{beside}");
+        assert!(read(&format!("\"{}\"", "x".repeat(1 << 16))).to_string().len() < 700);
     }
 
     #[test]

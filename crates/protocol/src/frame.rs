@@ -18,6 +18,7 @@ use crate::id::RequestId;
 use crate::items::for_each_item;
 use crate::payload::Payload;
 use crate::raw::RawJson;
+use crate::surrogates;
 use crate::text::{ByteStr, excerpt_bytes};
 
 /// How much of a frame that could not be read is quoted in an error, in bytes.
@@ -127,7 +128,9 @@ impl FrameError {
 /// Reads one frame.
 ///
 /// The whole text is checked to be JSON in the same pass; params, result and error data stay slices of `frame`.
-/// A missing `jsonrpc` member, unknown members and `"error": null` beside a result are tolerated.
+/// A missing `jsonrpc` member, unknown members and an error beside a result that says nothing, such as `null`, are
+/// tolerated. What stands for no character in the envelope is read as U+FFFD, be it half of a surrogate pair or bytes
+/// that are not UTF-8; in params, result and error data the latter become halves of surrogate pairs.
 ///
 /// ```
 /// use bowline_protocol::frame::{Incoming, Message, decode};
@@ -141,6 +144,13 @@ impl FrameError {
 /// # Errors
 /// [`FrameError`] when the bytes are not JSON or hold no JSON-RPC message.
 pub fn decode(frame: &Bytes) -> Result<Incoming, FrameError> {
+    decode_text(frame).or_else(|error| match (&error, surrogates::escaped(frame)) {
+        (FrameError::NotJson { .. }, Some(text)) => decode_text(&text).map_err(|_| error),
+        _ => Err(error),
+    })
+}
+
+fn decode_text(frame: &Bytes) -> Result<Incoming, FrameError> {
     if frame.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
         return decode_batch(frame).map(Incoming::Batch);
     }
@@ -204,13 +214,23 @@ fn find_result(frame: &[u8]) -> Option<(i64, usize)> {
 
 /// Reads one message; `bytes` is `frame` or a part of it.
 fn decode_message(frame: &Bytes, bytes: &[u8]) -> Result<Message, FrameError> {
-    let envelope: Envelope<'_> = serde_json::from_slice(bytes).map_err(|e| {
-        if e.is_data() {
-            FrameError::not_rpc("no object, or a member of the wrong type", bytes)
-        } else {
-            FrameError::not_json(&e, bytes)
-        }
-    })?;
+    let error = match serde_json::from_slice(bytes) {
+        Ok(envelope) => return message_of(frame, bytes, envelope),
+        Err(error) => error,
+    };
+    if error.is_data() {
+        return Err(FrameError::not_rpc("no object, or a member of the wrong type", bytes));
+    }
+    // Of the envelope alone: whoever reads the rest knows what may be read as something else.
+    let text = std::str::from_utf8(bytes).ok();
+    let mended = text.and_then(|text| surrogates::mended(text, |at| at.is_outermost_key() || at.is(&["method"])));
+    let mended = Bytes::from(mended.ok_or_else(|| FrameError::not_json(&error, bytes))?);
+    let envelope = serde_json::from_slice(&mended).map_err(|error| FrameError::not_json(&error, bytes))?;
+    message_of(&mended, &mended, envelope)
+}
+
+fn message_of(frame: &Bytes, bytes: &[u8], envelope: Envelope<'_>) -> Result<Message, FrameError> {
+    const ODD_ID: &str = "an id that is neither an integer nor a string that can be sent back";
     let raw = |value: &RawValue| RawJson::slice_of(frame, value);
 
     if let Some(method) = envelope.method {
@@ -220,24 +240,28 @@ fn decode_message(frame: &Bytes, bytes: &[u8]) -> Result<Message, FrameError> {
         return match envelope.id {
             Id::Valid(id) => Ok(Message::Request(Request { id, method, params })),
             Id::Absent | Id::Null => Ok(Message::Notification(Notification { method, params })),
-            Id::Invalid => Err(FrameError::not_rpc("an id that is neither integer nor string", bytes)),
+            Id::Invalid => Err(FrameError::not_rpc(ODD_ID, bytes)),
         };
     }
 
-    let error = envelope.error.filter(|e| e.get() != "null");
+    // Beside a result there is no error where none is said, however that is spelled.
+    let says_nothing = |error: &&RawValue| match error.get() {
+        "null" => true,
+        text => envelope.result.is_some() && matches!(text, "false" | "0" | "\"\"" | "{}" | "[]"),
+    };
+    let error = envelope.error.filter(|error| !says_nothing(error));
     let outcome = match (error, envelope.result) {
-        (Some(error), _) => Err(ErrorObject::from_raw(&raw(error))),
+        (Some(error), None) => Err(ErrorObject::from_raw(&raw(error))),
+        (Some(error), Some(_)) => Err(ErrorObject::from_raw(&raw(error)).beside_result()),
         (None, Some(result)) => Ok(raw(result).into()),
-        (None, None) if envelope.has_version && matches!(envelope.id, Id::Valid(_)) => {
-            Err(ErrorObject::malformed("an answer with neither result nor error", None))
-        }
+        (None, None) if envelope.has_version && matches!(envelope.id, Id::Valid(_)) => Err(ErrorObject::nothing()),
         (None, None) => return Err(FrameError::not_rpc("neither method, result nor error", bytes)),
     };
     match envelope.id {
         Id::Valid(id) => Ok(Message::Response(Response { id: Some(id), outcome })),
         Id::Absent | Id::Null if outcome.is_err() => Ok(Message::Response(Response { id: None, outcome })),
         Id::Absent | Id::Null => Err(FrameError::not_rpc("a result without an id", bytes)),
-        Id::Invalid => Err(FrameError::not_rpc("an id that is neither integer nor string", bytes)),
+        Id::Invalid => Err(FrameError::not_rpc(ODD_ID, bytes)),
     }
 }
 
@@ -408,7 +432,51 @@ mod tests {
             assert!(matches!(error, FrameError::NotJson { .. }), "{text}: {error}");
             assert!(!error.to_string().contains('\u{1b}'));
         }
-        assert!(decode(&Bytes::from_static(b"{\"id\":1,\"result\":\"\xff\"}")).is_err());
+    }
+
+    #[test]
+    fn what_stands_for_no_character_in_an_envelope_loses_no_message() {
+        let Message::Request(request) = one(r#"{"\ud83d":1,"id":1,"method":"a\udc19","params":["\ud83d"]}"#) else {
+            panic!("a request")
+        };
+        assert_eq!((request.method.as_str(), request.params.unwrap().as_str()), ("a\u{fffd}", r#"["\ud83d"]"#));
+        assert!(response(r#"{"\ud83d":"\ud83d","id":1,"result":{}}"#).outcome.is_ok());
+        for text in [r#"{"id":"\ud83d","method":"ping"}"#, r#"{"id":"\ud83d","method":"\ud83d"}"#] {
+            let error = decode(&Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
+            assert!(matches!(error, FrameError::NotRpc { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_read_as_halves_of_surrogates_are() {
+        for frame in
+            [&b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":[\"caf\xe9\"]}"[..], b"{\"result\": [\"caf\xe9\"], \"id\": 1}"]
+        {
+            let Ok(Incoming::Message(Message::Response(response))) = decode_lazily(&Bytes::from_static(frame)) else {
+                panic!("a response")
+            };
+            let payload = response.outcome.unwrap();
+            assert_eq!(payload.clone().into_raw().unwrap().as_str(), r#"["caf\udce9"]"#);
+            assert_eq!(payload.into_raw().unwrap().to_value(), serde_json::json!(["caf\u{fffd}"]));
+        }
+        let batch = Bytes::from_static(b"[{\"id\":1,\"method\":\"caf\xe9\"}]");
+        let Ok(Incoming::Batch(members)) = decode(&batch) else { panic!("a batch") };
+        assert!(matches!(members.as_slice(), [Ok(Message::Request(request))] if request.method == "caf\u{fffd}"));
+        // Outside of strings they are nothing.
+        assert!(matches!(decode(&Bytes::from_static(b"{\"id\":1,\xe9}")), Err(FrameError::NotJson { .. })));
+    }
+
+    #[test]
+    fn an_error_that_says_nothing_beside_a_result_is_none() {
+        for nothing in ["null", "false", "0", "\"\"", "{}", "[]"] {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{}},"error":{nothing}}}"#);
+            assert!(response(&text).outcome.is_ok(), "{text}");
+            assert!(lazily(&text).is_ok(), "{text}");
+            let text = format!(r#"{{"jsonrpc":"2.0","id":1,"error":{nothing}}}"#);
+            assert!(response(&text).outcome.is_err(), "{text}");
+        }
+        let both = response(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m"},"result":{}}"#);
+        assert!(both.outcome.unwrap_err().to_string().contains("a result came with it"));
     }
 
     fn lazily(text: &str) -> Result<RawJson, FrameError> {

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::content::{ContentBlock, TextContent};
+use crate::leniency::{Leniency, note};
 use crate::raw::RawJson;
 
 /// Reads null as the default.
@@ -24,40 +24,40 @@ where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
 {
-    struct ListVisitor<T>(PhantomData<T>);
+    deserializer.deserialize_option(ListVisitor(PhantomData))
+}
 
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
-        type Value = Vec<T>;
+struct ListVisitor<T>(PhantomData<T>);
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a sequence")
-        }
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = Vec<T>;
 
-        fn visit_none<E: de::Error>(self) -> Result<Vec<T>, E> {
-            Ok(Vec::new())
-        }
-
-        fn visit_unit<E: de::Error>(self) -> Result<Vec<T>, E> {
-            Ok(Vec::new())
-        }
-
-        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<T>, D::Error> {
-            deserializer.deserialize_seq(self)
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
-            let mut items = Vec::new();
-            while let Some(item) = seq.next_element()? {
-                if items.is_empty() {
-                    items.reserve_exact(1);
-                }
-                items.push(item);
-            }
-            Ok(items)
-        }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
     }
 
-    deserializer.deserialize_option(ListVisitor(PhantomData))
+    fn visit_none<E: de::Error>(self) -> Result<Vec<T>, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Vec<T>, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<T>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            if items.is_empty() {
+                items.reserve_exact(1);
+            }
+            items.push(item);
+        }
+        Ok(items)
+    }
 }
 
 /// Reads a missing schema, and null, as `{}`.
@@ -154,27 +154,93 @@ where
     feature(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Reads a content block; a string alone, which no revision allows, is a block of text.
-pub(crate) fn content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ContentBlock, D::Error> {
-    struct ContentVisitor;
+/// What may stand alone where a list of it belongs.
+pub(crate) trait Alone: Sized {
+    /// What a string in its place is.
+    fn of_text(text: &str) -> Option<Self>;
+}
 
-    impl<'de> Visitor<'de> for ContentVisitor {
-        type Value = ContentBlock;
+/// Reads a list, null as an empty one, and an item alone as a list of one.
+pub(crate) fn items<'de, T: Alone + Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    struct ItemsVisitor<T>(PhantomData<T>);
+
+    impl<'de, T: Alone + Deserialize<'de>> Visitor<'de> for ItemsVisitor<T> {
+        type Value = Vec<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a content block")
+            f.write_str("a sequence")
         }
 
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<ContentBlock, E> {
-            Ok(TextContent::new(text).into())
+        fn visit_unit<E: de::Error>(self) -> Result<Vec<T>, E> {
+            Ok(Vec::new())
         }
 
-        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ContentBlock, A::Error> {
-            Deserialize::deserialize(de::value::MapAccessDeserializer::new(map))
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
+            let item = T::of_text(text).ok_or_else(|| E::invalid_type(de::Unexpected::Str(text), &self))?;
+            note(Leniency::List);
+            Ok(vec![item])
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Vec<T>, A::Error> {
+            let item = T::deserialize(de::value::MapAccessDeserializer::new(map))?;
+            note(Leniency::List);
+            Ok(vec![item])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Vec<T>, A::Error> {
+            ListVisitor(PhantomData).visit_seq(seq)
         }
     }
 
-    deserializer.deserialize_any(ContentVisitor)
+    deserializer.deserialize_any(ItemsVisitor(PhantomData))
+}
+
+/// Reads a boolean that need not be there, also as a string or as 0 or 1.
+pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    struct FlagVisitor;
+
+    impl<'de> Visitor<'de> for FlagVisitor {
+        type Value = Option<bool>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a boolean")
+        }
+
+        fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+            deserializer.deserialize_any(self)
+        }
+
+        fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Self::Value, E> {
+            Ok(Some(flag))
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
+            if number > 1 {
+                return Err(E::invalid_type(de::Unexpected::Unsigned(number), &self));
+            }
+            note(Leniency::Boolean);
+            Ok(Some(number == 1))
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            let flag = ["false", "true"].iter().position(|word| text.eq_ignore_ascii_case(word));
+            let flag = flag.ok_or_else(|| E::invalid_type(de::Unexpected::Str(text), &self))?;
+            note(Leniency::Boolean);
+            Ok(Some(flag == 1))
+        }
+    }
+
+    deserializer.deserialize_any(FlagVisitor)
 }
 
 /// Reads a list of strings; one string alone is a list of one.

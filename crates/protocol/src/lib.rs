@@ -25,6 +25,7 @@ mod initialize;
 mod input;
 mod items;
 mod large_text;
+mod leniency;
 mod lenient;
 mod logging;
 mod meta;
@@ -43,6 +44,7 @@ mod roots;
 mod sampling;
 mod skills;
 mod subscriptions;
+mod surrogates;
 mod tagged;
 mod tasks;
 mod text;
@@ -90,6 +92,7 @@ pub use input::{
     CreateMessageRequest, ElicitRequest, InputRequest, InputRequests, InputRequiredResult, InputResponse,
     InputResponses, ListRootsRequest,
 };
+pub use leniency::{Leniencies, Leniency, noticing};
 pub use logging::{LoggingLevel, LoggingMessageNotificationParams, SetLevelRequestParams};
 pub use meta::{Extra, Meta, is_meta_key, is_prefixed_key, is_reserved_key};
 pub use mirrors::{HeaderMirror, HeaderMirrorError, HeaderMirrors, HeaderValueError};

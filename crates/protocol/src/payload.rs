@@ -4,9 +4,10 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::error::ErrorObject;
 use crate::frame::{FrameError, Incoming, Message, decode};
 use crate::path::path_at;
-use crate::raw::RawJson;
+use crate::raw::{JsonKind, RawJson};
 use crate::result::{ResultKind, ResultType};
 use crate::text::{ByteStr, excerpt, excerpt_bytes, reason};
 
@@ -42,29 +43,55 @@ enum Repr {
 }
 
 /// Why a result could not be decoded: where it differs, and how it began.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("wrong shape{}: {reason}; it began {excerpt}", at(path))]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{}: {reason}; it began {excerpt}", what(path, *is_json))]
 #[non_exhaustive]
 pub struct ShapeError {
     /// The path of the member that does not fit, such as `tools[3].name`; empty for the result itself.
     pub path: String,
     /// What was expected and what came, at most some 300 bytes.
     pub reason: String,
-    /// The start of the result, made harmless.
+    /// The start of the result, made harmless; that of the whole answer where it is not JSON.
     pub excerpt: String,
+    /// The error that stands beside the result, in an answer that has both: that is what the server answered.
+    pub answer: Option<Box<ErrorObject>>,
+    is_json: bool,
 }
 
-fn at(path: &str) -> String {
-    if path.is_empty() { String::new() } else { format!(" at {path}") }
+fn what(path: &str, is_json: bool) -> String {
+    match path {
+        _ if !is_json => String::from("the answer is not json"),
+        "" => String::from("the result has the wrong shape"),
+        path => format!("the result has the wrong shape at {path}"),
+    }
 }
 
 impl ShapeError {
-    fn new(text: &str, error: &serde_json::Error) -> Self {
-        Self {
-            path: path_at(text, error.line(), error.column()),
-            reason: reason(error),
-            excerpt: excerpt(text, EXCERPT),
-        }
+    fn new(raw: &RawJson, error: &serde_json::Error) -> Self {
+        let text = raw.as_str();
+        let path = path_at(text, error.line(), error.column());
+        let reason = match raw.kind() {
+            JsonKind::Object => reason(error),
+            kind => format!("{kind} came in place of an object; report it to the server's makers"),
+        };
+        Self { path, reason, excerpt: excerpt(text, EXCERPT), answer: None, is_json: true }
+    }
+}
+
+/// Why a result that was found is none.
+enum NoResult {
+    Frame(FrameError),
+    Error(ErrorObject),
+}
+
+impl From<NoResult> for ShapeError {
+    fn from(none: NoResult) -> Self {
+        let (reason, excerpt, answer) = match none {
+            NoResult::Error(error) => (String::from("an error stands beside it"), error.to_string(), Some(error)),
+            NoResult::Frame(FrameError::NotJson { reason, excerpt }) => (reason, excerpt, None),
+            NoResult::Frame(error) => (String::from("it is no answer"), excerpt(&error.to_string(), EXCERPT), None),
+        };
+        Self { path: String::new(), reason, excerpt, is_json: answer.is_some(), answer: answer.map(Box::new) }
     }
 }
 
@@ -87,12 +114,8 @@ impl Payload {
                 return Ok(result);
             }
         }
-        let raw = self.clone().into_raw().map_err(|error| ShapeError {
-            path: String::new(),
-            reason: String::from("the answer is not json"),
-            excerpt: excerpt(&error.to_string(), EXCERPT),
-        })?;
-        R::decode(&raw).map_err(|error| ShapeError::new(raw.as_str(), &error))
+        let raw = self.clone().checked()?;
+        R::decode(&raw).map_err(|error| ShapeError::new(&raw, &error))
     }
 
     /// As [`decode`](Self::decode), for whoever has no more use for the raw result: the memory of a frame that nobody
@@ -145,15 +168,29 @@ impl Payload {
     /// # Errors
     /// [`FrameError`] when the frame turns out not to be JSON.
     pub fn into_raw(self) -> Result<RawJson, FrameError> {
-        match self.0 {
-            Repr::Checked(raw) => Ok(raw),
-            Repr::Found { frame, .. } => match decode(&frame)? {
-                Incoming::Message(Message::Response(response)) => match response.outcome {
-                    Ok(Self(Repr::Checked(raw))) => Ok(raw),
-                    _ => Err(FrameError::not_rpc("neither result nor error alone", &frame)),
-                },
-                _ => Err(FrameError::not_rpc("no answer", &frame)),
+        let frame = match &self.0 {
+            Repr::Found { frame, .. } => frame.clone(),
+            Repr::Checked(_) => Bytes::new(),
+        };
+        self.checked().map_err(|none| match none {
+            NoResult::Frame(error) => error,
+            NoResult::Error(_) => FrameError::not_rpc("an error beside the result", &frame),
+        })
+    }
+
+    fn checked(self) -> Result<RawJson, NoResult> {
+        let frame = match self.0 {
+            Repr::Checked(raw) => return Ok(raw),
+            Repr::Found { frame, .. } => frame,
+        };
+        match decode(&frame).map_err(NoResult::Frame)? {
+            Incoming::Message(Message::Response(response)) => match response.outcome {
+                Ok(Self(Repr::Checked(raw))) => Ok(raw),
+                // A whole look never leaves a result unlooked at.
+                Ok(Self(Repr::Found { .. })) => Err(NoResult::Frame(FrameError::not_rpc("no result", &frame))),
+                Err(error) => Err(NoResult::Error(error)),
             },
+            _ => Err(NoResult::Frame(FrameError::not_rpc("no answer", &frame))),
         }
     }
 }

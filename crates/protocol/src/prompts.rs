@@ -4,11 +4,17 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 use crate::annotations::Role;
 use crate::content::ContentBlock;
 use crate::icons::Icon;
 use crate::input::InputResponses;
-use crate::result::list_result;
+use crate::leniency::{Leniency, note};
+use crate::lenient::Alone;
+use crate::meta::Extra;
+use crate::raw::RawJson;
+use crate::result::{Rescued, list_result};
 use crate::wire::object;
 
 object! {
@@ -61,6 +67,7 @@ object! {
             /// What it means.
             description: String => with_description,
             /// Whether it must be given; not said means no.
+            #[serde(deserialize_with = "crate::lenient::flag")]
             required: bool => with_required,
         }
     }
@@ -87,7 +94,7 @@ object! {
         problems { problems }
     }
 }
-list_result!(ListPromptsResult, "prompts" => prompts);
+list_result!(ListPromptsResult, "prompts" => prompts by "name");
 
 object! {
     /// The parameters of `prompts/get`.
@@ -110,9 +117,10 @@ object! {
 object! {
     /// A prompt, filled in.
     pub struct GetPromptResult (meta, result_type) {
-        list {
-            /// The messages.
-            messages: PromptMessage,
+        required {
+            /// The messages. One with several blocks, which no revision allows, is read as a message for each.
+            #[serde(default, deserialize_with = "crate::lenient::items")]
+            messages: Vec<PromptMessage>,
         }
         optional {
             /// What it is for.
@@ -121,7 +129,7 @@ object! {
         problems { problems }
     }
 }
-list_result!(GetPromptResult, "messages" => messages);
+list_result!(GetPromptResult, "messages" => messages else PromptMessage::rescue);
 
 object! {
     /// A message of a prompt.
@@ -130,13 +138,40 @@ object! {
             /// Who speaks.
             role: Role,
             /// What is said. A string alone, which no revision allows, is read as a block of text.
-            #[serde(deserialize_with = "crate::lenient::content")]
             content: ContentBlock,
         }
     }
 }
 
+impl Alone for PromptMessage {
+    fn of_text(_: &str) -> Option<Self> {
+        // Whose words they are is not said.
+        None
+    }
+}
+
 impl PromptMessage {
+    /// What a message that could not be read becomes: one for each block of a list.
+    fn rescue(raw: &RawJson) -> Rescued<Self> {
+        #[derive(Deserialize)]
+        struct Several {
+            role: Role,
+            content: Vec<ContentBlock>,
+            #[serde(flatten)]
+            extra: Extra,
+        }
+
+        let Ok(Several { role, content, extra }) = raw.parse_strictly() else { return Rescued::nothing() };
+        note(Leniency::Blocks);
+        let message = |content| Self { role: role.clone(), content, extra: Extra::new() };
+        let mut messages: Vec<Self> = content.into_iter().map(message).collect();
+        // Not of each: there may be as many as there are bytes.
+        if let Some(first) = messages.first_mut() {
+            first.extra = extra;
+        }
+        Rescued::All(messages)
+    }
+
     /// A message of the person.
     pub fn user(text: impl Into<String>) -> Self {
         Self::new(Role::User, ContentBlock::text(text))

@@ -8,6 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::heap;
+use crate::leniency::{Leniency, note};
+use crate::surrogates;
 use crate::text::{ByteStr, excerpt};
 
 /// One JSON value, kept as the bytes it came in.
@@ -110,11 +112,34 @@ impl RawJson {
         self.0.as_bytes()
     }
 
-    /// Decodes the value.
+    /// Decodes the value. Half of a surrogate pair in a string, such as `"\ud83d"`, is read as U+FFFD.
     ///
     /// # Errors
     /// When the value has another shape than `T`.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        self.parse_mended(|text| surrogates::mended(text, |_| true))
+    }
+
+    /// [`parse`](Self::parse) of a result: what goes back to the server is read as it is or not at all.
+    pub(crate) fn parse_result<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        self.parse_mended(|text| surrogates::mended_unless_returned(text, None))
+    }
+
+    fn parse_mended<T: DeserializeOwned>(
+        &self,
+        mended: impl FnOnce(&str) -> Option<String>,
+    ) -> Result<T, serde_json::Error> {
+        let error = match self.parse_strictly() {
+            Err(error) if error.is_syntax() => error,
+            parsed => return parsed,
+        };
+        let Some(text) = mended(self.as_str()) else { return Err(error) };
+        note(Leniency::NoCharacter);
+        serde_json::from_str(&text)
+    }
+
+    /// Decodes the value as it stands there.
+    pub(crate) fn parse_strictly<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         // Text is checked once as a whole, for less than string by string.
         let parsed = serde_json::from_str(self.as_str());
         heap::decoded(self.as_bytes().len());
@@ -199,8 +224,8 @@ impl PartialEq for RawJson {
         if self.0 == other.0 {
             return true;
         }
-        // Not `to_value`: all that it cannot hold would be the same null.
-        let [a, b] = [self, other].map(Self::parse::<serde_json::Value>);
+        // Not `to_value`: all that it cannot hold would be the same null. Nor are halves of surrogates all the same.
+        let [a, b] = [self, other].map(Self::parse_strictly::<serde_json::Value>);
         matches!((a, b), (Ok(a), Ok(b)) if a == b)
     }
 }
@@ -253,6 +278,16 @@ mod tests {
             assert_ne!(a, RawJson::NULL);
             assert_eq!(a, a.as_str().parse().unwrap());
         }
+    }
+
+    #[test]
+    fn halves_of_surrogates_are_read_as_no_character_and_differ() {
+        let [a, b, c]: [RawJson; 3] =
+            [r#"["\ud83d"]"#, r#"["\ud83e"]"#, r#"["\ufffd"]"#].map(|text| text.parse().unwrap());
+        assert!(a != b && a != c && a == a.clone());
+        assert!([&a, &b].into_iter().all(|raw| raw.to_value() == c.to_value()));
+        assert_eq!(a.as_str(), r#"["\ud83d"]"#);
+        assert!(a.parse::<u8>().is_err());
     }
 
     #[test]

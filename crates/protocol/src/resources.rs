@@ -8,9 +8,11 @@ use crate::annotations::Annotations;
 use crate::base64::{self, Base64Error};
 use crate::icons::Icon;
 use crate::input::InputResponses;
+use crate::leniency::{Leniency, note};
+use crate::lenient::Alone;
 use crate::meta::{Extra, Meta};
 use crate::raw::RawJson;
-use crate::result::list_result;
+use crate::result::{Rescued, list_result};
 use crate::wire::object;
 
 object! {
@@ -89,7 +91,7 @@ object! {
         problems { problems }
     }
 }
-list_result!(ListResourcesResult, "resources" => resources);
+list_result!(ListResourcesResult, "resources" => resources by "uri");
 
 object! {
     /// One page of resource templates.
@@ -105,7 +107,7 @@ object! {
         problems { problems }
     }
 }
-list_result!(ListResourceTemplatesResult, "resourceTemplates" => resource_templates);
+list_result!(ListResourceTemplatesResult, "resourceTemplates" => resource_templates by "uriTemplate");
 
 object! {
     /// The parameters of `resources/read`.
@@ -126,9 +128,11 @@ object! {
 object! {
     /// The contents of a resource; a directory may have several.
     pub struct ReadResourceResult (meta, result_type, ttl_ms, cache_scope) {
-        list {
-            /// The contents. One that could not be read stands as `Other`, and in `problems`.
-            contents: ResourceContents,
+        required {
+            /// The contents. One that could not be read stands as `Other`, and in `problems`. A string alone, which no
+            /// revision allows, is read as text without a URI.
+            #[serde(default, deserialize_with = "crate::lenient::items")]
+            contents: Vec<ResourceContents>,
         }
         problems { problems }
     }
@@ -186,6 +190,13 @@ pub enum ResourceContents {
     Other(RawJson),
 }
 
+impl Alone for ResourceContents {
+    fn of_text(text: &str) -> Option<Self> {
+        note(Leniency::Text);
+        Some(Self::text("", text))
+    }
+}
+
 impl ResourceContents {
     /// Contents of text.
     pub fn text(uri: impl Into<String>, text: impl Into<String>) -> Self {
@@ -215,8 +226,11 @@ impl ResourceContents {
         }
     }
 
-    fn rescue(raw: &RawJson) -> Option<Self> {
-        Some(Self::Other(raw.clone()))
+    fn rescue(raw: &RawJson) -> Rescued<Self> {
+        match raw.parse_strictly::<String>().ok().and_then(|text| Self::of_text(&text)) {
+            Some(text) => Rescued::All(vec![text]),
+            None => Rescued::Kept(Some(Self::Other(raw.clone()))),
+        }
     }
 }
 

@@ -9,8 +9,10 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::items::for_each_item;
+use crate::leniency::{Leniency, note};
 use crate::raw::RawJson;
-use crate::text::reason;
+use crate::surrogates;
+use crate::text::{ByteStr, reason};
 use crate::wire::{object, open_enum};
 
 /// The result of a request, decoded from its raw text.
@@ -83,42 +85,75 @@ impl std::fmt::Display for ItemProblem {
     }
 }
 
-/// Decodes `raw` in one pass; if that fails, once more with the items of `member` apart from the rest.
+/// What becomes of an item that could not be read.
+pub(crate) enum Rescued<I> {
+    /// What it means is plain, and these are the items.
+    All(Vec<I>),
+    /// It is a problem, and stands as this or not at all.
+    Kept(Option<I>),
+}
+
+impl<I> Rescued<I> {
+    pub(crate) const fn nothing() -> Self {
+        Self::Kept(None)
+    }
+}
+
+/// Decodes `raw` in one pass; if that fails, once more without what stands for no character, and then with the items
+/// of `member` apart from the rest.
 ///
-/// `rescue` makes an item of one that could not be read and is kept as a problem, or leaves it out. `put` sets the
-/// items and the problems.
+/// `returned` is the path of what goes back to the server of an item. `rescue` makes items of one that could not be
+/// read. `put` sets the items and the problems.
 pub(crate) fn decode_items<R: DeserializeOwned, I: DeserializeOwned>(
     raw: &RawJson,
     member: &str,
-    rescue: fn(&RawJson) -> Option<I>,
+    returned: Option<[&str; 3]>,
+    rescue: fn(&RawJson) -> Rescued<I>,
     put: fn(&mut R, Vec<I>, Vec<ItemProblem>),
 ) -> Result<R, serde_json::Error> {
-    let error = match raw.parse::<R>() {
+    let mut error = match raw.parse_strictly::<R>() {
         Ok(result) => return Ok(result),
         Err(error) => error,
     };
-    let Ok(mut members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(raw.as_str()) else { return Err(error) };
+    let mended = surrogates::mended_unless_returned(raw.as_str(), returned);
+    if let Some(text) = &mended {
+        note(Leniency::NoCharacter);
+        match serde_json::from_str(text) {
+            Ok(result) => return Ok(result),
+            Err(other) => error = other,
+        }
+    }
+    let text = mended.as_deref().unwrap_or(raw.as_str());
+    let Ok(mut members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text) else { return Err(error) };
     let Some(list) = members.remove(member) else { return Err(error) };
     // The first error is the one whose position fits the text that the caller has.
-    let Ok(mut result) = RawJson::from_serialize(&members).and_then(|rest| rest.parse::<R>()) else {
+    let Ok(mut result) = RawJson::from_serialize(&members).and_then(|rest| rest.parse_strictly::<R>()) else {
         return Err(error);
+    };
+    let as_it_came = |item: &RawValue| {
+        // What was mended is as long as before.
+        let from = item.get().as_ptr().addr().wrapping_sub(text.as_ptr().addr());
+        let came = raw.as_str().get(from..from.saturating_add(item.get().len()));
+        RawJson::from_valid(ByteStr::from(came.unwrap_or(item.get())))
     };
     let (mut items, mut problems) = (Vec::new(), Vec::new());
     let (mut index, mut left_out, mut first_left_out) = (0, 0_usize, 0);
     let walked = for_each_item(list.get().as_bytes(), |item| {
         match serde_json::from_str(item.get()) {
             Ok(item) => items.push(item),
-            Err(error) if problems.len() < MAX_PROBLEMS => {
-                let raw = RawJson::from(item.to_owned());
-                items.extend(rescue(&raw));
-                problems.push(ItemProblem { index, error: reason(&error), raw });
-            }
-            Err(_) => {
-                if left_out == 0 {
-                    first_left_out = index;
+            Err(error) => match rescue(&RawJson::from(item.to_owned())) {
+                Rescued::All(rescued) => items.extend(rescued),
+                Rescued::Kept(kept) if problems.len() < MAX_PROBLEMS => {
+                    items.extend(kept);
+                    problems.push(ItemProblem { index, error: reason(&error), raw: as_it_came(item) });
                 }
-                left_out += 1;
-            }
+                Rescued::Kept(_) => {
+                    if left_out == 0 {
+                        first_left_out = index;
+                    }
+                    left_out += 1;
+                }
+            },
         }
         index += 1;
     });
@@ -139,7 +174,7 @@ macro_rules! plain_result {
         $(
             impl $crate::ResultType for $name {
                 fn decode(raw: &$crate::RawJson) -> Result<Self, serde_json::Error> {
-                    raw.parse()
+                    raw.parse_result()
                 }
             }
         )+
@@ -147,17 +182,20 @@ macro_rules! plain_result {
 }
 pub(crate) use plain_result;
 
-/// Implements [`ResultType`] for a result with a list; `else` names what a bad item becomes, `take` what takes a result
-/// that is decoded with less work.
+/// Implements [`ResultType`] for a result with a list; `by` names the member of an item that goes back to the server,
+/// `else` what a bad item becomes, `take` what takes a result that is decoded with less work.
 macro_rules! list_result {
-    (@rescue) => { |_| None };
+    (@by $member:literal) => { None };
+    (@by $member:literal $by:literal) => { Some([$member, "*", $by]) };
+    (@rescue) => { |_| $crate::result::Rescued::nothing() };
     (@rescue $rescue:expr) => { $rescue };
-    ($name:ident, $member:literal => $field:ident $(else $rescue:expr)? $(, take $take:path)?) => {
+    ($name:ident, $member:literal => $field:ident $(by $by:literal)? $(else $rescue:expr)? $(, take $take:path)?) => {
         impl $crate::ResultType for $name {
             fn decode(raw: &$crate::RawJson) -> Result<Self, serde_json::Error> {
                 $crate::result::decode_items(
                     raw,
                     $member,
+                    $crate::result::list_result!(@by $member $($by)?),
                     $crate::result::list_result!(@rescue $($rescue)?),
                     |result: &mut Self, items, problems| {
                         result.$field = items;
@@ -226,4 +264,14 @@ object! {
     #[derive(Default)]
     pub struct EmptyResult (meta, result_type) {}
 }
-plain_result!(EmptyResult);
+
+impl ResultType for EmptyResult {
+    /// Servers that have nothing to say also say `null`.
+    fn decode(raw: &RawJson) -> Result<Self, serde_json::Error> {
+        if raw.is_null() && raw.parse_strictly::<()>().is_ok() {
+            note(Leniency::Null);
+            return Ok(Self::default());
+        }
+        raw.parse_result()
+    }
+}

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::annotations::Role;
 use crate::content::{AudioContent, ContentBlock, ImageContent, TextContent};
+use crate::leniency::{Leniency, note};
 use crate::raw::RawJson;
 use crate::result::plain_result;
 use crate::tagged::tagged;
@@ -131,6 +132,7 @@ impl<'de> Deserialize<'de> for SamplingContent {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<SamplingContent, E> {
+                note(Leniency::Text);
                 Ok(TextContent::new(text).into())
             }
 
@@ -149,7 +151,7 @@ impl<'de> Deserialize<'de> for SamplingContent {
 
 tagged! {
     /// A piece of a message, told by its `type`.
-    pub enum SamplingMessageContentBlock by "type" {
+    pub enum SamplingMessageContentBlock by "type" or text as SamplingMessageContentBlock::text {
         /// Text.
         "text" => Text(TextContent),
         /// An image.
@@ -160,6 +162,12 @@ tagged! {
         "tool_use" => ToolUse(ToolUseContent),
         /// What a tool gave back (since 2025-11-25).
         "tool_result" => ToolResult(ToolResultContent),
+    }
+}
+
+impl SamplingMessageContentBlock {
+    fn text(text: &str) -> Self {
+        TextContent::new(text).into()
     }
 }
 
@@ -188,16 +196,16 @@ object! {
         required {
             /// Which call.
             tool_use_id: String,
-        }
-        list {
             /// The content.
-            content: ContentBlock,
+            #[serde(default, deserialize_with = "crate::lenient::items")]
+            content: Vec<ContentBlock>,
         }
         optional {
             /// The structured result, unparsed; null differs from none.
             #[serde(deserialize_with = "crate::raw::present::deserialize")]
             structured_content: RawJson => with_structured_content,
             /// Whether the tool failed; not said means no.
+            #[serde(deserialize_with = "crate::lenient::flag")]
             is_error: bool => with_is_error,
         }
     }

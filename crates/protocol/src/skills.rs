@@ -280,7 +280,7 @@ object! {
         problems { problems }
     }
 }
-list_result!(ListSkillsResult, "skills" => skills);
+list_result!(ListSkillsResult, "skills" => skills by "uri");
 
 object! {
     /// The parameters of `skills/get`.

@@ -13,6 +13,7 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::leniency::{Leniency, note};
 use crate::raw::RawJson;
 use crate::text::ByteStr;
 
@@ -22,6 +23,8 @@ pub(crate) trait Tagged: Sized {
     const TAG: &'static str;
     /// What an unknown or missing tag becomes.
     fn other(raw: RawJson) -> Self;
+    /// What a string in place of the object is.
+    fn of_text(text: &str) -> Option<Self>;
     /// Decodes the rest of the object into the variant of `tag`.
     fn decode<'de, S: Source<'de>>(tag: &str, source: S) -> Result<Self, S::Error>;
 }
@@ -242,6 +245,12 @@ impl<'de, T: Tagged> Visitor<'de> for TaggedVisitor<T> {
         write!(f, "an object with a member \"{}\"", T::TAG)
     }
 
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        let read = T::of_text(text).ok_or_else(|| E::invalid_type(de::Unexpected::Str(text), &self))?;
+        note(Leniency::Text);
+        Ok(read)
+    }
+
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
         let mut members = ObjectText::new();
         let mut decided = false;
@@ -274,7 +283,7 @@ impl<'de, T: Tagged> Visitor<'de> for TaggedVisitor<T> {
 
 /// Decodes a tagged union.
 pub(crate) fn deserialize<'de, T: Tagged, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    deserializer.deserialize_map(TaggedVisitor(PhantomData))
+    deserializer.deserialize_any(TaggedVisitor(PhantomData))
 }
 
 /// Writes the tag and then the variant's own members.
@@ -303,11 +312,14 @@ impl serde::Serialize for Tag<'_> {
 
 /// Defines a union whose variant is told by one string member.
 ///
-/// The variants' types hold the other members. An unknown tag, or none, becomes `Other` with the whole object.
+/// The variants' types hold the other members. An unknown tag, or none, becomes `Other` with the whole object. With
+/// `or text as`, a string alone, which no revision allows, is what that makes of it.
 macro_rules! tagged {
+    (@of_text $text:ident) => { { let _ = $text; None } };
+    (@of_text $text:ident $($of_text:ident)::+) => { Some($($of_text)::+($text)) };
     (
         $(#[$meta:meta])*
-        pub enum $name:ident by $tag:literal {
+        pub enum $name:ident by $tag:literal $(or text as $($of_text:ident)::+)? {
             $( $(#[$vmeta:meta])* $value:literal => $variant:ident($type:ty), )+
         }
     ) => {
@@ -325,6 +337,10 @@ macro_rules! tagged {
 
             fn other(raw: $crate::RawJson) -> Self {
                 Self::Other(raw)
+            }
+
+            fn of_text(text: &str) -> Option<Self> {
+                $crate::tagged::tagged!(@of_text text $($($of_text)::+)?)
             }
 
             fn decode<'de, S: $crate::tagged::Source<'de>>(tag: &str, source: S) -> Result<Self, S::Error> {

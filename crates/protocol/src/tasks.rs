@@ -376,4 +376,4 @@ object! {
         problems { problems }
     }
 }
-list_result!(ListTasksResult, "tasks" => tasks);
+list_result!(ListTasksResult, "tasks" => tasks by "taskId");

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use bytes::Bytes;
 
 use crate::hidden::Hidden;
+use crate::surrogates;
 
 /// A string that shares the buffer of the frame it was read from.
 ///
@@ -149,6 +150,10 @@ pub(crate) fn reason(error: &serde_json::Error) -> String {
     const HEAD: usize = 200;
     const TAIL: usize = 100;
     let text = error.to_string();
+    if surrogates::is_at_half(&text) {
+        // It stopped there because that would go back to the server.
+        return String::from("half of a surrogate pair, with which it cannot be sent back as it came");
+    }
     if text.len() <= HEAD + TAIL {
         return excerpt(&text, HEAD + TAIL);
     }

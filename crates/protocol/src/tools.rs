@@ -68,12 +68,16 @@ object! {
             /// The name, for people.
             title: String => with_title,
             /// Whether it changes nothing; not said means no.
+            #[serde(deserialize_with = "crate::lenient::flag")]
             read_only_hint: bool => with_read_only_hint,
             /// Whether its changes may destroy; not said means yes.
+            #[serde(deserialize_with = "crate::lenient::flag")]
             destructive_hint: bool => with_destructive_hint,
             /// Whether a second call with the same arguments changes nothing more; not said means no.
+            #[serde(deserialize_with = "crate::lenient::flag")]
             idempotent_hint: bool => with_idempotent_hint,
             /// Whether it deals with things outside of the server; not said means yes.
+            #[serde(deserialize_with = "crate::lenient::flag")]
             open_world_hint: bool => with_open_world_hint,
         }
     }
@@ -116,7 +120,7 @@ object! {
         problems { problems }
     }
 }
-list_result!(ListToolsResult, "tools" => tools);
+list_result!(ListToolsResult, "tools" => tools by "name");
 
 object! {
     /// The parameters of `tools/call`.
@@ -152,21 +156,23 @@ object! {
     /// assert!(CallToolResult::error("quota used up").is_error());
     /// ```
     pub struct CallToolResult (meta, result_type) {
-        list {
+        required {
             /// The content. A block that could not be read stands as `Other`, and in `problems`.
-            content: ContentBlock,
+            #[serde(default, deserialize_with = "crate::lenient::items")]
+            content: Vec<ContentBlock>,
         }
         optional {
             /// The structured result (since 2025-06-18), unparsed: an object, from 2026-07-28 any value, null included.
             #[serde(deserialize_with = "crate::raw::present::deserialize")]
             structured_content: RawJson => with_structured_content,
             /// Whether the tool failed; not said means no.
+            #[serde(deserialize_with = "crate::lenient::flag")]
             is_error: bool => with_is_error,
         }
         problems { problems }
     }
 }
-list_result!(CallToolResult, "content" => content else ContentBlock::rescue, take crate::large_text::take);
+list_result!(CallToolResult, "content" => content by "uri" else ContentBlock::rescue, take crate::large_text::take);
 
 impl CallToolResult {
     /// A result of one block of text.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bowline_protocol::frame::FrameError;
-use bowline_protocol::{ErrorObject, RequestId, excerpt};
+use bowline_protocol::{ErrorObject, Leniency, RequestId, excerpt};
 
 /// Something odd that a peer sent. It is reported once and the connection goes on.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +55,16 @@ pub enum Fault {
         /// How many so far on this connection. Reported at 1 and then at each power of two.
         count: u64,
     },
+    /// Something was not as the specification has it, and was read because it can mean one thing only.
+    Lenient {
+        /// The method of the request whose result it was in, or of the message.
+        method: String,
+        /// What was taken as what.
+        leniency: Leniency,
+        /// How many so far on this connection of its kind, each result counted once. Reported at 1 and then at each
+        /// power of two.
+        count: u64,
+    },
     /// An event of a subscription came before the server acknowledged the subscription (2026-07-28,
     /// basic/patterns/subscriptions). It was taken.
     Unacknowledged {
@@ -84,6 +94,9 @@ impl fmt::Display for Fault {
             }
             Self::Unasked { method, count } => {
                 write!(f, "ignored {} that nobody asked for ({count} so far)", excerpt(method, 80))
+            }
+            Self::Lenient { method, leniency, count } => {
+                write!(f, "took {leniency}, in what came for {} ({count} so far)", excerpt(method, 80))
             }
             Self::Unacknowledged { method } => {
                 write!(f, "took {} of a subscription that was not yet acknowledged", excerpt(method, 80))

@@ -42,7 +42,7 @@ pub(crate) async fn run(options: Bench, run: &Run, out: &mut Output) -> Result<(
             .hint("--yes calls it all the same")
             .into());
         }
-        let schema = serde_json::to_value(&tool.input_schema).unwrap_or_default();
+        let schema = tool.input_schema.to_value();
         let built = given.build(name, Schema::new(&schema))?;
         for warning in &built.warnings {
             run.console.warn(warning.as_str());

@@ -37,8 +37,7 @@ pub(crate) async fn run(options: Call, run: &Run, out: &mut Output) -> Result<()
         if let (Some(configured), Some(tool)) = (configured, &tool) {
             configured.permit(tool)?;
         }
-        let schema =
-            tool.as_ref().map(|tool| serde_json::to_value(&tool.input_schema).unwrap_or_default()).unwrap_or_default();
+        let schema = tool.as_ref().map(|tool| tool.input_schema.to_value()).unwrap_or_default();
         let schema = Schema::new(&schema);
         let mut silent = false;
         if given.is_empty() && !schema.properties().is_empty() {

@@ -58,7 +58,7 @@ pub(crate) async fn run<R: ResultType>(
     }
     match plane::run(supervisor, call, session, true).await {
         Ok((payload, came_in)) => {
-            let result = payload.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
+            let result = supervisor.decode(&call.method, || payload.decode())?;
             // Specification: server/utilities/caching: what came of answers depends on them, and they are no key.
             if call.rounds == 0
                 && let Ok(raw) = payload.into_raw()
@@ -148,6 +148,6 @@ async fn send<R: ResultType>(
     session: Option<u64>,
 ) -> Result<Fetched<R>, Error> {
     let (payload, session) = plane::run(supervisor, call, session, true).await?;
-    let result = payload.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
+    let result = supervisor.decode(&call.method, || payload.decode())?;
     Ok(Fetched { result, session, was_kept: false })
 }

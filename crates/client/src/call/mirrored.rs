@@ -74,7 +74,8 @@ async fn list_again(tool: &str, connection: &Connection, deadline: &mut Deadline
     for _ in 0..MAX_PAGES {
         let mut call = page_call(method::TOOLS_LIST, cursor.as_deref())?;
         let page = Box::pin(call.exchange(connection, deadline)).await?;
-        let mut page: ListToolsResult = page.decode().map_err(|error| Error::shape(&error))?;
+        let decoded = connection.reading(method::TOOLS_LIST, || page.decode());
+        let mut page: ListToolsResult = decoded.map_err(|error| Error::shape(&error))?;
         let is_there = |page: &ListToolsResult| page.tools.iter().any(|listed| listed.name == tool);
         let found = is_there(&page);
         // Never as the first page of a list: what is known of tools on pages that are not read again stays.

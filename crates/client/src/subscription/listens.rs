@@ -202,7 +202,7 @@ pub(crate) fn sort(connection: &Connection, notification: &Notification) {
         None if belongs_to_some(&notification.method) => unasked(connection, notification),
         None => {
             connection.kept.heard(notification);
-            connection.emit(|| Event::from_notification(notification));
+            connection.tell(notification);
         }
     }
 }
@@ -236,7 +236,7 @@ fn hand_on(connection: &Connection, listening: &Listening, notification: &Notifi
         Taken::Change => {}
     }
     connection.kept.heard(notification);
-    connection.emit(|| Event::from_notification(notification));
+    connection.tell(notification);
 }
 
 /// Whether a notification has no business outside of a subscription.

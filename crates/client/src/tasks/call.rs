@@ -108,7 +108,7 @@ impl TaskCall {
         match created(&call, &result)? {
             Some(created) => TaskHandle::created(legs.leg, &mut call, &created).map(Started::Task),
             None => {
-                let result = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
+                let result = legs.leg.client.supervisor().decode(&call.method, || result.decode())?;
                 output::judge(&legs.leg.client, call.name.as_deref().unwrap_or_default(), result)
                     .await
                     .map(Started::Complete)

@@ -133,8 +133,7 @@ impl Follow {
     pub(crate) async fn look(&mut self, limit: Limit) -> Result<GetTaskResult, Error> {
         let params = encode(&GetTaskRequestParams::new(self.ticket.task_id.as_str()))?;
         let result = self.ask(method::TASKS_GET, &params, limit).await?;
-        let state: GetTaskResult =
-            result.decode().map_err(|error| Error::shape(&error).with_method(method::TASKS_GET))?;
+        let state: GetTaskResult = self.client.supervisor().decode(method::TASKS_GET, || result.decode())?;
         self.saw(&state.task)?;
         Ok(state)
     }

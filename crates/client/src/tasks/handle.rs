@@ -167,7 +167,7 @@ impl TaskHandle {
         let limit = self.follow.limit(Instant::now());
         let result = self.follow.result(limit).await?;
         let Follow { client, ticket, .. } = &self.follow;
-        let result = result.decode().map_err(|error| Error::shape(&error).with_method(&ticket.method))?;
+        let result = client.supervisor().decode(&ticket.method, || result.decode())?;
         output::judge(client, ticket.name.as_deref().unwrap_or_default(), result).await
     }
 

@@ -170,9 +170,8 @@ impl ToolTexts {
         let annotations = tool.annotations.as_ref();
         let title = tool.title.as_deref().or_else(|| annotations?.title.as_deref());
         let mut parameters = Vec::new();
-        let schema = tool.input_schema.as_str();
-        if schema.len() <= MAX_SCHEMA
-            && let Ok(schema) = serde_json::from_str(schema)
+        if tool.input_schema.as_bytes().len() <= MAX_SCHEMA
+            && let Ok(schema) = tool.input_schema.parse()
         {
             collect(&schema, MAX_DEPTH, &mut parameters);
         }

@@ -93,12 +93,12 @@ fn t_13_a_known_kind_of_the_wrong_shape_is_kept_and_reported() {
     let result: CallToolResult = decode(
         r#"{"content": [{"type": "text", "text": 7}, {"text": "late", "type": "text"}, "bare"], "isError": true}"#,
     );
-    let [ContentBlock::Other(wrong), ContentBlock::Text(late), ContentBlock::Other(bare)] = result.content.as_slice()
+    let [ContentBlock::Other(wrong), ContentBlock::Text(late), ContentBlock::Text(bare)] = result.content.as_slice()
     else {
         panic!("{:?}", result.content)
     };
-    assert_eq!((wrong.to_value()["text"].clone(), late.text.as_str(), bare.as_str()), (json!(7), "late", "\"bare\""));
-    assert_eq!(result.problems.iter().map(|problem| problem.index).collect::<Vec<_>>(), [0, 2]);
+    assert_eq!((wrong.to_value()["text"].clone(), late.text.as_str(), bare.text.as_str()), (json!(7), "late", "bare"));
+    assert_eq!(result.problems.iter().map(|problem| problem.index).collect::<Vec<_>>(), [0]);
     assert!(result.is_error());
 }
 
@@ -181,12 +181,207 @@ fn case_prompts_004_missing_arguments_are_named() {
 #[test]
 fn the_content_of_a_prompts_message_may_be_a_bare_string() {
     let result: GetPromptResult = decode(
-        r#"{"messages":[{"role":"user","content":"ahoy","x":1},{"role":"user","content":["a"]},
+        r#"{"messages":[{"role":"user","content":"ahoy","x":1},{"role":"user","content":7},
         {"role":"assistant","content":{"text":"aye","type":"text"}},{"role":"user"}]}"#,
     );
     assert_eq!(result.messages.iter().map(|m| m.content.as_text()).collect::<Vec<_>>(), [Some("ahoy"), Some("aye")]);
     assert_eq!(result.problems.iter().map(|problem| problem.index).collect::<Vec<_>>(), [1, 3]);
-    assert!(result.problems[0].error.contains("expected a content block"), "{}", result.problems[0]);
+    assert!(
+        result.problems[0].error.contains("integer `7`, expected an object with a member"),
+        "{}",
+        result.problems[0]
+    );
+}
+
+/// What is read of a result, and what was lenient about that.
+fn leniently<R: ResultType>(text: &str) -> (R, Vec<Leniency>) {
+    let (result, lenient) = noticing(|| decode(text));
+    (result, lenient.iter().collect())
+}
+
+#[test]
+fn content_that_is_no_list_is_read_as_one() {
+    for (content, texts, lenient) in [
+        (r#""ahoy""#, vec!["ahoy"], vec![Leniency::Text, Leniency::List]),
+        (r#"{"type":"text","text":"ahoy"}"#, vec!["ahoy"], vec![Leniency::List]),
+        (r#"{"text":"ahoy","type":"text"}"#, vec!["ahoy"], vec![Leniency::List]),
+        (r#"["a",{"type":"text","text":"b"},"c"]"#, vec!["a", "b", "c"], vec![Leniency::Text]),
+        (r#"[{"type":"text","text":"a"}]"#, vec!["a"], vec![]),
+        ("null", vec![], vec![]),
+    ] {
+        let text = format!(r#"{{"content":{content},"x":1}}"#);
+        let (result, noted) = leniently::<CallToolResult>(&text);
+        assert_eq!(result.content.iter().filter_map(ContentBlock::as_text).collect::<Vec<_>>(), texts, "{text}");
+        assert_eq!((noted, result.problems.len(), &result.extra["x"]), (lenient, 0, &json!(1)), "{text}");
+    }
+    for content in ["7", "true", r#"{"type":"text","text":7}"#] {
+        let error = CallToolResult::decode(&format!(r#"{{"content":{content}}}"#).parse().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("expected a s"), "{error}");
+    }
+}
+
+#[test]
+fn a_boolean_may_be_spelled_in_other_ways() {
+    for (spelled, flag) in [("\"true\"", true), ("\"False\"", false), ("1", true), ("0", false)] {
+        let (result, noted) = leniently::<CallToolResult>(&format!(r#"{{"isError":{spelled}}}"#));
+        assert_eq!((result.is_error, noted), (Some(flag), vec![Leniency::Boolean]), "{spelled}");
+    }
+    for other in ["\"maybe\"", "2", "-1", "[]"] {
+        let error = CallToolResult::decode(&format!(r#"{{"isError":{other}}}"#).parse().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("expected a boolean"), "{error}");
+    }
+    let (list, noted) = leniently::<ListToolsResult>(
+        r#"{"tools":[{"name":"a","annotations":{"readOnlyHint":"true","destructiveHint":null}}]}"#,
+    );
+    let hints = list.tools[0].annotations.as_ref().unwrap();
+    assert_eq!((hints.read_only_hint, hints.destructive_hint, noted), (Some(true), None, vec![Leniency::Boolean]));
+    let server: ServerCapabilities = read(r#"{"tools":{"listChanged":"true"},"resources":{"subscribe":0}}"#);
+    assert_eq!(server.tools.unwrap().list_changed, Some(true));
+    assert_eq!(server.resources.unwrap().subscribe, Some(false));
+}
+
+#[test]
+fn a_message_of_a_prompt_with_several_blocks_is_one_for_each() {
+    let (result, noted) = leniently::<GetPromptResult>(
+        r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a"},"b",{"type":"image","data":"AA","mimeType":"image/png"}],"x":1},
+        {"role":"assistant","content":{"type":"text","text":"c"}},{"role":"user","content":[]},{"role":"user","content":[7]}]}"#,
+    );
+    let said: Vec<_> = result.messages.iter().map(|m| (&m.role, m.content.as_text())).collect();
+    let (user, assistant) = (&Role::User, &Role::Assistant);
+    assert_eq!(said, [(user, Some("a")), (user, Some("b")), (user, None), (assistant, Some("c"))]);
+    assert_eq!((result.messages[0].extra.len(), result.messages[1].extra.len()), (1, 0));
+    assert_eq!(noted, [Leniency::Text, Leniency::Blocks]);
+    assert_eq!(result.problems.iter().map(|problem| problem.index).collect::<Vec<_>>(), [3]);
+    let (alone, noted) = leniently::<GetPromptResult>(r#"{"messages":{"role":"user","content":"a"}}"#);
+    assert_eq!((alone.messages, noted), (vec![PromptMessage::user("a")], vec![Leniency::Text, Leniency::List]));
+    assert!(GetPromptResult::decode(&r#"{"messages":"a"}"#.parse().unwrap()).is_err());
+}
+
+#[test]
+fn contents_of_a_resource_may_stand_alone_or_be_bare_text() {
+    let contents = |text: &str| leniently::<ReadResourceResult>(&format!(r#"{{"contents":{text}}}"#));
+    let (result, noted) = contents(r#"{"uri":"x://1","text":"a"}"#);
+    assert_eq!((result.contents, noted), (vec![ResourceContents::text("x://1", "a")], vec![Leniency::List]));
+    let (result, noted) = contents(r#""a""#);
+    assert_eq!((result.contents, noted), (vec![ResourceContents::text("", "a")], vec![Leniency::Text, Leniency::List]));
+    let (result, noted) = contents(r#"[{"uri":"x://1","text":"a"},"b",7]"#);
+    assert_eq!(result.contents[..2], [ResourceContents::text("x://1", "a"), ResourceContents::text("", "b")]);
+    assert_eq!((result.contents.len(), result.problems.len(), noted), (3, 1, vec![Leniency::Text]));
+}
+
+#[test]
+fn a_result_that_says_nothing_may_be_null() {
+    assert_eq!(leniently::<EmptyResult>("null"), (EmptyResult::default(), vec![Leniency::Null]));
+    assert_eq!(leniently::<EmptyResult>("{}"), (EmptyResult::default(), vec![]));
+}
+
+#[test]
+fn what_is_no_character_is_read_as_such_in_every_string() {
+    let (result, noted) = leniently::<CallToolResult>(
+        r#"{"content":[{"type":"text","text":"a\ud83d","_meta":{"\udc19":"\ud83dx"}},{"text":"\ud83d","type":"text"},
+        {"type":"resource","resource":{"uri":"x://\ud83d","text":"\ud83d\ud83d\udc19"}},{"type":"new","x":"\ud83d"}],
+        "structuredContent":{"\ud83d":"\udc19"},"x\ud83d":"\\ud83d"}"#,
+    );
+    let texts: Vec<_> = result.content.iter().filter_map(ContentBlock::as_text).collect();
+    assert_eq!(texts, ["a\u{fffd}", "\u{fffd}", "\u{fffd}\u{1f419}"]);
+    let ContentBlock::Text(first) = &result.content[0] else { panic!("{:?}", result.content[0]) };
+    assert_eq!(first.meta.as_ref().unwrap().get("\u{fffd}").unwrap(), "\u{fffd}x");
+    assert_eq!(result.structured_content.as_ref().unwrap().to_value(), json!({"\u{fffd}": "\u{fffd}"}));
+    assert_eq!(result.extra["x\u{fffd}"], "\\ud83d");
+    assert_eq!((noted, result.problems.len()), (vec![Leniency::NoCharacter], 0));
+    // What no string of Rust is needed for is kept as it came, and read when somebody looks.
+    let (result, noted) = leniently::<CallToolResult>(r#"{"structuredContent":["\ud83d"]}"#);
+    assert_eq!((result.structured_content.as_ref().unwrap().as_str(), noted), (r#"["\ud83d"]"#, vec![]));
+    let (server, noted) = leniently::<InitializeResult>(
+        r#"{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"\ud83d","version":"1"},"instructions":"\ud83d"}"#,
+    );
+    assert_eq!((server.server_info.name.as_str(), server.instructions.as_deref()), ("\u{fffd}", Some("\u{fffd}")));
+    assert_eq!(noted, [Leniency::NoCharacter]);
+    let log: LoggingMessageNotificationParams =
+        r#"{"level":"info","logger":"\ud83d","data":"\ud83d"}"#.parse::<RawJson>().unwrap().parse().unwrap();
+    assert_eq!((log.logger.as_deref(), log.data.to_value()), (Some("\u{fffd}"), json!("\u{fffd}")));
+}
+
+#[test]
+fn what_goes_back_to_the_server_is_never_read_as_something_else() {
+    let (list, noted) = leniently::<ListToolsResult>(
+        r#"{"tools":[{"name":"cut\ud83d","description":"d"},{"name":"good","description":"\ud83d","title":"\ud83d"},{"name":"\ufffd"}]}"#,
+    );
+    assert_eq!(list.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(), ["good", "\u{fffd}"]);
+    assert_eq!(list.tools[0].description.as_deref(), Some("\u{fffd}"));
+    assert_eq!((list.problems.len(), list.problems[0].index, noted), (1, 0, vec![Leniency::NoCharacter]));
+    assert!(list.problems[0].error.contains("cannot be sent back"), "{}", list.problems[0]);
+    assert_eq!(list.problems[0].raw.as_str(), r#"{"name":"cut\ud83d","description":"d"}"#);
+    let list: ListResourcesResult =
+        decode(r#"{"resources":[{"uri":"x://\ud83d","name":"a"},{"uri":"x://1","name":"\ud83d"}]}"#);
+    assert_eq!((list.resources[0].name.as_str(), list.resources.len(), list.problems.len()), ("\u{fffd}", 1, 1));
+    let list: ListPromptsResult = decode(r#"{"prompts":[{"name":"\ud83d"},{"name":"a","description":"\ud83d"}]}"#);
+    assert_eq!((list.prompts.len(), list.problems.len()), (1, 1));
+    let list: ListResourceTemplatesResult = decode(r#"{"resourceTemplates":[{"uriTemplate":"x://\ud83d"}]}"#);
+    assert_eq!((list.resource_templates.len(), list.problems.len()), (0, 1));
+    let result: CallToolResult =
+        decode(r#"{"content":[{"type":"resource_link","uri":"x://\ud83d","name":"a"},"\ud83d"]}"#);
+    assert!(matches!(&result.content[..], [ContentBlock::Other(_), ContentBlock::Text(_)]), "{result:?}");
+    assert_eq!(result.problems.len(), 1);
+    for refused in [r#"{"tools":[],"nextCursor":"\ud83d"}"#, r#"{"tools":[{"name":"\ud83d"}],"nextCursor":"\ud83d"}"#] {
+        assert!(ListToolsResult::decode(&refused.parse().unwrap()).is_err(), "{refused}");
+    }
+    let payload =
+        Payload::from(r#"{"resultType":"input_required","requestState":"\ud83d"}"#.parse::<RawJson>().unwrap());
+    let error = payload.decode::<InputRequiredResult>().unwrap_err().to_string();
+    let wanted =
+        "the result has the wrong shape at requestState: half of a surrogate pair, with which it cannot be sent";
+    assert!(error.starts_with(wanted), "{error}");
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_are_read_as_no_character() {
+    use frame::{Incoming, Message, decode_lazily};
+
+    for frame in [
+        &b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"caf\xe9\"}]}}"[..],
+        b"{\"jsonrpc\": \"2.0\", \"id\": 1, \"result\": {\"content\": [{\"type\": \"text\", \"text\": \"caf\xe9\"}]}}",
+    ] {
+        let Ok(Incoming::Message(Message::Response(response))) = decode_lazily(&bytes::Bytes::from_static(frame))
+        else {
+            panic!("a response")
+        };
+        let (result, lenient) = noticing(|| response.outcome.unwrap().into_decoded::<CallToolResult>().unwrap());
+        assert_eq!(result.joined_text(), "caf\u{fffd}");
+        assert_eq!(lenient.iter().collect::<Vec<_>>(), [Leniency::NoCharacter]);
+    }
+}
+
+#[test]
+fn a_large_text_with_half_a_character_is_read() {
+    let text = format!(r#"{{"content":[{{"type":"text","text":"{}\ud83d"}}]}}"#, "x".repeat(200_000));
+    let frame = bytes::Bytes::from(format!(r#"{{"jsonrpc":"2.0","id":1,"result":{text}}}"#));
+    let Ok(frame::Incoming::Message(frame::Message::Response(response))) = frame::decode_lazily(&frame) else {
+        panic!("a response")
+    };
+    let (result, lenient) = noticing(|| response.outcome.unwrap().into_decoded::<CallToolResult>().unwrap());
+    assert!(result.joined_text().ends_with("x\u{fffd}") && result.joined_text().len() == 200_003);
+    assert!(!lenient.is_empty());
+}
+
+#[test]
+fn an_answer_that_holds_no_result_says_what_it_holds() {
+    use frame::{Incoming, Message, decode_lazily};
+
+    let decoded = |frame: &str| {
+        let frame = bytes::Bytes::copy_from_slice(frame.as_bytes());
+        let Ok(Incoming::Message(Message::Response(response))) = decode_lazily(&frame) else { panic!("a response") };
+        response.outcome.unwrap().decode::<CallToolResult>().unwrap_err()
+    };
+    let error = decoded(r#"{"jsonrpc":"2.0","id":1,"result":null}"#).to_string();
+    let wanted = "the result has the wrong shape: null came in place of an object; report it to the server's makers; it began null";
+    assert_eq!(error, wanted);
+    assert!(decoded(r#"{"jsonrpc":"2.0","id":1,"result":"ok"}"#).to_string().contains("a string came in place of"));
+    let both = decoded(r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{"code":-32000,"message":"m"}}"#);
+    assert_eq!(both.answer.unwrap().code, ErrorCode(-32000));
+    let error = decoded(r#"{"jsonrpc":"2.0","id":1,"result":{"content":[}}"#).to_string();
+    assert!(error.starts_with("the answer is not json: expected value at line 1 column"), "{error}");
+    assert_eq!(error.matches("not json").count(), 1, "{error}");
 }
 
 #[test]
