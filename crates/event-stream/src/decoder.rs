@@ -173,6 +173,29 @@ impl Decoder {
         Ok(None)
     }
 
+    /// The event that was under way when the stream ended, as if its last blank line had come; `None` where there is none
+    /// with data.
+    ///
+    /// The standard discards it, as it may be cut. For streams whose events say themselves whether they are whole, of
+    /// servers that leave that line out.
+    ///
+    /// ```
+    /// let mut decoder = bowline_event_stream::Decoder::new(1024);
+    /// decoder.push("data: 1\n\ndata: 2".into());
+    /// assert_eq!(decoder.next_event()?.unwrap().data, "1");
+    /// assert_eq!((decoder.next_event()?, decoder.rest().unwrap().data), (None, "2".into()));
+    /// # Ok::<(), bowline_event_stream::TooLarge>(())
+    /// ```
+    pub fn rest(&mut self) -> Option<Event> {
+        let line = self.carry.split().freeze();
+        if !line.is_empty() {
+            self.field(line);
+        }
+        let event = std::mem::take(&mut self.event);
+        let data = self.data.take();
+        (!data.is_empty()).then(|| Event { event, data, id: self.last_id.clone() })
+    }
+
     /// The last event id: what `Last-Event-ID` resumes this stream with. Empty where there is none.
     pub const fn last_event_id(&self) -> &Bytes {
         &self.last_id
@@ -413,6 +436,16 @@ mod tests {
         decoder.push(chunk.clone());
         let event = decoder.next_event().unwrap().unwrap();
         assert_eq!(event.data.as_ptr(), chunk.slice(6..).as_ptr());
+    }
+
+    #[test]
+    fn the_event_that_a_stream_ends_in_is_there_for_those_who_ask() {
+        let rest =
+            |stream: &str| decode([stream.as_bytes()]).1.rest().map(|event| (text(&event.event), text(&event.data)));
+        assert_eq!(rest("event: e\ndata: a\ndata: b"), Some(("e".into(), "a\nb".into())));
+        assert_eq!(rest("data: a\n"), Some((String::new(), "a".into())));
+        assert_eq!(rest("data: a\n\n"), None);
+        assert_eq!(rest("event: e\n: c\ndat"), None);
     }
 
     proptest! {

@@ -38,6 +38,14 @@ struct Slot {
     is_whole: bool,
 }
 
+/// What is known of a call that is not whole.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OpenCall<'d> {
+    pub(crate) id: &'d str,
+    pub(crate) name: &'d str,
+    pub(crate) arguments: &'d str,
+}
+
 #[derive(Debug)]
 enum Kind {
     Text(String),
@@ -157,12 +165,22 @@ impl Draft {
         Ok(())
     }
 
-    /// What is known of the call of this key that is not whole: its id and name.
-    pub(crate) fn open_call(&self, key: Key) -> Option<(&str, &str)> {
+    /// What is known of the call of this key that is not whole.
+    pub(crate) fn open_call(&self, key: Key) -> Option<OpenCall<'_>> {
         self.slots.iter().rev().find(|slot| slot.key == key && !slot.is_whole).and_then(|slot| match &slot.kind {
-            Kind::Call { id, name, .. } => Some((id.as_str(), name.as_str())),
+            Kind::Call { id, name, arguments, .. } => Some(OpenCall { id, name, arguments }),
             _ => None,
         })
+    }
+
+    /// The tools, as the provider knows them.
+    pub(crate) fn toolbox(&self) -> &Toolbox {
+        &self.toolbox
+    }
+
+    /// Whether nothing came yet.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.slots.is_empty() && self.stop.is_none()
     }
 
     /// The key of the call of this id that is not whole.
@@ -171,19 +189,19 @@ impl Draft {
         self.slots.iter().rev().find(is_it).map(|slot| slot.key)
     }
 
-    /// Adds what came later of a call's id and name.
-    pub(crate) fn name_call(&mut self, key: Key, new_id: &str, more: &str) {
+    /// Adds what came later of a call's id, and sets its name.
+    pub(crate) fn name_call(&mut self, key: Key, new_id: &str, new_name: String) -> Result<(), ModelError> {
+        self.spend(new_id.len() + new_name.len())?;
         for slot in self.slots.iter_mut().rev().filter(|slot| slot.key == key && !slot.is_whole) {
             if let Kind::Call { id, name, .. } = &mut slot.kind {
                 if id.is_empty() {
                     new_id.clone_into(id);
                 }
-                if name.is_empty() {
-                    more.clone_into(name);
-                }
-                return;
+                *name = new_name;
+                break;
             }
         }
+        Ok(())
     }
 
     /// A piece of a call's arguments. It belongs to the call of this key that is not whole; without one it is lost, as

@@ -14,7 +14,7 @@ use crate::{ModelError, ModelErrorKind};
 /// Something that came from a model.
 ///
 /// All but [`Done`](Self::Done) is there to be shown; what counts is in the answer at the end.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
     /// A piece of text.
@@ -42,7 +42,7 @@ pub enum Event {
 }
 
 /// A model's answer.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Answer {
     /// What it said, in order.
@@ -172,17 +172,38 @@ impl Usage {
     pub const fn total(&self) -> u64 {
         self.input_tokens.saturating_add(self.output_tokens)
     }
+
+    /// Takes counts of the same answer that came later: they only grow, and what is missing in one stays.
+    pub(crate) fn grow(&mut self, later: Self) {
+        for (known, new) in self.fields().into_iter().zip(later.values()) {
+            *known = (*known).max(new);
+        }
+    }
+
+    const fn fields(&mut self) -> [&mut u64; 5] {
+        [
+            &mut self.input_tokens,
+            &mut self.output_tokens,
+            &mut self.cached_input_tokens,
+            &mut self.cache_write_tokens,
+            &mut self.reasoning_tokens,
+        ]
+    }
+
+    const fn values(self) -> [u64; 5] {
+        [
+            self.input_tokens,
+            self.output_tokens,
+            self.cached_input_tokens,
+            self.cache_write_tokens,
+            self.reasoning_tokens,
+        ]
+    }
 }
 
 impl std::ops::AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
-        for (sum, more) in [
-            (&mut self.input_tokens, other.input_tokens),
-            (&mut self.output_tokens, other.output_tokens),
-            (&mut self.cached_input_tokens, other.cached_input_tokens),
-            (&mut self.cache_write_tokens, other.cache_write_tokens),
-            (&mut self.reasoning_tokens, other.reasoning_tokens),
-        ] {
+        for (sum, more) in self.fields().into_iter().zip(other.values()) {
             *sum = sum.saturating_add(more);
         }
     }

@@ -5,6 +5,7 @@ mod bedrock;
 mod body;
 mod chat;
 mod gemini;
+mod json;
 mod notes;
 mod ollama;
 mod refusal;
@@ -26,6 +27,9 @@ use crate::{Answer, Event, Format, Loss, ModelError, ModelErrorKind, Request, Ta
 
 /// The largest answer that is held, in bytes, where nothing else is said.
 pub(crate) const MAX_ANSWER: usize = 32 << 20;
+
+/// What is said of an answer that came to no end.
+const CUT: &str = "the model's answer ended in the middle; ask again";
 
 /// A request in a provider's format.
 #[derive(Clone)]
@@ -82,7 +86,8 @@ impl Target {
     }
 
     pub(crate) fn encode_with(&self, request: &Request, toolbox: Arc<Toolbox>) -> Result<Encoded, ModelError> {
-        let turns = history::turns(&request.messages);
+        let messages = history::distinct(&request.messages);
+        let turns = history::turns(&messages);
         let mut losses = Vec::new();
         let tools = Told::default();
         let mut writing = Writing { target: self, request, toolbox: &toolbox, losses: &mut losses, tools };
@@ -231,7 +236,14 @@ impl Encoded {
     }
 
     fn decode_plain(&self, body: &[u8]) -> Result<Answer, ModelError> {
-        let value: Value = serde_json::from_slice(body).map_err(|error| unreadable(body, &error.to_string()))?;
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+        let value: Value = match json::read(body) {
+            Ok(value) => value,
+            // Nobody told how long it would be, and it ended before.
+            Err(error) if error.is_eof() => return Err(ModelError::new(ModelErrorKind::Cut, CUT)),
+            // It came in pieces, although nobody asked for that.
+            Err(error) => return self.decode_lines(body).unwrap_or_else(|| Err(unreadable(body, &error.to_string()))),
+        };
         let mut draft = self.draft();
         let is_answer = match self.target.format {
             Format::Anthropic => anthropic::decode(&value, &mut draft),
@@ -244,10 +256,31 @@ impl Encoded {
         if is_answer {
             return Ok(draft.finish());
         }
-        if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
-            return Err(refusal::in_stream(error));
+        match error_of(&value) {
+            Some(error) => Err(refusal::in_stream(error)),
+            None => Err(unreadable(body, "it has not the members of an answer")),
         }
-        Err(unreadable(body, "it has not the members of an answer"))
+    }
+
+    /// Reads an answer whose pieces are lines of JSON; none where the first line is no JSON.
+    fn decode_lines(&self, body: &[u8]) -> Option<Result<Answer, ModelError>> {
+        let mut lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).peekable();
+        json::read(lines.peek()?).ok()?;
+        let (mut assembler, mut last) = (self.assembler(), None);
+        for line in lines {
+            if json::read(line).is_err_and(|error| error.is_eof()) {
+                break;
+            }
+            match assembler.push("", line) {
+                Ok(mut events) => last = events.pop().or(last),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let ended = assembler.end().map(|mut events| events.pop().or(last));
+        Some(ended.and_then(|last| match last {
+            Some(Event::Done(answer)) => Ok(answer),
+            _ => Err(ModelError::new(ModelErrorKind::Cut, CUT)),
+        }))
     }
 
     /// What puts the streamed answer together.
@@ -273,23 +306,23 @@ impl Assembler {
     /// # Errors
     /// What the provider says went wrong, with what came before; `Unreadable` where it is not of the format.
     pub fn push(&mut self, name: &str, data: &[u8]) -> Result<Vec<Event>, ModelError> {
+        let data = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
         if self.is_done || data.iter().all(u8::is_ascii_whitespace) {
             return Ok(Vec::new());
         }
-        if data == b"[DONE]" {
+        if data.trim_ascii() == b"[DONE]" {
+            if self.draft.is_empty() && !self.reader.may_end() {
+                return self.end_by(CUT);
+            }
             return Ok(self.done());
         }
-        let value: Value = match serde_json::from_slice(data) {
+        let value = match json::read(data) {
             Ok(value) => value,
-            Err(error) => {
-                let hidden = self.secrets.hide(&String::from_utf8_lossy(data));
-                return Err(unreadable(hidden.as_bytes(), &error.to_string()).with_partial(self.draft.partial()));
-            }
+            Err(error) => return self.odd(name, data, &error),
         };
-        if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
-            let hidden = self.secrets.hide(&error.to_string());
-            let told = serde_json::from_str(&hidden).unwrap_or_else(|_| error.clone());
-            return Err(refusal::in_stream(&told).with_partial(self.draft.partial()));
+        let error = if name == "error" { Some(value.get("error").unwrap_or(&value)) } else { error_of(&value) };
+        if let Some(error) = error {
+            return Err(self.told(error));
         }
         match self.reader.event(name, &value, &mut self.draft) {
             Ok(false) => Ok(self.draft.take_events()),
@@ -298,12 +331,40 @@ impl Assembler {
         }
     }
 
+    /// An event whose data is no JSON.
+    fn odd(&mut self, name: &str, data: &[u8], error: &serde_json::Error) -> Result<Vec<Event>, ModelError> {
+        if matches!(name, "ping" | "heartbeat" | "keepalive" | "keep-alive") {
+            return Ok(Vec::new());
+        }
+        if name == "error" || name.ends_with("Exception") {
+            return Err(self.told(&Value::String(String::from_utf8_lossy(data).into_owned())));
+        }
+        // Without blank lines between them, several events look like one of several lines.
+        let lines = || data.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+        if lines().nth(1).is_some() && lines().all(|line| line == b"[DONE]" || json::read(line).is_ok()) {
+            let mut events = Vec::new();
+            for line in lines() {
+                events.extend(self.push(name, line)?);
+            }
+            return Ok(events);
+        }
+        let hidden = self.secrets.hide(&String::from_utf8_lossy(data));
+        Err(unreadable(hidden.as_bytes(), &error.to_string()).with_partial(self.draft.partial()))
+    }
+
+    /// What the provider says went wrong.
+    fn told(&mut self, error: &Value) -> ModelError {
+        let hidden = self.secrets.hide(&error.to_string());
+        let told = serde_json::from_str(&hidden).unwrap_or_else(|_| error.clone());
+        refusal::in_stream(&told).with_partial(self.draft.partial())
+    }
+
     /// Takes the end of the stream.
     ///
     /// # Errors
     /// `Cut` where the answer was not whole, with what came.
     pub fn end(&mut self) -> Result<Vec<Event>, ModelError> {
-        self.end_by("the model's answer ended in the middle; ask again")
+        self.end_by(CUT)
     }
 
     /// The same, with what to say where it was not whole.
@@ -321,6 +382,12 @@ impl Assembler {
     #[cfg(feature = "providers")]
     pub(crate) fn partial(&mut self) -> Answer {
         self.draft.partial()
+    }
+
+    /// Whether nothing of an answer came yet.
+    #[cfg(feature = "providers")]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.draft.is_empty()
     }
 
     /// Whether the answer is whole.
@@ -350,7 +417,7 @@ impl fmt::Debug for Assembler {
     }
 }
 
-fn unreadable(body: &[u8], why: &str) -> ModelError {
+pub(crate) fn unreadable(body: &[u8], why: &str) -> ModelError {
     let shown = excerpt(&String::from_utf8_lossy(body.get(..400).unwrap_or(body)), 200);
     let why = excerpt(why, 200);
     ModelError::new(
@@ -365,7 +432,38 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
 }
 
 fn number(value: &Value, pointer: &str) -> u64 {
-    value.pointer(pointer).and_then(Value::as_u64).unwrap_or_default()
+    value.pointer(pointer).and_then(count).unwrap_or_default()
+}
+
+/// A number of things, however it is written: some servers write a text, or a fraction of nothing.
+fn count(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => {
+            let rounded = || number.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=1e15).contains(number));
+            number.as_u64().or_else(|| rounded().map(|number| number as u64))
+        }
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// Whether a member of this name says that something went wrong: some servers have it always.
+fn is_error(error: &Value) -> bool {
+    match error {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        Value::Array(all) => !all.is_empty(),
+        _ => true,
+    }
+}
+
+/// What went wrong, where an event or a body says that instead of an answer.
+fn error_of(value: &Value) -> Option<&Value> {
+    // Gemini wraps it in a list.
+    let inner = value.get(0).unwrap_or(value);
+    let named = inner.get("error").filter(|error| is_error(error));
+    named.or_else(|| ["object", "type"].iter().any(|key| text(inner, key) == "error").then_some(inner))
 }
 
 fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {

@@ -1,6 +1,7 @@
 //! A conversation as providers want it: turns that alternate, each call with its result right after it.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use crate::message::{Content, Message, Part, ToolCall, ToolResult};
 
@@ -17,7 +18,52 @@ pub(crate) enum Turn<'m> {
     Assistant(Vec<&'m Part>),
 }
 
-/// The turns of a conversation, beginning with the person.
+/// The messages with an id of its own for each call: some servers give the same ones in each answer, and some providers
+/// refuse a history in which one is there twice.
+pub(crate) fn distinct(messages: &[Message]) -> Cow<'_, [Message]> {
+    let mut seen = HashSet::new();
+    if messages.iter().flat_map(Message::calls).all(|call| seen.insert(call.id.as_str())) {
+        return Cow::Borrowed(messages);
+    }
+    let mut taken: HashSet<String> = HashSet::new();
+    let mut messages = messages.to_vec();
+    // The ids of the calls without a result, as they were and as they are.
+    let mut open: Vec<(String, String)> = Vec::new();
+    let mut are_told = false;
+    for message in &mut messages {
+        match message {
+            Message::Assistant(parts) => {
+                if std::mem::take(&mut are_told) {
+                    open.clear();
+                }
+                for call in
+                    parts.iter_mut().filter_map(|part| if let Part::Call(call) = part { Some(call) } else { None })
+                {
+                    let mut id = call.id.clone();
+                    let mut n = 1;
+                    while taken.contains(&id) {
+                        n += 1;
+                        id = format!("{}_{n}", call.id);
+                    }
+                    taken.insert(id.clone());
+                    open.push((std::mem::replace(&mut call.id, id.clone()), id));
+                }
+            }
+            Message::Results(results) => {
+                are_told = true;
+                for result in results {
+                    if let Some(at) = open.iter().position(|(was, _)| *was == result.call_id) {
+                        result.call_id = open.remove(at).1;
+                    }
+                }
+            }
+            Message::User(_) => are_told = true,
+        }
+    }
+    Cow::Owned(messages)
+}
+
+/// The turns of a conversation, beginning with the person; never none.
 pub(crate) fn turns(messages: &[Message]) -> Vec<Turn<'_>> {
     let mut history = History::default();
     for message in messages {
@@ -31,6 +77,9 @@ pub(crate) fn turns(messages: &[Message]) -> Vec<Turn<'_>> {
         }
     }
     history.end_user();
+    if history.turns.is_empty() {
+        history.begin();
+    }
     history.turns
 }
 
@@ -49,12 +98,16 @@ impl<'m> History<'m> {
         }
         self.end_user();
         if self.turns.is_empty() {
-            self.turns.push(Turn::User { results: Vec::new(), content: vec![Cow::Owned(Content::text(GOES_ON))] });
+            self.begin();
         }
         match self.turns.last_mut() {
             Some(Turn::Assistant(before)) => before.extend(parts),
             _ => self.turns.push(Turn::Assistant(parts.iter().collect())),
         }
+    }
+
+    fn begin(&mut self) {
+        self.turns.push(Turn::User { results: Vec::new(), content: vec![Cow::Owned(Content::text(GOES_ON))] });
     }
 
     fn end_user(&mut self) {

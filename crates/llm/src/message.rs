@@ -1,10 +1,13 @@
 //! What is said between a person, a model and its tools, in nobody's format.
 
+mod shown;
+
 use std::borrow::Cow;
 
 use bowline_protocol::{JsonKind, RawJson, excerpt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::Format;
 
@@ -20,7 +23,7 @@ use crate::Format;
 /// assert_eq!(serde_json::from_str::<Message>(&text)?, message);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Message {
@@ -51,7 +54,7 @@ impl Message {
 }
 
 /// What a person or a tool gives a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Content {
@@ -134,19 +137,8 @@ impl Media {
     }
 }
 
-impl std::fmt::Debug for Media {
-    /// Without the bytes.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Media")
-            .field("mime_type", &self.mime_type)
-            .field("name", &self.name)
-            .field("bytes", &self.size())
-            .finish()
-    }
-}
-
 /// A piece of what a model said.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Part {
@@ -182,7 +174,7 @@ impl Part {
 }
 
 /// What only one provider understands. It is sent back to that one as it came, and to no other.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Opaque {
     /// Whose it is.
@@ -204,7 +196,7 @@ impl Opaque {
 }
 
 /// A call that a model wants.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolCall {
     /// Which call, for its result to name. Never empty, and told apart from all others of its message: where a provider
@@ -227,7 +219,7 @@ impl ToolCall {
 }
 
 /// The arguments of a call, as the model wrote them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "it is a JSON object or it is not")]
 pub enum Arguments {
@@ -239,13 +231,15 @@ pub enum Arguments {
 }
 
 impl Arguments {
-    /// Reads what a model wrote. Nothing at all, and `null`, are an object without members.
+    /// Reads what a model wrote, and what its server made of it: nothing at all, `null` and `[]` are an object without
+    /// members, an object in a text is that object, and one that is there twice, or behind an empty one, is there once.
     ///
     /// ```
     /// use bowline_llm::Arguments;
     ///
     /// assert!(matches!(Arguments::read(r#"{"depth": 3}"#), Arguments::Object(_)));
     /// assert!(matches!(Arguments::read(""), Arguments::Object(_)));
+    /// assert_eq!(Arguments::read(r#"{}{"depth": 3}"#).text(), r#"{"depth": 3}"#);
     /// assert!(matches!(Arguments::read(r#"{"depth": "#), Arguments::Broken(_)));
     /// ```
     pub fn read(text: &str) -> Self {
@@ -255,7 +249,7 @@ impl Arguments {
         match text.parse::<RawJson>() {
             Ok(raw) if raw.kind() == JsonKind::Object => Self::Object(raw),
             Ok(raw) if raw.is_null() => Self::Object(RawJson::EMPTY_OBJECT),
-            _ => Self::Broken(text.to_owned()),
+            _ => meant(text).map_or_else(|| Self::Broken(text.to_owned()), Self::Object),
         }
     }
 
@@ -300,8 +294,35 @@ impl Arguments {
     }
 }
 
+/// The object that a text means which is none as it stands.
+///
+/// Servers between a model and here write it into a text of its own, as some languages write an empty one as a list, put
+/// an empty one before its pieces, or send it once more at the end.
+fn meant(text: &str) -> Option<RawJson> {
+    if let Ok(inner) = serde_json::from_str::<String>(text) {
+        return inner.parse::<RawJson>().ok().filter(|raw| raw.kind() == JsonKind::Object);
+    }
+    let mut found: Option<&str> = None;
+    for value in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
+        let value = value.ok()?.get();
+        let is_empty = |open: char, close: char| {
+            value
+                .strip_prefix(open)
+                .and_then(|rest| rest.strip_suffix(close))
+                .is_some_and(|rest| rest.trim().is_empty())
+        };
+        match found {
+            _ if is_empty('{', '}') || is_empty('[', ']') => {}
+            None if value.starts_with('{') => found = Some(value),
+            Some(same) if same == value => {}
+            _ => return None,
+        }
+    }
+    found.map_or(Some(RawJson::EMPTY_OBJECT), |value| value.parse().ok())
+}
+
 /// What a call came to, as the model is to see it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolResult {
     /// Which call.

@@ -12,10 +12,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bowline_http::{Handover, HttpClient, HttpResponse, shown};
+use bowline_protocol::excerpt;
 use bowline_transport::{BoxFuture, Secrets, Sent, TransportError, TransportErrorKind};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Method};
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
@@ -130,14 +131,15 @@ impl Inner {
         loop {
             let asked = timeout_at(ends, self.attempt(body.clone())).await;
             let (error, again) = match asked {
-                Ok(Ok(response)) => {
-                    let mut events = self.events(response, encoded, ends).await?;
-                    match events.next().await {
-                        // Nothing of an answer came yet, so nothing is lost.
+                // As long as nothing of an answer came, nothing is lost.
+                Ok(Ok(response)) => match self.events(response, encoded, ends).await {
+                    Ok(mut events) => match events.next().await {
                         Some(Err(error)) if is_soon_over(&error) => (error, true),
                         first => return Ok(Events::new(stream::iter(first).chain(events))),
-                    }
-                }
+                    },
+                    Err(error) if is_soon_over(&error) => (error, true),
+                    Err(error) => return Err(error),
+                },
                 Ok(Err(failure)) => failure,
                 Err(_) => return Err(self.late("no answer", self.limits.total)),
             };
@@ -181,7 +183,7 @@ impl Inner {
             );
             return Err((ModelError::new(ModelErrorKind::Config, why).with_status(status.as_u16()), false));
         }
-        let wait = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(wait_of);
+        let wait = wait_of(response.headers());
         let mut said = Vec::new();
         let reading = async {
             while let Ok(Some(chunk)) = response.chunk().await {
@@ -200,29 +202,74 @@ impl Inner {
         Err((error, again))
     }
 
-    async fn events(&self, response: HttpResponse, encoded: &Encoded, ends: Instant) -> Result<Events, ModelError> {
+    async fn events(&self, mut response: HttpResponse, encoded: &Encoded, ends: Instant) -> Result<Events, ModelError> {
+        if let Some(encoding) = foreign_encoding(response.headers()) {
+            let why = format!(
+                "{} answered in the content encoding \"{encoding}\", which was not asked for and is not read here; have it, or the proxy before it, answer as it is asked to",
+                shown(&self.url)
+            );
+            return Err(ModelError::new(ModelErrorKind::Unreadable, why).with_status(response.status().as_u16()));
+        }
         let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let kind = kind.to_ascii_lowercase();
-        let is_stream =
-            self.target.stream && (!kind.starts_with("application/json") || self.target.format == Format::Ollama);
-        if kind.starts_with("text/html") {
-            return Err(self.page(response).await);
+        let is_page = kind.trim_start().to_ascii_lowercase().starts_with("text/html");
+        let head = self.head(&mut response, ends).await?;
+        // What it is it says by how it begins: what it is said to be is often wrong, or missing.
+        match head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start().first() {
+            _ if is_page => Err(self.page(head, response).await),
+            Some(b'<') => Err(self.page(head, response).await),
+            // Of one line, or of many: each is JSON.
+            Some(b'{' | b'[') if self.target.stream && self.target.format == Format::Ollama => {
+                Ok(events::stream(self, head, response, encoded.assembler(), ends))
+            }
+            Some(b'{' | b'[') => {
+                let body = self.whole(head, response, ends).await?;
+                let answer = encoded.decode(&body)?;
+                Ok(answer.into_events(usize::MAX))
+            }
+            _ => Ok(events::stream(self, head, response, encoded.assembler(), ends)),
         }
-        if is_stream {
-            return Ok(events::stream(self, response, encoded.assembler(), ends));
+    }
+
+    /// The beginning of an answer, up to where it says something; empty where there is none.
+    async fn head(&self, response: &mut HttpResponse, ends: Instant) -> Result<Bytes, ModelError> {
+        loop {
+            match self.chunk(response, ends, "no answer").await? {
+                // Blanks keep a connection open until there is an answer.
+                Some(chunk) if chunk.trim_ascii().is_empty() => {}
+                chunk => return Ok(chunk.unwrap_or_default()),
+            }
         }
-        let body = self.whole(response, ends).await?;
-        let answer = encoded.decode(&body)?;
-        Ok(answer.into_events(usize::MAX))
+    }
+
+    /// The next piece of an answer.
+    async fn chunk(
+        &self,
+        response: &mut HttpResponse,
+        ends: Instant,
+        missing: &str,
+    ) -> Result<Option<Bytes>, ModelError> {
+        let until = ends.min(Instant::now() + self.limits.idle);
+        let chunk = timeout_at(until, response.chunk()).await.map_err(|_| self.late(missing, self.limits.idle))?;
+        chunk.map_err(|error| {
+            let why = format!("the model's answer ended in the middle ({error}); ask again");
+            ModelError::new(ModelErrorKind::Cut, why)
+        })
     }
 
     /// The error for a page where an answer should be.
-    async fn page(&self, mut response: HttpResponse) -> ModelError {
+    async fn page(&self, head: Bytes, mut response: HttpResponse) -> ModelError {
         let status = response.status().as_u16();
-        let mut said = Vec::new();
-        if let Ok(Ok(Some(chunk))) = timeout(ERROR_WITHIN, response.chunk()).await {
-            said.extend_from_slice(chunk.get(..ERROR_BYTES).unwrap_or(&chunk));
-        }
+        let mut said = head.to_vec();
+        let reading = async {
+            while said.len() < ERROR_BYTES
+                && let Ok(Some(chunk)) = response.chunk().await
+            {
+                said.extend_from_slice(&chunk);
+            }
+        };
+        // What came by then is enough.
+        let _ = timeout(ERROR_WITHIN, reading).await;
+        said.truncate(ERROR_BYTES);
         let said = self.secrets.hide(&String::from_utf8_lossy(&said));
         let told = ModelError::of_answer(status, said.as_bytes(), None);
         let why = format!("{told}; is {} the address of the API?", shown(&self.url));
@@ -230,23 +277,16 @@ impl Inner {
     }
 
     /// An answer that comes whole.
-    async fn whole(&self, mut response: HttpResponse, ends: Instant) -> Result<Vec<u8>, ModelError> {
-        let mut body = Vec::new();
+    async fn whole(&self, head: Bytes, mut response: HttpResponse, ends: Instant) -> Result<Vec<u8>, ModelError> {
+        let mut body = head.to_vec();
         loop {
-            let until = ends.min(Instant::now() + self.limits.idle);
-            let chunk =
-                timeout_at(until, response.chunk()).await.map_err(|_| self.late("no more", self.limits.idle))?;
-            match chunk {
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(body),
-                Err(error) => {
-                    let why = format!("the model's answer ended in the middle ({error}); ask again");
-                    return Err(ModelError::new(ModelErrorKind::Cut, why));
-                }
-            }
             if body.len() > self.limits.answer_bytes {
                 let why = "the model's answer is larger than the limit; raise max_answer_bytes";
                 return Err(ModelError::new(ModelErrorKind::TooLarge, why));
+            }
+            match self.chunk(&mut response, ends, "no more").await? {
+                Some(chunk) => body.extend_from_slice(&chunk),
+                None => return Ok(body),
             }
         }
     }
@@ -281,10 +321,26 @@ fn pause(attempt: u32) -> Duration {
     FIRST_WAIT.saturating_mul(2_u32.saturating_pow(attempt)).mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-/// How long the provider asks to be left alone: seconds, with a fraction or without. A date is not one of theirs.
-fn wait_of(value: &str) -> Option<Duration> {
-    let seconds: f64 = value.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
+/// How long the provider asks to be left alone: in milliseconds where it says so, else in seconds, with a fraction or
+/// without, or up to a date.
+fn wait_of(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let number = |text: &str| text.parse::<f64>().ok();
+    let millis = text("retry-after-ms").and_then(number).map(|millis| millis / 1e3);
+    let after = text(RETRY_AFTER.as_str());
+    if let Some(seconds) = millis.or_else(|| after.and_then(number)) {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = httpdate::parse_http_date(after?).ok()?;
+    // A date that has passed asks for no wait.
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+/// The encoding of an answer that is not read here; none where it has none.
+fn foreign_encoding(headers: &HeaderMap) -> Option<String> {
+    let encoding = headers.get(CONTENT_ENCODING)?;
+    let encoding = excerpt(&String::from_utf8_lossy(encoding.as_bytes()), 40);
+    (!encoding.trim().is_empty() && !encoding.trim().eq_ignore_ascii_case("identity")).then_some(encoding)
 }
 
 impl fmt::Debug for HttpModel {
@@ -294,5 +350,33 @@ impl fmt::Debug for HttpModel {
             .field("url", &shown(&self.0.url))
             .field("limits", &self.0.limits)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(headers: &[(&'static str, &'static str)]) -> Option<Duration> {
+        wait_of(&headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect())
+    }
+
+    #[test]
+    fn a_wait_is_told_in_milliseconds_seconds_or_as_a_date() {
+        assert_eq!(wait(&[]), None);
+        assert_eq!(wait(&[("retry-after", " 2 ")]), Some(Duration::from_secs(2)));
+        assert_eq!(wait(&[("retry-after", "0.5")]), Some(Duration::from_millis(500)));
+        assert_eq!(wait(&[("retry-after", "2"), ("retry-after-ms", "1500")]), Some(Duration::from_millis(1500)));
+        assert_eq!(wait(&[("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT")]), Some(Duration::ZERO));
+        assert!(wait(&[("retry-after", "Fri, 21 Oct 2039 07:28:00 GMT")]).unwrap() > Duration::from_secs(24 * 3600));
+        for bad in ["-1", "NaN", "soon", "1e300", ""] {
+            assert_eq!(wait(&[("retry-after", bad)]), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_encoding_that_says_nothing_is_none() {
+        let of = |value: &str| foreign_encoding(&HeaderMap::from_iter([(CONTENT_ENCODING, value.parse().unwrap())]));
+        assert_eq!((of("Identity"), of(""), of("br").as_deref()), (None, None, Some("br")));
     }
 }

@@ -203,25 +203,29 @@ impl ModelSampling {
                 format!("the request has some {tokens} tokens, and {limit} are allowed; send less of the conversation");
             return Err(ErrorObject::new(ErrorCode::INVALID_PARAMS, why));
         }
+        // The gate is never closed.
+        let _open = self.open.acquire().await.map_err(|_| failed("no model is there any more"))?;
+        // Looked at here, where those before have been counted.
         if self.used.load(Ordering::Relaxed) >= self.limits.all_tokens {
             return Err(failed("the tokens that servers may use are used up"));
         }
-        // The gate is never closed.
-        let _open = self.open.acquire().await.map_err(|_| failed("no model is there any more"))?;
         {
             let _turn = self.asking.lock().await;
             if !self.consent.ask(&server, &mut request).await {
                 return Err(refused());
             }
         }
+        // A server that takes its request back has used what it took all the same.
+        let open = Unanswered { sampling: self, tokens: request.estimated_tokens() };
         let answered = model.answer(&request).await;
+        open.answered();
         self.count(&request, &answered);
         let mut answer = answered.map_err(|error| told(&error))?;
         let _turn = self.asking.lock().await;
         if !self.consent.reply(&server, &mut answer).await {
             return Err(refused());
         }
-        Ok(convert::result(answer, model.name()))
+        convert::result(answer, model.name())
     }
 
     /// Counts what a request took, also where its answer was cut; where nobody counted, what it has by an estimate.
@@ -235,6 +239,10 @@ impl ModelSampling {
             0 => request.estimated_tokens() + Message::Assistant(came.parts.clone()).estimated_tokens(),
             counted => counted,
         };
+        self.add(tokens);
+    }
+
+    fn add(&self, tokens: u64) {
         // The sum stays at the end of what can be counted.
         let add = |used: u64| Some(used.saturating_add(tokens));
         let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
@@ -277,6 +285,24 @@ impl ModelSampling {
             }
         }
         Arc::clone(&best.0)
+    }
+}
+
+/// A request that the model was asked and has not answered yet. Dropped so, it counts by an estimate.
+struct Unanswered<'s> {
+    sampling: &'s ModelSampling,
+    tokens: u64,
+}
+
+impl Unanswered<'_> {
+    fn answered(mut self) {
+        self.tokens = 0;
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.sampling.add(self.tokens);
     }
 }
 

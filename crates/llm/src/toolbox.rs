@@ -90,6 +90,16 @@ impl Toolbox {
         self.place(n).and_then(|place| self.written.get(place)).unwrap_or_default()
     }
 
+    /// Whether the provider knows a tool by this name.
+    pub(crate) fn has_wire_name(&self, name: &str) -> bool {
+        self.by_wire.contains_key(name)
+    }
+
+    /// Whether the provider knows a tool whose name begins so.
+    pub(crate) fn begins_wire_name(&self, head: &str) -> bool {
+        self.by_wire.keys().any(|name| name.starts_with(head))
+    }
+
     /// A tool by its name in the request.
     fn known(&self, name: &str) -> Option<&Fitted> {
         let as_it_is = || self.by_wire.get(name).and_then(|n| self.tools.get(*n)).filter(|tool| tool.spec.name == name);

@@ -186,6 +186,14 @@ fn an_answer_that_was_cut_is_not_on_standard_output() {
 }
 
 #[test]
+fn an_empty_answer_is_told_as_one() {
+    let world = World::answering([MockTurn::say("")]);
+    let ran = world.run(&["-p", "how many?"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the model's answer is empty"), "{}", ran.stderr);
+}
+
+#[test]
 fn with_json_each_event_is_a_line_and_the_last_one_is_done() {
     let world = World::answering([call(), MockTurn::say("It is 42.")]);
     let ran = world.run(&["-p", "go", "--approve", "all", "--json"]);

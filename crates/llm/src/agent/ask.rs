@@ -27,6 +27,11 @@ impl Work<'_> {
         let (mut cuts, mut refused) = (0, Vec::new());
         loop {
             let error = match self.attempt().await {
+                Ok(Asked::TimeUp) => {
+                    // Nobody told what it took.
+                    self.spend_tokens(Usage { input_tokens: self.tokens, ..Usage::default() });
+                    return Ok(Asked::TimeUp);
+                }
                 Ok(asked) => {
                     // Only now is it known that it was their fault.
                     self.conversation.refuses(self.agent.model.name(), &mut refused);
@@ -37,12 +42,16 @@ impl Work<'_> {
                 }
                 Err(error) => error,
             };
-            if error.kind() == ModelErrorKind::Cut && cuts < CUTS {
+            // What came counts, whatever it came to.
+            let is_cut = error.kind() == ModelErrorKind::Cut;
+            let is_some = |came: &&Answer| is_cut || !came.parts.is_empty() || came.usage.total() > 0;
+            if let Some(came) = error.partial().filter(is_some) {
+                self.count(came);
+            }
+            if is_cut && cuts < CUTS {
                 cuts += 1;
                 self.tell.tell(AgentEvent::Restarted { reason: error.to_string() }).await;
-                if let Some(partial) = error.partial() {
-                    self.spend(partial).await;
-                }
+                self.tell_spent().await;
             } else if error.kind() == ModelErrorKind::Refused
                 && refused.len() < MOST_REFUSED
                 && let Some(name) = self.at_fault(&error).await

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::bounds::Spent;
 use super::memo::Memo;
-use crate::{Content, Message, ToolCall, ToolResult};
+use crate::{Content, Message, Part, ToolCall, ToolResult};
 
 /// The form of what is kept. What a later one wrote is refused.
 const VERSION: u32 = 1;
@@ -89,6 +90,8 @@ impl OpenCall {
 /// As it is read, before it is known to be whole.
 #[derive(Deserialize)]
 pub(super) struct Stored {
+    /// It comes first, so that what is newer is known before it cannot be read.
+    #[serde(deserialize_with = "known")]
     pub(super) version: u32,
     #[serde(default)]
     pub(super) messages: Vec<Message>,
@@ -110,12 +113,21 @@ pub(super) struct Stored {
 
 impl Stored {
     pub(super) const VERSION: u32 = VERSION;
+}
 
-    /// Why it cannot be read by what reads up to a version.
-    pub(super) fn too_new(&self, most: u32) -> String {
-        let version = self.version;
-        format!("the conversation is of version {version}, and this program reads up to {most}; use a newer one")
+/// The version, where it is one that can be read: as one JSON, or as lines.
+fn known<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let version = u32::deserialize(from)?;
+    if version <= super::log::VERSION {
+        Ok(version)
+    } else {
+        Err(D::Error::custom(too_new(version, super::log::VERSION)))
     }
+}
+
+/// Why what a version wrote cannot be read by what reads up to another.
+pub(super) fn too_new(version: u32, most: u32) -> String {
+    format!("the conversation is of version {version}, and this program reads up to {most}; use a newer one")
 }
 
 impl TryFrom<Stored> for Conversation {
@@ -123,7 +135,7 @@ impl TryFrom<Stored> for Conversation {
 
     fn try_from(stored: Stored) -> Result<Self, String> {
         if stored.version > VERSION {
-            return Err(stored.too_new(VERSION));
+            return Err(too_new(stored.version, VERSION));
         }
         let mut this = Self::from_stored(stored);
         this.settle(Cut::Ended);
@@ -230,6 +242,17 @@ impl Conversation {
         }
     }
 
+    /// Has the person speak last: what the model said last may have been cut, and most providers take it for the beginning
+    /// of its next answer or refuse it. A turn that its provider paused goes on by itself.
+    pub(super) fn goes_on(&mut self) {
+        let is_answer = |parts: &[Part]| !matches!(parts.last(), Some(Part::Opaque(_)));
+        if let Some(Message::Assistant(parts)) = self.messages.last()
+            && is_answer(parts)
+        {
+            self.say("[Go on.]");
+        }
+    }
+
     /// Forgets what another model's provider refused.
     pub(super) fn is_asked_of(&mut self, model: &str) {
         if self.refused_by.as_deref() != Some(model) {
@@ -300,7 +323,7 @@ pub(super) fn extend(messages: &mut Vec<Message>, content: Content, memo: &mut M
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Arguments, Part};
+    use crate::Arguments;
 
     fn with_calls() -> Conversation {
         let mut conversation = Conversation::new();
@@ -343,7 +366,11 @@ mod tests {
 
     #[test]
     fn what_a_later_version_wrote_is_refused() {
-        let error = serde_json::from_str::<Conversation>(r#"{"version": 9}"#).unwrap_err();
-        assert!(error.to_string().contains("version 9"), "{error}");
+        for newer in [r#"{"version": 9}"#, r#"{"version": 9, "messages": [{"sung": 1}]}"#] {
+            let error = serde_json::from_str::<Conversation>(newer).unwrap_err();
+            assert!(error.to_string().contains("version 9") && error.to_string().contains("newer"), "{error}");
+            let error = super::super::ConversationLog::read(newer.as_bytes()).unwrap_err();
+            assert!(error.contains("version 9") && error.ends_with("use a newer one"), "{error}");
+        }
     }
 }

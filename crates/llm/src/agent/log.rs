@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::bounds::Spent;
-use super::conversation::{Conversation, Cut, OpenCall, Stored};
+use super::conversation::{Conversation, Cut, OpenCall, Stored, too_new};
 use crate::{Message, ToolCall, ToolResult};
 
 /// The form of the first line: what reads one JSON alone is told that it is too old for this.
-const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 2;
 
 /// Writes a conversation as lines of JSON that only become more: the first has all of it, each further one what came
 /// since. What a [`Journal`](crate::Journal) keeps in a file it can keep so.
@@ -79,6 +79,12 @@ struct Head<'c> {
     spent: Spent,
 }
 
+/// What any version writes.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
 /// A further line. `M` and `R` are lists of messages and results, `N` of names.
 #[derive(Serialize, Deserialize)]
 struct Entry<M, R, N> {
@@ -144,6 +150,11 @@ impl ConversationLog {
         let mut lines =
             bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
         let (_, first) = lines.next().ok_or("it is empty")?;
+        // Before the rest, which a later version may have written in another way.
+        let version = serde_json::from_slice::<Versioned>(first).or_else(|_| serde_json::from_slice(bytes));
+        if let Some(Versioned { version }) = version.ok().filter(|known| known.version > VERSION) {
+            return Err(too_new(version, VERSION));
+        }
         let mut stored = match serde_json::from_slice::<Stored>(first) {
             Ok(stored) => stored,
             // JSON of several lines.
@@ -152,9 +163,6 @@ impl ConversationLog {
                 return Ok(LogRead { conversation, cut: None });
             }
         };
-        if stored.version > VERSION {
-            return Err(stored.too_new(VERSION));
-        }
         stored.version = stored.version.min(Stored::VERSION);
         let mut lines = lines.peekable();
         let mut cut = None;

@@ -41,7 +41,7 @@ pub(super) struct Work<'c> {
     /// How many tokens the tools and what the model is to be have, estimated; none where they are to be counted.
     pub(super) around: Option<u64>,
     /// How many the request has with its messages.
-    tokens: u64,
+    pub(super) tokens: u64,
     /// The messages as they were, while it is tried whether the provider takes lighter ones.
     pub(super) heavy: Option<Vec<Message>>,
 }
@@ -97,6 +97,7 @@ impl<'c> Work<'c> {
         }
         self.deadline = Instant::now() + self.agent.bounds.time;
         self.conversation.settle(Cut::Ended);
+        self.conversation.goes_on();
         self.conversation.is_asked_of(self.agent.model.name());
         self.journal().await?;
         if timeout_at(self.deadline, self.list()).await.is_err() {
@@ -227,7 +228,18 @@ impl<'c> Work<'c> {
         self.conversation.spent.add(usage, price);
     }
 
-    pub(super) async fn spend(&mut self, answer: &Answer) {
+    async fn spend(&mut self, answer: &Answer) {
+        self.count(answer);
+        self.tell_spent().await;
+    }
+
+    /// Tells what was used up.
+    pub(super) async fn tell_spent(&self) {
+        self.tell.tell(AgentEvent::Answered { spent: self.spent }).await;
+    }
+
+    /// Counts what an answer took, or what came of one.
+    pub(super) fn count(&mut self, answer: &Answer) {
         let mut usage = answer.usage;
         if usage.total() == 0 {
             // Some servers do not count; a bound has to hold all the same.
@@ -235,7 +247,6 @@ impl<'c> Work<'c> {
             usage.output_tokens = Message::Assistant(answer.parts.clone()).estimated_tokens();
         }
         self.spend_tokens(usage);
-        self.tell.tell(AgentEvent::Answered { spent: self.spent }).await;
     }
 
     /// Calls that are not made have a result all the same.

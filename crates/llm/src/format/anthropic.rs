@@ -149,8 +149,11 @@ fn message(writing: &Writing<'_>, turn: &Turn<'_>) -> Value {
 fn part(writing: &Writing<'_>, part: &Part) -> Option<Value> {
     match part {
         Part::Text { text, .. } => (!text.trim().is_empty()).then(|| json!({ "type": "text", "text": text })),
-        // With its signature, or not at all.
-        Part::Reasoning { opaque, .. } => opaque.as_ref()?.of(FORMAT).cloned(),
+        // With its signature, or not at all: but for those that only speak the format, and sign nothing.
+        Part::Reasoning { opaque, .. } => {
+            let own = opaque.as_ref()?.of(FORMAT)?;
+            (writing.target.compatible || !text(own, "signature").is_empty()).then(|| own.clone())
+        }
         Part::Call(call) => Some(json!({
             "type": "tool_use", "id": super::fitted_id(&call.id), "name": writing.toolbox.wire_name(&call.name),
             "input": notes::object(&call.arguments),
@@ -212,14 +215,14 @@ pub(super) fn stop(reason: &str) -> Option<Stop> {
 fn count(usage: &Value, sum: &mut Usage) {
     let cached = number(usage, "/cache_read_input_tokens");
     let written = number(usage, "/cache_creation_input_tokens");
-    let input = number(usage, "/input_tokens").saturating_add(cached).saturating_add(written);
-    if input > 0 {
+    sum.grow(Usage {
         // What is from the cache, or goes there, is not in `input_tokens` there.
-        sum.input_tokens = input;
-        sum.cached_input_tokens = cached;
-        sum.cache_write_tokens = written;
-    }
-    sum.output_tokens = sum.output_tokens.max(number(usage, "/output_tokens"));
+        input_tokens: number(usage, "/input_tokens").saturating_add(cached).saturating_add(written),
+        output_tokens: number(usage, "/output_tokens"),
+        cached_input_tokens: cached,
+        cache_write_tokens: written,
+        ..Usage::default()
+    });
 }
 
 fn head(message: &Value, draft: &mut Draft) {
@@ -231,7 +234,16 @@ fn head(message: &Value, draft: &mut Draft) {
 }
 
 pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
-    let Some(content) = value.get("content").and_then(Value::as_array) else { return Ok(false) };
+    let content = match value.get("content") {
+        Some(Value::Array(content)) => content.as_slice(),
+        // As in a request, where some take it for the same.
+        Some(Value::String(said)) if text(value, "type") == "message" => {
+            draft.text(0, said)?;
+            &[]
+        }
+        Some(Value::Null) if text(value, "type") == "message" => &[],
+        _ => return Ok(false),
+    };
     head(value, draft);
     for (key, block) in (0..).zip(content) {
         begin(key, block, draft)?;
@@ -280,7 +292,10 @@ impl Reader for Stream {
                 let block = data.get("content_block").unwrap_or(&Value::Null);
                 match text(block, "type") {
                     "text" | "thinking" | "tool_use" => begin(key, block, draft)?,
-                    _ => self.foreign = Some((key, block.clone(), String::new())),
+                    _ => {
+                        self.end_foreign(draft)?;
+                        self.foreign = Some((key, block.clone(), String::new()));
+                    }
                 }
             }
             "content_block_delta" => self.delta(key, data.get("delta").unwrap_or(&Value::Null), draft)?,
@@ -300,7 +315,10 @@ impl Reader for Stream {
                     count(usage, &mut draft.usage);
                 }
             }
-            "message_stop" => return Ok(true),
+            "message_stop" => {
+                self.end_foreign(draft)?;
+                return Ok(true);
+            }
             // `ping`, and what may come yet.
             _ => {}
         }
@@ -327,11 +345,12 @@ impl Stream {
                 draft.spend(text(delta, "signature").len())
             }
             "input_json_delta" => {
+                let piece = super::arguments(delta.get("partial_json"));
                 if let Some((_, _, input)) = self.foreign.as_mut().filter(|foreign| foreign.0 == key) {
-                    input.push_str(text(delta, "partial_json"));
-                    return draft.spend(text(delta, "partial_json").len());
+                    input.push_str(&piece);
+                    return draft.spend(piece.len());
                 }
-                draft.arguments(key, text(delta, "partial_json"))
+                draft.arguments(key, &piece)
             }
             _ => Ok(()),
         }

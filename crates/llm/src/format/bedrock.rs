@@ -7,7 +7,7 @@ use super::{Declaration, Reader, Told, Writing, notes, number, object, text};
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, Media, MediaKind, Opaque, Part, ToolResult};
-use crate::{Format, ModelError, Stop, ToolChoice, document};
+use crate::{Format, ModelError, Stop, Target, ToolChoice, Usage, document};
 
 const FORMAT: Format = Format::Bedrock;
 
@@ -18,7 +18,7 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
     let mut body = object([("messages", Value::Array(messages))]);
     if let Some(system) = request.system.as_deref().filter(|text| !text.trim().is_empty()) {
         let mut blocks = vec![json!({ "text": system })];
-        if request.cache {
+        if request.cache && keeps(writing.target).0 {
             blocks.push(cache_point());
         }
         body.insert("system".to_owned(), Value::Array(blocks));
@@ -70,7 +70,7 @@ fn tools(writing: &Writing<'_>, turns: &[Turn<'_>]) -> Told {
         let told = json!({ "name": name, "description": "No longer there.", "inputSchema": schema });
         tools.behind.push(super::within("toolSpec", told));
     }
-    if writing.request.cache && !tools.is_empty() {
+    if writing.request.cache && keeps(writing.target).1 && !tools.is_empty() {
         tools.behind.push(cache_point());
     }
     tools
@@ -129,7 +129,7 @@ fn message(writing: &Writing<'_>, turn: &Turn<'_>, documents: &mut Documents) ->
 fn part(writing: &Writing<'_>, part: &Part) -> Option<Value> {
     match part {
         Part::Text { text, .. } => (!text.trim().is_empty()).then(|| json!({ "text": text })),
-        Part::Reasoning { opaque, .. } => opaque.as_ref()?.of(FORMAT).cloned(),
+        Part::Reasoning { opaque, .. } => opaque.as_ref()?.of(FORMAT).filter(|own| is_signed(own)).cloned(),
         Part::Call(call) => Some(json!({ "toolUse": {
             "toolUseId": super::fitted_id(&call.id), "name": writing.toolbox.wire_name(&call.name),
             "input": notes::object(&call.arguments),
@@ -137,6 +137,22 @@ fn part(writing: &Writing<'_>, part: &Part) -> Option<Value> {
         Part::Media(media) => Some(json!({ "text": notes::note(media) })),
         Part::Opaque(opaque) => opaque.of(FORMAT).cloned(),
     }
+}
+
+/// Whether what was thought is signed, or not to be read: models that do not sign it do not take it back.
+fn is_signed(own: &Value) -> bool {
+    let signature = own.pointer("/reasoningContent/reasoningText/signature").and_then(Value::as_str);
+    signature.is_some_and(|text| !text.is_empty()) || own.pointer("/reasoningContent/redactedContent").is_some()
+}
+
+/// What of a request a model keeps where it is told to: its system text, and its tools too. The others refuse a request
+/// that says so.
+fn keeps(target: &Target) -> (bool, bool) {
+    let any = |parts: &[&str]| parts.iter().any(|part| target.model.contains(part));
+    let is_older = any(&["claude-3-haiku", "claude-3-sonnet", "claude-3-opus", "claude-3-5-sonnet-20240620"])
+        || any(&["claude-v2", "claude-instant"]);
+    let is_claude = any(&["claude"]) && !is_older;
+    (is_claude || any(&["nova-micro", "nova-lite", "nova-pro", "nova-premier"]), is_claude)
 }
 
 fn result(writing: &Writing<'_>, result: &ToolResult, documents: &mut Documents) -> Value {
@@ -234,10 +250,13 @@ fn stop(reason: &str) -> Option<Stop> {
 
 fn count(usage: &Value, draft: &mut Draft) {
     let (cached, written) = (number(usage, "/cacheReadInputTokens"), number(usage, "/cacheWriteInputTokens"));
-    draft.usage.input_tokens = number(usage, "/inputTokens").saturating_add(cached).saturating_add(written);
-    draft.usage.output_tokens = number(usage, "/outputTokens");
-    draft.usage.cached_input_tokens = cached;
-    draft.usage.cache_write_tokens = written;
+    draft.usage.grow(Usage {
+        input_tokens: number(usage, "/inputTokens").saturating_add(cached).saturating_add(written),
+        output_tokens: number(usage, "/outputTokens"),
+        cached_input_tokens: cached,
+        cache_write_tokens: written,
+        ..Usage::default()
+    });
 }
 
 pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
@@ -317,7 +336,7 @@ fn delta(key: Key, delta: &Value, draft: &mut Draft) -> Result<(), ModelError> {
         return draft.text(key, piece);
     }
     if let Some(call) = delta.get("toolUse") {
-        return draft.arguments(key, text(call, "input"));
+        return draft.arguments(key, &super::arguments(call.get("input")));
     }
     let Some(thought) = delta.get("reasoningContent") else { return Ok(()) };
     if let Some(redacted) = thought.get("redactedContent").and_then(Value::as_str) {

@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{Declaration, Reader, Told, Writing, list, named, notes, number, object, text};
-use crate::draft::{Draft, Key};
+use crate::draft::{Draft, Key, OpenCall};
 use crate::history::Turn;
-use crate::message::{Content, MediaKind, Part, ToolResult};
+use crate::message::{Arguments, Content, MediaKind, Part, ToolResult};
+use crate::toolbox::Toolbox;
 use crate::{Format, ModelError, Stop, Target, ToolChoice, Usage};
 
 /// The key of all text, and of all that is thought: there is one of each.
@@ -22,10 +23,12 @@ pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<Strin
     if let Some(system) = request.system.as_deref().filter(|text| !text.trim().is_empty()) {
         messages.push(json!({ "role": "system", "content": system }));
     }
-    for turn in turns {
+    // What was thought before the person spoke last is over.
+    let spoke = turns.iter().rposition(|turn| matches!(turn, Turn::User { content, .. } if !content.is_empty()));
+    for (n, turn) in turns.iter().enumerate() {
         match turn {
             Turn::User { results, content } => user(writing, results, content, &mut messages),
-            Turn::Assistant(parts) => messages.push(assistant(writing, parts)),
+            Turn::Assistant(parts) => messages.push(assistant(writing, parts, spoke.is_none_or(|spoke| n > spoke))),
         }
     }
     let mut body = object([("model", json!(target.model)), ("messages", Value::Array(messages))]);
@@ -228,8 +231,8 @@ fn media_chunk(writing: &Writing<'_>, content: &Content) -> Option<Value> {
     }
 }
 
-fn assistant(writing: &Writing<'_>, parts: &[&Part]) -> Value {
-    let (mut texts, mut calls) = (Vec::new(), Vec::new());
+fn assistant(writing: &Writing<'_>, parts: &[&Part], goes_on: bool) -> Value {
+    let (mut texts, mut calls, mut thought) = (Vec::new(), Vec::new(), None);
     for part in parts {
         match part {
             Part::Text { text, .. } => texts.push(text.clone()),
@@ -251,6 +254,11 @@ fn assistant(writing: &Writing<'_>, parts: &[&Part]) -> Value {
                 told.extend(extra.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
                 calls.push(Value::Object(told));
             }
+            Part::Reasoning { text, opaque } if goes_on && writing.target.compatible => {
+                let own = opaque.as_ref().and_then(|opaque| opaque.of(writing.target.format));
+                let is_wanted = own.is_some_and(|own| super::text(own, "member") == REASONING);
+                thought = is_wanted.then(|| (REASONING.to_owned(), json!(text))).or(thought);
+            }
             Part::Reasoning { .. } | Part::Opaque(_) => {}
         }
     }
@@ -264,6 +272,7 @@ fn assistant(writing: &Writing<'_>, parts: &[&Part]) -> Value {
     );
     if !calls.is_empty() {
         message.insert("tool_calls".to_owned(), json!(calls));
+        message.extend(thought);
     }
     Value::Object(message)
 }
@@ -271,19 +280,22 @@ fn assistant(writing: &Writing<'_>, parts: &[&Part]) -> Value {
 fn stop(reason: &str) -> Option<Stop> {
     Some(match reason {
         "" => return None,
-        "stop" => Stop::EndTurn,
-        "tool_calls" | "function_call" => Stop::ToolCalls,
-        "length" | "model_length" => Stop::MaxTokens,
+        "stop" | "eos" | "eos_token" | "end_turn" => Stop::EndTurn,
+        "tool_calls" | "tool_call" | "function_call" | "tool_use" => Stop::ToolCalls,
+        "length" | "model_length" | "max_tokens" => Stop::MaxTokens,
         "content_filter" => Stop::Refusal,
         other => Stop::Other(other.to_owned()),
     })
 }
 
-fn count(usage: &Value, sum: &mut Usage) {
-    sum.input_tokens = number(usage, "/prompt_tokens");
-    sum.output_tokens = number(usage, "/completion_tokens");
-    sum.cached_input_tokens = number(usage, "/prompt_tokens_details/cached_tokens");
-    sum.reasoning_tokens = number(usage, "/completion_tokens_details/reasoning_tokens");
+fn count(usage: &Value) -> Usage {
+    Usage {
+        input_tokens: number(usage, "/prompt_tokens"),
+        output_tokens: number(usage, "/completion_tokens"),
+        cached_input_tokens: number(usage, "/prompt_tokens_details/cached_tokens"),
+        reasoning_tokens: number(usage, "/completion_tokens_details/reasoning_tokens"),
+        ..Usage::default()
+    }
 }
 
 fn head(value: &Value, draft: &mut Draft) {
@@ -292,36 +304,85 @@ fn head(value: &Value, draft: &mut Draft) {
         draft.model = named(value, "model");
     }
     if let Some(usage) = value.get("usage").filter(|usage| usage.is_object()) {
-        count(usage, &mut draft.usage);
+        draft.usage.grow(count(usage));
     }
 }
 
-/// The text of a message or of a piece of one: a text, or chunks.
-fn content(value: Option<&Value>, draft: &mut Draft) -> Result<(), ModelError> {
+/// The text of a message or of a piece of one: a text, or chunks. `true` where it is a refusal.
+fn content(value: Option<&Value>, draft: &mut Draft) -> Result<bool, ModelError> {
+    let mut is_refused = false;
     match value {
-        Some(Value::String(text)) if !text.is_empty() => draft.text(TEXT, text),
+        Some(Value::String(text)) if !text.is_empty() => draft.text(TEXT, text)?,
         Some(Value::Array(chunks)) => {
             for chunk in chunks {
-                match text(chunk, "type") {
-                    "text" | "output_text" => draft.text(TEXT, text(chunk, "text"))?,
-                    "thinking" => {
-                        for piece in list(chunk, "thinking") {
-                            draft.reasoning(THOUGHT, text(piece, "text"))?;
-                        }
-                    }
-                    _ => {}
-                }
+                is_refused |= self::chunk(chunk, draft)?;
             }
-            Ok(())
         }
-        _ => Ok(()),
+        Some(chunk @ Value::Object(_)) => is_refused = self::chunk(chunk, draft)?,
+        _ => {}
     }
+    Ok(is_refused)
 }
 
-/// What compatible servers call what was thought.
+fn chunk(chunk: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
+    match text(chunk, "type") {
+        "refusal" => {
+            draft.text(TEXT, text(chunk, "refusal"))?;
+            return Ok(true);
+        }
+        "thinking" => {
+            draft.reasoning(THOUGHT, text(chunk, "thinking"))?;
+            for piece in list(chunk, "thinking") {
+                draft.reasoning(THOUGHT, piece.as_str().unwrap_or_else(|| text(piece, "text")))?;
+            }
+        }
+        "text" | "output_text" | "" => draft.text(TEXT, chunk.as_str().unwrap_or_else(|| text(chunk, "text")))?,
+        _ => {}
+    }
+    Ok(false)
+}
+
+/// What was thought, as most compatible servers call it. Those want it back while the model goes on with its calls.
+const REASONING: &str = "reasoning_content";
+
 fn thought(message: &Value, draft: &mut Draft) -> Result<(), ModelError> {
-    let piece = ["reasoning_content", "reasoning"].iter().map(|key| text(message, key)).find(|piece| !piece.is_empty());
-    piece.map_or(Ok(()), |piece| draft.reasoning(THOUGHT, piece))
+    let piece = text(message, REASONING);
+    if piece.is_empty() {
+        let other = text(message, "reasoning");
+        return if other.is_empty() { Ok(()) } else { draft.reasoning(THOUGHT, other) };
+    }
+    draft.reasoning(THOUGHT, piece)?;
+    draft.opaque(THOUGHT, |value| *value = json!({ "member": REASONING }));
+    Ok(())
+}
+
+/// The text of a message, and whether it is a refusal.
+fn said(message: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
+    thought(message, draft)?;
+    let is_refused = content(message.get("content"), draft)?;
+    let refusal = text(message, "refusal");
+    if refusal.is_empty() {
+        return Ok(is_refused);
+    }
+    draft.text(TEXT, refusal)?;
+    Ok(true)
+}
+
+/// The calls of a message, or the pieces of such; and the one that those who know the older form have.
+fn calls(message: &Value) -> impl Iterator<Item = Cow<'_, Value>> {
+    let older = message.get("function_call").filter(|call| call.is_object());
+    let all = list(message, "tool_calls").iter().filter(|call| call.is_object()).map(Cow::Borrowed);
+    all.chain(older.map(|call| Cow::Owned(json!({ "function": call }))))
+}
+
+/// What went wrong, where a choice says so.
+fn failed(choice: &Value) -> Result<(), ModelError> {
+    let error = choice.get("error").filter(|error| super::is_error(error));
+    match (error, text(choice, "finish_reason")) {
+        (Some(error), _) => Err(super::refusal::in_stream(error)),
+        (None, "error") => Err(super::refusal::in_stream(&json!({ "message": "the provider failed without a word" }))),
+        _ => Ok(()),
+    }
 }
 
 fn keep_extra(key: Key, call: &Value, draft: &mut Draft) {
@@ -334,20 +395,22 @@ pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelErro
     let Some(choice) = value.get("choices").and_then(|choices| choices.get(0)) else { return Ok(false) };
     let Some(message) = choice.get("message") else { return Ok(false) };
     head(value, draft);
-    thought(message, draft)?;
-    content(message.get("content"), draft)?;
-    if !text(message, "refusal").is_empty() {
-        draft.text(TEXT, text(message, "refusal"))?;
-        draft.stop = Some(Stop::Refusal);
-    }
-    for (key, call) in (0..).zip(list(message, "tool_calls")) {
+    failed(choice)?;
+    let is_refused = said(message, draft)?;
+    for (key, call) in (0..).zip(calls(message)) {
         let function = call.get("function").unwrap_or(&Value::Null);
-        draft.begin_call(key, text(call, "id"), text(function, "name"))?;
-        draft.arguments(key, &super::arguments(function.get("arguments")))?;
-        keep_extra(key, call, draft);
+        let (id, name, arguments) =
+            (text(&call, "id"), text(function, "name"), super::arguments(function.get("arguments")));
+        if id.is_empty() && name.is_empty() && arguments.is_empty() {
+            continue;
+        }
+        draft.begin_call(key, id, name)?;
+        draft.arguments(key, &arguments)?;
+        keep_extra(key, &call, draft);
         draft.close(key);
     }
-    draft.stop = draft.stop.take().or_else(|| stop(text(choice, "finish_reason")));
+    let stop = stop(text(choice, "finish_reason"));
+    draft.stop = if is_refused { Some(Stop::Refusal) } else { stop };
     Ok(true)
 }
 
@@ -365,15 +428,13 @@ impl Reader for Stream {
     fn event(&mut self, _: &str, data: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
         head(data, draft);
         let Some(choice) = data.get("choices").and_then(|choices| choices.get(0)) else { return Ok(false) };
-        let delta = choice.get("delta").or_else(|| choice.get("message")).unwrap_or(&Value::Null);
-        thought(delta, draft)?;
-        content(delta.get("content"), draft)?;
-        if !text(delta, "refusal").is_empty() {
-            draft.text(TEXT, text(delta, "refusal"))?;
-            self.has_refused = true;
-        }
-        for call in list(delta, "tool_calls") {
-            self.call(call, draft)?;
+        failed(choice)?;
+        let member = |key: &str| choice.get(key).filter(|value| value.is_object());
+        // Some send the whole message at the end, once more or for the first time.
+        let delta = member("delta").or_else(|| member("message").filter(|_| draft.is_empty())).unwrap_or(&Value::Null);
+        self.has_refused |= said(delta, draft)?;
+        for call in calls(delta) {
+            self.call(&call, draft)?;
         }
         if let Some(stop) = stop(text(choice, "finish_reason")) {
             draft.stop = Some(if self.has_refused { Stop::Refusal } else { stop });
@@ -394,29 +455,70 @@ impl Stream {
     fn call(&mut self, call: &Value, draft: &mut Draft) -> Result<(), ModelError> {
         let function = call.get("function").unwrap_or(&Value::Null);
         let (id, name) = (text(call, "id"), text(function, "name"));
-        let goes_on = |(open, _): (&str, &str)| id.is_empty() || open.is_empty() || open == id;
+        let arguments = super::arguments(function.get("arguments"));
+        let goes_on = |open: OpenCall<'_>| id.is_empty() || open.id.is_empty() || open.id == id;
         let known = || draft.key_of_call(id).filter(|_| !id.is_empty());
-        let key = match call.get("index").and_then(Value::as_u64).or_else(known) {
+        let key = match call.get("index").and_then(super::count).or_else(known) {
             Some(key) => key,
             None if draft.open_call(self.last).is_none_or(goes_on) => self.last,
             None => self.top.saturating_add(1),
         };
-        (self.last, self.top) = (key, self.top.max(key));
-        let is_new = match draft.open_call(key) {
-            None => true,
-            Some((open_id, open_name)) => {
-                let other_id = !id.is_empty() && !open_id.is_empty() && id != open_id;
-                let other_name = id.is_empty() && open_id.is_empty() && !name.is_empty() && !open_name.is_empty();
-                other_id || other_name
-            }
+        let meant = match draft.open_call(key) {
+            None if id.is_empty() && name.is_empty() && arguments.is_empty() => return Ok(()),
+            None => Meant::Other,
+            Some(open) if !id.is_empty() && !open.id.is_empty() && id != open.id => Meant::Other,
+            Some(open) => meant(open, id, name, &arguments, draft.toolbox()),
         };
-        if is_new {
-            draft.close(key);
-            draft.begin_call(key, id, name)?;
-        } else {
-            draft.name_call(key, id, name);
+        (self.last, self.top) = (key, self.top.max(key));
+        match meant {
+            Meant::Other => {
+                draft.close(key);
+                draft.begin_call(key, id, name)?;
+            }
+            Meant::Same(name) => draft.name_call(key, id, name)?,
         }
         keep_extra(key, call, draft);
-        draft.arguments(key, &super::arguments(function.get("arguments")))
+        draft.arguments(key, &arguments)
+    }
+}
+
+/// What a piece is of.
+enum Meant {
+    /// The call that is open, whose name this is as far as it came.
+    Same(String),
+    /// Another one.
+    Other,
+}
+
+/// Whether a piece whose id does not say so is of the call that is open. Servers repeat a name with each piece, cut it
+/// as they cut arguments, or begin another call with it at the same index.
+fn meant(open: OpenCall<'_>, id: &str, name: &str, arguments: &str, tools: &Toolbox) -> Meant {
+    let is_whole =
+        |text: &str| matches!(Arguments::read(text), Arguments::Object(_)) && text.trim_start().starts_with('{');
+    if name.is_empty() || open.name.is_empty() {
+        return Meant::Same(if name.is_empty() { open.name } else { name }.to_owned());
+    }
+    if name == open.name {
+        // Twice the same tool, each with all of its arguments.
+        let is_other = arguments != open.arguments
+            && open.arguments.trim() != "{}"
+            && is_whole(arguments)
+            && is_whole(open.arguments);
+        return if is_other { Meant::Other } else { Meant::Same(name.to_owned()) };
+    }
+    if !open.arguments.is_empty() {
+        // A name ends before arguments begin.
+        return if !id.is_empty() && id == open.id { Meant::Same(open.name.to_owned()) } else { Meant::Other };
+    }
+    let joined = format!("{}{name}", open.name);
+    let is_cut = tools.begins_wire_name(&joined);
+    let (was_whole, is_whole) = (tools.has_wire_name(open.name), tools.has_wire_name(name));
+    match (open.id.is_empty() && id.is_empty(), was_whole && is_whole) {
+        _ if is_cut => Meant::Same(joined),
+        (_, true) => Meant::Other,
+        // All of it so far, each time.
+        _ if is_whole && name.starts_with(open.name) => Meant::Same(name.to_owned()),
+        (true, _) => Meant::Other,
+        (false, _) => Meant::Same(joined),
     }
 }

@@ -10,7 +10,7 @@ use crate::draft::{Draft, Key};
 use crate::history::{Turn, calls};
 use crate::lower::SchemaTarget;
 use crate::message::{Content, Media, MediaKind, Opaque, Part, ToolCall, ToolResult};
-use crate::{Format, ModelError, Stop, Target, ToolChoice};
+use crate::{Format, ModelError, Stop, Target, ToolChoice, Usage};
 
 const FORMAT: Format = Format::Gemini;
 /// Stands for the signature of a call that another model made: without one the provider refuses the history.
@@ -313,10 +313,13 @@ fn set(value: &mut Value, key: &str, to: &Value) {
 fn answer(key: &mut Key, value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
     if let Some(usage) = value.get("usageMetadata") {
         let thought = number(usage, "/thoughtsTokenCount");
-        draft.usage.input_tokens = number(usage, "/promptTokenCount");
-        draft.usage.output_tokens = number(usage, "/candidatesTokenCount").saturating_add(thought);
-        draft.usage.cached_input_tokens = number(usage, "/cachedContentTokenCount");
-        draft.usage.reasoning_tokens = thought;
+        draft.usage.grow(Usage {
+            input_tokens: number(usage, "/promptTokenCount"),
+            output_tokens: number(usage, "/candidatesTokenCount").saturating_add(thought),
+            cached_input_tokens: number(usage, "/cachedContentTokenCount"),
+            reasoning_tokens: thought,
+            ..Usage::default()
+        });
     }
     draft.model = named(value, "modelVersion").or(draft.model.take());
     draft.id = named(value, "responseId").or(draft.id.take());
@@ -337,9 +340,17 @@ fn answer(key: &mut Key, value: &Value, draft: &mut Draft) -> Result<bool, Model
     }
 }
 
+/// The pieces of an answer: without `alt=sse`, which not all that stand in between pass on, they are a list.
+fn pieces(value: &Value) -> &[Value] {
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
+}
+
 pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
-    let is_answer = value.get("candidates").is_some() || value.get("promptFeedback").is_some();
-    let _ = answer(&mut 0, value, draft)?;
+    let (mut key, mut is_answer) = (0, false);
+    for piece in pieces(value) {
+        is_answer |= piece.get("candidates").is_some() || piece.get("promptFeedback").is_some();
+        let _ = answer(&mut key, piece, draft)?;
+    }
     Ok(is_answer)
 }
 
@@ -351,7 +362,9 @@ pub(super) struct Stream {
 
 impl Reader for Stream {
     fn event(&mut self, _: &str, data: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
-        self.has_stopped |= answer(&mut self.key, data, draft)?;
+        for piece in pieces(data) {
+            self.has_stopped |= answer(&mut self.key, piece, draft)?;
+        }
         // Counts may come behind the end.
         Ok(false)
     }

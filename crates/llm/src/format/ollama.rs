@@ -7,7 +7,7 @@ use super::{Declaration, Reader, Told, Writing, list, named, notes, number, obje
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, MediaKind, Part};
-use crate::{ModelError, Stop, ToolChoice};
+use crate::{ModelError, Stop, ToolChoice, Usage};
 
 const TEXT: Key = Key::MAX - 1;
 const THOUGHT: Key = Key::MAX - 2;
@@ -137,7 +137,7 @@ fn piece(next: &mut Key, value: &Value, draft: &mut Draft) -> Result<bool, Model
     if !text(message, "content").is_empty() {
         draft.text(TEXT, text(message, "content"))?;
     }
-    for call in list(message, "tool_calls") {
+    for call in list(message, "tool_calls").iter().filter(|call| call.is_object()) {
         let function = call.get("function").unwrap_or(&Value::Null);
         draft.begin_call(*next, text(call, "id"), text(function, "name"))?;
         draft.arguments(*next, &super::arguments(function.get("arguments")))?;
@@ -147,8 +147,11 @@ fn piece(next: &mut Key, value: &Value, draft: &mut Draft) -> Result<bool, Model
     if value.get("done") != Some(&Value::Bool(true)) {
         return Ok(false);
     }
-    draft.usage.input_tokens = number(value, "/prompt_eval_count");
-    draft.usage.output_tokens = number(value, "/eval_count");
+    draft.usage.grow(Usage {
+        input_tokens: number(value, "/prompt_eval_count"),
+        output_tokens: number(value, "/eval_count"),
+        ..Usage::default()
+    });
     draft.stop = Some(match text(value, "done_reason") {
         "" | "stop" => Stop::EndTurn,
         "length" => Stop::MaxTokens,
@@ -158,7 +161,7 @@ fn piece(next: &mut Key, value: &Value, draft: &mut Draft) -> Result<bool, Model
 }
 
 pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
-    if value.get("message").is_none() {
+    if !value.get("message").is_some_and(Value::is_object) {
         return Ok(false);
     }
     let _ = piece(&mut 0, value, draft)?;

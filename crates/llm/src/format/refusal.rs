@@ -30,15 +30,18 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<Duration>) -> ModelErro
     let value: Option<Value> = serde_json::from_slice(body).ok();
     let said = value.as_ref().and_then(message);
     let code = value.as_ref().map(code).unwrap_or_default();
-    let kind = kind(status, &code, said.as_deref().unwrap_or_default());
-    let is_json = value.is_some();
+    // Some say it in plain words alone; a page is of what stands before them.
+    let plain = String::from_utf8_lossy(body.get(..8192).unwrap_or(body));
+    let is_page = plain.trim_start().starts_with('<');
+    let words = said.as_deref().unwrap_or(if is_page || value.is_some() { "" } else { &plain });
+    let kind = kind(status, &code, words);
+    let retry_after = retry_after.or_else(|| value.as_ref().and_then(retry_delay));
     let shown = match said {
         Some(said) => excerpt(&said, QUOTED),
         None if body.is_empty() => "without a word".to_owned(),
         None => readable(body),
     };
-    let kind =
-        if !is_json && !body.is_empty() && kind == ModelErrorKind::Refused { ModelErrorKind::Unreadable } else { kind };
+    let kind = if is_page && kind == ModelErrorKind::Refused { ModelErrorKind::Unreadable } else { kind };
     let error =
         ModelError::new(kind, format!("the provider answered {status}: {shown}{}", advice(kind))).with_status(status);
     match retry_after {
@@ -51,9 +54,23 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<Duration>) -> ModelErro
 pub(super) fn in_stream(error: &Value) -> ModelError {
     let said = message(error).unwrap_or_else(|| error.to_string());
     let code = code(error);
-    let status = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok()).unwrap_or(0);
+    let number = ["code", "status", "status_code"].iter().find_map(|key| error.get(*key).and_then(super::count));
+    let status = number.and_then(|number| u16::try_from(number).ok()).filter(|code| *code >= 400).unwrap_or(0);
     let kind = kind(status, &code, &said);
-    ModelError::new(kind, format!("the provider broke off: {}{}", excerpt(&said, QUOTED), advice(kind)))
+    let told = ModelError::new(kind, format!("the provider broke off: {}{}", excerpt(&said, QUOTED), advice(kind)));
+    match retry_delay(error) {
+        Some(wait) => told.with_retry_after(wait),
+        None => told,
+    }
+}
+
+/// How long the provider asks to be left alone, where it says so in what it says: `retryDelay` of Google's `RetryInfo`.
+fn retry_delay(value: &Value) -> Option<Duration> {
+    let value = value.get(0).unwrap_or(value);
+    let error = value.get("error").unwrap_or(value);
+    let delays = super::list(error, "details").iter().map(|detail| super::text(detail, "retryDelay"));
+    let delay = delays.into_iter().find_map(|delay| delay.strip_suffix('s'))?;
+    Duration::try_from_secs_f64(delay.parse().ok()?).ok()
 }
 
 fn kind(status: u16, code: &str, said: &str) -> ModelErrorKind {
@@ -68,12 +85,16 @@ fn kind(status: u16, code: &str, said: &str) -> ModelErrorKind {
     {
         return ModelErrorKind::Auth;
     }
-    if any(&code, &["context_length", "request_too_large"])
+    if any(&code, &["context_length", "context_size", "request_too_large"])
         || any(
             &said,
             &[
                 "context length",
                 "context window",
+                "context size",
+                "context limit",
+                "maximum prompt length",
+                "reduce the length",
                 "prompt is too long",
                 "maximum context",
                 "input is too long",

@@ -1,5 +1,7 @@
 //! OpenAI's Responses.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -8,9 +10,11 @@ use super::{Declaration, Reader, Told, Writing, list, named, notes, number, obje
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, MediaKind, Opaque, Part, ToolResult};
-use crate::{Format, ModelError, ModelErrorKind, Stop, Target, ToolChoice};
+use crate::{Format, ModelError, ModelErrorKind, Stop, Target, ToolChoice, Usage};
 
 const FORMAT: Format = Format::OpenAiResponses;
+/// How many items are known by their ids.
+const PLACES: usize = 10_000;
 
 pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
     let (request, target) = (writing.request, writing.target);
@@ -99,7 +103,11 @@ fn item(writing: &Writing<'_>, part: &Part) -> Option<Value> {
         Part::Text { text, .. } => (!text.is_empty()).then(
             || json!({ "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": text }] }),
         ),
-        Part::Reasoning { opaque, .. } => opaque.as_ref()?.of(FORMAT).cloned(),
+        // Nothing is stored on their side: what is not in the item is known to nobody, and its id is refused.
+        Part::Reasoning { opaque, .. } => {
+            let item = opaque.as_ref()?.of(FORMAT)?;
+            (writing.target.compatible || !text(item, "encrypted_content").is_empty()).then(|| item.clone())
+        }
         Part::Call(call) => Some(json!({
             "type": "function_call", "call_id": super::fitted_id(&call.id), "name": writing.toolbox.wire_name(&call.name),
             "arguments": call.arguments.as_json(),
@@ -186,10 +194,13 @@ fn ended(response: &Value, draft: &mut Draft) {
     draft.id = named(response, "id");
     draft.model = named(response, "model");
     if let Some(usage) = response.get("usage") {
-        draft.usage.input_tokens = number(usage, "/input_tokens");
-        draft.usage.output_tokens = number(usage, "/output_tokens");
-        draft.usage.cached_input_tokens = number(usage, "/input_tokens_details/cached_tokens");
-        draft.usage.reasoning_tokens = number(usage, "/output_tokens_details/reasoning_tokens");
+        draft.usage.grow(Usage {
+            input_tokens: number(usage, "/input_tokens"),
+            output_tokens: number(usage, "/output_tokens"),
+            cached_input_tokens: number(usage, "/input_tokens_details/cached_tokens"),
+            reasoning_tokens: number(usage, "/output_tokens_details/reasoning_tokens"),
+            ..Usage::default()
+        });
     }
     if text(response, "status") == "incomplete" {
         let why = response.pointer("/incomplete_details/reason").and_then(Value::as_str).unwrap_or("incomplete");
@@ -221,37 +232,73 @@ pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelErro
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Stream;
+pub(super) struct Stream {
+    /// The items by their ids, for servers that do not number them.
+    places: HashMap<String, Key>,
+    /// How many places are taken.
+    next: Key,
+}
 
 impl Reader for Stream {
     fn event(&mut self, name: &str, data: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
         let kind = text(data, "type");
-        let key = number(data, "/output_index");
         let item = data.get("item").unwrap_or(&Value::Null);
         let response = data.get("response").unwrap_or(&Value::Null);
         match if kind.is_empty() { name } else { kind } {
-            "response.output_item.added" if text(item, "type") == "function_call" => {
-                draft.begin_call(key, text(item, "call_id"), text(item, "name"))?;
+            "response.output_item.added" => {
+                let key = self.place(data, item);
+                if text(item, "type") == "function_call" {
+                    draft.begin_call(key, text(item, "call_id"), text(item, "name"))?;
+                }
             }
-            "response.output_text.delta" => draft.text(key, text(data, "delta"))?,
+            "response.output_text.delta" => draft.text(self.place(data, item), text(data, "delta"))?,
             "response.refusal.delta" => {
-                draft.text(key, text(data, "delta"))?;
+                draft.text(self.place(data, item), text(data, "delta"))?;
                 draft.stop = Some(Stop::Refusal);
             }
             "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
-                draft.reasoning(key, text(data, "delta"))?;
+                draft.reasoning(self.place(data, item), text(data, "delta"))?;
             }
-            "response.function_call_arguments.delta" => draft.arguments(key, text(data, "delta"))?,
-            "response.function_call_arguments.done" => draft.whole_arguments(key, text(data, "arguments"))?,
-            "response.output_item.done" => whole(key, item, draft)?,
+            "response.function_call_arguments.delta" => {
+                draft.arguments(self.place(data, item), &super::arguments(data.get("delta")))?;
+            }
+            "response.function_call_arguments.done" => {
+                draft.whole_arguments(self.place(data, item), &super::arguments(data.get("arguments")))?;
+            }
+            "response.output_item.done" => whole(self.place(data, item), item, draft)?,
             "response.completed" | "response.incomplete" => {
+                if draft.is_empty() {
+                    // Some tell only at the end.
+                    for (key, item) in (0..).zip(list(response, "output")) {
+                        whole(key, item, draft)?;
+                    }
+                }
                 ended(response, draft);
                 return Ok(true);
             }
             "response.failed" => return Err(failed(response)),
-            "error" => return Err(super::refusal::in_stream(data)),
             _ => {}
         }
         Ok(false)
+    }
+}
+
+impl Stream {
+    /// The place of the item that an event is about: its number, else that of its id, else the last one.
+    fn place(&mut self, data: &Value, item: &Value) -> Key {
+        if let Some(key) = data.get("output_index").and_then(super::count) {
+            return key;
+        }
+        let id = [text(data, "item_id"), text(item, "id")].into_iter().find(|id| !id.is_empty());
+        let Some(id) = id else { return self.next };
+        if let Some(key) = self.places.get(id) {
+            return *key;
+        }
+        if self.places.len() >= PLACES {
+            return self.next;
+        }
+        self.next = self.next.saturating_add(1);
+        self.places.insert(id.to_owned(), self.next);
+        self.next
     }
 }

@@ -1,4 +1,5 @@
 mod answers;
+mod siblings;
 
 use std::sync::Arc;
 

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bowline_http::{EventReader, HttpResponse};
-use bowline_transport::{Secrets, TransportError, TransportErrorKind};
+use bowline_event_stream::Decoder;
+use bowline_http::HttpResponse;
+use bowline_transport::Secrets;
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::time::{Instant, timeout_at};
@@ -12,20 +13,30 @@ use tokio::time::{Instant, timeout_at};
 use super::Inner;
 use super::frames::Frames;
 use super::lines::Lines;
+use crate::format::unreadable;
 use crate::{Assembler, Event, Events, Format, ModelError, ModelErrorKind};
 
 /// The largest single event, in bytes: an image or the whole of a signature may be in one.
 const EVENT_BYTES: usize = 32 << 20;
 
-pub(super) fn stream(model: &Inner, response: HttpResponse, assembler: Assembler, ends: Instant) -> Events {
+/// The events of an answer of which this came already.
+pub(super) fn stream(
+    model: &Inner,
+    head: Bytes,
+    response: HttpResponse,
+    assembler: Assembler,
+    ends: Instant,
+) -> Events {
     let max = EVENT_BYTES.min(model.limits.answer_bytes.saturating_mul(2).max(64 << 10));
-    let source = match model.target.format {
-        Format::Ollama => Source::Lines(response, Lines::new(max)),
-        Format::Bedrock => Source::Frames(response, Frames::new(max)),
-        _ => Source::Events(EventReader::new(response, max)),
+    let splitter = match model.target.format {
+        Format::Ollama => Splitter::Lines(Lines::new(max)),
+        Format::Bedrock => Splitter::Frames(Frames::new(max)),
+        _ => Splitter::Events(Decoder::new(max)),
     };
     let reading = Reading {
-        source,
+        response,
+        head: Some(head),
+        splitter,
         assembler,
         came: VecDeque::new(),
         idle: model.limits.idle,
@@ -40,7 +51,10 @@ pub(super) fn stream(model: &Inner, response: HttpResponse, assembler: Assembler
 }
 
 struct Reading {
-    source: Source,
+    response: HttpResponse,
+    /// What came before this began to read.
+    head: Option<Bytes>,
+    splitter: Splitter,
     assembler: Assembler,
     came: VecDeque<Event>,
     idle: Duration,
@@ -49,10 +63,11 @@ struct Reading {
     is_over: bool,
 }
 
-enum Source {
-    Events(EventReader),
-    Lines(HttpResponse, Lines),
-    Frames(HttpResponse, Frames),
+/// Splits what comes into events.
+enum Splitter {
+    Events(Decoder),
+    Lines(Lines),
+    Frames(Frames),
 }
 
 /// One event: its name, which may be empty, and its data.
@@ -79,70 +94,122 @@ impl Reading {
     }
 
     async fn more(&mut self) -> Result<Vec<Event>, ModelError> {
-        let now = Instant::now();
-        let until = self.ends.min(now + self.idle);
-        let Ok(raw) = timeout_at(until, self.source.next()).await else {
-            let waited = until.duration_since(now).as_secs();
-            let why = format!("the model fell silent, and nothing more came within {waited} s; ask again");
-            return Err(ModelError::new(ModelErrorKind::Timeout, why).with_partial(self.assembler.partial()));
-        };
-        match raw {
-            Ok(Some((name, data))) => self.assembler.push(&name, &data),
-            Ok(None) => self.assembler.end(),
-            Err(error) if error.kind() == TransportErrorKind::TooLarge => {
-                Err(ModelError::new(ModelErrorKind::TooLarge, error.to_string()).with_partial(self.assembler.partial()))
+        loop {
+            if let Some((name, data)) = self.splitter.next().map_err(|error| self.with_partial(error))? {
+                return self.assembler.push(&name, &data);
             }
-            Err(error) if error.kind() == TransportErrorKind::Protocol => {
-                Err(ModelError::new(ModelErrorKind::Unreadable, error.to_string())
-                    .with_partial(self.assembler.partial()))
+            let now = Instant::now();
+            // What is no event, such as a comment, is a sign of life all the same.
+            let until = self.ends.min(now + self.idle);
+            let chunk = match self.head.take() {
+                Some(head) => Ok(Some(head)),
+                None => match timeout_at(until, self.response.chunk()).await {
+                    Ok(chunk) => chunk,
+                    Err(_) => {
+                        let waited = until.duration_since(now).as_secs();
+                        let why = format!("the model fell silent, and nothing more came within {waited} s; ask again");
+                        return Err(self.with_partial(ModelError::new(ModelErrorKind::Timeout, why)));
+                    }
+                },
+            };
+            match chunk {
+                Ok(Some(chunk)) => self.splitter.push(chunk),
+                Ok(None) => return self.end(),
+                // It may have been whole but for the end of the connection.
+                Err(error) => {
+                    let why = format!("the model's answer ended in the middle ({error}); ask again");
+                    return self.assembler.end_by(&why);
+                }
             }
-            // It may have been whole but for the end of the connection.
-            Err(error) => {
-                self.assembler.end_by(&format!("the model's answer ended in the middle ({error}); ask again"))
+        }
+    }
+
+    /// Takes the end of what comes.
+    fn end(&mut self) -> Result<Vec<Event>, ModelError> {
+        let rest = self.splitter.rest();
+        if let Some((name, data)) = rest.as_ref().filter(|(_, data)| is_json(data)) {
+            let mut events = self.assembler.push(name, data)?;
+            if !self.assembler.is_done() {
+                events.extend(self.assembler.end()?);
             }
+            return Ok(events);
+        }
+        // What begins as JSON was cut.
+        let stray = rest.map(|(_, data)| data).filter(|data| !data.starts_with(b"{") && !data.starts_with(b"["));
+        let stray = stray.unwrap_or_else(|| self.splitter.stray());
+        if self.assembler.is_empty() && !stray.is_empty() {
+            let hidden = self.secrets.hide(&String::from_utf8_lossy(&stray));
+            return Err(unreadable(hidden.as_bytes(), "it is no stream of events"));
+        }
+        self.assembler.end()
+    }
+
+    fn with_partial(&mut self, error: ModelError) -> ModelError {
+        error.with_partial(self.assembler.partial())
+    }
+}
+
+impl Splitter {
+    fn push(&mut self, chunk: Bytes) {
+        match self {
+            Self::Events(decoder) => decoder.push(chunk),
+            Self::Lines(lines) => lines.push(&chunk),
+            Self::Frames(frames) => frames.push(&chunk),
+        }
+    }
+
+    /// The next event that is whole.
+    fn next(&mut self) -> Result<Option<Raw>, ModelError> {
+        match self {
+            Self::Events(decoder) => match decoder.next_event() {
+                Ok(event) => Ok(event.map(named)),
+                Err(error) => Err(too_large(&error.to_string())),
+            },
+            Self::Lines(lines) => match lines.next() {
+                Some(line) => Ok(Some((String::new(), line))),
+                None if lines.is_too_long() => Err(too_large("a line of the answer is too long")),
+                None => Ok(None),
+            },
+            Self::Frames(frames) => match frames.next() {
+                Ok(frame) => Ok(frame.map(|frame| (frame.name, frame.payload))),
+                Err(why) => Err(ModelError::new(
+                    ModelErrorKind::Unreadable,
+                    format!("the provider's stream cannot be read ({why}); check the address"),
+                )),
+            },
+        }
+    }
+
+    /// What is left at the end: the last event may have no end of its own.
+    fn rest(&mut self) -> Option<Raw> {
+        match self {
+            Self::Events(decoder) => decoder.rest().map(named),
+            Self::Lines(lines) => Some(lines.rest()).filter(|rest| !rest.is_empty()).map(|rest| (String::new(), rest)),
+            Self::Frames(_) => None,
+        }
+    }
+
+    /// What came that is no event.
+    fn stray(&self) -> Bytes {
+        match self {
+            Self::Events(decoder) => decoder.leftover(),
+            Self::Lines(_) | Self::Frames(_) => Bytes::new(),
         }
     }
 }
 
-impl Source {
-    async fn next(&mut self) -> Result<Option<Raw>, TransportError> {
-        match self {
-            Self::Events(reader) => {
-                let event = reader.next().await?;
-                Ok(event.map(|event| (String::from_utf8_lossy(&event.event).into_owned(), event.data)))
-            }
-            Self::Lines(response, lines) => loop {
-                if let Some(line) = lines.next() {
-                    return Ok(Some((String::new(), line)));
-                }
-                match response.chunk().await? {
-                    Some(chunk) if lines.push(&chunk) => {}
-                    Some(_) => {
-                        return Err(TransportError::new(
-                            TransportErrorKind::TooLarge,
-                            "a line of the answer is too long",
-                        ));
-                    }
-                    None => {
-                        let rest = lines.rest();
-                        return Ok((!rest.is_empty()).then(|| (String::new(), rest)));
-                    }
-                }
-            },
-            Self::Frames(response, frames) => loop {
-                let frame = frames.next().map_err(|why| {
-                    let why = format!("the provider's stream cannot be read ({why}); check the address");
-                    TransportError::new(TransportErrorKind::Protocol, why)
-                })?;
-                if let Some(frame) = frame {
-                    return Ok(Some((frame.name, frame.payload)));
-                }
-                match response.chunk().await? {
-                    Some(chunk) => frames.push(&chunk),
-                    None if frames.is_empty() => return Ok(None),
-                    None => return Err(TransportError::new(TransportErrorKind::Closed, "the last frame is not whole")),
-                }
-            },
-        }
-    }
+/// Whether an event is whole: it is JSON, or lines of that.
+fn is_json(data: &[u8]) -> bool {
+    data.split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty())
+        .all(|line| line == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok())
+}
+
+fn named(event: bowline_event_stream::Event) -> Raw {
+    (String::from_utf8_lossy(&event.event).into_owned(), event.data)
+}
+
+fn too_large(what: &str) -> ModelError {
+    ModelError::new(ModelErrorKind::TooLarge, format!("{what}; raise max_answer_bytes"))
 }

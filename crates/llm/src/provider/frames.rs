@@ -30,6 +30,7 @@ impl Frames {
     }
 
     /// Whether nothing of a frame is left.
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }
@@ -58,15 +59,30 @@ impl Frames {
             return Err("a frame has the wrong checksum");
         }
         frame.advance(12);
-        let name = name(frame.split_to(headers)).ok_or("a frame's headers cannot be read")?;
+        let head = head(frame.split_to(headers)).ok_or("a frame's headers cannot be read")?;
         frame.truncate(frame.len() - 4);
-        Ok(Some(Frame { name, payload: frame }))
+        Ok(Some(match head.error {
+            Some((code, message)) => {
+                let told = serde_json::json!({ "type": code, "message": message });
+                Frame { name: "error".to_owned(), payload: told.to_string().into() }
+            }
+            None => Frame { name: head.name, payload: frame },
+        }))
     }
 }
 
-/// The type of an event or exception, of the headers.
-fn name(mut headers: Bytes) -> Option<String> {
-    let mut found = String::new();
+/// What the headers of a frame say.
+#[derive(Default)]
+struct Head {
+    /// The type of an event or exception.
+    name: String,
+    /// The code and the message of an error that is none of the service's exceptions.
+    error: Option<(String, String)>,
+}
+
+fn head(mut headers: Bytes) -> Option<Head> {
+    let (mut found, mut is_error) = (Head::default(), false);
+    let (mut code, mut message) = (String::new(), String::new());
     while !headers.is_empty() {
         let length = usize::from(headers.try_get_u8().ok()?);
         let key = take(&mut headers, length)?;
@@ -85,10 +101,16 @@ fn name(mut headers: Bytes) -> Option<String> {
             9 => take(&mut headers, 16)?,
             _ => return None,
         };
-        if matches!(&key[..], b":event-type" | b":exception-type") {
-            found = String::from_utf8(value.to_vec()).ok()?;
+        let text = || String::from_utf8(value.to_vec()).ok();
+        match &key[..] {
+            b":event-type" | b":exception-type" => found.name = text()?,
+            b":message-type" => is_error = &value[..] == b"error",
+            b":error-code" => code = text()?,
+            b":error-message" => message = text()?,
+            _ => {}
         }
     }
+    found.error = is_error.then_some((code, message));
     Some(found)
 }
 
@@ -114,12 +136,16 @@ mod tests {
         headers.extend_from_slice(b":message-type\x07\x00\x05event\x0b:event-type\x07\x00");
         headers.push(u8::try_from(name.len()).unwrap());
         headers.extend_from_slice(name.as_bytes());
+        framed(&headers, payload)
+    }
+
+    fn framed(headers: &[u8], payload: &[u8]) -> Vec<u8> {
         let total = headers.len() + payload.len() + AROUND;
         let mut frame = Vec::new();
         frame.extend_from_slice(&u32::try_from(total).unwrap().to_be_bytes());
         frame.extend_from_slice(&u32::try_from(headers.len()).unwrap().to_be_bytes());
         frame.extend_from_slice(&crc32(&frame).to_be_bytes());
-        frame.extend_from_slice(&headers);
+        frame.extend_from_slice(headers);
         frame.extend_from_slice(payload);
         frame.extend_from_slice(&crc32(&frame).to_be_bytes());
         frame
@@ -128,6 +154,26 @@ mod tests {
     #[test]
     fn the_checksum_is_the_usual_one() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn an_error_of_the_stream_itself_is_told_as_one() {
+        let mut headers = Vec::new();
+        for (key, value) in
+            [(":message-type", "error"), (":error-code", "InternalFailure"), (":error-message", "Broken")]
+        {
+            headers.push(u8::try_from(key.len()).unwrap());
+            headers.extend_from_slice(key.as_bytes());
+            headers.extend_from_slice(&[7, 0, u8::try_from(value.len()).unwrap()]);
+            headers.extend_from_slice(value.as_bytes());
+        }
+        let mut frames = Frames::new(1 << 20);
+        frames.push(&framed(&headers, b""));
+        let frame = frames.next().unwrap().unwrap();
+        assert_eq!(
+            (frame.name.as_str(), &frame.payload[..]),
+            ("error", &br#"{"type":"InternalFailure","message":"Broken"}"#[..])
+        );
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bowline_protocol::{
-    CallToolResult, CreateMessageRequestParams, CreateMessageResult, ErrorCode, ErrorObject, ImageContent, Role,
-    SamplingContent, SamplingMessageContentBlock as Block, TextContent, ToolChoiceMode, ToolUseContent,
+    AudioContent, CallToolResult, CreateMessageRequestParams, CreateMessageResult, ErrorCode, ErrorObject,
+    ImageContent, Role, SamplingContent, SamplingMessageContentBlock as Block, TextContent, ToolChoiceMode,
+    ToolUseContent,
 };
 
 use crate::{
@@ -85,7 +86,9 @@ pub(super) fn request(asked: CreateMessageRequestParams, features: &Features) ->
     Ok(request)
 }
 
-pub(super) fn result(answer: Answer, model: &str) -> CreateMessageResult {
+/// # Errors
+/// Where the model wrote a call that nobody can read: an object in its place would be another call.
+pub(super) fn result(answer: Answer, model: &str) -> Result<CreateMessageResult, ErrorObject> {
     let model = answer.model.clone().unwrap_or_else(|| model.to_owned());
     let stop = match &answer.stop {
         Stop::EndTurn => "endTurn",
@@ -103,11 +106,23 @@ pub(super) fn result(answer: Answer, model: &str) -> CreateMessageResult {
                 _ => blocks.push(TextContent::new(text).into()),
             },
             Part::Call(call) => {
-                let input = call.arguments.as_object().cloned().unwrap_or(bowline_protocol::RawJson::EMPTY_OBJECT);
-                blocks.push(Block::ToolUse(ToolUseContent::new(call.id, call.name, input)));
+                match call.arguments {
+                    Arguments::Object(input) => {
+                        blocks.push(Block::ToolUse(ToolUseContent::new(call.id, call.name, input)));
+                    }
+                    // The reason why it ended tells that.
+                    Arguments::Broken(_) if answer.stop == Stop::MaxTokens => {}
+                    Arguments::Broken(_) => {
+                        let why = "the model wrote a call whose arguments are no JSON object; ask again";
+                        return Err(ErrorObject::new(ErrorCode::INTERNAL_ERROR, why));
+                    }
+                }
             }
             Part::Media(media) if media.mime_type.starts_with("image/") => {
                 blocks.push(Block::Image(ImageContent::new(media.data, media.mime_type)));
+            }
+            Part::Media(media) if media.mime_type.starts_with("audio/") => {
+                blocks.push(Block::Audio(AudioContent::new(media.data, media.mime_type)));
             }
             // What a model thinks is not for servers, and the rest is its provider's own.
             _ => {}
@@ -121,5 +136,5 @@ pub(super) fn result(answer: Answer, model: &str) -> CreateMessageResult {
             SamplingContent::Many(blocks)
         }
     };
-    CreateMessageResult::new(model, content).with_stop_reason(stop)
+    Ok(CreateMessageResult::new(model, content).with_stop_reason(stop))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bowline_hub::{SearchIndex, SearchQuery, nearest};
 use bowline_protocol::Tool;
 
-use super::embed::{Embedder, Vectors, embed, fuse, text_of};
+use super::embed::{Embedder, Vectors, embed_one, fuse, text_of};
 use super::words::others;
 use crate::ToolSpec;
 use crate::tools::ListedTool;
@@ -142,9 +142,9 @@ impl Catalog {
         let hits = hits.into_iter().filter_map(|hit| self.by_own_name.get(&(hit.server, hit.tool)).copied());
         let by_words: Vec<usize> = hits.collect();
         let (Some(embedder), Some(vectors)) = (embedder, &self.vectors) else { return (by_words, None) };
-        match embed(embedder, &[question.to_owned()]).await {
+        match embed_one(embedder, question).await {
             Ok(vector) => {
-                let near = vectors.nearest(vector.first().map_or(&[], Vec::as_slice), HITS);
+                let near = vectors.nearest(&vector, HITS);
                 let is_meant = |at: &usize| {
                     server.is_none_or(|server| self.tools.get(*at).is_some_and(|tool| &*tool.server == server))
                 };

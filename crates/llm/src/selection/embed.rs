@@ -1,8 +1,10 @@
 //! For those who have an embedder: nearness of meaning beside that of words.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bowline_transport::BoxFuture;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How many texts are given to an embedder at once.
 const BATCH: usize = 128;
@@ -11,7 +13,14 @@ const TEXT: usize = 1_024;
 /// Ranks count as one over this plus the rank, so that the first places do not decide alone.
 const RANKS: f32 = 60.0;
 
+/// How long an embedder may take for one text, and for all tools of a list.
+const WITHIN: Duration = Duration::from_secs(5);
+const ALL_WITHIN: Duration = Duration::from_secs(60);
+
 /// Turns texts into vectors, so that tools are found by meaning too. The ranks of both searches are added up.
+///
+/// It has 5 s for what a person or a model looks for, and 60 s for all tools of a list; what it did not give by then is
+/// gone on without.
 pub trait Embedder: Send + Sync + 'static {
     /// A vector for each text, all of the same length; 128 texts at most.
     ///
@@ -27,8 +36,10 @@ pub(crate) struct Vectors(Vec<Vec<f32>>);
 impl Vectors {
     pub(crate) async fn of(embedder: &Arc<dyn Embedder>, texts: Vec<String>) -> Result<Self, String> {
         let mut vectors = Vec::with_capacity(texts.len());
+        let ends = Instant::now() + ALL_WITHIN;
         for batch in texts.chunks(BATCH) {
-            vectors.extend(embed(embedder, batch).await?);
+            let embedded = timeout_at(ends, embed(embedder, batch)).await;
+            vectors.extend(embedded.map_err(|_| late(ALL_WITHIN))??);
         }
         Ok(Self(vectors))
     }
@@ -42,7 +53,18 @@ impl Vectors {
     }
 }
 
-pub(crate) async fn embed(embedder: &Arc<dyn Embedder>, texts: &[String]) -> Result<Vec<Vec<f32>>, String> {
+/// The vector of what is looked for.
+pub(crate) async fn embed_one(embedder: &Arc<dyn Embedder>, text: &str) -> Result<Vec<f32>, String> {
+    let text = [text.to_owned()];
+    let mut vectors = timeout(WITHIN, embed(embedder, &text)).await.map_err(|_| late(WITHIN))??;
+    Ok(vectors.pop().unwrap_or_default())
+}
+
+fn late(limit: Duration) -> String {
+    format!("the embedder gave nothing within {} s", limit.as_secs())
+}
+
+async fn embed(embedder: &Arc<dyn Embedder>, texts: &[String]) -> Result<Vec<Vec<f32>>, String> {
     let vectors = embedder.embed(texts).await?;
     if vectors.len() == texts.len() {
         return Ok(vectors);

@@ -2,6 +2,7 @@
 
 mod bad_models;
 mod bounds;
+mod embedder;
 mod kept;
 mod large;
 mod safety;

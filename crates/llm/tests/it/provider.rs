@@ -1,5 +1,7 @@
 //! Models over HTTP, against a provider that speaks each format and refuses what the real one would.
 
+mod wire;
+
 use std::sync::Arc;
 use std::time::Duration;
 

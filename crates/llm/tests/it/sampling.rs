@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use bowline_client::Client;
+use bowline_client::{Client, SamplingHandler};
 use bowline_llm::{
     Answer, Consent, Content, Message, ModelError, ModelErrorKind, ModelSampling, Request, SamplingLimits,
     ScriptedModel, ToolChoice, Traits, Turn,
@@ -34,7 +34,7 @@ impl Consent for Person {
 }
 
 /// What a server gets for what it asks.
-async fn asked(sampling: ModelSampling, params: Value) -> Result<Value, (i64, String)> {
+async fn asked(sampling: impl SamplingHandler, params: Value) -> Result<Value, (i64, String)> {
     let params: CreateMessageRequestParams = serde_json::from_value(params).unwrap();
     let server = MockServer::builder()
         .tool(Tool::new("think", json!({"type": "object"})), move |call| {
@@ -112,6 +112,35 @@ async fn limits_hold_for_servers_sizes_and_sums() {
     let (_, message) =
         asked(ModelSampling::new(model(), Person::default()).with_limits(limits), hello()).await.unwrap_err();
     assert!(message.contains("used up"), "{message}");
+}
+
+#[tokio::test]
+async fn what_was_asked_counts_where_the_request_was_taken_back() {
+    let limits = SamplingLimits::default().with_all_tokens(5);
+    let model = ScriptedModel::new([Turn::Hang, Turn::say("yes")]);
+    let sampling = Arc::new(ModelSampling::new(model.clone(), Person::default()).with_limits(limits));
+    let mut first = Box::pin(asked(Arc::clone(&sampling), hello()));
+    while model.requests().is_empty() {
+        tokio::select! {
+            _ = &mut first => panic!("there is no answer"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    // The connection, and with it the request, is given up.
+    drop(first);
+    while Arc::strong_count(&sampling) > 1 {
+        tokio::task::yield_now().await;
+    }
+    let (_, message) = asked(sampling, hello()).await.unwrap_err();
+    assert!(message.contains("used up"), "{message}");
+    assert_eq!(model.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_that_the_model_broke_is_no_call_of_something_else() {
+    let sampling = ModelSampling::new(ScriptedModel::new([Turn::call("wipe", r#"{"only": "#)]), Person::default());
+    let (_, message) = asked(sampling, hello()).await.unwrap_err();
+    assert!(message.contains("no JSON object"), "{message}");
 }
 
 #[tokio::test]

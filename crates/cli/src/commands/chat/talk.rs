@@ -119,7 +119,8 @@ impl Talk<'_> {
     /// Says where an answer is not what was asked for.
     fn tell(&self, outcome: &Outcome) {
         let why = match &outcome.end {
-            End::Answered => return,
+            End::Answered if !outcome.text.trim().is_empty() => return,
+            End::Answered => "the model's answer is empty".to_owned(),
             End::Bound(Bound::Rounds) => "the bound of --max-rounds is reached".to_owned(),
             End::Bound(Bound::Tokens) => "the bound of --max-tokens is reached".to_owned(),
             End::Bound(Bound::Time) => "the time is up".to_owned(),

@@ -79,6 +79,7 @@ async fn a_model_that_says_nothing_is_not_waited_for() {
     let agent = Agent::builder(model, echo()).bounds(bounds).build();
     let mut conversation = Conversation::new();
     let outcome = agent.run(&mut conversation, "go").outcome().await.unwrap();
+    assert!(outcome.spent.usage.input_tokens > 0, "what it was asked counts");
     assert_eq!((outcome.end, outcome.text.as_str()), (End::Bound(Bound::Time), ""));
 }
 

@@ -2,9 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use bowline_llm::{Agent, AgentEvent, Conversation, Everything, Functions, Journal, ScriptedModel, Turn};
+use bowline_llm::{
+    Agent, AgentEvent, Arguments, Conversation, Everything, Format, Functions, HttpModel, Journal, Message, Opaque,
+    Part, ScriptedModel, ToolCall, ToolResult, Turn,
+};
 use bowline_protocol::CallToolResult;
+use bowline_testkit::llm::{MockProvider, MockTurn};
 use bowline_transport::BoxFuture;
+use serde_json::json;
 
 use super::{Noted, all, assert_whole, told, tool};
 
@@ -92,6 +97,55 @@ async fn a_run_that_is_dropped_before_or_while_the_model_is_asked_loses_nothing(
     assert_eq!(outcome.text, "here");
     let kept = serde_json::to_string(&conversation).unwrap();
     assert!(kept.contains("one") && kept.contains("two"));
+}
+
+#[tokio::test]
+async fn where_the_model_had_the_last_word_it_is_asked_to_go_on() {
+    let model = ScriptedModel::new([Turn::say("It is"), Turn::say("four metres.")]);
+    let agent = super::agent(&model, super::echo());
+    let mut conversation = Conversation::new();
+    agent.run(&mut conversation, "How deep?").outcome().await.unwrap();
+    let outcome = agent.resume(&mut conversation).outcome().await.unwrap();
+    assert_eq!(outcome.text, "four metres.");
+    let request = &model.requests()[1];
+    assert_eq!(request.messages.last(), Some(&Message::user("[Go on.]")));
+    // A turn that its provider paused goes on as it stands.
+    let paused = Part::Opaque(Opaque::new(Format::Anthropic, json!({"type": "server_tool_use"})));
+    let kept = json!({"version": 1, "messages": [Message::user("x"), Message::Assistant(vec![paused.clone()])], "spent": {"usage": {}}});
+    let mut conversation: Conversation = serde_json::from_value(kept).unwrap();
+    let model = ScriptedModel::new([Turn::say("there")]);
+    super::agent(&model, super::echo()).resume(&mut conversation).outcome().await.unwrap();
+    assert_eq!(model.requests()[0].messages.last(), Some(&Message::Assistant(vec![paused])));
+}
+
+#[tokio::test]
+async fn what_was_edited_by_hand_is_settled_and_sent_whole() {
+    let call = |id: &str| ToolCall::new(id, "echo", Arguments::read("{}"));
+    let calls = |ids: &[&str]| Message::Assistant(ids.iter().map(|id| Part::Call(call(id))).collect());
+    let result = |id: &str| ToolResult::text(&call(id), id);
+    for messages in [
+        // In the middle of calls; without the call of a result; results that are there twice, or too late; ids that are.
+        vec![Message::user("x"), calls(&["a", "b"])],
+        vec![Message::user("x"), Message::Results(vec![result("a")])],
+        vec![Message::user("x"), calls(&["a"]), Message::Results(vec![result("a"), result("a")])],
+        vec![Message::user("x"), calls(&["a"]), Message::user("y"), Message::Results(vec![result("a")])],
+        vec![Message::user("x"), calls(&["a"]), Message::assistant("y"), Message::Results(vec![result("a")])],
+        vec![Message::user("x"), calls(&["a", "a"]), Message::Results(vec![result("a")]), calls(&["a"])],
+        vec![calls(&["a"]), Message::Results(Vec::new()), Message::Assistant(Vec::new())],
+    ] {
+        let kept = json!({"version": 1, "messages": messages, "spent": {"usage": {}}});
+        let mut conversation: Conversation = serde_json::from_value(kept).unwrap();
+        for format in Format::ALL {
+            let provider = MockProvider::start([MockTurn::say("well")]).await.unwrap();
+            let model =
+                HttpModel::builder(format, "mock").base_url(provider.base_url(format.as_str())).build().unwrap();
+            let agent = Agent::builder(model, super::echo()).build();
+            let outcome = agent.run(&mut conversation, "and?").outcome().await;
+            let outcome = outcome.unwrap_or_else(|error| panic!("{format} {messages:?}: {error}"));
+            assert_eq!(outcome.text, "well", "{format}");
+            assert!(provider.requests().iter().all(|asked| asked.refused.is_none()), "{format} {messages:?}");
+        }
+    }
 }
 
 #[tokio::test]
