@@ -1,7 +1,7 @@
 //! A conversation as providers want it: turns that alternate, each call with its result right after it.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::message::{Content, Message, Part, ToolCall, ToolResult};
 
@@ -26,6 +26,8 @@ pub(crate) fn distinct(messages: &[Message]) -> Cow<'_, [Message]> {
         return Cow::Borrowed(messages);
     }
     let mut taken: HashSet<String> = HashSet::new();
+    // How often each id was seen, so that one which is always the same costs no search.
+    let mut times: HashMap<String, u32> = HashMap::new();
     let mut messages = messages.to_vec();
     // The ids of the calls without a result, as they were and as they are.
     let mut open: Vec<(String, String)> = Vec::new();
@@ -40,10 +42,10 @@ pub(crate) fn distinct(messages: &[Message]) -> Cow<'_, [Message]> {
                     parts.iter_mut().filter_map(|part| if let Part::Call(call) = part { Some(call) } else { None })
                 {
                     let mut id = call.id.clone();
-                    let mut n = 1;
+                    let times = times.entry(id.clone()).or_insert(1);
                     while taken.contains(&id) {
-                        n += 1;
-                        id = format!("{}_{n}", call.id);
+                        *times += 1;
+                        id = format!("{}_{times}", call.id);
                     }
                     taken.insert(id.clone());
                     open.push((std::mem::replace(&mut call.id, id.clone()), id));
