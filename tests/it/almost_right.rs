@@ -1,8 +1,9 @@
 //! What servers send that is almost right costs no more than it has to, and is told.
 
+use bowline::Target;
 use bowline::prelude::*;
-use bowline::protocol::{Leniency, RawJson};
-use bowline::transport::{Connect, Fault};
+use bowline::protocol::Leniency;
+use bowline::transport::Fault;
 use bowline_testkit::http::{HttpMode, MockHttp};
 use bowline_testkit::socket::MockSocket;
 use bowline_testkit::websocket::MockWebSocket;
@@ -186,13 +187,14 @@ async fn an_answer_that_is_neither_result_nor_error_says_what_it_is() {
         ),
         (r#","error":{"code":"-32601","message":"m"}"#, ErrorKind::Server, "error -32601 (method not found): m"),
         (r#","error":{"code":-32601.0,"message":"m"}"#, ErrorKind::Server, "error -32601 (method not found): m"),
+        (r#","result":null,"error":{"code":-32000,"message":"m"}"#, ErrorKind::Server, "error -32000: m"),
         (r#","result":{},"error":{"code":-32000,"message":"m"}"#, ErrorKind::Server, "error -32000: m; a result came"),
         (r#","error":{"code":-32000,"message":"m"},"result":{}"#, ErrorKind::Server, "error -32000: m; a result came"),
     ] {
         let answer = format!(r#"{{"jsonrpc":"2.0","id":2{rest}}}"#);
         let error = end_of(&answer).await.unwrap_err();
         let message = error.to_string();
-        assert_eq!((error.kind(), error.sent()), (kind, bowline::Sent::Yes), "{answer}: {message}");
+        assert_eq!((error.kind(), error.sent()), (kind, Sent::Yes), "{answer}: {message}");
         assert!(message.starts_with("tools/call: ") && message.contains(said), "{answer}: {message}");
         assert!(!message.contains("error 0") && message.matches("not json").count() <= 1, "{message}");
     }

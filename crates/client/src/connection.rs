@@ -75,8 +75,8 @@ pub(crate) struct Connection {
     logged: AtomicBool,
     /// How many notifications came that nobody asked for.
     unasked: AtomicU64,
-    /// How often each leniency was needed.
-    lenient: [AtomicU64; Leniency::COUNT],
+    /// How often each leniency was needed; none yet, for most servers.
+    lenient: OnceLock<Box<[AtomicU64; Leniency::COUNT]>>,
     /// Why the connection ended.
     closed: OnceLock<TransportError>,
     next_id: AtomicI64,
@@ -168,7 +168,7 @@ pub(crate) fn start(
         stamp: RwLock::default(),
         logged: AtomicBool::new(false),
         unasked: AtomicU64::new(0),
-        lenient: Default::default(),
+        lenient: OnceLock::new(),
         closed: OnceLock::new(),
         next_id: AtomicI64::new(1),
         asked: Mutex::new(Asked { running: 0, last_end: None }),
@@ -419,7 +419,7 @@ impl Connection {
     /// Reports what was read though it is not as it should be.
     pub(crate) fn lenient(&self, method: &str, lenient: Leniencies) {
         for leniency in lenient.iter() {
-            let Some(counter) = self.lenient.get(leniency.index()) else { continue };
+            let Some(counter) = self.lenient.get_or_init(Box::default).get(leniency.index()) else { continue };
             let count = counter.fetch_add(1, Ordering::Relaxed) + 1;
             if count.is_power_of_two() {
                 let method = bowline_protocol::excerpt(method, 80);

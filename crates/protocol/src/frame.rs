@@ -208,6 +208,10 @@ fn find_result(frame: &[u8]) -> Option<(i64, usize)> {
     let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
     let (id, rest) = rest.split_at_checked(digits)?;
     let result = rest.strip_prefix(br#","result":"#)?;
+    if result.starts_with(b"null") {
+        // Behind it there may be an error.
+        return None;
+    }
     let id = std::str::from_utf8(id).ok()?.parse().ok()?;
     Some((id, frame.len() - 1 - result.len()))
 }
@@ -251,7 +255,9 @@ fn message_of(frame: &Bytes, bytes: &[u8], envelope: Envelope<'_>) -> Result<Mes
     };
     let error = envelope.error.filter(|error| !says_nothing(error));
     let outcome = match (error, envelope.result) {
+        // JSON-RPC 1.0 has both members in every answer, and null in one of them.
         (Some(error), None) => Err(ErrorObject::from_raw(&raw(error))),
+        (Some(error), Some(result)) if result.get() == "null" => Err(ErrorObject::from_raw(&raw(error))),
         (Some(error), Some(_)) => Err(ErrorObject::from_raw(&raw(error)).beside_result()),
         (None, Some(result)) => Ok(raw(result).into()),
         (None, None) if envelope.has_version && matches!(envelope.id, Id::Valid(_)) => Err(ErrorObject::nothing()),
@@ -475,6 +481,11 @@ mod tests {
             let text = format!(r#"{{"jsonrpc":"2.0","id":1,"error":{nothing}}}"#);
             assert!(response(&text).outcome.is_err(), "{text}");
         }
+        let old = r#"{"jsonrpc":"2.0","id":1,"result":null,"error":{"code":1,"message":"m"}}"#;
+        let Ok(Incoming::Message(Message::Response(lazy))) = decode_lazily(&Bytes::from_static(old.as_bytes())) else {
+            panic!("a response")
+        };
+        assert_eq!(lazy.outcome.unwrap_err(), ErrorObject::new(ErrorCode(1), "m"));
         let both = response(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m"},"result":{}}"#);
         assert!(both.outcome.unwrap_err().to_string().contains("a result came with it"));
     }
