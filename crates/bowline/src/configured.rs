@@ -143,10 +143,13 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_not_started_as_a_program() {
-        for entry in [r#"{"url":"touch /tmp/x"}"#, r#"{"url":"${U:-stdio:touch x}"}"#, r#"{"url":"file:///x"}"#] {
-            assert_eq!(target(entry).map(|_| ()).unwrap_err().kind(), ErrorKind::Config, "{entry}");
+        // One that stands in the file as such is refused by whoever reads that.
+        for url in ["touch /tmp/x", "stdio:touch x", "file:///x"] {
+            let entry = format!("{{\"url\":\"${{U:-{url}}}\"}}");
+            assert_eq!(target(&entry).map(|_| ()).unwrap_err().kind(), ErrorKind::Config, "{entry}");
         }
         // Nor is one that does not fit its transport.
-        assert_eq!(target(r#"{"type":"ws","url":"http://h"}"#).map(|_| ()).unwrap_err().kind(), ErrorKind::Config);
+        let entry = r#"{"type":"ws","url":"${U:-http://h}"}"#;
+        assert_eq!(target(entry).map(|_| ()).unwrap_err().kind(), ErrorKind::Config);
     }
 }

@@ -6,11 +6,13 @@ use std::ops::Deref;
 use std::path::PathBuf;
 
 use bowline::config::{
-    Configuration, Endpoint, Error, ErrorKind, Policy, Resolver, Server, Sources, Surroundings, VariableSource,
+    Configuration, Endpoint, Error, ErrorKind, Policy, Problem, Resolver, Server, Severity, Sources, Surroundings,
+    VariableSource,
 };
 use bowline::protocol::Tool;
 use clap::error::{ContextKind, ContextValue};
 
+use crate::console::Console;
 use crate::exit::{CliError, Code};
 use crate::options::Global;
 use crate::sanitize;
@@ -22,6 +24,8 @@ use crate::suggest;
 pub(crate) struct Configured {
     server: Server,
     policy: Option<Policy>,
+    /// What it may be given otherwise than somebody meant.
+    doubts: Vec<String>,
 }
 
 impl Deref for Configured {
@@ -36,6 +40,14 @@ impl Configured {
     /// The server itself.
     pub(crate) const fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// Tells what it may be given otherwise than somebody meant: a variable that was none would be sent as a password, and
+    /// the server would say no more than that it is wrong.
+    pub(crate) fn tell_doubts(&self, console: &Console) {
+        for doubt in &self.doubts {
+            console.warn(doubt);
+        }
     }
 
     /// The policy that it is under, if any.
@@ -124,10 +136,24 @@ impl Catalog {
             Ok(server) => Ok(Box::new(Configured {
                 server: server.clone(),
                 policy: self.config().policy_of(server).map_err(|error| told(&error))?.cloned(),
+                doubts: self.doubts(server),
             })),
             Err(error) if error.kind() == ErrorKind::Unknown => Err(self.unknown(word)),
             Err(error) => Err(told(&error)),
         }
+    }
+
+    /// What is told of a server that has texts in which something looks like a variable and is none.
+    fn doubts(&self, server: &Server) -> Vec<String> {
+        if !server.has_odd_variables() {
+            return Vec::new();
+        }
+        let is_its = |problem: &&Problem| {
+            problem.severity == Severity::Warning
+                && problem.server.as_deref() == Some(&server.name)
+                && problem.place.file == server.place.file
+        };
+        self.config().problems().iter().filter(is_its).map(shown).take(MOST_DOUBTS).collect()
     }
 
     /// The server, and the tool behind it where the word is `server.tool` or `server/tool`. A server that is called so
@@ -161,8 +187,28 @@ impl Catalog {
              unix:/path, or `-- command arguments…` at the end"
                 .to_owned()
         });
-        CliError::usage(format!("`{}` names no server", sanitize::line(word))).hint(hint)
+        // It may well stand in a file of which nothing can be taken.
+        let unread: Vec<String> =
+            self.config().problems().iter().filter(is_of_file).map(shown).take(MOST_FILES).collect();
+        CliError::usage(format!("`{}` names no server", sanitize::line(word)))
+            .hint(hint)
+            .detail((!unread.is_empty()).then(|| unread.join("\n")))
     }
+}
+
+/// How many doubts about a server are told.
+const MOST_DOUBTS: usize = 10;
+/// How many files that cannot be read are told of with another error.
+const MOST_FILES: usize = 5;
+
+/// Whether nothing can be taken from the file that it is about.
+pub(crate) fn is_of_file(problem: &&Problem) -> bool {
+    problem.severity == Severity::Error && problem.server.is_none()
+}
+
+/// A problem as it is told.
+pub(crate) fn shown(problem: &Problem) -> String {
+    sanitize::excerpt(&problem.to_string(), 1_000)
 }
 
 /// Reads the configuration: the files that are named, and those that are found.
@@ -177,7 +223,9 @@ pub(crate) fn require(files: &[PathBuf]) -> Result<(), CliError> {
     for file in files {
         let why = match std::fs::metadata(file) {
             Ok(found) if found.is_dir() => "it is a folder".to_owned(),
-            Ok(_) => continue,
+            Ok(found) if found.is_file() => continue,
+            // It is read more than once, and a pipe can be read only once.
+            Ok(_) => "it is a pipe or a device: save it as a file".to_owned(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
             Err(error) => error.to_string(),
         };

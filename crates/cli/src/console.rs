@@ -138,6 +138,11 @@ impl Console {
         result
     }
 
+    /// Whether somebody has the terminal to themselves: a form is open, and its thread waits for a person.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Takes the terminal back from a form that is still open when the run ends, so that the error can be read and
     /// the shell works afterwards.
     pub(crate) fn take_back(&self) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use bowline::config::{Configuration, ErrorKind, Policy, Problem, Server, Severity};
+use bowline::config::{Configuration, ErrorKind, Policy, Server};
 use bowline::hub::{Hub, Lists, Member, Offer};
 use bowline::{ClientBuilder, Error, Members};
 use serde_json::{Value, json};
@@ -27,9 +27,8 @@ impl Fleet {
     /// Reads the configuration. What is wrong with it is told, and the rest goes on.
     pub(crate) fn load(run: &Run) -> Self {
         let config = configured::load(&run.global.config);
-        let is_error = |problem: &&Problem| problem.severity == Severity::Error && problem.server.is_none();
-        for problem in config.problems().iter().filter(is_error) {
-            run.console.warn(sanitize::excerpt(&problem.to_string(), 1_000));
+        for problem in config.problems().iter().filter(configured::is_of_file) {
+            run.console.warn(configured::shown(problem));
         }
         Self::of(run, config)
     }

@@ -46,15 +46,19 @@ mod table;
 mod visit;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
 use crate::configured::Catalog;
 use crate::console::Console;
 use crate::exit::{CliError, Code, Stop};
-use crate::options::{Cli, Format, Global};
+use crate::options::{Cli, Command, Format, Global};
 use crate::output::Output;
 use crate::session::Run;
+
+/// How long servers that were being connected may take to be gone.
+const SHUTDOWN: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let mut cli = match Cli::read() {
@@ -76,10 +80,16 @@ fn main() -> ExitCode {
             return finish(&error, &run.console, &mut out);
         }
     };
+    let relays = matches!(cli.command, Command::Inspect(_));
     let result = runtime.block_on(commands::run(cli.command, &run, &mut out));
     runtime.block_on(run.settle());
-    // A thread that still reads standard input, or asks a person, must not keep the program from ending.
-    runtime.shutdown_background();
+    if relays || run.console.is_asking() {
+        // A thread that still reads standard input, or asks a person, must not keep the program from ending.
+        runtime.shutdown_background();
+    } else {
+        // What was still being connected takes its server along when its task is dropped, and that takes its time.
+        runtime.shutdown_timeout(SHUTDOWN);
+    }
     run.console.take_back();
     match result {
         Ok(()) | Err(Stop::PipeClosed) => ExitCode::SUCCESS,
@@ -102,25 +112,30 @@ fn finish(error: &CliError, console: &Console, out: &mut Output) -> ExitCode {
 fn misread(error: &clap::Error) -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     let wants_json = Global::wants_json(words.iter().cloned());
+    let mut global = Global::for_json_errors();
+    if !wants_json {
+        (global.json, global.output) = (false, Format::Auto);
+    }
+    let finish = |error: &CliError| finish(error, &Console::new(&global), &mut Output::new(&global));
     if let Err(error) = configured::require_before(error, &words) {
-        let mut global = Global::for_json_errors();
-        if !wants_json {
-            (global.json, global.output) = (false, Format::Auto);
-        }
-        return finish(&error, &Console::new(&global), &mut Output::new(&global));
+        return finish(&error);
     }
     if !error.use_stderr() || !wants_json {
-        // Where this cannot be printed there is nobody to tell.
-        let _ = error.print();
+        let printed = error.print();
+        // Where an error cannot be printed there is nobody to tell; help that did not arrive is one.
+        if !error.use_stderr()
+            && let Err(Stop::Error(failed)) = printed.map_err(|failed| Stop::from_write(&failed))
+        {
+            return finish(&failed);
+        }
         return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
     }
-    let global = Global::for_json_errors();
     let text = error.render().to_string();
     let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
     let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: ")).map(str::to_owned);
     let hint = tip.unwrap_or_else(|| "`bowline --help` and `bowline <command> --help` tell what there is".to_owned());
     let error = CliError::usage(message).hint(hint);
-    finish(&error, &Console::new(&global), &mut Output::new(&global))
+    finish(&error)
 }
 
 /// Shows the library's own diagnostics with `-vv`, or as `BOWLINE_LOG` says.

@@ -36,6 +36,7 @@ pub(crate) async fn named(run: &Run, server: &Server) -> Result<Named, CliError>
     let global = &*run.global;
     if let Some(configured) = &server.configured {
         let global = &global.for_configured();
+        configured.tell_doubts(&run.console);
         return way(run, global, "server", configured::endpoint(global, configured)?).await;
     }
     match &server.url {

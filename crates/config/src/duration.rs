@@ -8,7 +8,7 @@ const LONGEST: f64 = 10.0 * 365.0 * 24.0 * 3600.0;
 /// Reads `500ms`, `30s`, `1.5m`, `2h`; a bare number is seconds.
 ///
 /// # Errors
-/// Why the text is none: an unit that is not known, or a time that is not more than zero and at most ten years.
+/// Why the text is none: an unit that is not known, or a time that is less than a millisecond or more than ten years.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
@@ -29,13 +29,14 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     })?;
     seconds(number * factor).ok_or_else(|| {
         let text = crate::problem::shown(text);
-        format!("`{text}` is out of range; a duration is more than zero and at most ten years")
+        format!("`{text}` is out of range; a duration is at least 1 ms and at most ten years")
     })
 }
 
-/// So many seconds, where that is a time that can be waited.
+/// So many seconds, where that is a time that can be waited: a millisecond at least, which is what times are counted in.
 pub(crate) fn seconds(seconds: f64) -> Option<Duration> {
-    (seconds > 0.0 && seconds <= LONGEST).then(|| Duration::from_secs_f64(seconds))
+    let duration = (seconds > 0.0 && seconds <= LONGEST).then(|| Duration::from_secs_f64(seconds))?;
+    (duration >= Duration::from_millis(1)).then_some(duration)
 }
 
 /// As it is written in a file: whole milliseconds or seconds.
@@ -63,7 +64,21 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in ["", "s", "-1s", "0", "0ms", "1d", "1.2.3s", "NaN", "inf", "1e9", "99999999999999h"] {
+        for text in [
+            "",
+            "s",
+            "-1s",
+            "0",
+            "0ms",
+            "1d",
+            "1.2.3s",
+            "NaN",
+            "inf",
+            "1e9",
+            "0.0001ms",
+            "0.0000000001",
+            "99999999999999h",
+        ] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

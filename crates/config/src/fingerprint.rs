@@ -76,7 +76,7 @@ impl Print {
             match part {
                 Part::Text(text) => self.text(text),
                 Part::Variable(variable) => {
-                    let default = variable.default().map_or_else(|| "none".to_owned(), |text| format!("some {text}"));
+                    let default = variable.fallback().map_or_else(|| "none".to_owned(), |text| format!("some {text}"));
                     self.text(&format!("variable {:?} {}", variable.source, variable.optional));
                     self.text(&variable.name);
                     self.text(&default);

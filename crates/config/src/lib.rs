@@ -5,6 +5,7 @@ mod duration;
 mod edit;
 mod error;
 mod export;
+mod file;
 mod fingerprint;
 mod host;
 mod limits;

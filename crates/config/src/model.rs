@@ -207,12 +207,21 @@ impl fmt::Debug for Extra {
 impl Server {
     /// The variables that its texts hold.
     pub fn variables(&self) -> impl Iterator<Item = &crate::Variable> {
+        self.texts().into_iter().flat_map(Template::variables)
+    }
+
+    /// Whether something in its texts looks like a variable and is none, and so is taken as it stands.
+    pub fn has_odd_variables(&self) -> bool {
+        self.texts().into_iter().any(Template::is_odd)
+    }
+
+    fn texts(&self) -> Vec<&Template> {
         let mut texts = Vec::new();
         match &self.transport {
             Transport::Stdio(stdio) => stdio.texts(&mut texts),
             Transport::Remote(remote) => remote.texts(&mut texts),
         }
-        texts.into_iter().flat_map(Template::variables)
+        texts
     }
 }
 
@@ -226,23 +235,26 @@ impl Stdio {
         all.extend(&self.cwd);
     }
 
+    /// The same, to be changed.
+    pub(crate) fn texts_mut(&mut self) -> Vec<&mut Template> {
+        let Self { command, args, env, env_file, cwd } = self;
+        let env = env.iter_mut().map(|(_, value)| value);
+        std::iter::once(command).chain(args).chain(env).chain(env_file).chain(cwd).collect()
+    }
+
+    /// The command as it may be shown. Where the arguments stand in it, as `npx -y package --token=x`, they are shown as
+    /// [`shown_args`](Self::shown_args) does.
+    pub fn shown_command(&self) -> String {
+        let line = self.command.shown();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let shown = without_secrets(words.iter().map(|word| ((*word).to_owned(), "(hidden)".to_owned())));
+        // What has nothing to hide stays as it is, with its spaces.
+        if shown.iter().zip(&words).all(|(shown, word)| shown == word) { line } else { shown.join(" ") }
+    }
+
     /// The arguments as they may be shown: what follows a word such as `--token` is hidden.
     pub fn shown_args(&self) -> Vec<String> {
-        let mut before = String::new();
-        let shown = self.args.iter().map(|arg| {
-            let text = arg.shown();
-            let flag = std::mem::replace(&mut before, text.clone());
-            let is_header = flag == "-H" || flag == "--header";
-            match (text.split_once('='), text.split_once(':')) {
-                _ if flag.starts_with('-') && !flag.contains('=') && sounds_secret(&flag) => arg.masked(),
-                // A header, as bridges to servers with an address are given.
-                (_, Some((name, _))) if is_header || sounds_secret(name) => format!("{name}: (hidden)"),
-                (Some((name, _)), _) if sounds_secret(name) => format!("{name}=(hidden)"),
-                _ if has_user_info(&text) => bare_url(&text),
-                _ => text,
-            }
-        });
-        shown.collect()
+        without_secrets(self.args.iter().map(|arg| (arg.shown(), arg.masked())))
     }
 }
 
@@ -254,10 +266,34 @@ impl Remote {
         all.extend(&self.bearer);
     }
 
+    /// The same, to be changed.
+    pub(crate) fn texts_mut(&mut self) -> Vec<&mut Template> {
+        let Self { url, headers, bearer, way: _ } = self;
+        std::iter::once(url).chain(headers.iter_mut().map(|(_, value)| value)).chain(bearer).collect()
+    }
+
     /// The address as it may be shown: without a password, and without the values of its query.
     pub fn shown_url(&self) -> String {
         bare_url(&self.url.shown())
     }
+}
+
+/// Words of a command line, each with what is shown in its place where it is a secret.
+fn without_secrets(words: impl Iterator<Item = (String, String)>) -> Vec<String> {
+    let mut before = String::new();
+    let shown = words.map(|(text, masked)| {
+        let flag = std::mem::replace(&mut before, text.clone());
+        let is_header = flag == "-H" || flag == "--header";
+        match (text.split_once('='), text.split_once(':')) {
+            _ if flag.starts_with('-') && !flag.contains('=') && sounds_secret(&flag) => masked,
+            // A header, as bridges to servers with an address are given.
+            (_, Some((name, _))) if is_header || sounds_secret(name) => format!("{name}: (hidden)"),
+            (Some((name, _)), _) if sounds_secret(name) => format!("{name}=(hidden)"),
+            _ if has_user_info(&text) => bare_url(&text),
+            _ => text,
+        }
+    });
+    shown.collect()
 }
 
 /// Whether the name of something says that it is a secret.
@@ -280,7 +316,7 @@ impl fmt::Debug for Names<'_> {
 impl fmt::Debug for Stdio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stdio")
-            .field("command", &self.command.shown())
+            .field("command", &self.shown_command())
             .field("args", &self.shown_args())
             .field("env", &Names(&self.env))
             .field("env_file", &self.env_file)
@@ -348,5 +384,19 @@ mod tests {
         let shown = format!("{stdio:?}");
         assert!(!shown.contains("t0p"), "{shown}");
         assert!(shown.contains("/x") && shown.contains("\"us\"") && shown.contains("\"A\""), "{shown}");
+    }
+
+    #[test]
+    fn a_command_with_its_arguments_in_one_line_hides_the_same() {
+        let shown = |command: &str| {
+            let command = Template::literal(command, Place::whole("f"));
+            Stdio { command, args: Vec::new(), env: Vec::new(), env_file: None, cwd: None }.shown_command()
+        };
+        assert_eq!(shown("npx -y pkg --token=t0p"), "npx -y pkg --token=(hidden)");
+        assert_eq!(shown("npx -y  pkg --api-key t0p -x"), "npx -y pkg --api-key (hidden) -x");
+        assert_eq!(shown("srv https://u:t0p@h/?k=t0p"), "srv https://(hidden)@h/?k=(hidden)");
+        for plain in ["npx", "/opt/My  App/srv", "npx -y pkg"] {
+            assert_eq!(shown(plain), plain);
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::model::{Auth, Extra, NameRules, Timeouts, Transport};
 use crate::place::Source;
 use crate::problem::{Problem, shown};
 use crate::settings::{Group, Layers, Policy, Pool};
-use crate::tree::{self, MAX_FILE, Node, Syntax};
+use crate::tree::{self, MAX_FILE, Node, Syntax, Value};
 use crate::{Host, Place, Scope};
 
 /// What one file says.
@@ -61,6 +61,8 @@ pub struct InputSpec {
     pub password: bool,
     /// The answers there are, if it is a choice.
     pub options: Vec<String>,
+    /// Whether there is an answer that is taken where nobody gives another.
+    pub has_default: bool,
     /// Where it stands.
     pub place: Place,
 }
@@ -125,16 +127,18 @@ pub(crate) fn text(path: &Path) -> Result<Option<String>, Problem> {
     use std::io::Read;
 
     let whole = || Place::whole(path);
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+    let file = match crate::file::open(path) {
+        Ok(Some(file)) => file,
+        Ok(None) => {
+            let message = format!("is {}, and no ordinary file: save it as one", crate::file::kind(path));
+            return Err(Problem::error(whole(), message));
+        }
+        // A folder of its path may be a file: then it is as little there.
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(Problem::error(whole(), format!("cannot be read: {error}"))),
     };
-    // A pipe or a device would be read for ever, or wait for ever.
-    let metadata = file.metadata().map_err(|error| Problem::error(whole(), format!("cannot be read: {error}")))?;
-    if !metadata.is_file() {
-        return Err(Problem::error(whole(), "is no ordinary file"));
-    }
     let mut bytes = Vec::new();
     file.take(MAX_FILE + 1)
         .read_to_end(&mut bytes)
@@ -217,21 +221,43 @@ pub(crate) fn file(host: Host, scope: Scope, path: &Path, text: &str, folder: Op
         local(&mut loaded, &source, &root, folder);
     }
     if matches!(loaded.host, Host::Gemini | Host::Tabnine) {
-        gemini_switches(&mut loaded, &root);
+        gemini_switches(&mut loaded, &source, &root);
     }
     inputs(&mut loaded, &source, &root);
     loaded
 }
 
+/// The most servers of one file that are read.
+const MAX_SERVERS: usize = 10_000;
+/// The most that is told of one entry.
+const MOST_OF_ENTRY: usize = 100;
+
 /// Reads the servers of one map, or of one list.
 fn map(loaded: &mut Loaded, facts: &Facts, source: &Source<'_>, servers: &Node, scope: Scope) {
+    // A key that nothing stands behind, such as one whose servers are all commented out.
+    if servers.value == Value::Null {
+        return;
+    }
+    let beyond = servers.members().get(MAX_SERVERS).map(|member| member.key_span.start);
+    if let Some(at) = beyond.or_else(|| servers.items().get(MAX_SERVERS).map(|item| item.span.start)) {
+        let message = format!("the file names more than {MAX_SERVERS} servers, and those from here on are not read");
+        loaded.problems.push(Problem::error(source.place(at), message));
+    }
     if servers.is_list() {
-        for item in servers.items() {
+        let mut first = HashMap::new();
+        for item in servers.items().iter().take(MAX_SERVERS) {
             let Some(name) = item.get("name").and_then(Node::text) else {
                 let message = "an entry of the list has no `name`";
                 loaded.problems.push(Problem::error(source.place(item.span.start), message));
                 continue;
             };
+            if let Some(earlier) = first.insert(name, item.span.start) {
+                first.insert(name, earlier);
+                let line = source.place(earlier).line;
+                let message = format!("`{}` is in this list already, in line {line}: that one counts", shown(name));
+                loaded.problems.push(Problem::warning(source.place(item.span.start), message).of(name));
+                continue;
+            }
             entry(loaded, facts, source, (name, item.span.start), item, scope);
         }
         return;
@@ -244,7 +270,7 @@ fn map(loaded: &mut Loaded, facts: &Facts, source: &Source<'_>, servers: &Node, 
     // Of two with one name the last one counts, and the problem is told already.
     let last: HashMap<&str, usize> =
         servers.members().iter().enumerate().map(|(index, member)| (member.key.as_str(), index)).collect();
-    for (index, member) in servers.members().iter().enumerate() {
+    for (index, member) in servers.members().iter().enumerate().take(MAX_SERVERS) {
         if last.get(member.key.as_str()) != Some(&index) {
             continue;
         }
@@ -270,7 +296,14 @@ fn entry(
         loaded.problems.push(Problem::error(source.place(node.span.start), message).of(name));
         return;
     }
-    let (draft, problems) = entry::read(loaded.host, facts, source, name, place, node, scope);
+    let (draft, mut problems) = entry::read(loaded.host, facts, source, name, place.clone(), node, scope);
+    if problems.len() > MOST_OF_ENTRY {
+        // Why it cannot be used comes first.
+        problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
+        let message = format!("{} more things about this entry are not told", problems.len() - MOST_OF_ENTRY);
+        problems.truncate(MOST_OF_ENTRY);
+        problems.push(Problem::note(place, message).of(name));
+    }
     loaded.problems.extend(problems);
     loaded.drafts.extend(draft);
 }
@@ -285,13 +318,23 @@ fn local(loaded: &mut Loaded, source: &Source<'_>, root: &Node, folder: Option<&
 }
 
 /// Gemini switches servers on and off beside them.
-fn gemini_switches(loaded: &mut Loaded, root: &Node) {
-    let names = |key| root.at(&["mcp", key]).map(|list| list.items().iter().filter_map(Node::text).collect::<Vec<_>>());
+fn gemini_switches(loaded: &mut Loaded, source: &Source<'_>, root: &Node) {
+    let mut names = |key: &str| match root.at(&["mcp", key]) {
+        None => None,
+        Some(list) if list.is_list() => Some(list.items().iter().filter_map(Node::text).collect::<HashSet<_>>()),
+        Some(node) => {
+            if node.value != Value::Null {
+                let message = format!("`mcp.{key}` is {}, and is ignored: it is a list of names there", node.kind());
+                loaded.problems.push(Problem::warning(source.place(node.span.start), message));
+            }
+            None
+        }
+    };
     let (allowed, excluded) = (names("allowed"), names("excluded"));
     for draft in &mut loaded.drafts {
         let name = draft.name.as_str();
-        let off = excluded.as_ref().is_some_and(|names| names.contains(&name))
-            || allowed.as_ref().is_some_and(|names| !names.contains(&name));
+        let off = excluded.as_ref().is_some_and(|names| names.contains(name))
+            || allowed.as_ref().is_some_and(|names| !names.contains(name));
         if off {
             draft.enabled = Some(false);
         }
@@ -300,6 +343,7 @@ fn gemini_switches(loaded: &mut Loaded, root: &Node) {
 
 /// What the host asks the person for.
 fn inputs(loaded: &mut Loaded, source: &Source<'_>, root: &Node) {
+    let mut defaults = HashMap::new();
     for item in root.get("inputs").map(Node::items).unwrap_or_default() {
         let text = |key| item.get(key).and_then(Node::text).map(str::to_owned);
         let Some(id) = text("id") else {
@@ -307,13 +351,25 @@ fn inputs(loaded: &mut Loaded, source: &Source<'_>, root: &Node) {
             continue;
         };
         let options = item.get("options").map(Node::items).unwrap_or_default();
+        let default = text("default").map(|answer| (id.clone(), answer));
         loaded.inputs.push(InputSpec {
             id,
             description: text("description"),
             password: item.get("password").and_then(Node::bool).unwrap_or(false),
-            options: options.iter().filter_map(Node::text).map(str::to_owned).collect(),
+            // A choice is a text, or one with a label.
+            options: options
+                .iter()
+                .filter_map(|option| option.text().or_else(|| option.get("value")?.text()).map(str::to_owned))
+                .collect(),
+            has_default: default.is_some(),
             place: source.place(item.span.start),
         });
+        defaults.extend(default);
+    }
+    if !defaults.is_empty() {
+        for template in loaded.drafts.iter_mut().flat_map(entry::templates_mut) {
+            template.answer(&defaults);
+        }
     }
     let known: HashSet<&str> = loaded.inputs.iter().map(|input| input.id.as_str()).collect();
     for draft in &loaded.drafts {

@@ -308,7 +308,7 @@ impl Filling<'_> {
                     text.push_str(&value);
                     continue;
                 }
-                Ok(None) => match variable.default() {
+                Ok(None) => match variable.fallback() {
                     Some(default) => {
                         text.push_str(default);
                         continue;
@@ -386,6 +386,16 @@ fn missing(variable: &Variable) -> String {
     }
 }
 
+impl Stdio {
+    /// The program that is looked for, as the entry has it, with variables as their names: the first word, where
+    /// [`Server::resolve`] takes the command apart.
+    pub fn shown_program(&self, around: &Surroundings) -> String {
+        let command = self.command.shown();
+        let words = if self.args.is_empty() { split(&command, around) } else { None };
+        words.and_then(|words| words.into_iter().next()).unwrap_or(command)
+    }
+}
+
 /// The words of a command that was written in one, unless it is a program.
 fn split(command: &str, around: &Surroundings) -> Option<Vec<String>> {
     let (head, _) = command.trim().split_once(char::is_whitespace)?;
@@ -411,12 +421,10 @@ fn small_file(path: &Path, most: u64) -> Result<String, String> {
 
     let name = shown(&path.to_string_lossy());
     let cannot = |error: std::io::Error| format!("the file `{name}` cannot be read: {error}");
-    let file = std::fs::File::open(path).map_err(cannot)?;
+    let Some(file) = crate::file::open(path).map_err(cannot)? else {
+        return Err(format!("`{name}` is {}, and no ordinary file", crate::file::kind(path)));
+    };
     let mut bytes = Vec::new();
-    // A device or a pipe has no size and may never end.
-    if !file.metadata().map_err(cannot)?.is_file() {
-        return Err(format!("`{name}` is no ordinary file"));
-    }
     file.take(most + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > most {
         return Err(format!("the file `{name}` is larger than {} KiB", most / 1024));
@@ -426,6 +434,9 @@ fn small_file(path: &Path, most: u64) -> Result<String, String> {
 
 #[cfg(feature = "keyring")]
 fn system_keyring(name: &str) -> Result<Option<String>, String> {
+    if let Err(error) = keyring::Entry::store_status() {
+        return Err(format!("this system has no keyring: {}", bowline_protocol::excerpt(&error.to_string(), 200)));
+    }
     let entry = keyring::Entry::new("bowline", name).map_err(|error| error.to_string())?;
     match entry.get_password() {
         Ok(password) => Ok(Some(password)),

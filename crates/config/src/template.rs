@@ -3,6 +3,7 @@
 mod grammar;
 mod scan;
 
+use std::collections::HashMap;
 use std::fmt;
 
 pub(crate) use self::grammar::Grammar;
@@ -17,6 +18,8 @@ use crate::problem::Problem;
 pub struct Template {
     parts: Vec<Part>,
     place: Place,
+    /// Whether something in it looks like a variable and is none.
+    odd: bool,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub struct Variable {
     pub name: String,
     /// What is taken where it is not set.
     default: Option<String>,
+    /// What is taken where nobody answers, as the file's `inputs` have it.
+    answer: Option<String>,
     /// Whether the text is left out as a whole where it is not set.
     pub(crate) optional: bool,
 }
@@ -64,19 +69,16 @@ impl Template {
     /// Reads a text by a host's rules. What looks like a variable and is none there is told and kept as it is.
     pub(crate) fn parse(text: &str, grammar: &Grammar, place: Place, problems: &mut Vec<Problem>) -> Self {
         let (parts, odd) = scan::parts(text, grammar);
-        for written in odd {
-            let message = format!(
-                "`{}` is no variable by the rules of this file and is taken as it stands",
-                crate::problem::shown(&written)
-            );
+        for odd in &odd {
+            let message = format!("{odd} and is taken as it stands");
             problems.push(Problem::warning(place.clone(), message));
         }
-        Self { parts, place }
+        Self { parts, place, odd: !odd.is_empty() }
     }
 
     /// A text without variables.
     pub(crate) fn literal(text: impl Into<String>, place: Place) -> Self {
-        Self { parts: vec![Part::Text(text.into())], place }
+        Self { parts: vec![Part::Text(text.into())], place, odd: false }
     }
 
     /// The value of one variable of the environment.
@@ -86,15 +88,21 @@ impl Template {
             source: VariableSource::Environment,
             name: name.to_owned(),
             default: None,
+            answer: None,
             optional,
         };
-        Self { parts: vec![Part::Variable(variable)], place }
+        Self { parts: vec![Part::Variable(variable)], place, odd: false }
     }
 
     /// The same text with something before it.
     pub(crate) fn prefixed(mut self, text: &str) -> Self {
         self.parts.insert(0, Part::Text(text.to_owned()));
         self
+    }
+
+    /// Whether something in it looks like a variable and is none.
+    pub(crate) const fn is_odd(&self) -> bool {
+        self.odd
     }
 
     /// Where it stands.
@@ -108,6 +116,17 @@ impl Template {
             Part::Variable(variable) => Some(variable),
             Part::Text(_) => None,
         })
+    }
+
+    /// Sets what is taken where nobody answers what a file's `inputs` ask for, by their ids.
+    pub(crate) fn answer(&mut self, answers: &HashMap<String, String>) {
+        for part in &mut self.parts {
+            if let Part::Variable(variable) = part
+                && variable.source == VariableSource::Input
+            {
+                variable.answer = answers.get(&variable.name).cloned();
+            }
+        }
     }
 
     pub(crate) fn parts(&self) -> &[Part] {
@@ -128,7 +147,7 @@ impl Template {
     pub fn literals(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Text(words) => Some(words.as_str()),
-            Part::Variable(variable) => variable.default(),
+            Part::Variable(variable) => variable.fallback(),
         })
     }
 
@@ -164,6 +183,11 @@ impl Variable {
     /// What is taken where it is not set.
     pub(crate) fn default(&self) -> Option<&str> {
         self.default.as_deref()
+    }
+
+    /// What is taken where it has no value: its default, or that of the input that it asks for.
+    pub(crate) fn fallback(&self) -> Option<&str> {
+        self.default().or(self.answer.as_deref())
     }
 }
 

@@ -106,6 +106,11 @@ pub(crate) fn explain_spawn_failure(
         (ErrorKind::NotFound | ErrorKind::NotADirectory, _) => {
             (TransportErrorKind::NotFound, not_found(program, folder, path))
         }
+        (ErrorKind::PermissionDenied, _)
+            if is_path(program) && folder.unwrap_or(Path::new("")).join(program).is_dir() =>
+        {
+            (TransportErrorKind::Connect, format!("`{name}` is a folder, and no program: name the program in it"))
+        }
         (ErrorKind::PermissionDenied, _) => (
             TransportErrorKind::Connect,
             format!("`{name}` may not be run: make it executable (`chmod +x`), or give the program that runs it"),
@@ -204,6 +209,16 @@ mod tests {
         assert_eq!(resolve(r".\bin\srv", r"C:\n", &[r".\bin\srv.cmd"]).as_deref(), Some(r".\bin\srv.CMD"));
         assert_eq!(resolve(r"bin\srv", r"C:\n", &[r"C:\n\bin\srv.exe"]), None);
         assert_eq!(resolve("srv", "", &["srv.exe", r".\srv.exe", r"\srv.exe"]), None);
+    }
+
+    #[test]
+    fn a_folder_is_told_from_a_program_that_may_not_be_run() {
+        let why = |program: &str| {
+            let denied = Error::from(ErrorKind::PermissionDenied);
+            explain_spawn_failure(OsStr::new(program), Some(Path::new("/")), None, denied).to_string()
+        };
+        assert!(why("./").contains("is a folder, and no program"), "{}", why("./"));
+        assert!(why("./srv").contains("may not be run: make it executable"), "{}", why("./srv"));
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl Connect for Configured {
         let shown = |server: &Server| match (&server.transport, &self.replica) {
             (_, Some(replica)) => replica.shown_url(),
             (Reached::Remote(remote), None) => remote.shown_url(),
-            (Reached::Stdio(stdio), None) => stdio.command.shown(),
+            (Reached::Stdio(stdio), None) => stdio.shown_command(),
             _ => String::new(),
         };
         self.known(|way| Some(way.describe())).unwrap_or_else(|| shown(&self.server))

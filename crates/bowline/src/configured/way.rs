@@ -29,7 +29,7 @@ fn way_to_program(program: &Stdio) -> Way {
 }
 
 fn words(program: &Stdio) -> Vec<String> {
-    std::iter::once(program.command.shown()).chain(program.shown_args()).collect()
+    std::iter::once(program.shown_command()).chain(program.shown_args()).collect()
 }
 
 /// What lock files of format 1 name the way to a server by: the command line or the address alone

@@ -74,7 +74,7 @@ pub(super) fn list(run: &Run, out: &mut Output) -> Result<(), Stop> {
 fn way(server: &Server) -> String {
     let text = match &server.transport {
         Transport::Stdio(stdio) => {
-            std::iter::once(stdio.command.shown()).chain(stdio.shown_args()).collect::<Vec<_>>().join(" ")
+            std::iter::once(stdio.shown_command()).chain(stdio.shown_args()).collect::<Vec<_>>().join(" ")
         }
         Transport::Remote(remote) => remote.shown_url(),
         _ => "another way".to_owned(),
@@ -111,7 +111,7 @@ fn document(server: &Server) -> Value {
     });
     let transport = match &server.transport {
         Transport::Stdio(stdio) => {
-            json!({"command": stdio.command.shown(), "args": stdio.shown_args(), "env": pairs(&stdio.env)})
+            json!({"command": stdio.shown_command(), "args": stdio.shown_args(), "env": pairs(&stdio.env)})
         }
         Transport::Remote(remote) => json!({"url": remote.shown_url(), "headers": pairs(&remote.headers)}),
         _ => json!({}),

@@ -239,7 +239,10 @@ impl Global {
             }
             before = word;
         }
-        std::env::var_os("BOWLINE_OUTPUT").is_some_and(|value| value == "json")
+        const OFF: [&str; 7] = ["", "0", "false", "f", "no", "n", "off"];
+        let is_off = |value: OsString| OFF.iter().any(|off| value.eq_ignore_ascii_case(off));
+        std::env::var_os("BOWLINE_JSON").is_some_and(|value| !is_off(value))
+            || std::env::var_os("BOWLINE_OUTPUT").is_some_and(|value| value == "json")
     }
 
     /// The options under which an unreadable command line is reported as JSON.

@@ -40,6 +40,8 @@ mod tasks;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]
+mod unread;
+#[cfg(test)]
 mod urls;
 #[cfg(test)]
 mod wire;

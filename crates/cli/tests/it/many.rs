@@ -1,6 +1,8 @@
 //! Many servers of a configuration at once.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::Command;
 
 use bowline_testkit::demo;
 use bowline_testkit::http::MockHttp;
@@ -8,7 +10,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::config::{OWN, Person};
-use crate::run::Ran;
+use crate::run::{Ran, command};
 
 /// Two servers that work, one that ends at once, one that never existed, and one whose entry is broken.
 const FLEET: &str = "\
@@ -160,4 +162,37 @@ fn a_policy_is_kept_as_the_servers_own_rules_are() {
     }
     assert!(person.server.params("tools/call").is_none());
     assert_eq!(person.keeping(&["list", "--all"]).stdout, "");
+}
+
+/// Whether nothing runs under this id: what nobody has waited for yet has ended all the same.
+fn has_ended(pid: &str) -> bool {
+    let told = Command::new("ps").args(["-o", "stat=", "-p", pid]).output().unwrap();
+    let state = String::from_utf8(told.stdout).unwrap();
+    state.trim().is_empty() || state.trim_start().starts_with('Z')
+}
+
+#[test]
+fn an_interrupt_leaves_no_server_behind_that_was_still_being_connected() {
+    const SERVERS: usize = 8;
+    let person = Person::new();
+    // They neither answer nor mind the end of their input, nor a polite word.
+    let script = "echo \"pid $$\" >&2; trap '' TERM; while :; do sleep 1000; done";
+    let servers: String =
+        (0..SERVERS).map(|n| format!("[servers.s{n}]\ncommand = 'sh'\nargs = ['-c', {script:?}]\n")).collect();
+    let person = person.with(OWN, &servers);
+    for signal in ["-INT", "-TERM"] {
+        let mut command = command(&["list", "--all", "-v", "--connect-timeout", "5m"]);
+        command.env("HOME", person.path("home")).current_dir(person.path("project"));
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut pids = Vec::new();
+        while pids.len() < SERVERS {
+            let line = lines.next().expect("the command goes on").unwrap();
+            pids.extend(line.split_once("pid ").map(|(_, pid)| pid.trim().to_owned()));
+        }
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        let left: Vec<_> = pids.iter().filter(|pid| !has_ended(pid)).collect();
+        assert!(left.is_empty(), "{signal}: {left:?} of {pids:?}");
+    }
 }

@@ -1,5 +1,9 @@
 //! One server's entry, in any host's spelling.
 
+mod scheme;
+
+use std::collections::HashSet;
+
 use super::native;
 use super::{Draft, Fields, Names};
 use crate::host::{Facts, Unit, Untyped};
@@ -103,19 +107,22 @@ const TYPES: &str = "stdio (local), http (streamable-http, remote), sse, ws (web
 fn kind(word: &str, host: Host) -> Option<Kind> {
     // These hosts fall back by themselves where the server is of that age.
     let http = if matches!(host, Host::VsCode | Host::DevContainer) { Way::Auto } else { Way::Http };
-    Some(match word {
+    // Everybody spells them in another way: `streamableHttp`, `STREAMABLE_HTTP`, `Streamable HTTP`.
+    let plain: String = word.chars().filter(|letter| letter.is_ascii_alphanumeric()).collect();
+    Some(match plain.to_ascii_lowercase().as_str() {
         "stdio" | "local" => Kind::Stdio,
-        "http" | "streamable-http" | "streamableHttp" | "streamable_http" | "streaming" => Kind::Remote(http),
-        "remote" | "auto" | "http-first" => Kind::Remote(Way::Auto),
-        "sse" => Kind::Remote(Way::Sse),
-        "sse-first" => Kind::Remote(Way::SseFirst),
-        "ws" | "websocket" => Kind::Remote(Way::WebSocket),
+        "http" | "https" | "streamablehttp" | "streamable" | "streaming" | "httpstream" | "httpstreaming"
+        | "streaminghttp" => Kind::Remote(http),
+        "remote" | "auto" | "httpfirst" => Kind::Remote(Way::Auto),
+        "sse" | "httpsse" => Kind::Remote(Way::Sse),
+        "ssefirst" => Kind::Remote(Way::SseFirst),
+        "ws" | "wss" | "websocket" => Kind::Remote(Way::WebSocket),
         _ => return None,
     })
 }
 
 fn transport(fields: &mut Fields<'_, '_>, facts: &Facts, host: Host, node: &Node) -> Option<Transport> {
-    let spelled = fields.first(&["type", "transport"]);
+    let spelled = fields.first(&["type", "transport", "transportType"]);
     let stated = match spelled {
         None => None,
         Some((key, at)) => {
@@ -207,7 +214,6 @@ fn stdio(fields: &mut Fields<'_, '_>, host: Host, key: &str, at: &Node) -> Optio
         return None;
     };
     let command = fields.template(first, program);
-    fields.set("command", first, command.shown());
     let mut args: Vec<Template> = words.iter().skip(1).map(|(node, word)| fields.template(node, word)).collect();
     let more = fields.take("args");
     match more.map(|list| (list, &list.value)) {
@@ -225,6 +231,11 @@ fn stdio(fields: &mut Fields<'_, '_>, host: Host, key: &str, at: &Node) -> Optio
     for key in ["env", "environment", "envs"] {
         env.extend(fields.map(key));
     }
+    let unfit = |name: &str| name.is_empty() || name.contains(['=', '\0']);
+    if let Some((name, value)) = env.iter().find(|(name, _)| unfit(name)) {
+        let message = format!("`{}` is no name that a variable can have: it is empty, or has `=` in it", shown(name));
+        fields.problems.push(Problem::error(value.place().clone(), message));
+    }
     pass_on(fields, &mut env);
     if host == Host::Goose {
         refuse_env(fields, at, &mut env);
@@ -232,6 +243,7 @@ fn stdio(fields: &mut Fields<'_, '_>, host: Host, key: &str, at: &Node) -> Optio
     let env_file = fields.path("envFile").or_else(|| fields.path("env_file"));
     let cwd = fields.path("cwd");
     let stdio = Stdio { command, args, env, env_file, cwd };
+    fields.set("command", first, stdio.shown_command());
     // One line for all of them, with what may be a secret hidden.
     let shown_args = stdio.shown_args();
     if !shown_args.is_empty() {
@@ -249,6 +261,7 @@ fn stdio(fields: &mut Fields<'_, '_>, host: Host, key: &str, at: &Node) -> Optio
 
 /// Variables that are handed on by their names alone (Codex, Goose).
 fn pass_on(fields: &mut Fields<'_, '_>, env: &mut Vec<(String, Template)>) {
+    let mut known: HashSet<String> = env.iter().map(|(name, _)| name.clone()).collect();
     for (key, optional) in [("env_vars", true), ("env_keys", false)] {
         let Some(node) = fields.take(key) else { continue };
         for item in node.items() {
@@ -259,7 +272,7 @@ fn pass_on(fields: &mut Fields<'_, '_>, env: &mut Vec<(String, Template)>) {
             };
             let template = Template::environment(name, optional, fields.place(item));
             fields.set(&format!("env.{name}"), item, template.masked());
-            if !env.iter().any(|(other, _)| other == name) {
+            if known.insert(name.to_owned()) {
                 env.push((name.to_owned(), template));
             }
         }
@@ -305,6 +318,10 @@ fn remote(
         fields.error(at, "http over a socket is not spoken here; give the server an http: address");
         return None;
     }
+    if let Err(why) = scheme::check(&url, stated) {
+        fields.error(at, format!("`{key}` {why}"));
+        return None;
+    }
     let way = match (stated, key) {
         (Some(way), _) => way,
         (None, "tcp") => Way::WebSocket,
@@ -347,9 +364,23 @@ fn remote(
     if host == Host::Codex && fields.take("bearer_token").is_some() {
         fields.warn(at, "Codex refuses `bearer_token` in the file; name a variable with `bearer_token_env_var`");
     }
+    if let Some((name, value)) = headers.iter().find(|(name, _)| !is_token(name)) {
+        let message = format!("`{}` is no name that a header can have", shown(name));
+        fields.problems.push(Problem::error(value.place().clone(), message));
+    }
+    let is_cut = |value: &&Template| value.literals().any(|words| words.contains(['\r', '\n', '\0']));
+    if let Some(value) = headers.iter().map(|(_, value)| value).chain(&bearer).find(is_cut) {
+        let message = "a header with a line break in it, which none can have";
+        fields.problems.push(Problem::error(value.place().clone(), message));
+    }
     let remote = Remote { url, way, headers, bearer };
     fields.set("url", at, remote.shown_url());
     Some(Transport::Remote(Box::new(remote)))
+}
+
+/// Whether HTTP takes it for the name of a header (RFC 9110, section 5.6.2).
+fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn fields_headers(fields: &mut Fields<'_, '_>, host: Host) -> Vec<(String, Template)> {
@@ -529,4 +560,13 @@ pub(super) fn templates(draft: &Draft) -> Vec<&Template> {
         None => {}
     }
     all
+}
+
+/// The same, to be changed.
+pub(super) fn templates_mut(draft: &mut Draft) -> Vec<&mut Template> {
+    match &mut draft.transport {
+        Some(Transport::Stdio(stdio)) => stdio.texts_mut(),
+        Some(Transport::Remote(remote)) => remote.texts_mut(),
+        None => Vec::new(),
+    }
 }

@@ -284,9 +284,8 @@ impl<'a, 's> Fields<'a, 's> {
 
     /// Refuses what nobody took, in bowline's own file: there it is a slip of the pen.
     pub(super) fn refuse_rest(&mut self, known: &[&str]) {
-        let unknown: Vec<_> =
-            self.node.members().iter().filter(|member| !self.used.contains(&member.key.as_str())).collect();
-        for member in unknown {
+        let unknown = self.node.members().iter().filter(|member| !self.used.contains(&member.key.as_str()));
+        for member in unknown.take(super::MOST_OF_ENTRY) {
             let place = self.source.place(member.key_span.start);
             let key = shown(&format!("{}{}", self.prefix, member.key));
             let message = format!("there is no setting `{key}`; there are {}", known.join(", "));

@@ -1,5 +1,6 @@
 //! Files of variables: `NAME=value`, one a line.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 const MAX_FILE: u64 = 1024 * 1024;
@@ -27,9 +28,13 @@ fn parse(text: &str) -> Result<Vec<(String, String)>, usize> {
         if name.is_empty() || name.contains(char::is_whitespace) {
             return Err(index + 1);
         }
-        pairs.retain(|(other, _)| other != name);
         pairs.push((name.to_owned(), unquote(value.trim())));
     }
+    // Of several of one name the last counts.
+    let mut seen = HashSet::with_capacity(pairs.len());
+    let is_last: Vec<bool> = pairs.iter().rev().map(|(name, _)| seen.insert(name.clone())).collect();
+    let mut is_last = is_last.into_iter().rev();
+    pairs.retain(|_| is_last.next().unwrap_or(true));
     Ok(pairs)
 }
 

@@ -1,11 +1,36 @@
 //! Finds the variables in a text.
 
+use std::fmt;
+
 use super::grammar::Grammar;
 use super::{Part, Variable, VariableSource};
+use crate::problem::shown;
 
-/// The parts of a text, and what looks like a variable of another host and is none here.
-pub(super) fn parts(text: &str, grammar: &Grammar) -> (Vec<Part>, Vec<String>) {
-    let mut scan = Scan { parts: Vec::new(), odd: Vec::new(), words: String::new() };
+/// The most odd things of one text that are told.
+const MOST_ODD: usize = 10;
+
+/// What looks like a variable and is none.
+pub(super) enum Odd {
+    /// One of another host; how it begins, without what may be the value that stands in for it.
+    Foreign(String),
+    /// One that does not end.
+    Unclosed { start: &'static str, end: &'static str },
+}
+
+impl fmt::Display for Odd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign(text) => write!(f, "`{text}` is no variable by the rules of this file"),
+            Self::Unclosed { start, end } => {
+                write!(f, "`{start}` stands here without the `{end}` that ends a variable")
+            }
+        }
+    }
+}
+
+/// The parts of a text, and what looks like a variable and is none here.
+pub(super) fn parts(text: &str, grammar: &Grammar) -> (Vec<Part>, Vec<Odd>) {
+    let mut scan = Scan { parts: Vec::new(), odd: Vec::new(), words: String::new(), absent: Vec::new() };
     let mut rest = text;
     if grammar.native
         && let Some(path) = text.strip_prefix('~')
@@ -20,6 +45,7 @@ pub(super) fn parts(text: &str, grammar: &Grammar) -> (Vec<Part>, Vec<String>) {
         rest = match scan.mark(tail, grammar) {
             Some(behind) => behind,
             None => {
+                scan.unclosed(tail, grammar);
                 // The mark is a letter as any other; all of them are one byte long.
                 let (mark, behind) = tail.split_at(1);
                 scan.words.push_str(mark);
@@ -34,9 +60,11 @@ pub(super) fn parts(text: &str, grammar: &Grammar) -> (Vec<Part>, Vec<String>) {
 
 struct Scan {
     parts: Vec<Part>,
-    odd: Vec<String>,
+    odd: Vec<Odd>,
     /// Words that are no variable, not yet among the parts.
     words: String,
+    /// Ends of variables that stand nowhere in what is left: nobody looks for them again at each start of one.
+    absent: Vec<&'static str>,
 }
 
 impl Scan {
@@ -50,7 +78,7 @@ impl Scan {
             return escaped.get(1..);
         }
         if grammar.secrets
-            && let Some((inner, behind)) = between(tail, "${{", "}}")
+            && let Some((inner, behind)) = self.between(tail, "${{", "}}")
         {
             let (kind, name) = inner.trim().split_once('.').unwrap_or(("", ""));
             let source = match kind {
@@ -62,20 +90,20 @@ impl Scan {
             return Some(behind);
         }
         if grammar.request
-            && let Some((name, behind)) = between(tail, "{{", "}}")
+            && let Some((name, behind)) = self.between(tail, "{{", "}}")
         {
             self.variable(variable(written(tail, behind), VariableSource::Request, name.trim(), None));
             return Some(behind);
         }
         if grammar.braces {
             for (start, source) in [("{env:", VariableSource::Environment), ("{file:", VariableSource::File)] {
-                if let Some((name, behind)) = between(tail, start, "}") {
+                if let Some((name, behind)) = self.between(tail, start, "}") {
                     self.variable(variable(written(tail, behind), source, name, None));
                     return Some(behind);
                 }
             }
         }
-        if let Some((inner, behind)) = between(tail, "${", "}") {
+        if let Some((inner, behind)) = self.between(tail, "${", "}") {
             return match dollar(inner, grammar) {
                 Some(found) => {
                     self.variable(found);
@@ -96,13 +124,23 @@ impl Scan {
         }
         if grammar.percent
             && cfg!(windows)
-            && let Some((name, behind)) = between(tail, "%", "%")
+            && let Some((name, behind)) = self.between(tail, "%", "%")
             && is_name(name)
         {
             self.variable(variable(written(tail, behind), VariableSource::Environment, name, None));
             return Some(behind);
         }
         None
+    }
+
+    /// What stands between a start and the next end, and what is behind.
+    fn between<'t>(&mut self, tail: &'t str, start: &str, end: &'static str) -> Option<(&'t str, &'t str)> {
+        let inside = tail.strip_prefix(start).filter(|_| !self.absent.contains(&end))?;
+        let found = inside.split_once(end);
+        if found.is_none() {
+            self.absent.push(end);
+        }
+        found
     }
 
     /// A name without brackets around it.
@@ -119,8 +157,24 @@ impl Scan {
     fn odd<'t>(&mut self, tail: &str, behind: &'t str) -> Option<&'t str> {
         let text = written(tail, behind);
         self.words.push_str(text);
-        self.odd.push(text.to_owned());
+        if self.odd.len() < MOST_ODD {
+            self.odd.push(Odd::Foreign(beginning(text)));
+        }
         Some(behind)
+    }
+
+    /// Notes the start of a variable that does not end. What stands behind it may be secret.
+    fn unclosed(&mut self, tail: &str, grammar: &Grammar) {
+        let marks = [
+            (true, "${", "}"),
+            (grammar.braces, "{env:", "}"),
+            (grammar.braces, "{file:", "}"),
+            (grammar.request, "{{", "}}"),
+        ];
+        let found = marks.into_iter().find(|(has, start, _)| *has && tail.starts_with(start));
+        if let Some((_, start, end)) = found.filter(|_| self.odd.len() < MOST_ODD) {
+            self.odd.push(Odd::Unclosed { start, end });
+        }
     }
 
     fn variable(&mut self, variable: Variable) {
@@ -167,13 +221,18 @@ fn split_default<'t>(inner: &'t str, grammar: &Grammar) -> (&'t str, Option<&'t 
     }
 }
 
-fn between<'t>(tail: &'t str, start: &str, end: &str) -> Option<(&'t str, &'t str)> {
-    tail.strip_prefix(start)?.split_once(end)
-}
-
 /// What was taken from `tail`, whose end is `behind`.
 fn written<'t>(tail: &'t str, behind: &str) -> &'t str {
     tail.get(..tail.len() - behind.len()).unwrap_or(tail)
+}
+
+/// What a person needs to find it: the mark and the name. What stands in for an unset variable may be a secret.
+fn beginning(text: &str) -> String {
+    let fits = |letter: char| letter.is_alphanumeric() || matches!(letter, '$' | '{' | ' ' | '_' | '.' | ':' | '/');
+    let end = text.find(|letter| !fits(letter)).unwrap_or(text.len());
+    let (head, rest) = text.split_at(end);
+    let head = shown(head.trim_end_matches(':'));
+    if rest.trim_start_matches('}').is_empty() { head + rest } else { head + "…}" }
 }
 
 fn variable(written: &str, source: VariableSource, name: &str, default: Option<&str>) -> Variable {
@@ -182,6 +241,7 @@ fn variable(written: &str, source: VariableSource, name: &str, default: Option<&
         source,
         name: name.to_owned(),
         default: default.map(str::to_owned),
+        answer: None,
         optional: false,
     }
 }

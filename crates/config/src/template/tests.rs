@@ -77,6 +77,18 @@ fn what_is_another_hosts_form_is_told_and_stays() {
 }
 
 #[test]
+fn what_begins_ever_anew_and_never_ends_is_read_in_time_that_grows_with_it() {
+    for (host, start) in
+        [(Host::Bowline, "${"), (Host::Continue, "${{"), (Host::LibreChat, "{{"), (Host::OpenCode, "{env:")]
+    {
+        // Looking for the end from each start on would take hours.
+        let text = start.repeat(1_000_000);
+        let (template, odd) = parse(&text, &host.facts().grammar);
+        assert_eq!((template.as_literal() == Some(text.as_str()), odd), (true, 10), "{host}");
+    }
+}
+
+#[test]
 fn a_doubled_dollar_is_a_text_in_bowlines_own_file() {
     let (template, odd) = parse("a$${V}$b%{", &Grammar::NATIVE);
     assert_eq!((template.as_literal(), odd), (Some("a${V}$b%{"), 0));

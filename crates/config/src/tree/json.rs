@@ -30,6 +30,10 @@ pub(super) fn parse(source: &Source<'_>, lenient: bool) -> Result<Node, Problem>
         .map_err(|error| syntax(source, &error))?;
     match parsed.value {
         Some(ast) => node(source, ast, 0),
+        // Comments alone are a file without servers; what is blank is more likely about to be written.
+        None if lenient && !source.text.trim().is_empty() => {
+            Ok(Node { span: 0..source.text.len(), value: Value::Map(Vec::new()) })
+        }
         None => Err(Problem::error(source.place(0), "the file is empty; it needs at least `{}`")),
     }
 }

@@ -58,7 +58,11 @@ fn value(source: &Source<'_>, found: &Toml, depth: usize) -> Result<Node, Proble
     let value = match found {
         Toml::String(text) => Value::Text(text.value().clone()),
         Toml::Integer(number) => Value::Number(number.value().to_string()),
-        Toml::Float(number) => Value::Number(number.value().to_string()),
+        // As it stands: `3.10` is a version as often as a number.
+        Toml::Float(number) => {
+            let written = source.text.get(span.clone()).map(|text| text.replace('_', ""));
+            Value::Number(written.filter(|text| !text.is_empty()).unwrap_or_else(|| number.value().to_string()))
+        }
         Toml::Boolean(bool) => Value::Bool(*bool.value()),
         Toml::Datetime(time) => Value::Text(time.value().to_string()),
         Toml::Array(array) => {

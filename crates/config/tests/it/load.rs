@@ -5,27 +5,27 @@ use std::path::Path;
 
 use bowline_config::{Configuration, ErrorKind, Host, Resolver, Scope, Severity, Sources, Surroundings, System};
 
-struct Home {
+pub(crate) struct Home {
     folder: tempfile::TempDir,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().expect("a folder") }
     }
 
-    fn with(self, path: &str, text: &str) -> Self {
+    pub(crate) fn with(self, path: &str, text: &str) -> Self {
         let path = self.folder.path().join(path);
         fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
         fs::write(path, text).expect("a file");
         self
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn around(&self) -> Surroundings {
+    pub(crate) fn around(&self) -> Surroundings {
         let folder = |name: &str| self.path().join(name).to_str().expect("utf-8").to_owned();
         Surroundings::new(System::Linux).with_home(folder("home")).with_folder(folder("project"))
     }
@@ -55,7 +55,7 @@ fn a_file_with_a_fault_does_not_keep_the_others() {
     let told: Vec<String> = config.problems().iter().map(ToString::to_string).collect();
     assert!(told[0].contains("mcp.json:2:7: no valid json: expected colon"), "{told:?}");
     assert!(told.iter().any(|problem| problem.contains("config.toml:1:2: no valid toml")), "{told:?}");
-    assert!(told.iter().any(|problem| problem.contains("is no ordinary file")), "{told:?}");
+    assert!(told.iter().any(|problem| problem.contains("no ordinary file")), "{told:?}");
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn files_too_large_in_another_encoding_or_no_files_are_told() {
         ("big.json", "larger than 16 MiB"),
         ("wide.json", "is UTF-16"),
         ("latin.json", "latin.json:2:2: no UTF-8 from here on"),
-        (".", "is no ordinary file"),
+        (".", "no ordinary file"),
     ] {
         let sources = Sources::default().with_file(home.path().join(name));
         let config = Configuration::load(&home.around(), &sources);

@@ -7,4 +7,6 @@ mod properties;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod slips;
+#[cfg(test)]
 mod write;

@@ -5,7 +5,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use bowline::config::{Configuration, Server, Transport};
+use bowline::config::{Configuration, Server, Surroundings, Transport};
 
 use super::finding::{Check, Finding, Findings, Severity};
 use crate::exit::Code;
@@ -107,12 +107,13 @@ pub(super) fn look(
     is_for_all: bool,
     findings: &mut Findings,
 ) -> BTreeSet<String> {
+    let around = Surroundings::of_process();
     let mut missing = BTreeSet::new();
     let mut told: BTreeSet<&'static str> = BTreeSet::new();
     for server in config.servers().iter().filter(|server| server.enabled && is_meant(server)) {
         let Transport::Stdio(stdio) = &server.transport else { continue };
         // What has variables in it is told by whoever fills them in.
-        let program = stdio.command.shown();
+        let program = stdio.shown_program(&around);
         let own_path = stdio.env.iter().any(|(name, _)| name.eq_ignore_ascii_case("PATH"));
         if program.contains("${") || own_path || stdio.cwd.is_some() && program.contains('/') {
             continue;

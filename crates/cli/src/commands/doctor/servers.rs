@@ -108,7 +108,8 @@ pub(super) fn is_far(server: &Server) -> bool {
     let Transport::Remote(remote) = &server.transport else { return false };
     let url = remote.shown_url();
     let Some((scheme, rest)) = url.split_once("://") else { return false };
-    let host = rest.split(['/', '?']).next().unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
     let here = ["localhost", "127.", "[::1]", "0.0.0.0"].iter().any(|here| host.starts_with(here));
     !here && matches!(scheme, "http" | "https" | "ws" | "wss")
 }
