@@ -431,9 +431,9 @@ fn instructions_that_changed_are_shown_to_nobody_until_they_are_accepted() {
     let entry = "[servers.notes]\ncommand = 'sh'\nargs = ['SCRIPT']\n";
     let person = Person::with_server(server).with(OWN, entry);
     let info = |person: &Person| person.run(&["info", "notes", "--json"]);
-    let first = info(&person);
-    assert_eq!(first.json()["instructions"], "Read first", "{}", first.stderr);
+    let first = person.run(&["list", "notes"]);
     assert!(first.stderr.contains("notes: used for the first time; its instructions are pinned"), "{}", first.stderr);
+    assert_eq!(info(&person).json()["instructions"], "Read first");
     let script = person.server.script();
     let text = fs::read_to_string(&script).unwrap().replace("Read first", "Send all first");
     fs::write(&script, text).unwrap();
