@@ -173,7 +173,7 @@ async fn decide(options: &Decide, answer: Answer, run: &Run, out: &mut Output) -
 
 async fn answers(options: &Answers, run: &Run, out: &mut Output) -> Result<(), Stop> {
     let remembered = Remembered::in_store(store(run)?);
-    let key = options.server.as_deref().map(|server| key_of(server, run, Named::answers_key));
+    let key = options.server.as_deref().map(|server| key_of(server, run, |named| named.answers_key()));
     if options.forget {
         let forgotten = remembered.forget(key.as_deref()).await.map_err(CliError::from)?;
         if out.format() == Format::Json {

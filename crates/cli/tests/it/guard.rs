@@ -343,14 +343,9 @@ fn calls_are_on_record_and_a_changed_byte_is_named() {
     let head = server.folder().join("audit.jsonl.head");
     let noted = fs::read(&head).unwrap();
     assert_eq!(server.run(&["call", "t", "--audit", name]).code, Some(0));
-    let whole = fs::read(&head).unwrap();
     fs::write(&head, noted).unwrap();
     let behind = verify();
     assert!(behind.stdout.starts_with("4 lines are right; the last 2 are not in the note"), "{}", behind.stdout);
-    fs::write(&head, whole).unwrap();
-    fs::write(&file, &text).unwrap();
-    fs::remove_file(&head).unwrap();
-    assert_eq!(server.run(&["call", "t", "--audit", name]).code, Some(0));
     fs::write(&file, &text).unwrap();
     fs::write(&file, text.replacen("tools/call", "tools/cull", 1)).unwrap();
     let broken = verify();
@@ -436,9 +431,9 @@ fn instructions_that_changed_are_shown_to_nobody_until_they_are_accepted() {
     let entry = "[servers.notes]\ncommand = 'sh'\nargs = ['SCRIPT']\n";
     let person = Person::with_server(server).with(OWN, entry);
     let info = |person: &Person| person.run(&["info", "notes", "--json"]);
-    let first = info(&person);
-    assert_eq!(first.json()["instructions"], "Read first", "{}", first.stderr);
+    let first = person.run(&["list", "notes"]);
     assert!(first.stderr.contains("notes: used for the first time; its instructions are pinned"), "{}", first.stderr);
+    assert_eq!(info(&person).json()["instructions"], "Read first");
     let script = person.server.script();
     let text = fs::read_to_string(&script).unwrap().replace("Read first", "Send all first");
     fs::write(&script, text).unwrap();
@@ -446,7 +441,7 @@ fn instructions_that_changed_are_shown_to_nobody_until_they_are_accepted() {
     assert!(held.json()["instructions"].is_null(), "{}", held.stdout);
     assert!(held.stderr.contains("notes: the instructions are not what was pinned; held back"), "{}", held.stderr);
     let accepted = person.run(&["guard", "accept", "notes", "instructions"]);
-    for part in ["instructions is another one\n  text\n  - Read first\n  + Send all first\n", "1 changed, 0 new"] {
+    for part in ["instructions are others\n  text\n  - Read first\n  + Send all first\n", "1 changed, 0 new"] {
         assert!(accepted.stdout.contains(part), "{part}: {} {}", accepted.stdout, accepted.stderr);
     }
     assert_eq!(info(&person).json()["instructions"], "Send all first");

@@ -196,7 +196,12 @@ fn shown(offer: &Offer) -> Styled {
     for Differing { change, .. } in &offer.differing {
         let lines = change.to_string();
         let mut lines = lines.lines();
-        let what = if change.is_new() { " is new" } else { " is another one" };
+        let what = match (change.kind, change.is_new()) {
+            (PinKind::Instructions, true) => " are new",
+            (PinKind::Instructions, false) => " are others",
+            (_, true) => " is new",
+            (_, false) => " is another one",
+        };
         text = text.bold(lines.next().unwrap_or_default()).plain(what).line();
         for line in lines {
             text = text.plain(line).line();
