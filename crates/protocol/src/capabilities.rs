@@ -84,6 +84,7 @@ object! {
     pub struct RootsCapability {
         optional {
             /// It says when they change (until 2025-11-25).
+            #[serde(deserialize_with = "crate::lenient::flag")]
             list_changed: bool => with_list_changed,
         }
     }
@@ -185,6 +186,7 @@ object! {
     pub struct ToolsCapability {
         optional {
             /// It says when the list changes.
+            #[serde(deserialize_with = "crate::lenient::flag")]
             list_changed: bool => with_list_changed,
         }
     }
@@ -196,8 +198,10 @@ object! {
     pub struct ResourcesCapability {
         optional {
             /// It says when a resource changes, to those who subscribed.
+            #[serde(deserialize_with = "crate::lenient::flag")]
             subscribe: bool => with_subscribe,
             /// It says when the list changes.
+            #[serde(deserialize_with = "crate::lenient::flag")]
             list_changed: bool => with_list_changed,
         }
     }
@@ -209,6 +213,7 @@ object! {
     pub struct PromptsCapability {
         optional {
             /// It says when the list changes.
+            #[serde(deserialize_with = "crate::lenient::flag")]
             list_changed: bool => with_list_changed,
         }
     }

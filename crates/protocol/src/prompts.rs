@@ -27,12 +27,15 @@ object! {
         }
         optional {
             /// The name, for people (since 2025-06-18).
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What it is for.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// The arguments that it takes.
             arguments: Vec<PromptArgument> => with_arguments,
             /// Icons (since 2025-11-25).
+            #[serde(deserialize_with = "crate::lenient::icons")]
             icons: Vec<Icon> => with_icons,
         }
     }
@@ -57,10 +60,13 @@ object! {
         }
         optional {
             /// The name, for people (since 2025-06-18).
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What it means.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// Whether it must be given; not said means no.
+            #[serde(deserialize_with = "crate::lenient::flag")]
             required: bool => with_required,
         }
     }
@@ -82,6 +88,7 @@ object! {
         }
         optional {
             /// Where the next page starts; none on the last one.
+            #[serde(deserialize_with = "crate::lenient::cursor")]
             next_cursor: String => with_next_cursor,
         }
         problems { problems }
@@ -116,6 +123,7 @@ object! {
         }
         optional {
             /// What it is for.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
         }
         problems { problems }
