@@ -4,6 +4,7 @@ mod mirrored;
 mod span;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -193,16 +194,16 @@ impl Call {
         }
         self.rounds += 1;
         let answers = match asked.input_requests {
-            Some(questions) => {
+            Some(questions) if !questions.is_empty() => {
                 *without_questions = 0;
                 let answers = pin!(rounds::answers(connection, questions));
                 Some(deadline.within_total(answers).await.ok_or_else(|| deadline.passed(Sent::Yes))??)
             }
-            None => {
+            none => {
                 *without_questions += 1;
                 let delay = tokio::time::sleep(rounds::delay(*without_questions));
                 deadline.within_total(pin!(delay)).await.ok_or_else(|| deadline.passed(Sent::Yes))?;
-                None
+                none.map(|_| BTreeMap::new())
             }
         };
         deadline.heard();

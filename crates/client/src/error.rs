@@ -2,6 +2,7 @@
 
 mod kind;
 mod layers;
+mod said;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -115,7 +116,7 @@ impl Error {
     }
 
     pub(crate) fn server(error: ErrorObject) -> Self {
-        let mut this = Self::new(ErrorKind::Server, format!("the server answered {error}"));
+        let mut this = Self::new(ErrorKind::Server, format!("the server answered {error}{}", said::of(&error)));
         this.0.sent = Sent::Yes;
         this.0.server = Some(error);
         this
@@ -166,6 +167,13 @@ impl Error {
         let answer = std::mem::take(&mut self.0.message);
         self.0.message =
             format!("the task is gone: {answer}; tasks are kept for a limited time, so call the tool again");
+        self
+    }
+
+    /// Adds a remark of this side's.
+    #[must_use]
+    pub(crate) fn with_note(mut self, note: &str) -> Self {
+        self.0.message.push_str(note);
         self
     }
 

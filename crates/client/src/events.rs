@@ -7,12 +7,13 @@ use std::task::{Context, Poll};
 
 use bowline_protocol::frame::Notification;
 use bowline_protocol::{
-    CancelledNotificationParams, LoggingMessageNotificationParams, ProgressNotificationParams, RawJson,
-    ResourceUpdatedNotificationParams, method,
+    CancelledNotificationParams, Extra, LoggingMessageNotificationParams, Meta, ProgressNotificationParams, RawJson,
+    RequestId, ResourceUpdatedNotificationParams, method,
 };
 use bowline_transport::{Fault, TransportError};
 use futures_core::Stream;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::feed::{Listener, Told};
 
@@ -92,8 +93,25 @@ impl Told for Event {
 
     fn weight(&self) -> usize {
         let payload = match self {
-            Self::Log(log) => log.data.as_bytes().len(),
-            Self::Notification { params: Some(params), .. } => params.as_bytes().len(),
+            Self::Log(log) => {
+                log.level.as_str().len()
+                    + log.data.as_bytes().len()
+                    + text(&log.logger)
+                    + members(log.meta.as_ref(), &log.extra)
+            }
+            Self::StrayProgress(progress) => {
+                id(&progress.progress_token)
+                    + text(&progress.message)
+                    + members(progress.meta.as_ref(), &progress.extra)
+            }
+            Self::Cancelled(cancelled) => {
+                cancelled.request_id.as_ref().map_or(0, id)
+                    + text(&cancelled.reason)
+                    + members(cancelled.meta.as_ref(), &cancelled.extra)
+            }
+            Self::Notification { method, params } => {
+                method.len() + params.as_ref().map_or(0, |params| params.as_bytes().len())
+            }
             Self::ResourceUpdated { uri } => uri.len(),
             Self::Output { tool, problem } => tool.len() + problem.len(),
             Self::ElicitationComplete { elicitation_id } => elicitation_id.len(),
@@ -109,6 +127,36 @@ impl Told for Event {
     fn is_last(&self) -> bool {
         matches!(self, Self::Closed(_))
     }
+}
+
+fn text(text: &Option<String>) -> usize {
+    text.as_ref().map_or(0, String::len)
+}
+
+fn id(id: &RequestId) -> usize {
+    match id {
+        RequestId::String(text) => text.len(),
+        RequestId::Number(_) => 0,
+    }
+}
+
+/// About how many bytes the members take that a peer may send beside those that are known.
+fn members(meta: Option<&Meta>, extra: &Extra) -> usize {
+    fn tree(value: &Value) -> usize {
+        size_of::<Value>()
+            + match value {
+                Value::String(text) => text.len(),
+                Value::Array(items) => items.iter().map(tree).sum(),
+                Value::Object(members) => of(members.iter()),
+                _ => 0,
+            }
+    }
+
+    fn of<'a>(members: impl Iterator<Item = (&'a String, &'a Value)>) -> usize {
+        members.map(|(name, value)| size_of::<String>() + name.len() + tree(value)).sum()
+    }
+
+    meta.map_or(0, |meta| of(meta.iter())) + of(extra.iter())
 }
 
 impl Event {
@@ -129,7 +177,8 @@ impl Event {
         };
         known.unwrap_or_else(|| Self::Notification {
             method: notification.method.as_str().to_owned(),
-            params: notification.params.clone(),
+            // It may be a small part of a large frame, and wait for long.
+            params: notification.params.as_ref().map(RawJson::detach),
         })
     }
 }
@@ -194,6 +243,35 @@ mod tests {
         ] {
             assert!(matches!(event(frame), Event::Notification { .. }), "{frame}");
         }
+    }
+
+    #[test]
+    fn p_04_and_k_05_an_event_weighs_all_that_it_keeps() {
+        let long = "x".repeat(1 << 16);
+        for (method, params) in [
+            ("message", format!(r#""level":"{long}","data":1"#)),
+            ("message", format!(r#""level":"info","data":"{long}""#)),
+            ("message", format!(r#""level":"info","data":1,"logger":"{long}""#)),
+            ("message", format!(r#""level":"info","data":1,"more":[{{"a":"{long}"}}]"#)),
+            ("message", format!(r#""level":"info","data":1,"_meta":{{"a":["{long}"]}}"#)),
+            ("progress", format!(r#""progressToken":"{long}","progress":1"#)),
+            ("progress", format!(r#""progressToken":1,"progress":1,"message":"{long}""#)),
+            ("progress", format!(r#""progressToken":1,"progress":1,"{long}":1"#)),
+            ("progress", format!(r#""progressToken":1,"progress":1,"_meta":{{"a":"{long}"}}"#)),
+            ("cancelled", format!(r#""requestId":"{long}""#)),
+            ("cancelled", format!(r#""requestId":1,"reason":"{long}""#)),
+            ("cancelled", format!(r#""requestId":1,"more":"{long}""#)),
+            ("resources/updated", format!(r#""uri":"{long}""#)),
+            ("own", format!(r#""a":"{long}""#)),
+        ] {
+            let frame = format!(r#"{{"jsonrpc":"2.0","method":"notifications/{method}","params":{{{params}}}}}"#);
+            let event = event(&frame);
+            let known = !matches!(event, Event::Notification { .. });
+            assert!(known || method == "own", "{method}: {}", params.get(..40).unwrap());
+            assert!(event.weight() >= 1 << 16, "{method}: {}", params.get(..40).unwrap());
+        }
+        let own = event(&format!(r#"{{"jsonrpc":"2.0","method":"x/{long}"}}"#));
+        assert!(own.weight() >= 1 << 16);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use bowline_protocol::{
     method,
 };
 use bowline_transport::{BoxFuture, Sent};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::asked;
 use crate::connection::Connection;
@@ -129,13 +129,22 @@ pub(crate) async fn answers(
 }
 
 fn name(question: &InputRequest) -> String {
-    let method = match question {
+    #[derive(Deserialize)]
+    struct Unknown {
+        method: RawJson,
+    }
+
+    let known = match question {
         InputRequest::ListRoots(_) => method::ROOTS_LIST,
         InputRequest::CreateMessage(_) => method::SAMPLING_CREATE_MESSAGE,
         InputRequest::Elicit(_) => method::ELICITATION_CREATE,
+        InputRequest::Other(raw) => {
+            let method = raw.parse::<Unknown>().map(|unknown| excerpt(unknown.method.as_str(), 80));
+            return method.unwrap_or_else(|_| "something that names no method".into());
+        }
         _ => "something unknown",
     };
-    method.to_owned()
+    known.to_owned()
 }
 
 fn refused(what: &str, why: &str) -> Error {
@@ -214,6 +223,20 @@ mod tests {
         let many: Vec<String> = (0..65).map(|n| format!(r#""{n}":{{"method":"roots/list"}}"#)).collect();
         let many = format!(r#"{{"resultType":"input_required","inputRequests":{{{}}}}}"#, many.join(","));
         assert_eq!(read(&payload(&many)).unwrap_err().kind(), ErrorKind::Protocol);
+    }
+
+    #[test]
+    fn what_is_asked_for_is_told_by_its_method_known_or_not() {
+        for (question, told) in [
+            (r#"{"method":"roots/list"}"#, "roots/list"),
+            (r#"{"method":"foo/bar","params":{}}"#, "\"foo/bar\""),
+            (r#"{"method":7}"#, "7"),
+            (r#"{"params":{}}"#, "something that names no method"),
+        ] {
+            assert_eq!(name(&serde_json::from_str(question).unwrap()), told);
+        }
+        let long = format!(r#"{{"method":"{}"}}"#, "x".repeat(1 << 16));
+        assert!(name(&serde_json::from_str(&long).unwrap()).len() < 120);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Specification: client/sampling. Nothing of a conversation is kept between two requests.
 
+use std::collections::HashSet;
+
 use bowline_protocol::{
     CreateMessageRequestParams, CreateMessageResult, ErrorCode, ErrorObject, Revision, Role, SamplingContent,
     SamplingMessage, SamplingMessageContentBlock as Block, excerpt,
@@ -60,17 +62,19 @@ fn rounds(messages: &[SamplingMessage]) -> usize {
 
 /// A message with tool results holds nothing else, and each use of a tool is answered, by its id, in the next message.
 fn check_tool_results(messages: &[SamplingMessage]) -> Result<(), ErrorObject> {
-    let mut open: Vec<&str> = Vec::new();
+    // Sets: a peer may send very many.
+    let mut open: HashSet<&str> = HashSet::new();
     for (at, message) in messages.iter().enumerate() {
         let blocks = message.content.blocks();
         let results = tool_results(&message.content);
-        if !results.is_empty() && (results.len() != blocks.len() || message.role != Role::User) {
+        let count = blocks.iter().filter(|block| matches!(block, Block::ToolResult(_))).count();
+        if count > 0 && (count != blocks.len() || message.role != Role::User) {
             return Err(invalid(format!("messages[{at}]: tool results must stand alone in a message of the user")));
         }
         if !open.is_empty() && open.iter().any(|id| !results.contains(id)) {
             return Err(invalid(format!("messages[{at}]: a tool use of the message before has no result")));
         }
-        if let Some(unasked) = results.iter().find(|id| !open.contains(id)) {
+        if let Some(unasked) = results.iter().find(|id| !open.contains(*id)) {
             return Err(invalid(format!("messages[{at}]: no tool use {} in the message before", excerpt(unasked, 80))));
         }
         open = blocks
@@ -84,7 +88,7 @@ fn check_tool_results(messages: &[SamplingMessage]) -> Result<(), ErrorObject> {
     if open.is_empty() { Ok(()) } else { Err(invalid("the last message uses a tool and has no result after it")) }
 }
 
-fn tool_results(content: &SamplingContent) -> Vec<&str> {
+fn tool_results(content: &SamplingContent) -> HashSet<&str> {
     let ids = content.blocks().iter().filter_map(|block| match block {
         Block::ToolResult(result) => Some(result.tool_use_id.as_str()),
         _ => None,

@@ -11,11 +11,13 @@ use bowline_protocol::{
     DiscoverResult, Era, ErrorCode, ErrorObject, Implementation, InitializeRequestParams, InitializeResult, Meta,
     Payload, RawJson, Revision, method,
 };
-use bowline_transport::{TransportError, TransportErrorKind};
+use bowline_transport::{Sent, TransportError, TransportErrorKind};
 
 use crate::error::{Error, ErrorKind};
 use crate::introduction::Introduction;
+use crate::rounds;
 use crate::server_info::ServerInfo;
+use crate::tasks::Asked;
 
 /// Which revision to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +65,8 @@ pub(crate) struct Session {
     initializing: Progress,
     /// Why one of the two ways failed, while the other is open.
     failed: Option<Error>,
+    /// What was wrong with the answer to the question for the newer era, that the older one was tried.
+    doubt: Option<Error>,
     died: bool,
     /// The HTTP status of the answer that is looked at.
     status: Option<u16>,
@@ -98,6 +102,7 @@ impl Session {
             discovering: Progress::Untried,
             initializing: Progress::Untried,
             failed: None,
+            doubt: None,
             died: false,
             status: None,
         }
@@ -229,7 +234,10 @@ impl Session {
     /// The server is of the older era, as far as the answer tells.
     fn fall_back(&mut self, error: Error) -> Step {
         match self.wanted {
-            Wanted::Newest { .. } if self.initializing == Progress::Untried => self.initialize(),
+            Wanted::Newest { .. } if self.initializing == Progress::Untried => {
+                self.doubt = Some(error);
+                self.initialize()
+            }
             Wanted::Newest { .. } => self.fail(error),
             Wanted::This(revision) => self.fail(
                 Error::new(
@@ -246,6 +254,9 @@ impl Session {
     }
 
     fn discovered(&mut self, result: &Payload) -> Step {
+        if let Err(error) = rounds::kind_of(result, method::SERVER_DISCOVER, Asked::Plain) {
+            return self.fall_back(error.with_method(method::SERVER_DISCOVER));
+        }
         let result: DiscoverResult = match result.decode() {
             Ok(result) => result,
             Err(error) => return self.fall_back(Error::shape(&error).with_method(method::SERVER_DISCOVER)),
@@ -253,7 +264,8 @@ impl Session {
         if result.supported_versions.is_empty() {
             // Some old servers answer whatever they are asked.
             let what = "the result of server/discover names no version";
-            return self.fall_back(Error::new(ErrorKind::Protocol, what));
+            let error = Error::new(ErrorKind::Protocol, what).with_sent(Sent::Yes);
+            return self.fall_back(error.with_method(method::SERVER_DISCOVER));
         }
         let common = common(&result.supported_versions);
         match self.best(&common) {
@@ -287,7 +299,10 @@ impl Session {
         match self.best(&common(&data.supported)) {
             Some(revision) if revision.era() == Era::Stateless && before == Progress::Open => self.discover(revision),
             Some(revision) if revision.era() == Era::Handshake => self.initialize_as(revision),
-            _ => self.fail(self.nothing_common(&data.supported)),
+            Some(revision) => self.fail(contradicts_itself(format!(
+                "the server refuses protocol version {revision}, and says that it speaks it"
+            ))),
+            None => self.fail(self.nothing_common(&data.supported)),
         }
     }
 
@@ -302,7 +317,9 @@ impl Session {
     /// Begins a session in a revision that the server has named itself.
     fn initialize_as(&mut self, revision: Revision) -> Step {
         if self.initializing != Progress::Untried {
-            return self.fail(Error::new(ErrorKind::UnsupportedVersion, "the server takes its own versions back"));
+            return self.fail(contradicts_itself(format!(
+                "the server speaks protocol version {revision} by one of its answers, and not by another"
+            )));
         }
         self.asked = revision;
         self.initialize()
@@ -333,7 +350,11 @@ impl Session {
                 }),
                 notify: Some(method::NOTIFICATIONS_INITIALIZED),
             },
-            _ => self.fail(unsupported(&result.protocol_version, &list(handshake_revisions()))),
+            Ok(revision) => self.fail(contradicts_itself(format!(
+                "the server answered initialize for protocol version {} with {revision}, which has no such request",
+                self.asked
+            ))),
+            Err(_) => self.fail(unsupported(&result.protocol_version, &list(handshake_revisions()))),
         }
     }
 
@@ -347,7 +368,23 @@ impl Session {
                 self.retried = true;
                 self.initialize()
             }
-            _ => self.try_the_other_era(self.server_error(error, method::INITIALIZE)),
+            _ => {
+                let error = self.server_error(error, method::INITIALIZE);
+                let error = self.knows_neither(error);
+                self.try_the_other_era(error)
+            }
+        }
+    }
+
+    /// Of a server that does not know `initialize` either, what it said to the question before tells more, unless it
+    /// did not know that one.
+    fn knows_neither(&mut self, error: Error) -> Error {
+        let is_unknown = |error: &Error| error.code() == Some(ErrorCode::METHOD_NOT_FOUND);
+        match self.doubt.take() {
+            Some(doubt) if is_unknown(&error) && !is_unknown(&doubt) => {
+                doubt.with_note("; it does not know initialize either, with which older servers begin")
+            }
+            _ => error,
         }
     }
 
@@ -390,7 +427,13 @@ fn unsupported(theirs: &str, ours: &str) -> Error {
             bowline_protocol::excerpt(theirs, 200)
         ),
     )
-    .with_sent(bowline_transport::Sent::Yes)
+    .with_sent(Sent::Yes)
+}
+
+/// Of two things that a server says of its versions, one cannot be so.
+fn contradicts_itself(what: String) -> Error {
+    let what = what + "; report it to the server's makers, and ask for another revision meanwhile";
+    Error::new(ErrorKind::UnsupportedVersion, what).with_sent(Sent::Yes)
 }
 
 /// The revisions of a list that we speak.

@@ -20,11 +20,13 @@ object! {
     pub struct Annotations {
         optional {
             /// Whom it is meant for.
+            #[serde(deserialize_with = "crate::lenient::words")]
             audience: Vec<Role> => with_audience,
             /// How important it is: from 0, entirely optional, to 1, required.
-            #[serde(with = "crate::lenient::optional_number")]
+            #[serde(serialize_with = "crate::lenient::optional_number::serialize", deserialize_with = "crate::lenient::amount")]
             priority: f64 => with_priority,
             /// When it last changed, as an ISO 8601 time (since 2025-06-18).
+            #[serde(deserialize_with = "crate::lenient::label")]
             last_modified: String => with_last_modified,
         }
     }

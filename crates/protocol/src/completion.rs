@@ -116,9 +116,9 @@ plain_result!(CompleteResult);
 object! {
     /// Suggestions for an argument.
     pub struct Completion {
-        list {
-            /// The suggestions, best first, at most 100.
-            values: String,
+        words {
+            /// The suggestions, best first, at most 100 by the specification.
+            values,
         }
         optional {
             /// Whether there are more than were sent.

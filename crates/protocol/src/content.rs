@@ -77,6 +77,7 @@ object! {
         }
         optional {
             /// Hints for its use.
+            #[serde(deserialize_with = "crate::lenient::hint")]
             annotations: Annotations => with_annotations,
         }
     }
@@ -89,11 +90,12 @@ object! {
             /// The bytes, in base64.
             data: String,
             /// The media type, such as `image/png`.
-            #[serde(default, deserialize_with = "crate::lenient::null_is_default")]
+            #[serde(default, deserialize_with = "crate::lenient::name")]
             mime_type: String,
         }
         optional {
             /// Hints for its use.
+            #[serde(deserialize_with = "crate::lenient::hint")]
             annotations: Annotations => with_annotations,
         }
     }
@@ -106,11 +108,12 @@ object! {
             /// The bytes, in base64.
             data: String,
             /// The media type, such as `audio/wav`.
-            #[serde(default, deserialize_with = "crate::lenient::null_is_default")]
+            #[serde(default, deserialize_with = "crate::lenient::name")]
             mime_type: String,
         }
         optional {
             /// Hints for its use.
+            #[serde(deserialize_with = "crate::lenient::hint")]
             annotations: Annotations => with_annotations,
         }
     }
@@ -146,19 +149,24 @@ object! {
             /// The URI.
             uri: String,
             /// The name, for programs.
-            #[serde(default, deserialize_with = "crate::lenient::null_is_default")]
+            #[serde(default, deserialize_with = "crate::lenient::name")]
             name: String,
         }
         optional {
             /// The name, for people.
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What it is.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// The media type.
+            #[serde(deserialize_with = "crate::lenient::label")]
             mime_type: String => with_mime_type,
             /// Hints for its use.
+            #[serde(deserialize_with = "crate::lenient::hint")]
             annotations: Annotations => with_annotations,
             /// Icons.
+            #[serde(deserialize_with = "crate::lenient::icons")]
             icons: Vec<Icon> => with_icons,
         }
         counts {
@@ -184,6 +192,7 @@ object! {
         }
         optional {
             /// Hints for its use.
+            #[serde(deserialize_with = "crate::lenient::hint")]
             annotations: Annotations => with_annotations,
         }
     }

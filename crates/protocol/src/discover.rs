@@ -15,9 +15,9 @@ use crate::wire::object;
 object! {
     /// The answer to `server/discover`.
     pub struct DiscoverResult (meta, result_type, ttl_ms, cache_scope) {
-        list {
+        words {
             /// The revisions that the server speaks, as text: it may know some that nobody else does.
-            supported_versions: String,
+            supported_versions,
         }
         preset {
             /// What the server can do.
@@ -26,6 +26,7 @@ object! {
         }
         optional {
             /// How to use the server, for a model.
+            #[serde(deserialize_with = "crate::lenient::label")]
             instructions: String => with_instructions,
         }
     }

@@ -1,5 +1,6 @@
 //! An object whose members keep their order.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -105,6 +106,31 @@ impl<T: Serialize> Serialize for Entries<T> {
     }
 }
 
+/// Up to how many entries a peer's object is read by walking through those before.
+const FEW: usize = 32;
+
+/// Reads the rest of an object that has more than a few members: a peer may send a million, and a walk through them for
+/// each would take hours.
+fn many<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+    Entries(mut entries): Entries<T>,
+    next: (String, T),
+    mut map: A,
+) -> Result<Entries<T>, A::Error> {
+    let mut places: HashMap<String, usize> = entries.iter().enumerate().map(|(at, (n, _))| (n.clone(), at)).collect();
+    let mut next = Some(next);
+    while let Some((name, value)) = next {
+        match places.get(&name).and_then(|at| entries.get_mut(*at)) {
+            Some((_, old)) => *old = value,
+            None => {
+                places.insert(name.clone(), entries.len());
+                entries.push((name, value));
+            }
+        }
+        next = map.next_entry()?;
+    }
+    Ok(Entries(entries))
+}
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct EntriesVisitor<T>(PhantomData<T>);
@@ -119,6 +145,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<T>, A::Error> {
                 let mut entries = Entries::new();
                 while let Some((name, value)) = map.next_entry::<String, T>()? {
+                    if entries.len() == FEW {
+                        return many(entries, (name, value), map);
+                    }
                     entries.insert(name, value);
                 }
                 Ok(entries)
@@ -126,5 +155,30 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
         }
 
         deserializer.deserialize_map(EntriesVisitor(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_names_that_come_twice_the_last_value_counts_at_the_first_place_however_many_there_are() {
+        for count in [3, FEW, FEW + 1, FEW + 2, 1000] {
+            let members: Vec<String> = (0..count).chain(0..count / 2).map(|n| format!(r#""k{n}":{n}"#)).collect();
+            let text = format!(r#"{{{},"k1":"again"}}"#, members.join(","));
+            let entries: Entries<serde_json::Value> = serde_json::from_str(&text).unwrap();
+            assert_eq!(entries.len(), count);
+            assert!(entries.names().zip(0..count).all(|(name, n)| name == format!("k{n}")));
+            assert_eq!((&entries.0[1].1, &entries.0[2].1), (&"again".into(), &2.into()));
+        }
+    }
+
+    /// As fast as its text is long: by walks it takes minutes.
+    #[test]
+    fn a_peers_object_of_very_many_members_is_read() {
+        let members: Vec<String> = (0..300_000).map(|n| format!(r#""{n}":1"#)).collect();
+        let entries: Entries<u8> = serde_json::from_str(&format!("{{{}}}", members.join(","))).unwrap();
+        assert_eq!((entries.len(), entries.get("299999")), (300_000, Some(&1)));
     }
 }

@@ -8,12 +8,13 @@ use crate::wire::object;
 object! {
     /// The data of [`ErrorCode::UNSUPPORTED_PROTOCOL_VERSION`].
     pub struct UnsupportedProtocolVersionErrorData {
-        list {
+        words {
             /// The revisions that the server speaks, as text.
-            supported: String,
+            supported,
         }
         optional {
             /// The revision that was asked for.
+            #[serde(deserialize_with = "crate::lenient::label")]
             requested: String => with_requested,
         }
     }
@@ -24,6 +25,7 @@ object! {
     pub struct MissingRequiredClientCapabilityErrorData {
         required {
             /// What the request needs and the client did not declare.
+            #[serde(default, deserialize_with = "crate::lenient::features")]
             required_capabilities: ClientCapabilities,
         }
     }

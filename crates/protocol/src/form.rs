@@ -101,8 +101,10 @@ object! {
     pub struct StringSchema {
         optional {
             /// The name, for people.
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What to fill in.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// What the text must be.
             format: StringFormat => with_format,
@@ -142,8 +144,10 @@ object! {
         }
         optional {
             /// The name, for people.
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What to fill in.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// The least value.
             #[serde(with = "crate::lenient::optional_number")]
@@ -174,8 +178,10 @@ object! {
     pub struct BooleanSchema {
         optional {
             /// The name, for people.
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What to decide.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// What is chosen at first.
             default: bool => with_default,

@@ -30,11 +30,13 @@ object! {
         }
         optional {
             /// The media type, where it should override what the address serves.
+            #[serde(deserialize_with = "crate::lenient::label")]
             mime_type: String => with_mime_type,
             /// Sizes such as `48x48`, or `any`. One string alone is read as a list of one.
-            #[serde(deserialize_with = "crate::lenient::strings")]
+            #[serde(deserialize_with = "crate::lenient::words")]
             sizes: Vec<String> => with_sizes,
             /// The background it is made for; any where it does not say.
+            #[serde(deserialize_with = "crate::lenient::word")]
             theme: IconTheme => with_theme,
         }
     }

@@ -14,20 +14,24 @@ object! {
     pub struct Implementation {
         required {
             /// The name, for programs; empty where a server gave none.
-            #[serde(default, deserialize_with = "crate::lenient::null_is_default")]
+            #[serde(default, deserialize_with = "crate::lenient::name")]
             name: String,
             /// The version; empty where a server gave none.
-            #[serde(default, deserialize_with = "crate::lenient::null_is_default")]
+            #[serde(default, deserialize_with = "crate::lenient::name")]
             version: String,
         }
         optional {
             /// The name, for people (since 2025-06-18).
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What it does (since 2025-11-25).
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// Icons (since 2025-11-25).
+            #[serde(deserialize_with = "crate::lenient::icons")]
             icons: Vec<Icon> => with_icons,
             /// Where to read more (since 2025-11-25).
+            #[serde(deserialize_with = "crate::lenient::label")]
             website_url: String => with_website_url,
         }
     }
@@ -65,6 +69,7 @@ object! {
         }
         optional {
             /// How to use the server, for a model.
+            #[serde(deserialize_with = "crate::lenient::label")]
             instructions: String => with_instructions,
         }
     }

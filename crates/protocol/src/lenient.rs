@@ -1,5 +1,7 @@
 //! Readers for what real peers write where the schema wants something else.
 
+mod hint;
+
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -8,6 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::leniency::{Leniency, note};
 use crate::raw::RawJson;
+
+pub(crate) use self::hint::{amount, cursor, flag, hint, icons, label, name, texts, word, words};
 
 /// Reads null as the default.
 pub(crate) fn null_is_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
@@ -75,15 +79,6 @@ pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     }))
 }
 
-/// Reads the text of an open enum; what is no text reads as none.
-pub(crate) fn word<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    T: for<'a> From<&'a str>,
-    D: Deserializer<'de>,
-{
-    Ok(serde_json::Value::deserialize(deserializer)?.as_str().map(T::from))
-}
-
 /// Reads the text of an open enum.
 pub(crate) fn text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
@@ -109,7 +104,7 @@ where
 
 /// Reads an object whose presence is the message, as capabilities are.
 ///
-/// Null and `false` are absence; `true` and an array (PHP writes an empty object so) are an empty object.
+/// Null and `false` are absence. All else that is no object is an empty one: PHP writes `[]` for it, others `true` or `1`.
 pub(crate) fn feature<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Default + Deserialize<'de>,
@@ -130,6 +125,22 @@ where
 
         fn visit_bool<E: de::Error>(self, there: bool) -> Result<Option<T>, E> {
             Ok(there.then(T::default))
+        }
+
+        fn visit_i64<E: de::Error>(self, _: i64) -> Result<Option<T>, E> {
+            Ok(Some(T::default()))
+        }
+
+        fn visit_u64<E: de::Error>(self, _: u64) -> Result<Option<T>, E> {
+            Ok(Some(T::default()))
+        }
+
+        fn visit_f64<E: de::Error>(self, _: f64) -> Result<Option<T>, E> {
+            Ok(Some(T::default()))
+        }
+
+        fn visit_str<E: de::Error>(self, _: &str) -> Result<Option<T>, E> {
+            Ok(Some(T::default()))
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Option<T>, A::Error> {
@@ -241,33 +252,6 @@ pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     }
 
     deserializer.deserialize_any(FlagVisitor)
-}
-
-/// Reads a list of strings; one string alone is a list of one.
-pub(crate) fn strings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    struct StringsVisitor;
-
-    impl<'de> Visitor<'de> for StringsVisitor {
-        type Value = Option<Vec<String>>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of strings")
-        }
-
-        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_str<E: de::Error>(self, one: &str) -> Result<Self::Value, E> {
-            Ok(Some(vec![one.to_owned()]))
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-            Deserialize::deserialize(de::value::SeqAccessDeserializer::new(seq)).map(Some)
-        }
-    }
-
-    deserializer.deserialize_any(StringsVisitor)
 }
 
 /// For `#[serde(with = …)]`: whole numbers are written without a fraction, as most peers write them.

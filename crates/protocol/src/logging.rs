@@ -80,6 +80,7 @@ object! {
         }
         optional {
             /// Who says it.
+            #[serde(deserialize_with = "crate::lenient::label")]
             logger: String => with_logger,
         }
     }

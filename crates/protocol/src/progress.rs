@@ -24,9 +24,10 @@ object! {
         }
         optional {
             /// How far it will go, where that is known.
-            #[serde(with = "crate::lenient::optional_number")]
+            #[serde(serialize_with = "crate::lenient::optional_number::serialize", deserialize_with = "crate::lenient::amount")]
             total: f64 => with_total,
             /// What is being done (since 2025-03-26).
+            #[serde(deserialize_with = "crate::lenient::label")]
             message: String => with_message,
         }
     }
@@ -48,6 +49,7 @@ object! {
             /// The request; none only in 2025-11-25, where a task may be meant instead.
             request_id: RequestId => with_request_id,
             /// Why, for a log.
+            #[serde(deserialize_with = "crate::lenient::label")]
             reason: String => with_reason,
         }
     }

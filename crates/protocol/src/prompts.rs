@@ -33,12 +33,15 @@ object! {
         }
         optional {
             /// The name, for people (since 2025-06-18).
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What it is for.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// The arguments that it takes.
             arguments: Vec<PromptArgument> => with_arguments,
             /// Icons (since 2025-11-25).
+            #[serde(deserialize_with = "crate::lenient::icons")]
             icons: Vec<Icon> => with_icons,
         }
     }
@@ -63,8 +66,10 @@ object! {
         }
         optional {
             /// The name, for people (since 2025-06-18).
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What it means.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// Whether it must be given; not said means no.
             #[serde(deserialize_with = "crate::lenient::flag")]
@@ -89,6 +94,7 @@ object! {
         }
         optional {
             /// Where the next page starts; none on the last one.
+            #[serde(deserialize_with = "crate::lenient::cursor")]
             next_cursor: String => with_next_cursor,
         }
         problems { problems }
@@ -124,6 +130,7 @@ object! {
         }
         optional {
             /// What it is for.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
         }
         problems { problems }

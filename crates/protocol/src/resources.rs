@@ -30,19 +30,24 @@ object! {
             /// The URI.
             uri: String,
             /// The name, for programs; empty where the server gave none.
-            #[serde(default, deserialize_with = "crate::lenient::null_is_default")]
+            #[serde(default, deserialize_with = "crate::lenient::name")]
             name: String,
         }
         optional {
             /// The name, for people (since 2025-06-18).
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What it is.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// The media type.
+            #[serde(deserialize_with = "crate::lenient::label")]
             mime_type: String => with_mime_type,
             /// Hints for its use.
+            #[serde(deserialize_with = "crate::lenient::hint")]
             annotations: Annotations => with_annotations,
             /// Icons (since 2025-11-25).
+            #[serde(deserialize_with = "crate::lenient::icons")]
             icons: Vec<Icon> => with_icons,
         }
         counts {
@@ -59,19 +64,24 @@ object! {
             /// The template.
             uri_template: String,
             /// The name, for programs; empty where the server gave none.
-            #[serde(default, deserialize_with = "crate::lenient::null_is_default")]
+            #[serde(default, deserialize_with = "crate::lenient::name")]
             name: String,
         }
         optional {
             /// The name, for people (since 2025-06-18).
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What the resources are.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// The media type, if all resources share it.
+            #[serde(deserialize_with = "crate::lenient::label")]
             mime_type: String => with_mime_type,
             /// Hints for the use of the resources.
+            #[serde(deserialize_with = "crate::lenient::hint")]
             annotations: Annotations => with_annotations,
             /// Icons (since 2025-11-25).
+            #[serde(deserialize_with = "crate::lenient::icons")]
             icons: Vec<Icon> => with_icons,
         }
     }
@@ -86,6 +96,7 @@ object! {
         }
         optional {
             /// Where the next page starts; none on the last one.
+            #[serde(deserialize_with = "crate::lenient::cursor")]
             next_cursor: String => with_next_cursor,
         }
         problems { problems }
@@ -102,6 +113,7 @@ object! {
         }
         optional {
             /// Where the next page starts; none on the last one.
+            #[serde(deserialize_with = "crate::lenient::cursor")]
             next_cursor: String => with_next_cursor,
         }
         problems { problems }
@@ -245,6 +257,7 @@ object! {
         }
         optional {
             /// The media type.
+            #[serde(deserialize_with = "crate::lenient::label")]
             mime_type: String => with_mime_type,
         }
     }
@@ -261,6 +274,7 @@ object! {
         }
         optional {
             /// The media type.
+            #[serde(deserialize_with = "crate::lenient::label")]
             mime_type: String => with_mime_type,
         }
     }
@@ -311,7 +325,7 @@ impl<'de> Deserialize<'de> for ResourceContents {
         struct Either {
             #[serde(default, deserialize_with = "crate::lenient::null_is_default")]
             uri: String,
-            #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::lenient::label")]
             mime_type: Option<String>,
             text: Option<String>,
             blob: Option<String>,

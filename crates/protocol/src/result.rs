@@ -229,7 +229,8 @@ open_enum! {
 }
 
 impl ResultKind {
-    /// Tells the kind of a result without decoding the rest; complete where it does not say.
+    /// Tells the kind of a result without decoding the rest; complete where it does not say, or says null. What is no
+    /// text is a kind that this library does not know.
     ///
     /// ```
     /// use bowline_protocol::{RawJson, ResultKind};
@@ -242,10 +243,13 @@ impl ResultKind {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Head {
-            result_type: Option<ResultKind>,
+            result_type: Option<RawJson>,
         }
 
-        raw.parse::<Head>().ok().and_then(|head| head.result_type).unwrap_or(Self::Complete)
+        let head: Option<Head> = raw.parse().ok();
+        let said = head.and_then(|head| head.result_type);
+        // What is no text is none of the kinds, and so not complete either.
+        said.map_or(Self::Complete, |said| said.parse().unwrap_or_else(|_| Self::Other(said.as_str().to_owned())))
     }
 }
 

@@ -26,6 +26,7 @@ object! {
         }
         optional {
             /// Which model to prefer.
+            #[serde(deserialize_with = "crate::lenient::hint")]
             model_preferences: ModelPreferences => with_model_preferences,
             /// The system prompt that the server would like.
             system_prompt: String => with_system_prompt,
@@ -231,13 +232,13 @@ object! {
             /// Names of models, or parts of them, best first.
             hints: Vec<ModelHint> => with_hints,
             /// How much low cost matters, from 0 to 1.
-            #[serde(with = "crate::lenient::optional_number")]
+            #[serde(serialize_with = "crate::lenient::optional_number::serialize", deserialize_with = "crate::lenient::amount")]
             cost_priority: f64 => with_cost_priority,
             /// How much speed matters, from 0 to 1.
-            #[serde(with = "crate::lenient::optional_number")]
+            #[serde(serialize_with = "crate::lenient::optional_number::serialize", deserialize_with = "crate::lenient::amount")]
             speed_priority: f64 => with_speed_priority,
             /// How much ability matters, from 0 to 1.
-            #[serde(with = "crate::lenient::optional_number")]
+            #[serde(serialize_with = "crate::lenient::optional_number::serialize", deserialize_with = "crate::lenient::amount")]
             intelligence_priority: f64 => with_intelligence_priority,
         }
     }
@@ -301,6 +302,7 @@ object! {
         }
         optional {
             /// Why it stopped: `endTurn`, `stopSequence`, `maxTokens`, `toolUse`, or the provider's own word.
+            #[serde(deserialize_with = "crate::lenient::label")]
             stop_reason: String => with_stop_reason,
         }
     }

@@ -275,6 +275,7 @@ object! {
         }
         optional {
             /// Where the next page starts; none on the last one.
+            #[serde(deserialize_with = "crate::lenient::cursor")]
             next_cursor: String => with_next_cursor,
         }
         problems { problems }

@@ -82,10 +82,13 @@ object! {
         }
         optional {
             /// What there is to say about its state.
+            #[serde(deserialize_with = "crate::lenient::label")]
             status_message: String => with_status_message,
             /// When it was created, as an ISO 8601 time.
+            #[serde(deserialize_with = "crate::lenient::label")]
             created_at: String => with_created_at,
             /// When it last changed, as an ISO 8601 time.
+            #[serde(deserialize_with = "crate::lenient::label")]
             last_updated_at: String => with_last_updated_at,
             /// For how long it is kept (2025-11-25).
             #[serde(deserialize_with = "ttl")]
@@ -235,7 +238,7 @@ impl CreateTaskResult {
 /// The members that all results have, and the rest.
 fn split<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(Option<ResultKind>, Option<Meta>, Extra), D::Error> {
     let mut rest = Extra::deserialize(deserializer)?;
-    let result_type = rest.remove("resultType").map(Deserialize::deserialize).transpose().map_err(D::Error::custom)?;
+    let result_type = rest.remove("resultType").map(crate::lenient::word).transpose().map_err(D::Error::custom)?;
     let meta = rest.remove("_meta").map(crate::lenient::feature).transpose().map_err(D::Error::custom)?;
     Ok((result_type.flatten(), meta.flatten(), rest))
 }
@@ -291,7 +294,7 @@ impl Serialize for CreateTaskResult {
 #[non_exhaustive]
 pub struct GetTaskResult {
     /// What kind of result this is: `complete` in 2026-07-28, none before.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::lenient::word")]
     pub result_type: Option<ResultKind>,
     /// The task. Unknown members stand in its `extra`.
     #[serde(flatten)]
@@ -303,10 +306,15 @@ pub struct GetTaskResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<RawJson>,
     /// The open requests for input, while the task waits for them (2026-07-28).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::lenient::feature")]
     pub input_requests: Option<InputRequests>,
     /// The `_meta` object.
-    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "_meta",
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::lenient::feature"
+    )]
     pub meta: Option<Meta>,
 }
 plain_result!(GetTaskResult);
@@ -371,6 +379,7 @@ object! {
         }
         optional {
             /// Where the next page starts; none on the last one.
+            #[serde(deserialize_with = "crate::lenient::cursor")]
             next_cursor: String => with_next_cursor,
         }
         problems { problems }

@@ -33,16 +33,21 @@ object! {
         }
         optional {
             /// The name, for people (since 2025-06-18).
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What it does.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// The JSON Schema of `structuredContent`, unparsed (since 2025-06-18).
             output_schema: RawJson => with_output_schema,
             /// What the server says of its behaviour (since 2025-03-26). Do not trust it if you do not trust the server.
+            #[serde(deserialize_with = "crate::lenient::hint")]
             annotations: ToolAnnotations => with_annotations,
             /// How it may be run (2025-11-25).
+            #[serde(deserialize_with = "crate::lenient::hint")]
             execution: ToolExecution => with_execution,
             /// Icons (since 2025-11-25).
+            #[serde(deserialize_with = "crate::lenient::icons")]
             icons: Vec<Icon> => with_icons,
         }
     }
@@ -66,6 +71,7 @@ object! {
     pub struct ToolAnnotations {
         optional {
             /// The name, for people.
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// Whether it changes nothing; not said means no.
             #[serde(deserialize_with = "crate::lenient::flag")]
@@ -89,6 +95,7 @@ object! {
     pub struct ToolExecution {
         optional {
             /// Whether it may be called as a task; not said means forbidden.
+            #[serde(deserialize_with = "crate::lenient::word")]
             task_support: TaskSupport => with_task_support,
         }
     }
@@ -115,6 +122,7 @@ object! {
         }
         optional {
             /// Where the next page starts; none on the last one.
+            #[serde(deserialize_with = "crate::lenient::cursor")]
             next_cursor: String => with_next_cursor,
         }
         problems { problems }

@@ -5,6 +5,7 @@
 /// Members are camel-cased and come in groups:
 /// - `required`: arguments of `new`;
 /// - `list`: a `Vec`, also an argument of `new`; absent and null read as empty;
+/// - `words`: a `Vec` of texts, also an argument of `new`; what is no text is left out;
 /// - `preset`: set by `new` to what it nearly always is, with its setter;
 /// - `optional`: an `Option` with its setter; absent and null read as none;
 /// - `counts`: an optional whole number that is not negative; anything else reads as none;
@@ -18,6 +19,7 @@ macro_rules! object {
         pub struct $name:ident $( ($meta:ident $(, $result_type:ident $(, $ttl_ms:ident, $cache_scope:ident)?)?) )? {
             $( required { $( $(#[$rattr:meta])* $rfield:ident: $rtype:ty, )* } )?
             $( list { $( $(#[$lattr:meta])* $lfield:ident: $litem:ty, )* } )?
+            $( words { $( $(#[$wattr:meta])* $wfield:ident, )* } )?
             $( preset { $( $(#[$pattr:meta])* $pfield:ident: $ptype:ty = $preset:expr => $pset:ident, )* } )?
             $( optional { $( $(#[$oattr:meta])* $ofield:ident: $otype:ty => $oset:ident, )* } )?
             $( counts { $( $(#[$cattr:meta])* $cfield:ident => $cset:ident, )* } )?
@@ -30,8 +32,9 @@ macro_rules! object {
         #[non_exhaustive]
         pub struct $name {
             $($(
-                /// What kind of result this is; none before 2026-07-28, where it means complete.
-                #[serde(default, skip_serializing_if = "Option::is_none")]
+                /// What kind of result this is; none before 2026-07-28, where it means complete. Also none for what is
+                /// no text, which [`Payload::kind`](crate::Payload::kind) tells apart.
+                #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::lenient::word")]
                 pub $result_type: Option<$crate::ResultKind>,
             )?)?
             $($( $(#[$rattr])* pub $rfield: $rtype, )*)?
@@ -39,6 +42,11 @@ macro_rules! object {
                 $(#[$lattr])*
                 #[serde(default, deserialize_with = "crate::lenient::list")]
                 pub $lfield: Vec<$litem>,
+            )*)?
+            $($(
+                $(#[$wattr])*
+                #[serde(default, deserialize_with = "crate::lenient::texts")]
+                pub $wfield: Vec<String>,
             )*)?
             $($( $(#[$pattr])* pub $pfield: $ptype, )*)?
             $($(
@@ -85,11 +93,13 @@ macro_rules! object {
             pub fn new(
                 $($( $rfield: impl Into<$rtype>, )*)?
                 $($( $lfield: impl Into<Vec<$litem>>, )*)?
+                $($( $wfield: impl Into<Vec<String>>, )*)?
             ) -> Self {
                 Self {
                     $($( $result_type: None, )?)?
                     $($( $rfield: $rfield.into(), )*)?
                     $($( $lfield: $lfield.into(), )*)?
+                    $($( $wfield: $wfield.into(), )*)?
                     $($( $pfield: $preset, )*)?
                     $($( $ofield: None, )*)?
                     $($( $cfield: None, )*)?

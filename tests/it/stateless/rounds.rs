@@ -128,6 +128,19 @@ async fn mr_05_a_server_that_only_wants_the_call_again_is_bounded_in_rounds_and_
 }
 
 #[tokio::test(start_paused = true)]
+async fn mr_05_a_round_in_which_nothing_is_asked_waits_as_one_without_questions() {
+    for nothing in [json!({}), json!([])] {
+        let again = || asks(nothing.clone(), None);
+        let script = (0..3).fold(server(), |script, _| script.expect("tools/call").reply(again()));
+        let (client, journal) = connect(script.expect("tools/call").reply(text("done"))).await;
+        let started = Instant::now();
+        assert_eq!(client.call("t").await.unwrap().joined_text(), "done");
+        assert!(started.elapsed() >= Duration::from_millis(100 + 200 + 400), "{:?}", started.elapsed());
+        assert_eq!(received(&journal, "tools/call")[3]["params"]["inputResponses"], json!({}));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_deadline_is_over_all_rounds_and_the_time_of_handlers_is_no_silence() {
     let asking = || server().expect("tools/call").reply(asks(json!({"k": form("?")}), None)).expect("tools/call");
     let slow = |time: u64| {

@@ -40,7 +40,14 @@ pub(super) fn fields(schema: &ElicitationSchema) -> Result<Vec<Field>, FormError
             "the requested schema has {count} fields; a form has up to {MAX_FIELDS}"
         )));
     }
-    for name in schema.required.iter().flatten() {
+    let required = schema.required.as_deref().unwrap_or_default();
+    if required.len() > MAX_FIELDS {
+        return Err(FormError::whole(format!(
+            "the requested schema requires {} fields; a form has up to {MAX_FIELDS}",
+            required.len()
+        )));
+    }
+    for name in required {
         if schema.properties.get(name).is_none() {
             return Err(FormError::schema(name, "is required and not among the properties"));
         }
@@ -257,6 +264,9 @@ mod tests {
         let fields = |n: usize| (0..n).map(|n| format!(r#""f{n}":{{"type":"boolean"}}"#)).collect::<Vec<_>>().join(",");
         let form = |n: usize| read(&format!(r#"{{"type":"object","properties":{{{}}}}}"#, fields(n)));
         assert!(form(100).is_ok() && form(101).unwrap_err().to_string().contains("101 fields"));
+        let required =
+            |n: usize| read(&json!({"properties": {"f": {"type": "boolean"}}, "required": vec!["f"; n]}).to_string());
+        assert!(required(100).is_ok() && required(101).unwrap_err().to_string().contains("requires 101 fields"));
         let choices = |n: usize| one(&json!({"type": "string", "enum": vec!["x"; n]}).to_string());
         assert!(choices(1000).is_ok() && choices(1001).unwrap_err().to_string().contains("1001 choices"));
         let text = |n: usize| one(&json!({"type": "string", "description": "x".repeat(n)}).to_string());

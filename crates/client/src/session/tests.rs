@@ -112,6 +112,56 @@ fn l_02_a_revision_with_a_handshake_is_asked_for_at_once() {
     assert_eq!(ready(session.answered(INITIALIZE, initialized("2024-11-05"))).revision, Revision::V2024_11_05);
 }
 
+/// How a server is given up that refuses `initialize` after this answer to the question for the newer era.
+fn refused_after(answer: Result<Payload, ErrorObject>) -> Error {
+    let mut session = session(NEWEST);
+    session.start();
+    asks_for(session.answered(DISCOVER, answer), INITIALIZE);
+    failure(session.answered(INITIALIZE, error(-32601, "Method not found", None)))
+}
+
+#[test]
+fn an_answer_that_cannot_be_used_is_told_where_the_older_way_is_closed_too() {
+    for (answer, says) in [
+        (result(json!([])), "wrong shape"),
+        (result(json!({"supportedVersions": []})), "names no version"),
+        (result(json!({"resultType": 7, "supportedVersions": ["2026-07-28"]})), "of kind \"7\""),
+        (error(-32603, "database is down", None), "database is down"),
+    ] {
+        let error = refused_after(answer);
+        assert_eq!(error.method(), Some(DISCOVER), "{error}");
+        assert!(error.to_string().contains(says) && error.to_string().contains("initialize"), "{error}");
+    }
+    let error = refused_after(error(-32601, "Method not found", None));
+    assert_eq!((error.method(), error.kind()), (Some(INITIALIZE), ErrorKind::Server));
+}
+
+#[test]
+fn l_23_an_unknown_kind_of_result_says_nothing_of_the_server() {
+    for kind in ["banana", "input_required", "task", "Complete", ""] {
+        let answer = json!({"resultType": kind, "supportedVersions": ["2026-07-28"], "capabilities": {}});
+        let error = refused_after(result(answer));
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+        assert!(error.to_string().contains(&format!("of kind \"{kind}\"")), "{error}");
+    }
+}
+
+#[test]
+fn a_server_that_contradicts_itself_is_told_so() {
+    let mut twice = session(NEWEST);
+    twice.start();
+    asks_for(twice.answered(DISCOVER, unsupported_version(&["2026-07-28"])), DISCOVER);
+    let error = failure(twice.answered(DISCOVER, unsupported_version(&["2026-07-28"])));
+    assert_eq!(error.kind(), ErrorKind::UnsupportedVersion);
+    assert!(error.to_string().contains("refuses protocol version 2026-07-28, and says"), "{error}");
+
+    let mut session = session(Wanted::This(Revision::V2025_11_25));
+    session.start();
+    let error = failure(session.answered(INITIALIZE, initialized("2026-07-28")));
+    assert_eq!(error.kind(), ErrorKind::UnsupportedVersion);
+    assert!(error.to_string().contains("for protocol version 2025-11-25 with 2026-07-28"), "{error}");
+}
+
 #[test]
 fn l_16_any_answer_that_is_no_sign_of_the_newer_era_leads_to_the_older_one() {
     let odd = [
@@ -124,7 +174,9 @@ fn l_16_any_answer_that_is_no_sign_of_the_newer_era_leads_to_the_older_one() {
         result(json!({})),
         result(json!({"supportedVersions": []})),
         result(json!([1])),
-        result(json!({"supportedVersions": "x"})),
+        result(json!({"supportedVersions": {"x": 1}})),
+        result(json!({"supportedVersions": 7})),
+        result(json!({"resultType": "x", "supportedVersions": ["2026-07-28"]})),
     ];
     for answer in odd {
         let mut session = session(NEWEST);

@@ -12,8 +12,10 @@ object! {
         }
         optional {
             /// The name, for people.
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What to choose.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// What is chosen at first.
             default: String => with_default,
@@ -29,7 +31,7 @@ object! {
             #[serde(rename = "const")]
             value: String,
             /// The title.
-            #[serde(default, deserialize_with = "crate::lenient::null_is_default")]
+            #[serde(default, deserialize_with = "crate::lenient::name")]
             title: String,
         }
     }
@@ -44,8 +46,10 @@ object! {
         }
         optional {
             /// The name, for people.
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What to choose.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// What is chosen at first.
             default: String => with_default,
@@ -82,8 +86,10 @@ object! {
         }
         optional {
             /// The name, for people.
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What to choose.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// What is chosen at first.
             default: Vec<String> => with_default,
@@ -116,8 +122,10 @@ object! {
         }
         optional {
             /// The name, for people.
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What to choose.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// What is chosen at first.
             default: Vec<String> => with_default,
@@ -143,8 +151,10 @@ object! {
         }
         optional {
             /// The name, for people.
+            #[serde(deserialize_with = "crate::lenient::label")]
             title: String => with_title,
             /// What to choose.
+            #[serde(deserialize_with = "crate::lenient::label")]
             description: String => with_description,
             /// What is chosen at first.
             default: String => with_default,

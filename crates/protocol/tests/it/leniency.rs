@@ -62,7 +62,7 @@ fn a_problem_is_told_in_few_words() {
 #[test]
 fn a_result_that_is_wrong_as_a_whole_is_an_error_that_says_where() {
     for text in
-        [r#"{"tools": {}}"#, r#"{"tools": [], "nextCursor": 7}"#, r#"{"tools": [1], "nextCursor": 7}"#, "[]", "7"]
+        [r#"{"tools": {}}"#, r#"{"tools": [], "nextCursor": {}}"#, r#"{"tools": [1], "nextCursor": true}"#, "[]", "7"]
     {
         let raw: RawJson = text.parse().unwrap();
         let error = ListToolsResult::decode(&raw).unwrap_err();
@@ -569,5 +569,149 @@ fn er_03_codes_without_a_shared_meaning_have_no_name() {
     for code in (-32019..=-32000).filter(|code| *code != -32002) {
         assert_eq!(ErrorCode(code).name(), None, "{code}");
         assert!(!ErrorCode(code).is_stateless());
+    }
+}
+
+/// What stands in place of a member that only helps, and may stand there.
+const ODD: [&str; 6] = ["7", "true", "\"x\"", "[1]", "{\"a\":[{}]}", "null"];
+
+#[test]
+fn a_hint_of_the_wrong_kind_costs_no_item_of_a_list() {
+    for odd in ODD {
+        for member in ["title", "description", "annotations", "execution", "icons", "_meta"] {
+            let list: ListToolsResult = decode(&format!(r#"{{"tools":[{{"name":"t","{member}":{odd}}}]}}"#));
+            assert_eq!((list.tools.len(), list.problems.len()), (1, 0), "{member}: {odd}");
+        }
+        for member in ["title", "readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"] {
+            let list: ListToolsResult =
+                decode(&format!(r#"{{"tools":[{{"name":"t","annotations":{{"{member}":{odd}}}}}]}}"#));
+            assert_eq!(list.problems.len(), 0, "{member}: {odd}");
+        }
+        for member in ["name", "title", "description", "mimeType", "annotations", "icons", "size", "_meta"] {
+            let list: ListResourcesResult = decode(&format!(r#"{{"resources":[{{"uri":"x://1","{member}":{odd}}}]}}"#));
+            assert_eq!((list.resources.len(), list.problems.len()), (1, 0), "{member}: {odd}");
+            let list: ListResourceTemplatesResult =
+                decode(&format!(r#"{{"resourceTemplates":[{{"uriTemplate":"x://{{a}}","{member}":{odd}}}]}}"#));
+            assert_eq!((list.resource_templates.len(), list.problems.len()), (1, 0), "{member}: {odd}");
+            let link = format!(r#"{{"content":[{{"type":"resource_link","uri":"x://1","{member}":{odd}}}]}}"#);
+            let result: CallToolResult = decode(&link);
+            assert!(matches!(result.content[..], [ContentBlock::ResourceLink(_)]), "{member}: {odd}");
+        }
+        for member in ["title", "description", "icons", "_meta"] {
+            let list: ListPromptsResult = decode(&format!(r#"{{"prompts":[{{"name":"p","{member}":{odd}}}]}}"#));
+            assert_eq!((list.prompts.len(), list.problems.len()), (1, 0), "{member}: {odd}");
+        }
+        for member in ["title", "description", "required"] {
+            let argument = format!(r#"{{"prompts":[{{"name":"p","arguments":[{{"name":"a","{member}":{odd}}}]}}]}}"#);
+            assert_eq!(decode::<ListPromptsResult>(&argument).problems.len(), 0, "{member}: {odd}");
+        }
+    }
+}
+
+#[test]
+fn a_hint_of_the_wrong_kind_costs_no_content() {
+    for odd in ODD {
+        let result: CallToolResult = decode(&format!(
+            r#"{{"content":[{{"type":"text","text":"a","annotations":{odd},"_meta":{odd}}},
+            {{"type":"image","data":"AAEC","mimeType":{odd},"annotations":{{"audience":{odd},"priority":{odd},"lastModified":{odd}}}}},
+            {{"type":"resource","resource":{{"uri":"x://1","text":"b","mimeType":{odd}}},"annotations":{odd}}}],"_meta":{odd}}}"#
+        ));
+        let [ContentBlock::Text(_), ContentBlock::Image(_), ContentBlock::Resource(_)] = &result.content[..] else {
+            panic!("{odd}: {:?}", result.content)
+        };
+        assert!(result.problems.is_empty(), "{odd}: {:?}", result.problems);
+        let read: ReadResourceResult =
+            decode(&format!(r#"{{"contents":[{{"uri":"x://1","blob":"AAEC","mimeType":{odd}}}]}}"#));
+        assert!(matches!(read.contents[..], [ResourceContents::Blob(_)]), "{odd}");
+        let prompt: GetPromptResult = decode(&format!(r#"{{"description":{odd},"messages":[]}}"#));
+        assert!(prompt.messages.is_empty());
+    }
+}
+
+#[test]
+fn l_26_what_a_server_says_of_itself_may_be_of_any_kind() {
+    for odd in ODD {
+        for (info, member) in [("name", "instructions"), ("version", "_meta"), ("icons", "x"), ("title", "y")] {
+            let result: InitializeResult = decode(&format!(
+                r#"{{"protocolVersion":"2025-11-25","serverInfo":{{"{info}":{odd}}},"{member}":{odd},
+                "capabilities":{{"tools":{{"listChanged":{odd}}},"resources":{{"subscribe":{odd}}},"prompts":{odd}}}}}"#
+            ));
+            let capabilities = result.capabilities;
+            assert!(capabilities.tools.is_some() && capabilities.resources.is_some(), "{odd}");
+            assert_eq!(capabilities.prompts.is_some(), odd != "null", "{odd}");
+        }
+        let result: DiscoverResult = decode(&format!(
+            r#"{{"supportedVersions":["2026-07-28",{odd}],"capabilities":{odd},"instructions":{odd},"_meta":{odd},
+            "ttlMs":{odd},"cacheScope":{odd}}}"#
+        ));
+        assert_eq!(result.newest_common(), Some(Revision::V2026_07_28), "{odd}");
+    }
+    let result: InitializeResult = decode(
+        r#"{"serverInfo":{"name":"s","version":1.0},"instructions":2,"capabilities":{"tools":{"listChanged":"true"}}}"#,
+    );
+    assert_eq!((result.server_info.version.as_str(), result.instructions.as_deref()), ("1.0", Some("2")));
+    assert!(result.capabilities.tools.unwrap().list_changed());
+}
+
+#[test]
+fn n_01_a_cursor_that_is_a_number_is_its_digits_and_false_is_the_end() {
+    let next = |cursor: &str| decode::<ListPromptsResult>(&format!(r#"{{"prompts":[],"nextCursor":{cursor}}}"#));
+    let cursors = ["7", "\"7\"", "\"\"", "1.5"].map(|cursor| next(cursor).next_cursor.unwrap());
+    assert_eq!(cursors, ["7", "7", "", "1.5"]);
+    assert!(["false", "null"].map(next).iter().all(|page| page.next_cursor.is_none()));
+    for text in [r#"{"tasks":[],"nextCursor":[]}"#, r#"{"tasks":[],"nextCursor":true}"#] {
+        let error = ListTasksResult::decode(&text.parse().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("expected a string as cursor"), "{error}");
+    }
+}
+
+#[test]
+fn l_23_a_result_type_that_is_no_text_is_of_no_known_kind_and_hides_no_result() {
+    for odd in ["7", "true", "[\"complete\"]", "{}"] {
+        let text = format!(r#"{{"content":[{{"type":"text","text":"a"}}],"resultType":{odd}}}"#);
+        assert_eq!(ResultKind::of(&text.parse().unwrap()), ResultKind::Other(odd.to_owned()));
+        // Before 2026-07-28 there is no such member.
+        assert_eq!(decode::<CallToolResult>(&text).joined_text(), "a", "{odd}");
+    }
+}
+
+#[test]
+fn members_of_a_task_that_only_tell_may_be_of_any_kind() {
+    for odd in ODD {
+        let text = format!(
+            r#"{{"taskId":"1","status":"working","statusMessage":{odd},"createdAt":{odd},"lastUpdatedAt":{odd},"ttl":{odd},
+            "pollInterval":{odd},"ttlMs":{odd},"pollIntervalMs":{odd},"resultType":{odd},"_meta":{odd}}}"#
+        );
+        assert_eq!(decode::<GetTaskResult>(&text).task.task_id, "1", "{odd}");
+        assert_eq!(decode::<CreateTaskResult>(&text).task.task_id, "1", "{odd}");
+        assert_eq!(decode::<CancelTaskResult>(&text).task.unwrap().task_id, "1", "{odd}");
+    }
+    // PHP writes an empty object so.
+    let asks: GetTaskResult = decode(r#"{"taskId":"1","status":"working","inputRequests":[],"_meta":[]}"#);
+    assert!(asks.input_requests.unwrap().is_empty());
+    let asks = r#"{"resultType":"input_required","inputRequests":[]}"#;
+    assert!(decode::<InputRequiredResult>(asks).input_requests.unwrap().is_empty());
+}
+
+#[test]
+fn suggestions_that_are_no_text_cost_none_of_the_others() {
+    let completion = |text: &str| decode::<CompleteResult>(&format!(r#"{{"completion":{text}}}"#)).completion;
+    let odd = completion(r#"{"values":["a",1,null,{"v":1},"b"],"total":-1,"hasMore":"yes"}"#);
+    assert_eq!((odd.values, odd.total, odd.has_more), (vec!["a".into(), "1".into(), "b".into()], None, None));
+    assert_eq!(completion(r#"{"values":"a"}"#).values, ["a"]);
+    assert!(completion(r#"{"values":null}"#).values.is_empty());
+    let many = serde_json::to_string(&vec!["v"; 5000]).unwrap();
+    assert_eq!(completion(&format!(r#"{{"values":{many}}}"#)).values.len(), 5000);
+}
+
+#[test]
+fn what_is_told_on_the_way_is_read_as_far_as_it_can_be() {
+    for odd in ODD {
+        let log: LoggingMessageNotificationParams =
+            read(&format!(r#"{{"level":"info","data":1,"logger":{odd},"_meta":{odd}}}"#));
+        assert_eq!(log.level, LoggingLevel::Info);
+        let progress: ProgressNotificationParams =
+            read(&format!(r#"{{"progressToken":1,"progress":2,"total":{odd},"message":{odd},"_meta":{odd}}}"#));
+        assert_eq!(progress.progress, 2.0);
     }
 }
