@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::frame::{FrameError, Incoming, Message, decode};
+use crate::frame::{FrameError, Incoming, Message, decode, decode_several};
 use crate::path::path_at;
 use crate::raw::RawJson;
 use crate::result::{ResultKind, ResultType};
@@ -89,7 +89,10 @@ impl Payload {
         }
         let raw = self.clone().into_raw().map_err(|error| ShapeError {
             path: String::new(),
-            reason: String::from("the answer is not json"),
+            reason: match &error {
+                FrameError::NotRpc { reason, .. } => String::from(*reason),
+                _ => String::from("the answer is not json"),
+            },
             excerpt: excerpt(&error.to_string(), EXCERPT),
         })?;
         R::decode(&raw).map_err(|error| ShapeError::new(raw.as_str(), &error))
@@ -147,7 +150,7 @@ impl Payload {
     pub fn into_raw(self) -> Result<RawJson, FrameError> {
         match self.0 {
             Repr::Checked(raw) => Ok(raw),
-            Repr::Found { frame, .. } => match decode(&frame)? {
+            Repr::Found { frame, .. } => match decode(&frame).map_err(|error| more_than_one(&frame, error))? {
                 Incoming::Message(Message::Response(response)) => match response.outcome {
                     Ok(Self(Repr::Checked(raw))) => Ok(raw),
                     _ => Err(FrameError::not_rpc("neither result nor error alone", &frame)),
@@ -155,6 +158,15 @@ impl Payload {
                 _ => Err(FrameError::not_rpc("no answer", &frame)),
             },
         }
+    }
+}
+
+/// Says of a frame that it holds more than one message, where it does: the answer was recognised by both of its ends,
+/// and the last of them is that of another.
+fn more_than_one(frame: &Bytes, error: FrameError) -> FrameError {
+    match decode_several(frame) {
+        Some(_) => FrameError::not_rpc("another message stands behind the answer on its line, and is lost", frame),
+        None => error,
     }
 }
 
@@ -231,6 +243,13 @@ mod tests {
         assert_eq!(kind(r#"{"inputRequests":{}, "resultType" : "input_required"}"#), ResultKind::InputRequired);
         assert_eq!(kind(r#"{"resultType":"complete!"}"#), ResultKind::Other("complete!".into()));
         assert_eq!(kind(r#"{"a":{"resultType":"complete"},"resultType":"task"}"#), ResultKind::Task);
+    }
+
+    #[test]
+    fn an_answer_with_another_message_behind_it_says_so() {
+        let frame = r#"{"jsonrpc":"2.0","id":1,"result":{}}{"jsonrpc":"2.0","id":2,"result":{}}"#;
+        let error = payload(frame).decode::<EmptyResult>().unwrap_err().to_string();
+        assert!(error.contains("another message stands behind the answer on its line, and is lost"), "{error}");
     }
 
     #[test]
