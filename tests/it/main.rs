@@ -15,6 +15,7 @@ mod leaks;
 mod lists;
 mod mirrors;
 mod misbehaviour;
+mod noise;
 mod requests;
 mod resilience;
 mod revisions;

@@ -253,7 +253,11 @@ impl Call {
                 None => {
                     exchange.cancel(&deadline.reason());
                     let sent = if heard { Sent::Yes } else { Sent::Maybe };
-                    return Err(deadline.passed(sent).with_last_words(connection.transport.last_words().as_deref()));
+                    let transport = &connection.transport;
+                    return Err(deadline
+                        .passed(sent)
+                        .with_last_words(transport.last_words().as_deref())
+                        .with_noise(transport.noise(Some(deadline.started.into_std()))));
                 }
             }
         }

@@ -118,8 +118,10 @@ impl Dialer {
             Some(agreed) => agreed?,
             None => {
                 let what = format!("{} did not finish the handshake", self.connector.describe());
+                let transport = &owner.connection.transport;
                 return Err(Error::timeout(&what, limit, Sent::Maybe)
-                    .with_last_words(owner.connection.transport.last_words().as_deref()));
+                    .with_last_words(transport.last_words().as_deref())
+                    .with_noise(transport.noise(None)));
             }
         }
         match owner.connection.server().cloned() {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bowline_protocol::{
     CallToolResult, ElicitRequestParams, ElicitRequestUrlParams, ErrorCode, ErrorObject, ShapeError, excerpt,
 };
-use bowline_transport::{Sent, TransportError, TransportErrorKind};
+use bowline_transport::{Noise, Sent, TransportError, TransportErrorKind};
 
 pub use self::kind::ErrorKind;
 pub use self::layers::Attempt;
@@ -44,6 +44,7 @@ struct Inner {
     /// The HTTP status of an answer that is an error of the protocol.
     status: Option<u16>,
     stderr: Option<String>,
+    noise: Option<Noise>,
     result: Option<CallToolResult>,
     retry_after: Option<Duration>,
     attempts: Vec<Attempt>,
@@ -61,6 +62,7 @@ impl Error {
             transport: None,
             status: None,
             stderr: None,
+            noise: None,
             result: None,
             retry_after: None,
             attempts: Vec::new(),
@@ -228,6 +230,16 @@ impl Error {
         self
     }
 
+    /// Adds what the server sent in the meantime that was of no use to anybody.
+    #[must_use]
+    pub(crate) fn with_noise(mut self, noise: Option<Noise>) -> Self {
+        if let Some(noise) = noise {
+            self.0.message.push_str(&format!("; {noise}"));
+            self.0.noise = Some(noise);
+        }
+        self
+    }
+
     /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -273,6 +285,12 @@ impl Error {
     /// The last lines of a child's standard error, where there is a child that wrote some.
     pub fn stderr(&self) -> Option<&str> {
         self.0.stderr.as_deref()
+    }
+
+    /// What came in place of an answer and was of no use to anybody, such as lines that are no messages: since the call
+    /// that timed out began, or at the end of a connection.
+    pub fn noise(&self) -> Option<&Noise> {
+        self.0.noise.as_ref().or_else(|| self.transport_error().and_then(TransportError::noise))
     }
 
     /// The whole result of a tool, where its structured part was refused ([`ErrorKind::Output`]).

@@ -81,7 +81,7 @@ async fn ask(connection: &Connection, question: Question) -> Result<Exchange, Tr
     let frame = frame::encode_request(&id, question.method, Some(&question.params), None, None);
     let mut routing = Routing::new(question.method);
     routing.revision = question.revision;
-    connection.transport.request(WireRequest::new(id, frame, routing).not_cancellable()).await
+    connection.transport.request(WireRequest::new(id, frame, routing).not_cancellable().as_first_words()).await
 }
 
 /// The next message of any open question, and whose it is.

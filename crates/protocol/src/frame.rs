@@ -116,6 +116,12 @@ pub enum FrameError {
 }
 
 impl FrameError {
+    /// Whether the bytes are the beginning of JSON, and what would end it is missing.
+    pub fn breaks_off(&self) -> bool {
+        // The words of the parser, which has no other way to say it once it is text; a test holds them.
+        matches!(self, Self::NotJson { reason, .. } if reason.starts_with("EOF while parsing"))
+    }
+
     fn not_json(error: &serde_json::Error, bytes: &[u8]) -> Self {
         Self::NotJson { reason: error.to_string(), excerpt: excerpt_bytes(bytes, EXCERPT) }
     }
@@ -200,6 +206,30 @@ pub fn decode_lazily(frame: &Bytes) -> Result<Incoming, FrameError> {
         }
         None => decode(frame),
     }
+}
+
+/// Reads messages that stand in one frame, one right behind the other, as from a server whose threads write at once.
+///
+/// None unless there are two or more, at most 10,000, and nothing else: then nothing else can be meant, since no JSON
+/// ends within an object. That one frame holds them is against the rules of every transport, so this is for frames that
+/// [`decode`] refused.
+///
+/// ```
+/// use bowline_protocol::frame::decode_several;
+///
+/// let glued = bytes::Bytes::from_static(br#"{"method":"notifications/a"}{"id":1,"result":{}}"#);
+/// assert_eq!(decode_several(&glued).map(|messages| messages.len()), Some(2));
+/// assert!(decode_several(&glued.slice(..glued.len() - 1)).is_none());
+/// ```
+pub fn decode_several(frame: &Bytes) -> Option<Vec<Message>> {
+    let mut messages = Vec::new();
+    for part in serde_json::Deserializer::from_slice(frame).into_iter::<&RawValue>() {
+        if messages.len() == MAX_MEMBERS {
+            return None;
+        }
+        messages.push(decode_message(frame, part.ok()?.get().as_bytes()).ok()?);
+    }
+    (messages.len() > 1).then_some(messages)
 }
 
 /// The id and the beginning of the result of `{"jsonrpc":"2.0","id":N,"result":…}`.
@@ -565,6 +595,28 @@ mod tests {
         let deep = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
         let result = response(&deep).outcome.unwrap().into_raw().unwrap();
         assert!(result.parse::<serde_json::Value>().is_err());
+    }
+
+    #[test]
+    fn what_breaks_off_is_told_from_what_is_wrong() {
+        for (text, breaks_off) in
+            [("{", true), (r#"{"a": 1,"#, true), (r#"{"a": "b"#, true), ("}", false), ("{}}", false)]
+        {
+            let error = decode(&Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
+            assert_eq!(error.breaks_off(), breaks_off, "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn only_messages_and_nothing_else_are_several() {
+        let several = |text: &str| decode_several(&Bytes::copy_from_slice(text.as_bytes())).map(|all| all.len());
+        let message = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+        assert_eq!(several(&format!("{message}{message} {message}")), Some(3));
+        for other in [message, "", "12", &format!("got {message}{message}"), &format!("{message}{message}x")] {
+            assert_eq!(several(other), None, "{other}");
+        }
+        assert_eq!(several(&format!("{message}{{}}")), None);
+        assert_eq!(several(&message.repeat(MAX_MEMBERS + 1)), None);
     }
 
     proptest! {

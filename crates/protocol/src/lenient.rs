@@ -208,11 +208,11 @@ pub(crate) fn items<'de, T: Alone + Deserialize<'de>, D: Deserializer<'de>>(
     deserializer.deserialize_any(ItemsVisitor(PhantomData))
 }
 
-/// Reads a boolean that need not be there, also as a string or as 0 or 1.
-pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    struct FlagVisitor;
+/// Reads a boolean that need not be there, also as a string or as 0 or 1; all else is an error.
+pub(crate) fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    struct TruthVisitor;
 
-    impl<'de> Visitor<'de> for FlagVisitor {
+    impl<'de> Visitor<'de> for TruthVisitor {
         type Value = Option<bool>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -251,7 +251,7 @@ pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
         }
     }
 
-    deserializer.deserialize_any(FlagVisitor)
+    deserializer.deserialize_any(TruthVisitor)
 }
 
 /// For `#[serde(with = …)]`: whole numbers are written without a fraction, as most peers write them.

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::error::ErrorObject;
-use crate::frame::{FrameError, Incoming, Message, decode};
+use crate::frame::{FrameError, Incoming, Message, decode, decode_several};
 use crate::path::path_at;
 use crate::raw::{JsonKind, RawJson};
 use crate::result::{ResultKind, ResultType};
@@ -86,12 +86,14 @@ enum NoResult {
 
 impl From<NoResult> for ShapeError {
     fn from(none: NoResult) -> Self {
+        let is_json = !matches!(none, NoResult::Frame(FrameError::NotJson { .. }));
         let (reason, excerpt, answer) = match none {
             NoResult::Error(error) => (String::from("an error stands beside it"), error.to_string(), Some(error)),
             NoResult::Frame(FrameError::NotJson { reason, excerpt }) => (reason, excerpt, None),
+            NoResult::Frame(FrameError::NotRpc { reason, excerpt }) => (String::from(reason), excerpt, None),
             NoResult::Frame(error) => (String::from("it is no answer"), excerpt(&error.to_string(), EXCERPT), None),
         };
-        Self { path: String::new(), reason, excerpt, is_json: answer.is_some(), answer: answer.map(Box::new) }
+        Self { path: String::new(), reason, excerpt, is_json, answer: answer.map(Box::new) }
     }
 }
 
@@ -183,7 +185,7 @@ impl Payload {
             Repr::Checked(raw) => return Ok(raw),
             Repr::Found { frame, .. } => frame,
         };
-        match decode(&frame).map_err(NoResult::Frame)? {
+        match decode(&frame).map_err(|error| NoResult::Frame(more_than_one(&frame, error)))? {
             Incoming::Message(Message::Response(response)) => match response.outcome {
                 Ok(Self(Repr::Checked(raw))) => Ok(raw),
                 // A whole look never leaves a result unlooked at.
@@ -192,6 +194,15 @@ impl Payload {
             },
             _ => Err(NoResult::Frame(FrameError::not_rpc("no answer", &frame))),
         }
+    }
+}
+
+/// Says of a frame that it holds more than one message, where it does: the answer was recognised by both of its ends,
+/// and the last of them is that of another.
+fn more_than_one(frame: &Bytes, error: FrameError) -> FrameError {
+    match decode_several(frame) {
+        Some(_) => FrameError::not_rpc("another message stands behind the answer on its line, and is lost", frame),
+        None => error,
     }
 }
 
@@ -268,6 +279,13 @@ mod tests {
         assert_eq!(kind(r#"{"inputRequests":{}, "resultType" : "input_required"}"#), ResultKind::InputRequired);
         assert_eq!(kind(r#"{"resultType":"complete!"}"#), ResultKind::Other("complete!".into()));
         assert_eq!(kind(r#"{"a":{"resultType":"complete"},"resultType":"task"}"#), ResultKind::Task);
+    }
+
+    #[test]
+    fn an_answer_with_another_message_behind_it_says_so() {
+        let frame = r#"{"jsonrpc":"2.0","id":1,"result":{}}{"jsonrpc":"2.0","id":2,"result":{}}"#;
+        let error = payload(frame).decode::<EmptyResult>().unwrap_err().to_string();
+        assert!(error.contains("another message stands behind the answer on its line, and is lost"), "{error}");
     }
 
     #[test]

@@ -206,7 +206,7 @@ object! {
             #[serde(deserialize_with = "crate::raw::present::deserialize")]
             structured_content: RawJson => with_structured_content,
             /// Whether the tool failed; not said means no.
-            #[serde(deserialize_with = "crate::lenient::flag")]
+            #[serde(deserialize_with = "crate::lenient::truth")]
             is_error: bool => with_is_error,
         }
     }

@@ -45,6 +45,7 @@ impl SseTransport {
         let (read_half, write_lines) = tokio::io::duplex(PIPE_BYTES);
         let (write_half, read_lines) = tokio::io::duplex(PIPE_BYTES);
         let (ended, failures, cause) = (CancellationToken::new(), Arc::<Failures>::default(), Cause::default());
+        let secrets = events.secrets().clone();
         let reading = ended.clone().run_until_cancelled_owned(stream::read(events, write_lines, Arc::clone(&cause)));
         tokio::spawn(reading);
         let described = endpoint.describe();
@@ -56,6 +57,7 @@ impl SseTransport {
             posting.cancel();
         });
         let mux = Mux::builder()
+            .secrets(secrets)
             .limits(limits)
             .grace(grace)
             .explain_end(move |error| {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use bowline_transport::{BoxFuture, Connect, Limits, Network, Transport, TransportError, TransportErrorKind};
+use bowline_transport::{BoxFuture, Connect, Limits, Network, Secrets, Transport, TransportError, TransportErrorKind};
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
@@ -241,7 +241,10 @@ impl StdioConnect {
             }
             None => stderr.end(),
         }
-        let parts = Parts { server, process, stdin, stdout, stderr, stderr_reader };
+        // A server may write its environment to stdout.
+        let values = self.changes.iter().filter_map(|(_, value)| value.as_deref()?.to_str());
+        let secrets = values.fold(Secrets::default(), Secrets::with);
+        let parts = Parts { server, process, stdin, stdout, stderr, stderr_reader, secrets };
         Ok(StdioTransport::new(parts, self.grace, self.limits))
     }
 }

@@ -1,10 +1,13 @@
 //! One connection to one child process, and the task that sees to its end.
 
+use std::error::Error as _;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_transport::{BoxFuture, Exchange, Limits, Mux, Transport, TransportError, TransportErrorKind, WireRequest};
+use bowline_transport::{
+    BoxFuture, Exchange, Limits, Mux, Secrets, Transport, TransportError, TransportErrorKind, WireRequest,
+};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -51,12 +54,14 @@ pub(crate) struct Parts {
     pub(crate) stderr: StderrTail,
     /// The reader of stderr, if there is one.
     pub(crate) stderr_reader: JoinSet<()>,
+    /// What it was given in confidence.
+    pub(crate) secrets: Secrets,
 }
 
 impl StdioTransport {
     /// Puts the parts together. Must be called within a tokio runtime.
     pub(crate) fn new(parts: Parts, grace: Duration, limits: Limits) -> Self {
-        let Parts { server, process, stdin, stdout, stderr, stderr_reader } = parts;
+        let Parts { server, process, stdin, stdout, stderr, stderr_reader, secrets } = parts;
         let stop = watch::Sender::new(false);
         let (done, end) = watch::channel(None);
         let exited = {
@@ -68,6 +73,7 @@ impl StdioTransport {
         };
         let explanation = Explanation { server, exit: process.exit(), stderr: stderr.clone(), stop: stop.subscribe() };
         let mux = Mux::builder()
+            .secrets(secrets)
             .limits(limits)
             .grace(grace)
             .explain_end(|cause| Box::pin(explanation.of(cause)))
@@ -218,8 +224,15 @@ impl Explanation {
                 TransportError::new(TransportErrorKind::Closed, message).with_exit(exit)
             }
             None if cause.kind() == TransportErrorKind::Closed => {
-                let message =
-                    format!("the server `{server}` closed its stdout while it was still running; it is being ended");
+                // Writing failed, or reading came to an end: only the former has an error of the system behind it.
+                let message = match cause.source() {
+                    Some(_) => {
+                        format!("the server `{server}` closed its stdin while it was still running; it is being ended")
+                    }
+                    None => {
+                        format!("the server `{server}` closed its stdout while it was still running; it is being ended")
+                    }
+                };
                 TransportError::new(TransportErrorKind::Closed, message)
             }
             None => cause,

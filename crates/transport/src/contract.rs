@@ -6,7 +6,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bowline_protocol::frame::Message;
 use bowline_protocol::{Era, ProgressToken, RequestId, Revision};
@@ -17,6 +17,7 @@ use crate::error::TransportError;
 use crate::inbound::Inbound;
 use crate::mux::MuxExchange;
 use crate::network::Network;
+use crate::noise::Noise;
 
 /// A boxed future, as the object-safe traits of this crate return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -64,6 +65,16 @@ pub trait Transport: Send + Sync + 'static {
     ///
     /// For errors of a connection that is still up: a server that does not answer may have said why.
     fn last_words(&self) -> Option<Arc<str>> {
+        None
+    }
+
+    /// What came over this connection and was of no use to anybody, such as lines that are no messages; none where
+    /// nothing such came `since` then, or at all.
+    ///
+    /// For errors of a connection that is still up: a server that does not answer may have answered in a way that
+    /// nobody understands. Default: none.
+    fn noise(&self, since: Option<Instant>) -> Option<Noise> {
+        let _ = since;
         None
     }
 
@@ -194,12 +205,26 @@ pub struct WireRequest {
     /// message that its caller did not take in time. It matters where the server cannot be made to wait with this
     /// exchange alone: over a byte stream.
     pub keeps_all: bool,
+    /// Whether an error without an id is its answer, over a byte stream where nothing else can be meant: a peer that
+    /// cannot read the id of a request answers with none (JSON-RPC 2.0, section 5).
+    ///
+    /// For the questions of a handshake, before which nothing was sent. Later the same error may be about a
+    /// notification, an answer of this side or a call that was given up, or about nothing at all, and a call that is
+    /// ended for it may have been carried out. Over HTTP each request has an answer of its own, so there it is always so.
+    pub first_words: bool,
 }
 
 impl WireRequest {
     /// A cancellable request without progress, whose caller may miss messages.
     pub fn new(id: RequestId, frame: Bytes, routing: Routing) -> Self {
-        Self { id, frame, progress_token: None, routing, cancellable: true, keeps_all: false }
+        Self { id, frame, progress_token: None, routing, cancellable: true, keeps_all: false, first_words: false }
+    }
+
+    /// Takes an error without an id for its answer, as [`first_words`](Self::first_words) says.
+    #[must_use]
+    pub const fn as_first_words(mut self) -> Self {
+        self.first_words = true;
+        self
     }
 
     /// Routes progress with this token to the exchange.

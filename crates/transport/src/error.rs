@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use bowline_protocol::excerpt;
 
+use crate::noise::Noise;
+
 /// Whether a message may have reached the peer.
 ///
 /// Retry is built on this verdict, never on guesses: a call with side effects may be repeated only after
@@ -74,6 +76,7 @@ struct Inner {
     message: String,
     stderr: Option<Arc<str>>,
     exit: Option<Arc<str>>,
+    noise: Option<Arc<Noise>>,
     status: Option<u16>,
     retry_after: Option<Duration>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
@@ -88,15 +91,24 @@ impl TransportError {
             message: message.into(),
             stderr: None,
             exit: None,
+            noise: None,
             status: None,
             retry_after: None,
             source: None,
         }))
     }
 
+    /// What [`closed`](Self::closed) says.
+    const CLOSED: &str = "the connection is closed";
+
     /// The connection was closed by this side.
     pub fn closed() -> Self {
-        Self::new(TransportErrorKind::Closed, "the connection is closed")
+        Self::new(TransportErrorKind::Closed, Self::CLOSED)
+    }
+
+    /// Whether it is [`closed`](Self::closed): nothing that the peer did.
+    pub(crate) fn is_own_close(&self) -> bool {
+        self.0.message == Self::CLOSED
     }
 
     /// Says whether the message in question may have reached the peer.
@@ -125,6 +137,13 @@ impl TransportError {
     #[must_use]
     pub fn with_exit(mut self, exit: impl Into<Arc<str>>) -> Self {
         self.0.exit = Some(exit.into());
+        self
+    }
+
+    /// Adds what came and was of no use to anybody.
+    #[must_use]
+    pub fn with_noise(mut self, noise: Noise) -> Self {
+        self.0.noise = Some(Arc::new(noise));
         self
     }
 
@@ -157,6 +176,11 @@ impl TransportError {
         self.0.stderr.as_deref()
     }
 
+    /// What came last and was of no use to anybody, where a connection ended with such: a crash that was told on stdout.
+    pub fn noise(&self) -> Option<&Noise> {
+        self.0.noise.as_deref()
+    }
+
     /// The HTTP status of the answer, where there was one.
     pub fn status(&self) -> Option<u16> {
         self.0.status
@@ -185,6 +209,9 @@ impl fmt::Display for TransportError {
             let last = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join(" | ");
             write!(f, "; its last words: {}", excerpt(&last, 400))?;
         }
+        if let Some(noise) = &self.0.noise {
+            write!(f, "; {noise}")?;
+        }
         Ok(())
     }
 }
@@ -199,6 +226,7 @@ impl fmt::Debug for TransportError {
             .field("status", &self.0.status)
             .field("retry_after", &self.0.retry_after)
             .field("stderr", &self.0.stderr)
+            .field("noise", &self.0.noise)
             .field("source", &self.0.source)
             .finish()
     }

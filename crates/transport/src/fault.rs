@@ -21,7 +21,13 @@ pub enum Fault {
         /// The id it named.
         id: RequestId,
     },
-    /// An error without an id: it belongs to the connection, not to a call.
+    /// Messages that stood on one line, where each has a line of its own. They were taken.
+    OnOneLine {
+        /// How many there were.
+        len: usize,
+    },
+    /// An error without an id: it belongs to the connection, not to a call. In a handshake, where nothing else can be
+    /// meant, it ends the question that is open, too.
     ErrorWithoutId {
         /// What the server said.
         error: ErrorObject,
@@ -81,6 +87,7 @@ impl fmt::Display for Fault {
                 write!(f, "ignored {count} lines that are no messages, such as: {error}")
             }
             Self::UnknownAnswer { id } => write!(f, "ignored an answer to request {id}, which is not open"),
+            Self::OnOneLine { len } => write!(f, "took {len} messages from one line, where each has one of its own"),
             Self::ErrorWithoutId { error } => write!(f, "the server reported, for no request in particular: {error}"),
             Self::IdEchoedAsString { id } => write!(f, "took the answer with id {id} as that of the integer id"),
             Self::Batch { len } => {

@@ -78,6 +78,11 @@ impl LineSplitter {
         }
     }
 
+    /// What there is of a line that has begun and not ended, once all that have were taken.
+    pub(crate) fn unfinished(&self) -> Option<&[u8]> {
+        Some(self.buffer.trim_ascii_start()).filter(|begun| !begun.is_empty())
+    }
+
     /// The next line that is not blank.
     pub(crate) fn next_line(&mut self) -> Result<Option<Bytes>, TooLong> {
         loop {

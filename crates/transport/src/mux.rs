@@ -9,7 +9,7 @@ use std::fmt;
 use std::future::{Future, ready};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bowline_protocol::frame::{self, Message};
 use bowline_protocol::{RawJson, RequestId, excerpt};
@@ -21,6 +21,9 @@ use crate::contract::{BoxFuture, Exchange, ExchangeSource, Transport, WireMessag
 use crate::error::{Sent, TransportError, TransportErrorKind};
 use crate::inbound::{Inbound, InboundSender};
 use crate::limits::Limits;
+use crate::noise::Noise;
+use crate::noise::astray::Astray;
+use crate::secrets::Secrets;
 
 use self::lane::Lane;
 use self::outbox::{Outbox, When};
@@ -68,6 +71,7 @@ pub struct MuxBuilder {
     limits: Limits,
     grace: Duration,
     explain: Explain,
+    secrets: Secrets,
 }
 
 /// Turns the end of a byte stream into the error that open exchanges get.
@@ -80,6 +84,8 @@ struct Shared {
     /// Permits for open exchanges.
     slots: Semaphore,
     limits: Limits,
+    /// What the peer was given in confidence.
+    secrets: Secrets,
     /// Asks the reader to stop, with the reason.
     stop: Notify,
     ended: watch::Sender<bool>,
@@ -88,8 +94,16 @@ struct Shared {
 #[derive(Default)]
 struct Connection {
     table: Table,
+    /// What came and was of no use, once something did.
+    astray: Option<Box<Astray>>,
     /// Why nothing more can be sent.
     closed: Option<TransportError>,
+}
+
+impl Connection {
+    fn astray(&mut self) -> &mut Astray {
+        self.astray.get_or_insert_default()
+    }
 }
 
 impl Mux {
@@ -99,6 +113,7 @@ impl Mux {
             limits: Limits::default(),
             grace: Duration::from_secs(5),
             explain: Box::new(|error| Box::pin(ready(error))),
+            secrets: Secrets::default(),
         }
     }
 
@@ -151,6 +166,13 @@ impl MuxBuilder {
         self
     }
 
+    /// Sets what is hidden where errors and faults quote what is no message. Default: nothing.
+    #[must_use]
+    pub fn secrets(mut self, secrets: Secrets) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
     /// Sets what is asked once when the byte stream ends, before open exchanges fail.
     ///
     /// It gets what the reader met and gives the error for the exchanges: a place to wait, for a bounded time,
@@ -176,6 +198,7 @@ impl MuxBuilder {
             outbox: Outbox::new(Box::new(writer), self.limits.max_unsent_bytes),
             slots: Semaphore::new(self.limits.max_open_exchanges.clamp(1, Semaphore::MAX_PERMITS)),
             limits: self.limits,
+            secrets: self.secrets,
             stop: Notify::new(),
             ended: watch::Sender::new(false),
         });
@@ -197,9 +220,14 @@ impl MuxBuilder {
 async fn read(shared: Arc<Shared>, stream: impl AsyncRead + Send + Unpin, events: InboundSender, explain: Explain) {
     // A runtime that shuts down drops this task anywhere, and whoever waits has to learn of that too.
     let end = EndOnDrop { shared: &shared, events: &events };
-    let cause = Reader::new(&shared, &events).run(stream).await;
+    let mut reader = Reader::new(&shared, &events);
+    let cause = reader.run(stream).await;
     let error = explain(cause).await;
-    events.set_end(error);
+    let noise = reader.noise_at_the_end().filter(|_| !error.is_own_close());
+    events.set_end(match noise {
+        Some(noise) => error.with_noise(noise),
+        None => error,
+    });
     drop(end);
 }
 
@@ -288,7 +316,7 @@ impl Shared {
                 return Err(error.clone());
             }
             let token = request.progress_token.clone();
-            if !connection.table.open(&request.id, token, request.cancellable, Arc::clone(&lane)) {
+            if !connection.table.open(&request.id, token, request.cancellable, request.first_words, Arc::clone(&lane)) {
                 return Err(TransportError::new(
                     TransportErrorKind::Config,
                     format!("request id {} or its progress token is in use; choose another", request.id),
@@ -330,8 +358,12 @@ impl Transport for Mux {
     fn send(&self, message: WireMessage) -> BoxFuture<'_, Result<(), TransportError>> {
         Box::pin(async move {
             self.shared.outbox.room().await;
-            if let Some(error) = &self.shared.connection().closed {
-                return Err(error.clone());
+            {
+                let mut connection = self.shared.connection();
+                if let Some(error) = &connection.closed {
+                    return Err(error.clone());
+                }
+                connection.table.said_more();
             }
             trace("out", &message.frame);
             self.shared.outbox.push(&message.frame, When::Now, |_| {})
@@ -340,6 +372,10 @@ impl Transport for Mux {
 
     fn take_inbound(&self) -> Option<Inbound> {
         self.inbound.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn noise(&self, since: Option<Instant>) -> Option<Noise> {
+        self.shared.connection().astray.as_ref()?.since(since, &self.shared.secrets)
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), TransportError>> {

@@ -1,6 +1,7 @@
 //! Transports and connectors around others.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bowline_protocol::Era;
 
@@ -8,6 +9,7 @@ use crate::contract::{BoxFuture, Connect, Exchange, Transport, WireMessage, Wire
 use crate::error::TransportError;
 use crate::inbound::Inbound;
 use crate::network::Network;
+use crate::noise::Noise;
 
 /// A [`Transport`] around another: what it does not say itself is said by that one.
 ///
@@ -79,6 +81,11 @@ pub trait WrapTransport: Send + Sync + 'static {
     /// As [`Transport::last_words`].
     fn last_words(&self) -> Option<Arc<str>> {
         self.inner().last_words()
+    }
+
+    /// As [`Transport::noise`].
+    fn noise(&self, since: Option<Instant>) -> Option<Noise> {
+        self.inner().noise(since)
     }
 
     /// As [`Transport::mirrors_arguments`].
@@ -184,6 +191,10 @@ impl<W: WrapTransport> Transport for W {
 
     fn last_words(&self) -> Option<Arc<str>> {
         WrapTransport::last_words(self)
+    }
+
+    fn noise(&self, since: Option<Instant>) -> Option<Noise> {
+        WrapTransport::noise(self, since)
     }
 
     fn mirrors_arguments(&self) -> bool {

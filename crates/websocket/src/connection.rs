@@ -53,6 +53,7 @@ pub(crate) fn transport(stream: WebSocketStream<Watched>, settings: Settings) ->
     let Settings { limits, grace, keep_alive, peer, secrets } = settings;
     let socket = Arc::new(Mutex::new(Socket { stream, writer: None }));
     let end = Arc::new(OnceLock::<TransportError>::new());
+    let hidden = secrets.clone();
     let reader = Reader {
         socket: Arc::clone(&socket),
         end: Arc::clone(&end),
@@ -65,6 +66,7 @@ pub(crate) fn transport(stream: WebSocketStream<Watched>, settings: Settings) ->
     };
     let writer = Writer { socket, end: Arc::clone(&end), line: BytesMut::new(), fragmented: false, closing: false };
     Mux::builder()
+        .secrets(hidden)
         .limits(limits)
         .grace(grace)
         .explain_end(move |cause| Box::pin(std::future::ready(end.get().cloned().unwrap_or(cause))))

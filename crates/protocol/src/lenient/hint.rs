@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::icons::Icon;
+use crate::leniency::{Leniency, note};
 
 /// What stands where a text or a flag belongs.
 enum Scalar<'a> {
@@ -116,15 +117,20 @@ pub(crate) fn cursor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     cursor.map_err(|what| de::Error::custom(format_args!("invalid type: {what}, expected a string as cursor")))
 }
 
-/// Reads yes or no, also where it is written as a text or as 1 or 0; all else as none.
+/// Reads yes or no, also where it is written as a text or as 1 or 0; all else as none. Where it may not be lost,
+/// [`truth`](super::truth) is what reads it.
 pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    look(deserializer, |found| match found {
-        Scalar::Bool(flag) => Some(flag),
-        Scalar::Text(text) if text.eq_ignore_ascii_case("true") => Some(true),
-        Scalar::Text(text) if text.eq_ignore_ascii_case("false") => Some(false),
-        Scalar::Whole(1) => Some(true),
-        Scalar::Whole(0) => Some(false),
-        _ => None,
+    look(deserializer, |found| {
+        let flag = match found {
+            Scalar::Bool(flag) => return Some(flag),
+            Scalar::Text(text) if text.eq_ignore_ascii_case("true") => true,
+            Scalar::Text(text) if text.eq_ignore_ascii_case("false") => false,
+            Scalar::Whole(1) => true,
+            Scalar::Whole(0) => false,
+            _ => return None,
+        };
+        note(Leniency::Boolean);
+        Some(flag)
     })
 }
 

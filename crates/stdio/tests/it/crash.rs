@@ -65,6 +65,28 @@ async fn case_stdio_026_a_server_that_closes_its_stdout_is_ended_unasked() {
 }
 
 #[tokio::test]
+async fn a_server_that_closes_its_stdin_is_told_from_one_that_closes_its_stdout() {
+    let connect = sh(&format!("exec <&-; echo ready >&2; {DEAF}")).grace(Duration::from_millis(200));
+    let (transport, ids) = start(&connect).await;
+    let error = call(&transport, 1).await.expect_err("it reads nothing");
+    assert_eq!(error.kind(), TransportErrorKind::Closed);
+    assert!(error.to_string().contains("closed its stdin"), "{error}");
+    until("the server is ended without a close", || !lives(ids[0])).await;
+    within(transport.close()).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_server_writes_after_its_stdin_ended_is_nobodys_fault() {
+    let garbage = r#"printf 'no message'; echo '{"jsonrpc":"2.0","id":1,"result":{}}'; echo '{'"#;
+    let connect = sh(&format!("echo ready >&2; cat > /dev/null; {garbage}"));
+    let (transport, _) = start(&connect).await;
+    let mut open = transport.request(request(1)).await.unwrap();
+    within(transport.close()).await.unwrap();
+    let error = within(open.next()).await.unwrap().expect_err("it was closed");
+    assert_eq!(error.to_string(), "the connection is closed");
+}
+
+#[tokio::test]
 async fn s_07_a_descendant_that_holds_stdout_does_not_hide_the_exit() {
     let server = format!("({DEAF}) & echo \"id $!\" >&2; echo ready >&2; read -r line; exit 3");
     let (transport, ids) = start(&sh(&server)).await;

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use bowline_protocol::frame::Message;
 use bowline_transport::{
-    BoxFuture, Connect, Exchange, Inbound, InboundEvent, Sent, Transport, TransportError, WireMessage, WireRequest,
-    WrapConnect,
+    BoxFuture, Connect, Exchange, Inbound, InboundEvent, Noise, Sent, Transport, TransportError, WireMessage,
+    WireRequest, WrapConnect,
 };
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -155,6 +156,10 @@ impl Transport for FaultyTransport {
 
     fn last_words(&self) -> Option<Arc<str>> {
         self.wire.inner().ok().and_then(|inner| inner.last_words())
+    }
+
+    fn noise(&self, since: Option<Instant>) -> Option<Noise> {
+        self.wire.inner().ok().and_then(|inner| inner.noise(since))
     }
 
     fn mirrors_arguments(&self) -> bool {

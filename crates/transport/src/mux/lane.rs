@@ -117,11 +117,16 @@ impl Lane {
         self.starts_at.store(position, Ordering::Release);
     }
 
+    /// Where the request begins in the stream; beyond all others until it was accepted.
+    pub(crate) fn starts_at(&self) -> u64 {
+        self.starts_at.load(Ordering::Acquire)
+    }
+
     /// Whether the peer may have read the request, when `written` bytes have left.
     pub(crate) fn sent(&self, written: u64) -> Sent {
         if self.state().heard {
             Sent::Yes
-        } else if self.starts_at.load(Ordering::Acquire) < written {
+        } else if self.starts_at() < written {
             Sent::Maybe
         } else {
             Sent::No

@@ -12,11 +12,13 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::Shared;
 use super::lane::Pushed;
-use super::table::Found;
+use super::table::{Found, Open};
 use crate::error::{TransportError, TransportErrorKind};
 use crate::fault::{Fault, worth_a_report};
 use crate::framing::LineSplitter;
 use crate::inbound::{InboundEvent, InboundSender};
+use crate::noise::Noise;
+use crate::secrets::Secrets;
 use crate::seldom::Seldom;
 
 /// How long answers are still read after writing has failed: a server that ends may have answered first.
@@ -28,15 +30,19 @@ pub(crate) struct Reader<'a> {
     shared: &'a Shared,
     events: &'a InboundSender,
     noise: u64,
+    /// Whether what came last was of no use to anybody.
+    astray: bool,
+    /// Whether a line was noted that had begun and not ended.
+    begun: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) const fn new(shared: &'a Shared, events: &'a InboundSender) -> Self {
-        Self { shared, events, noise: 0 }
+        Self { shared, events, noise: 0, astray: false, begun: false }
     }
 
     /// Reads to the end of the stream and says why it ended.
-    pub(crate) async fn run(mut self, stream: impl AsyncRead + Unpin) -> TransportError {
+    pub(crate) async fn run(&mut self, stream: impl AsyncRead + Unpin) -> TransportError {
         let shared = self.shared;
         let stopped = Seldom::new(Box::pin(async {
             shared.stop.notified().await;
@@ -53,6 +59,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// What the peer said last, where that was of no use to anybody.
+    pub(crate) fn noise_at_the_end(&self) -> Option<Noise> {
+        let connection = self.astray.then(|| self.shared.connection())?;
+        connection.astray.as_ref()?.at_the_end(&self.shared.secrets)
+    }
+
     async fn read(&mut self, mut stream: impl AsyncRead + Unpin) -> TransportError {
         let mut lines = LineSplitter::new(self.shared.limits.max_frame_bytes);
         loop {
@@ -60,6 +72,10 @@ impl<'a> Reader<'a> {
                 let read = pin!(stream.read_buf(lines.buffer())).poll(cx);
                 if read.is_pending() {
                     lines.rest();
+                    if let Some(begun) = lines.unfinished() {
+                        self.begun = true;
+                        self.shared.connection().astray().begun(begun);
+                    }
                 }
                 read
             });
@@ -68,7 +84,7 @@ impl<'a> Reader<'a> {
                     if let Some(line) = lines.last_line() {
                         super::trace("in", &line);
                         // Read in full: a line that was cut may have the two ends by which an answer is recognised.
-                        self.frame(frame::decode(&line), line.len()).await;
+                        self.frame(frame::decode(&line), &line).await;
                     }
                     return TransportError::new(TransportErrorKind::Closed, "the server closed its output");
                 }
@@ -101,27 +117,43 @@ impl<'a> Reader<'a> {
 
     async fn line(&mut self, line: &Bytes) {
         super::trace("in", line);
-        self.frame(frame::decode_lazily(line), line.len()).await;
+        self.frame(frame::decode_lazily(line), line).await;
     }
 
-    async fn frame(&mut self, decoded: Result<Incoming, FrameError>, len: usize) {
+    async fn frame(&mut self, decoded: Result<Incoming, FrameError>, line: &Bytes) {
+        if std::mem::take(&mut self.begun) {
+            self.shared.connection().astray().ended();
+        }
         match decoded {
-            Ok(Incoming::Message(message)) => self.message(settle(message, len)).await,
+            Ok(Incoming::Message(message)) => self.message(settle(message, line.len())).await,
             Ok(Incoming::Batch(members)) => {
                 self.fault(Fault::Batch { len: members.len() });
                 for member in members {
                     match member {
-                        Ok(message) => self.message(settle(message, len)).await,
-                        Err(error) => self.noise(error),
+                        Ok(message) => self.message(settle(message, line.len())).await,
+                        Err(error) => self.noise(error, None),
                     }
                 }
             }
-            Err(error) => self.noise(error),
+            Err(error) => match frame::decode_several(line) {
+                Some(messages) => {
+                    self.fault(Fault::OnOneLine { len: messages.len() });
+                    for message in messages {
+                        self.message(settle(message, line.len())).await;
+                    }
+                }
+                None => self.noise(error, Some(line)),
+            },
         }
     }
 
-    async fn message(&self, message: Message) {
+    async fn message(&mut self, message: Message) {
+        let is_astray = matches!(&message, Message::Response(response) if response.id.is_none());
+        if !is_astray {
+            self.astray = false;
+        }
         match message {
+            Message::Response(response) if is_astray => self.without_id(response),
             Message::Response(response) => self.response(response),
             Message::Notification(notification) if notification.method == PROGRESS => {
                 self.progress(notification).await;
@@ -130,14 +162,27 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn response(&self, response: Response) {
-        let Some(id) = &response.id else {
-            if let Err(error) = response.outcome {
-                self.fault(Fault::ErrorWithoutId { error: cut(error) });
-            }
-            return;
+    /// An error without an id: the answer to a question of the handshake, where nothing else can be meant.
+    fn without_id(&mut self, response: Response) {
+        let Err(error) = &response.outcome else { return };
+        let short = cut(error.clone());
+        self.fault(Fault::ErrorWithoutId { error: short.clone() });
+        let meant = {
+            let mut connection = self.shared.connection();
+            connection.astray().error(short, self.astray);
+            connection.table.answer_without_id(response)
         };
-        let found = self.shared.connection().table.answer(id);
+        self.astray = true;
+        finish(meant);
+    }
+
+    fn response(&self, response: Response) {
+        let Some(id) = &response.id else { return };
+        let (found, meant) = {
+            let mut connection = self.shared.connection();
+            (connection.table.answer(id), connection.table.meant())
+        };
+        finish(meant);
         let open = match found {
             Found::Open(open) => open,
             Found::Lenient(open) => {
@@ -146,7 +191,10 @@ impl<'a> Reader<'a> {
             }
             // Cancel and answer may cross (basic/utilities/cancellation).
             Found::Late => return tracing::debug!(%id, "ignored the late answer to a request that was given up"),
-            Found::Unknown => return self.fault(Fault::UnknownAnswer { id: cut_id(id) }),
+            Found::Unknown => {
+                self.shared.connection().astray().answer(cut_id(id));
+                return self.fault(Fault::UnknownAnswer { id: cut_id(id) });
+            }
         };
         open.lane.finish(Ok(Message::Response(response)));
     }
@@ -174,8 +222,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn noise(&mut self, error: FrameError) {
+    /// What is no message: a line, or else a member of an array.
+    fn noise(&mut self, error: FrameError, line: Option<&[u8]>) {
         self.noise += 1;
+        let shared = self.shared;
+        shared.connection().astray().line(line, &error, self.astray, &shared.secrets);
+        self.astray = true;
+        let error = without_secrets(error, &shared.secrets);
         tracing::debug!(%error, "ignored a line that is no message");
         if worth_a_report(self.noise) {
             self.fault(Fault::NotAMessage { error, count: self.noise });
@@ -185,6 +238,22 @@ impl<'a> Reader<'a> {
     /// Reports a fault where there is room for it: a report is no reason to stop reading.
     fn fault(&self, fault: Fault) {
         self.events.try_send(InboundEvent::Fault(fault));
+    }
+}
+
+/// Ends exchanges with errors that came without an id.
+fn finish(meant: Vec<(Open, Response)>) {
+    for (open, error) in meant {
+        open.lane.finish(Ok(Message::Response(error)));
+    }
+}
+
+/// What was wrong with a frame, without what was given to the peer in confidence.
+fn without_secrets(error: FrameError, secrets: &Secrets) -> FrameError {
+    match error {
+        FrameError::NotJson { reason, excerpt } => FrameError::NotJson { reason, excerpt: secrets.hide(&excerpt) },
+        FrameError::NotRpc { reason, excerpt } => FrameError::NotRpc { reason, excerpt: secrets.hide(&excerpt) },
+        other => other,
     }
 }
 
@@ -265,5 +334,62 @@ mod tests {
             assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Closed, Sent::Maybe), "cut at {cut}");
         }
         assert!(matches!(outcome(answer).await, Ok(Message::Response(_))));
+    }
+
+    #[tokio::test]
+    async fn messages_on_one_line_are_taken_and_told() {
+        let said = concat!(
+            r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"a"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
+            "\n"
+        );
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let (read, write) = tokio::io::split(ours);
+        let mux = Mux::builder().spawn(read, write);
+        let id = RequestId::from(1);
+        let frame = frame::encode_request(&id, "ping", None, None, None);
+        let mut exchange = mux.request(WireRequest::new(id, frame, Routing::new("ping"))).await.unwrap();
+        theirs.write_all(said.as_bytes()).await.unwrap();
+        assert!(matches!(exchange.next().await, Some(Ok(Message::Response(_)))));
+        let mut inbound = mux.take_inbound().unwrap();
+        assert!(matches!(inbound.next().await, Some(InboundEvent::Fault(Fault::OnOneLine { len: 2 }))));
+        assert!(matches!(inbound.next().await, Some(InboundEvent::Message(Message::Notification(_)))));
+        assert_eq!(mux.noise(None), None);
+    }
+
+    #[tokio::test]
+    async fn an_end_tells_what_came_last_where_that_was_no_message() {
+        let error = outcome(b"Traceback (most recent call last)\nImportError\n").await.expect_err("it ended");
+        assert_eq!(
+            error.to_string(),
+            "the server closed its output; 2 lines so far were no messages, such as `ImportError` (have it log to stderr: \
+             here go messages alone)"
+        );
+        let log = b"ready\n{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\"}\n";
+        assert_eq!(outcome(log).await.expect_err("it ended").to_string(), "the server closed its output");
+    }
+
+    #[tokio::test]
+    async fn a_line_that_does_not_end_is_seen_until_it_does() {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let (read, write) = tokio::io::split(ours);
+        let mux = Mux::builder().spawn(read, write);
+        let id = RequestId::from(1);
+        let frame = frame::encode_request(&id, "ping", None, None, None);
+        let mut exchange = mux.request(WireRequest::new(id, frame, Routing::new("ping"))).await.unwrap();
+        theirs.write_all(b"  {\"jsonrpc\":\"2.0\",").await.unwrap();
+        let mut noise = None;
+        while noise.is_none() {
+            tokio::task::yield_now().await;
+            noise = mux.noise(None);
+        }
+        assert_eq!(
+            noise.unwrap().to_string(),
+            "a line of 17 bytes has no end yet: `{\"jsonrpc\":\"2.0\",` (each message ends with a newline; have it write \
+             one, and flush)"
+        );
+        theirs.write_all(b"\"id\":1,\"result\":{}}\n").await.unwrap();
+        assert!(matches!(exchange.next().await, Some(Ok(Message::Response(_)))));
+        assert_eq!(mux.noise(None), None);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use bowline_protocol::frame::Response;
 use bowline_protocol::{ProgressToken, RequestId};
 
 use super::lane::Lane;
@@ -88,6 +89,10 @@ pub(crate) struct Table {
     tokens: HashMap<ProgressToken, RequestId, Ids>,
     string_ids: usize,
     given_up: VecDeque<RequestId>,
+    /// Errors without an id of which it is not known yet which question of the handshake they answer.
+    without_id: Vec<Response>,
+    /// Whether something else was said to the peer, or given up, that an error without an id may be about.
+    said_more: bool,
 }
 
 impl Table {
@@ -97,6 +102,7 @@ impl Table {
         id: &RequestId,
         token: Option<ProgressToken>,
         cancellable: bool,
+        first_words: bool,
         lane: Arc<Lane>,
     ) -> bool {
         let own_token = token.as_ref() == Some(id);
@@ -109,7 +115,38 @@ impl Table {
         }
         self.string_ids += usize::from(matches!(id, RequestId::String(_)));
         place.insert(Open { lane, token, cancellable });
+        if !first_words {
+            self.said_more();
+        }
         true
+    }
+
+    /// Notes that something is said to the peer which an error without an id may be about, so that from now on it is
+    /// taken for nobody's answer.
+    pub(crate) fn said_more(&mut self) {
+        self.said_more = true;
+        self.without_id = Vec::new();
+    }
+
+    /// Takes an error without an id, and closes what it turns out to answer; see [`meant`](Self::meant).
+    pub(crate) fn answer_without_id(&mut self, error: Response) -> Vec<(Open, Response)> {
+        if !self.said_more && self.without_id.len() < self.open.len() {
+            self.without_id.push(error);
+        }
+        self.meant()
+    }
+
+    /// Closes the questions of the handshake that errors without an id answer. Each question gets one answer and
+    /// nothing else was said, so there is no other way to read them once there are as many as questions are open:
+    /// mostly one. While there are fewer they wait: an answer with an id may leave as many.
+    pub(crate) fn meant(&mut self) -> Vec<(Open, Response)> {
+        if self.without_id.is_empty() || self.without_id.len() < self.open.len() {
+            return Vec::new();
+        }
+        let mut open = self.drain();
+        // Peers answer in order where they do not say whom.
+        open.sort_by_key(|open| open.lane.starts_at());
+        open.into_iter().zip(std::mem::take(&mut self.without_id)).collect()
     }
 
     /// Closes the exchange that an answer belongs to.
@@ -129,6 +166,8 @@ impl Table {
     /// Gives an exchange up, unless it was closed already.
     pub(crate) fn give_up(&mut self, id: &RequestId) -> Option<Open> {
         let open = self.close(id)?;
+        // The answer to it may yet come, with or without its id.
+        self.said_more();
         if self.given_up.len() == REMEMBERED {
             self.given_up.pop_front();
         }
@@ -171,12 +210,14 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use bowline_protocol::frame::{self, Incoming, Message};
+
     use super::*;
 
     fn table(ids: &[(RequestId, Option<ProgressToken>)]) -> Table {
         let mut table = Table::default();
         for (id, token) in ids {
-            assert!(table.open(id, token.clone(), true, Arc::default()));
+            assert!(table.open(id, token.clone(), true, false, Arc::default()));
         }
         table
     }
@@ -214,9 +255,74 @@ mod tests {
         assert!(t.by_token(&1.into()).is_some());
         assert!(t.by_token(&"1".into()).is_none());
         assert!(t.by_token(&"job-\u{3b1}".into()).is_some());
-        assert!(!t.open(&7.into(), Some(1.into()), true, Arc::default()));
+        assert!(!t.open(&7.into(), Some(1.into()), true, false, Arc::default()));
         assert!(matches!(t.answer(&2.into()), Found::Open(_)));
         assert!(t.by_token(&"job-\u{3b1}".into()).is_none());
+    }
+
+    fn without_id(message: &str) -> Response {
+        let frame = format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":-32700,"message":"{message}"}}}}"#);
+        match frame::decode(&frame.into()).unwrap() {
+            Incoming::Message(Message::Response(response)) => response,
+            other => panic!("an answer, not {other:?}"),
+        }
+    }
+
+    /// The questions of a handshake, the first said first.
+    fn questions(ids: &[i64]) -> Table {
+        let mut table = Table::default();
+        for id in ids {
+            let lane = Arc::new(Lane::default());
+            lane.accepted_at(u64::try_from(100 * id).unwrap());
+            assert!(table.open(&(*id).into(), None, false, true, lane));
+        }
+        table
+    }
+
+    /// Which questions got which errors.
+    fn told(meant: &[(Open, Response)]) -> Vec<(u64, &str)> {
+        meant.iter().map(|(o, r)| (o.lane.starts_at(), r.outcome.as_ref().unwrap_err().message.as_str())).collect()
+    }
+
+    #[test]
+    fn an_error_without_an_id_answers_the_one_question_that_is_open() {
+        let mut t = questions(&[1]);
+        assert_eq!(told(&t.answer_without_id(without_id("what?"))), [(100, "what?")]);
+        assert!(t.answer_without_id(without_id("again")).is_empty());
+        assert!(t.open(&2.into(), None, false, true, Arc::default()));
+        assert!(t.meant().is_empty(), "one that came before the question is not its answer");
+    }
+
+    #[test]
+    fn with_two_questions_open_errors_without_an_id_wait_until_it_is_known_whose_they_are() {
+        let mut t = questions(&[0, 1]);
+        assert!(t.answer_without_id(without_id("a")).is_empty());
+        assert_eq!(told(&t.answer_without_id(without_id("b"))), [(0, "a"), (100, "b")]);
+
+        let mut t = questions(&[0, 1]);
+        assert!(t.answer_without_id(without_id("a")).is_empty());
+        assert!(matches!(t.answer(&0.into()), Found::Open(_)));
+        assert_eq!(told(&t.meant()), [(100, "a")]);
+    }
+
+    #[test]
+    fn case_jsonrpc_015_once_more_was_said_an_error_without_an_id_is_nobodys_answer() {
+        // A call, as any after the handshake.
+        let mut t = table(&[(1.into(), None)]);
+        assert!(t.answer_without_id(without_id("a")).is_empty());
+
+        // A notification, or an answer of this side.
+        let mut t = questions(&[1]);
+        t.said_more();
+        assert!(t.answer_without_id(without_id("a")).is_empty());
+
+        // A question that was given up, whose answer may yet come.
+        let mut t = questions(&[0, 1]);
+        assert!(t.answer_without_id(without_id("a")).is_empty());
+        assert!(t.give_up(&0.into()).is_some());
+        assert!(t.meant().is_empty());
+        assert!(t.answer_without_id(without_id("b")).is_empty());
+        assert_eq!(t.len(), 1);
     }
 
     #[test]
@@ -235,7 +341,7 @@ mod tests {
     fn memory_of_given_up_ids_is_bounded() {
         let mut t = Table::default();
         for n in 0..10_000 {
-            assert!(t.open(&n.into(), None, true, Arc::default()));
+            assert!(t.open(&n.into(), None, true, false, Arc::default()));
             assert!(t.give_up(&n.into()).is_some());
         }
         assert_eq!((t.len(), t.given_up.len()), (0, REMEMBERED));
