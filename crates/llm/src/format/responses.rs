@@ -8,7 +8,7 @@ use super::{Declaration, Reader, Told, Writing, list, named, notes, number, obje
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, MediaKind, Opaque, Part, ToolResult};
-use crate::{Format, ModelError, ModelErrorKind, Stop, Target, ToolChoice};
+use crate::{Format, ModelError, ModelErrorKind, Stop, Target, ToolChoice, lower};
 
 const FORMAT: Format = Format::OpenAiResponses;
 
@@ -79,7 +79,7 @@ pub(super) struct Tool<'t> {
     #[serde(flatten)]
     function: Function<'t>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    output_schema: Option<&'t Value>,
+    output_schema: Option<&'t lower::Value<'t>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     defer_loading: Option<bool>,
 }
