@@ -23,7 +23,7 @@ use self::body::{Body, Told};
 use crate::draft::Draft;
 use crate::history;
 use crate::toolbox::Toolbox;
-use crate::{Answer, Event, Format, Loss, ModelError, ModelErrorKind, Request, Target, ToolSpec};
+use crate::{Answer, Event, Format, Loss, ModelError, ModelErrorKind, Request, Target, ToolSpec, lower};
 
 /// The largest answer that is held, in bytes, where nothing else is said.
 pub(crate) const MAX_ANSWER: usize = 32 << 20;
@@ -140,9 +140,9 @@ pub(crate) struct Declaration<'t> {
     /// The name that the provider knows.
     pub(crate) name: &'t str,
     pub(crate) spec: &'t ToolSpec,
-    pub(crate) schema: Value,
+    pub(crate) schema: lower::Value<'t>,
     /// The schema of the result, where the provider is told of it.
-    pub(crate) output: Option<Value>,
+    pub(crate) output: Option<lower::Value<'t>>,
     pub(crate) is_strict: bool,
 }
 

@@ -10,15 +10,17 @@ mod report;
 mod room;
 mod root;
 mod rules;
+mod tree;
 mod undo;
 mod unions;
 mod walk;
 
 use bowline_protocol::RawJson;
-use serde_json::{Map, Value, json};
 
 pub use self::report::{Loss, LossKind};
 pub use self::rules::SchemaTarget;
+use self::tree::Map;
+pub(crate) use self::tree::Value;
 pub(crate) use self::undo::Undo;
 
 /// The largest schema that is read, in bytes.
@@ -39,7 +41,7 @@ const MAX_BYTES: usize = 1 << 20;
 #[non_exhaustive]
 pub struct LoweredSchema {
     /// The schema: always an object with `type: "object"` and `properties`.
-    pub schema: Value,
+    pub schema: serde_json::Value,
     /// What the provider does not get as the server wrote it, at most 100 things.
     pub losses: Vec<Loss>,
     /// How many more there were.
@@ -49,17 +51,34 @@ pub struct LoweredSchema {
     pub(crate) undo: Undo,
 }
 
+/// The same as a part of the text that the schema was read from, ready to be written.
+#[derive(Debug)]
+pub(crate) struct Lowered<'t> {
+    pub(crate) schema: Value<'t>,
+    pub(crate) losses: Vec<Loss>,
+    more_losses: usize,
+    pub(crate) is_strict: bool,
+    pub(crate) undo: Undo,
+}
+
 impl LoweredSchema {
     /// Lowers a schema. It never fails: what cannot be read at all becomes an object without members, and is reported.
     ///
     /// Remote references are never followed. Nesting, expansion of references and size are bounded.
     pub fn new(schema: &RawJson, target: SchemaTarget) -> Self {
-        let size = schema.as_bytes().len();
-        let value = if size > MAX_BYTES { None } else { schema.parse::<Value>().ok() };
+        let Lowered { schema, losses, more_losses, is_strict, undo } = Lowered::new(schema, target);
+        Self { schema: schema.into(), losses, more_losses, is_strict, undo }
+    }
+}
+
+impl<'t> Lowered<'t> {
+    pub(crate) fn new(schema: &'t RawJson, target: SchemaTarget) -> Self {
+        let text = schema.as_str();
+        let value = if text.len() > MAX_BYTES { None } else { serde_json::from_str(text).ok() };
         match value {
             Some(value) => walk::lower(&value, target),
             None => {
-                let why = if size > MAX_BYTES { "is too large" } else { "is nested too deep, or no JSON" };
+                let why = if text.len() > MAX_BYTES { "is too large" } else { "is nested too deep, or no JSON" };
                 let mut report = report::Report::default();
                 report.add("", why, LossKind::Cut);
                 Self::of(nothing(), report, false, Undo::default())
@@ -67,33 +86,20 @@ impl LoweredSchema {
         }
     }
 
-    fn of(schema: Value, report: report::Report, is_strict: bool, undo: Undo) -> Self {
+    fn of(schema: Value<'t>, report: report::Report, is_strict: bool, undo: Undo) -> Self {
         let (losses, more_losses) = report.into_parts();
         Self { schema, losses, more_losses, is_strict, undo }
     }
 }
 
 /// An object of which nothing is known.
-fn nothing() -> Value {
-    json!({"type": "object", "properties": {}})
+fn nothing() -> Value<'static> {
+    Value::from([("type", Value::from("object")), ("properties", Map::new().into())])
 }
 
 /// The members of a schema; none where it is a truth value or no schema at all.
-fn members(schema: &Value) -> Option<&Map<String, Value>> {
+fn members<'v, 't>(schema: &'v Value<'t>) -> Option<&'v Map<'t>> {
     schema.as_object()
-}
-
-/// A member by its name. Of few all are looked at, which is faster than the hash of the name.
-fn member<'v>(members: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
-    if members.len() > 8 {
-        return members.get(name);
-    }
-    members.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
-}
-
-/// Whether there is such a member.
-fn has(members: &Map<String, Value>, name: &str) -> bool {
-    member(members, name).is_some()
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use bowline_hub::Naming;
 use bowline_protocol::excerpt;
 
 use crate::format::Declaration;
-use crate::lower::Undo;
+use crate::lower::{Lowered, Undo};
 use crate::message::Arguments;
-use crate::{Loss, LoweredSchema, ModelError, ModelErrorKind, Target, ToolSpec};
+use crate::{Loss, ModelError, ModelErrorKind, Target, ToolSpec};
 
 #[derive(Debug)]
 pub(crate) struct Toolbox {
@@ -60,10 +60,10 @@ impl Toolbox {
                 return Err(ModelError::new(ModelErrorKind::Config, why));
             }
             let schemas = if spec.strict { target.strict_schemas().unwrap_or(target.schemas) } else { target.schemas };
-            let lowered = LoweredSchema::new(&spec.input_schema, schemas);
+            let lowered = Lowered::new(&spec.input_schema, schemas);
             let output = spec.output_schema.as_ref().filter(|_| target.tells_output());
-            let output = output.map(|schema| LoweredSchema::new(schema, target.schemas).schema);
-            let LoweredSchema { schema, losses, is_strict, undo, .. } = lowered;
+            let output = output.map(|schema| Lowered::new(schema, target.schemas).schema);
+            let Lowered { schema, losses, is_strict, undo, .. } = lowered;
             if n > 0 {
                 this.written.push(b',');
             }

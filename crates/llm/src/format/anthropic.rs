@@ -7,7 +7,7 @@ use super::{Declaration, Reader, Told, Writing, named, notes, number, object, te
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, Media, MediaKind, Opaque, Part, ToolResult};
-use crate::{Format, ModelError, Stop, Target, ToolChoice, Usage, document};
+use crate::{Format, ModelError, Stop, Target, ToolChoice, Usage, document, lower};
 
 const FORMAT: Format = Format::Anthropic;
 /// The provider's own search over deferred tools.
@@ -92,7 +92,7 @@ fn mark_last(writing: &Writing<'_>, tools: &mut Told) {
 #[derive(Serialize)]
 pub(super) struct Tool<'t> {
     name: &'t str,
-    input_schema: &'t Value,
+    input_schema: &'t lower::Value<'t>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'t str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,7 @@ use super::{Declaration, Reader, Told, Writing, notes, number, object, text};
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, Media, MediaKind, Opaque, Part, ToolResult};
-use crate::{Format, ModelError, Stop, Target, ToolChoice, Usage, document};
+use crate::{Format, ModelError, Stop, Target, ToolChoice, Usage, document, lower};
 
 const FORMAT: Format = Format::Bedrock;
 
@@ -95,7 +95,7 @@ struct Spec<'t> {
 
 #[derive(Serialize)]
 struct Schema<'t> {
-    json: &'t Value,
+    json: &'t lower::Value<'t>,
 }
 
 pub(super) fn declaration<'t>(tool: &'t Declaration<'_>) -> Tool<'t> {

@@ -10,7 +10,7 @@ use crate::draft::{Draft, Key, OpenCall};
 use crate::history::Turn;
 use crate::message::{Arguments, Content, MediaKind, Part, ToolResult};
 use crate::toolbox::Toolbox;
-use crate::{Format, ModelError, Stop, Target, ToolChoice, Usage};
+use crate::{Format, ModelError, Stop, Target, ToolChoice, Usage, lower};
 
 /// The key of all text, and of all that is thought: there is one of each.
 const TEXT: Key = Key::MAX - 1;
@@ -81,7 +81,7 @@ pub(super) struct Tool<'t> {
 #[derive(Serialize)]
 pub(super) struct Function<'t> {
     name: &'t str,
-    parameters: &'t Value,
+    parameters: &'t lower::Value<'t>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Cow<'t, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]

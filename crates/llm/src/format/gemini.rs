@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Declaration, Reader, Told, Writing, list, named, notes, number, object, text};
 use crate::draft::{Draft, Key};
 use crate::history::{Turn, calls};
-use crate::lower::SchemaTarget;
+use crate::lower::{self, SchemaTarget};
 use crate::message::{Content, Media, MediaKind, Opaque, Part, ToolCall, ToolResult};
 use crate::{Format, ModelError, Stop, Target, ToolChoice, Usage};
 
@@ -64,16 +64,16 @@ pub(super) struct Function<'t> {
     description: &'t str,
     /// In the older way.
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameters: Option<&'t Value>,
+    parameters: Option<&'t lower::Value<'t>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameters_json_schema: Option<&'t Value>,
+    parameters_json_schema: Option<&'t lower::Value<'t>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    response_json_schema: Option<&'t Value>,
+    response_json_schema: Option<&'t lower::Value<'t>>,
 }
 
 pub(super) fn declaration<'t>(tool: &'t Declaration<'_>, target: &Target) -> Function<'t> {
     let schema = &tool.schema;
-    let has_properties = schema.get("properties").and_then(Value::as_object).is_some_and(|all| !all.is_empty());
+    let has_properties = schema.get("properties").and_then(lower::Value::as_object).is_some_and(|all| !all.is_empty());
     let is_open_api = target.schemas == SchemaTarget::GeminiOpenApi;
     Function {
         name: tool.name,

@@ -7,7 +7,7 @@ use super::{Declaration, Reader, Told, Writing, list, named, notes, number, obje
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, MediaKind, Part};
-use crate::{ModelError, Stop, ToolChoice, Usage};
+use crate::{ModelError, Stop, ToolChoice, Usage, lower};
 
 const TEXT: Key = Key::MAX - 1;
 const THOUGHT: Key = Key::MAX - 2;
@@ -79,7 +79,7 @@ pub(super) struct Tool<'t> {
 struct Function<'t> {
     name: &'t str,
     description: &'t str,
-    parameters: &'t Value,
+    parameters: &'t lower::Value<'t>,
 }
 
 pub(super) fn declaration<'t>(tool: &'t Declaration<'_>) -> Tool<'t> {

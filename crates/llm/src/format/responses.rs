@@ -10,7 +10,7 @@ use super::{Declaration, Reader, Told, Writing, list, named, notes, number, obje
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, MediaKind, Opaque, Part, ToolResult};
-use crate::{Format, ModelError, ModelErrorKind, Stop, Target, ToolChoice, Usage};
+use crate::{Format, ModelError, ModelErrorKind, Stop, Target, ToolChoice, Usage, lower};
 
 const FORMAT: Format = Format::OpenAiResponses;
 /// How many items are known by their ids.
@@ -83,7 +83,7 @@ pub(super) struct Tool<'t> {
     #[serde(flatten)]
     function: Function<'t>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    output_schema: Option<&'t Value>,
+    output_schema: Option<&'t lower::Value<'t>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     defer_loading: Option<bool>,
 }

@@ -1,13 +1,14 @@
 //! The keywords of one subschema.
 
+use std::borrow::Cow;
 use std::slice;
 
-use serde_json::{Map, Value, json};
+use super::tree::{Map, Value};
 
 use super::report::LossKind;
 use super::rules::Strict;
 use super::walk::{Draft, Walk};
-use super::{has, member, repair, room};
+use super::{repair, room};
 
 /// How much of a value is quoted in words, in bytes.
 const QUOTED: usize = 120;
@@ -73,7 +74,7 @@ impl Group {
 }
 
 impl Groups {
-    fn of(schema: &Map<String, Value>) -> Self {
+    fn of(schema: &Map<'_>) -> Self {
         let mut groups = Self::default();
         for keyword in schema.keys() {
             match Group::of(keyword) {
@@ -90,8 +91,8 @@ impl Groups {
     }
 }
 
-impl Walk<'_> {
-    pub(super) fn keywords(&mut self, schema: &Map<String, Value>, draft: &mut Draft, depth: usize) {
+impl<'t> Walk<'_, 't> {
+    pub(super) fn keywords(&mut self, schema: &Map<'t>, draft: &mut Draft<'t>, depth: usize) {
         if !self.spend(4 * schema.len()) {
             return;
         }
@@ -121,16 +122,16 @@ impl Walk<'_> {
         }
         if self.rules.strict == Strict::ClosedAndFull && depth > 0 {
             let says = ["type", "anyOf", "$ref", "enum", "const"];
-            if !says.iter().any(|keyword| has(&draft.members, keyword)) {
+            if !says.iter().any(|keyword| draft.members.contains_key(keyword)) {
                 self.refuse();
             }
         }
     }
 
-    fn texts(&mut self, schema: &Map<String, Value>, draft: &mut Draft) {
+    fn texts(&mut self, schema: &Map<'t>, draft: &mut Draft<'t>) {
         for keyword in ["title", "description"] {
-            let Some(value) = member(schema, keyword) else { continue };
-            let Some(text) = value.as_str() else {
+            let Some(value) = schema.get(keyword) else { continue };
+            let Value::String(text) = value else {
                 self.lost(keyword, LossKind::Repaired);
                 continue;
             };
@@ -140,34 +141,34 @@ impl Walk<'_> {
             if !self.rules.keeps(keyword) {
                 self.lost(keyword, LossKind::Dropped);
             } else if self.spend(text.len()) {
-                draft.put(keyword, text);
+                draft.put(keyword, text.clone());
             }
         }
     }
 
     /// `type`, and what is known of it otherwise.
-    fn kinds(&mut self, schema: &Map<String, Value>, draft: &mut Draft, depth: usize) {
-        let length = |keyword| member(schema, keyword).and_then(Value::as_array).map_or(0, Vec::len);
+    fn kinds(&mut self, schema: &Map<'t>, draft: &mut Draft<'t>, depth: usize) {
+        let length = |keyword| schema.get(keyword).and_then(Value::as_array).map_or(0, Vec::len);
         if !self.spend(length("type") + length("enum")) {
             return;
         }
-        let (mut kinds, mended) = repair::types(member(schema, "type"));
+        let (mut kinds, mended) = repair::types(schema.get("type"));
         if mended {
             self.lost("type", LossKind::Repaired);
         }
         if kinds.is_empty() && (self.rules.stay.is_some() || mended) {
-            let texts = |all: &[Value]| !all.is_empty() && all.iter().all(Value::is_string);
-            if has(schema, "properties") {
+            let texts = |all: &[Value<'_>]| !all.is_empty() && all.iter().all(Value::is_string);
+            if schema.contains_key("properties") {
                 kinds.push("object");
-            } else if has(schema, "items") || has(schema, "prefixItems") {
+            } else if schema.contains_key("items") || schema.contains_key("prefixItems") {
                 kinds.push("array");
-            } else if member(schema, "enum").and_then(Value::as_array).is_some_and(|all| texts(all))
-                || member(schema, "const").is_some_and(Value::is_string)
+            } else if schema.get("enum").and_then(Value::as_array).is_some_and(|all| texts(all))
+                || schema.get("const").is_some_and(Value::is_string)
             {
                 kinds.push("string");
             }
         }
-        let is_nullable = member(schema, "nullable") == Some(&Value::Bool(true));
+        let is_nullable = schema.get("nullable") == Some(&Value::Bool(true));
         if depth == 0 {
             // Arguments are always an object.
             if is_nullable {
@@ -181,7 +182,7 @@ impl Walk<'_> {
         self.put_types(draft, &kinds, is_nullable);
     }
 
-    pub(super) fn put_types(&self, draft: &mut Draft, kinds: &[&str], is_nullable: bool) {
+    pub(super) fn put_types(&self, draft: &mut Draft<'t>, kinds: &[&'static str], is_nullable: bool) {
         if kinds.is_empty() {
             return;
         }
@@ -190,8 +191,8 @@ impl Walk<'_> {
         let (first, second) = (rest.next(), rest.next());
         if self.rules.open_api {
             let capitals = |kind: &str| match kind {
-                "array" => json!({ "type": "ARRAY", "items": { "type": "STRING" } }),
-                kind => json!({ "type": kind.to_ascii_uppercase() }),
+                "array" => Value::from([("type", Value::from("ARRAY")), ("items", Value::from([("type", "STRING")]))]),
+                kind => Value::from([("type", kind.to_ascii_uppercase())]),
             };
             match (first, second) {
                 (Some(kind), None) => draft.put("type", kind.to_ascii_uppercase()),
@@ -210,14 +211,14 @@ impl Walk<'_> {
             (Some(kind), None) if !is_nullable => draft.put("type", kind),
             (None, _) => draft.put("type", "null"),
             (Some(_), Some(_)) if !self.rules.type_lists => {
-                let one = |kind: &&str| match *kind {
-                    "array" => json!({ "type": "array", "items": {} }),
-                    kind => json!({ "type": kind }),
+                let one = |kind: &&'static str| match *kind {
+                    "array" => Value::from([("type", Value::from("array")), ("items", Map::new().into())]),
+                    kind => Value::from([("type", kind)]),
                 };
                 draft.put("anyOf", kinds.iter().map(one).collect::<Vec<_>>());
             }
             _ => {
-                let mut all: Vec<&str> = kinds.iter().copied().filter(|kind| *kind != "null").collect();
+                let mut all: Vec<&'static str> = kinds.iter().copied().filter(|kind| *kind != "null").collect();
                 if is_nullable {
                     all.push("null");
                 }
@@ -227,8 +228,8 @@ impl Walk<'_> {
     }
 
     /// `enum`, `const`, `default` and `format`.
-    fn values(&mut self, schema: &Map<String, Value>, draft: &mut Draft) {
-        let mut values = match member(schema, "enum") {
+    fn values(&mut self, schema: &Map<'t>, draft: &mut Draft<'t>) {
+        let mut values = match schema.get("enum") {
             Some(Value::Array(all)) if !all.is_empty() => Some(all.as_slice()),
             Some(_) => {
                 self.lost("enum", LossKind::Repaired);
@@ -236,7 +237,7 @@ impl Walk<'_> {
             }
             None => None,
         };
-        if let Some(constant) = member(schema, "const") {
+        if let Some(constant) = schema.get("const") {
             if !self.rules.keeps("const") {
                 self.lost("const", LossKind::Rewritten);
                 values = Some(slice::from_ref(constant));
@@ -261,19 +262,19 @@ impl Walk<'_> {
                 draft.put("enum", values);
             }
         }
-        if let Some(value) = member(schema, "default") {
+        if let Some(value) = schema.get("default") {
             if !self.rules.keeps("default") {
                 self.describe("default", value, draft);
             } else if let Some(value) = self.written_one(value) {
                 draft.put("default", value);
             }
         }
-        match member(schema, "format") {
-            Some(Value::String(name)) => {
+        match schema.get("format") {
+            Some(value @ Value::String(name)) => {
                 if self.rules.takes_format(name) {
-                    draft.put("format", name.as_str());
+                    draft.put("format", name.clone());
                 } else {
-                    self.describe("format", &json!(name), draft);
+                    self.describe("format", value, draft);
                 }
             }
             Some(_) => self.lost("format", LossKind::Repaired),
@@ -281,15 +282,23 @@ impl Walk<'_> {
         }
     }
 
-    fn keyword(&mut self, keyword: &str, value: &Value, schema: &Map<String, Value>, draft: &mut Draft, depth: usize) {
-        let is_valid = match keyword {
+    #[expect(clippy::ptr_arg, reason = "what stays is cloned, which copies nothing where the key is borrowed")]
+    fn keyword(
+        &mut self,
+        keyword: &Cow<'t, str>,
+        value: &Value<'t>,
+        schema: &Map<'t>,
+        draft: &mut Draft<'t>,
+        depth: usize,
+    ) {
+        let is_valid = match keyword.as_ref() {
             "minimum" | "maximum" | "multipleOf" => value.is_number(),
             "exclusiveMinimum" | "exclusiveMaximum" => {
                 if let Value::Bool(is_exclusive) = value {
                     // As draft 4 has it: it speaks of the bound beside it.
-                    let bound = if keyword == "exclusiveMinimum" { "minimum" } else { "maximum" };
-                    if *is_exclusive && let Some(number) = member(schema, bound).filter(|number| number.is_number()) {
-                        return self.keyword(keyword, &number.clone(), schema, draft, depth);
+                    let bound = if *keyword == "exclusiveMinimum" { "minimum" } else { "maximum" };
+                    if *is_exclusive && let Some(number) = schema.get(bound).filter(|number| number.is_number()) {
+                        return self.keyword(keyword, number, schema, draft, depth);
                     }
                     return;
                 }
@@ -314,21 +323,21 @@ impl Walk<'_> {
         if !is_valid {
             return self.lost(keyword, LossKind::Repaired);
         }
-        let too_many = self.rules.strict == Strict::Closed && keyword == "minItems" && value.as_u64() > Some(1);
+        let too_many = self.rules.strict == Strict::Closed && *keyword == "minItems" && value.as_u64() > Some(1);
         let is_strange_pattern = self.rules.strict != Strict::No
-            && keyword == "pattern"
+            && *keyword == "pattern"
             && value.as_str().is_some_and(|text| text.contains("(?") || text.contains("\\b") || text.contains("\\1"));
         let is_kept = self.rules.keeps(keyword)
             && !too_many
             && !is_strange_pattern
-            && !matches!(keyword, "dependencies" | "$dynamicRef" | "$recursiveRef");
+            && !matches!(keyword.as_ref(), "dependencies" | "$dynamicRef" | "$recursiveRef");
         if !is_kept {
             return self.describe(keyword, value, draft);
         }
-        let kept = match (keyword, value) {
+        let kept = match (keyword.as_ref(), value) {
             ("patternProperties" | "dependentSchemas", Value::Object(all)) => {
                 let mut lowered = Map::new();
-                for (key, inner) in all {
+                for (key, inner) in all.iter() {
                     if !self.spend(1 + key.len()) {
                         break;
                     }
@@ -337,7 +346,7 @@ impl Walk<'_> {
                 }
                 Value::Object(lowered)
             }
-            (_, inner @ Value::Object(_)) if keyword != "dependentRequired" => {
+            (_, inner @ Value::Object(_)) if *keyword != "dependentRequired" => {
                 self.within(&["/", keyword], |walk| walk.node(inner, depth + 1))
             }
             (_, value) => match self.written_one(value) {
@@ -345,10 +354,10 @@ impl Walk<'_> {
                 None => return,
             },
         };
-        draft.put(keyword, kept);
+        draft.put(keyword.clone(), kept);
     }
 
-    pub(super) fn describe(&mut self, keyword: &str, value: &Value, draft: &mut Draft) {
+    pub(super) fn describe(&mut self, keyword: &str, value: &Value<'t>, draft: &mut Draft<'t>) {
         self.lost(keyword, LossKind::Described);
         let (shown, is_cut) = room::quoted(value, QUOTED);
         if is_cut {

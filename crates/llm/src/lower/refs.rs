@@ -3,22 +3,22 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
-use serde_json::Value;
+use super::tree::Value;
 
 /// What the references of one schema refer to.
-pub(super) struct Refs<'v> {
-    root: &'v Value,
+pub(super) struct Refs<'v, 't> {
+    root: &'v Value<'t>,
     /// Looked for once, when the first reference names one.
-    anchors: OnceCell<HashMap<&'v str, &'v Value>>,
+    anchors: OnceCell<HashMap<&'v str, &'v Value<'t>>>,
 }
 
-impl<'v> Refs<'v> {
-    pub(super) const fn new(root: &'v Value) -> Self {
+impl<'v, 't> Refs<'v, 't> {
+    pub(super) const fn new(root: &'v Value<'t>) -> Self {
         Self { root, anchors: OnceCell::new() }
     }
 
     /// The part of the schema that a reference names; none where it names another document, or nothing.
-    pub(super) fn resolve(&self, reference: &str) -> Option<&'v Value> {
+    pub(super) fn resolve(&self, reference: &str) -> Option<&'v Value<'t>> {
         let fragment = reference.strip_prefix('#')?;
         if fragment.is_empty() || fragment == "/" {
             return Some(self.root);
@@ -49,7 +49,7 @@ fn unescape(fragment: &str) -> Option<String> {
 }
 
 /// All anchors of a schema.
-fn anchors(root: &Value) -> HashMap<&str, &Value> {
+fn anchors<'v, 't>(root: &'v Value<'t>) -> HashMap<&'v str, &'v Value<'t>> {
     let mut found = HashMap::new();
     let mut queue = vec![root];
     while let Some(value) = queue.pop() {

@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Deref;
 
-use serde_json::{Map, Value};
-
-use super::member;
+use super::tree::{Map, Value};
 
 const TYPES: [&str; 7] = ["null", "boolean", "object", "array", "number", "string", "integer"];
 
@@ -38,10 +36,10 @@ impl Deref for Types {
 
 /// The types that a schema names, in the order in which it does; empty where it names none. `true` where something had
 /// to be mended.
-pub(super) fn types(given: Option<&Value>) -> (Types, bool) {
+pub(super) fn types(given: Option<&Value<'_>>) -> (Types, bool) {
     let mut mended = false;
     let mut types = Types::default();
-    let mut add = |name: &Value| {
+    let mut add = |name: &Value<'_>| {
         let Some(name) = name.as_str() else { return mended = true };
         if let Some(known) = TYPES.iter().find(|known| **known == name) {
             return types.push(known);
@@ -107,10 +105,10 @@ impl<'v> Deref for Names<'v> {
 }
 
 /// The names that a schema requires, of those that it can. `true` where something had to be mended.
-pub(super) fn required(members: &Map<String, Value>) -> (Names<'_>, bool) {
-    let properties = member(members, "properties").and_then(Value::as_object);
+pub(super) fn required<'v>(members: &'v Map<'_>) -> (Names<'v>, bool) {
+    let properties = members.get("properties").and_then(Value::as_object);
     let (mut names, mut mended) = (Names::default(), false);
-    match member(members, "required") {
+    match members.get("required") {
         None => {}
         Some(Value::Array(all)) => {
             for name in all {
@@ -128,8 +126,8 @@ pub(super) fn required(members: &Map<String, Value>) -> (Names<'_>, bool) {
         Some(Value::Bool(_)) => {}
         Some(_) => mended = true,
     }
-    for (name, property) in properties.into_iter().flatten() {
-        let is_required = property.as_object().and_then(|property| member(property, "required"));
+    for (name, property) in properties.into_iter().flat_map(Map::iter) {
+        let is_required = property.as_object().and_then(|property| property.get("required"));
         if is_required == Some(&Value::Bool(true)) && names.push(name) {
             mended = true;
         }

@@ -2,15 +2,15 @@
 
 use std::io;
 
+use super::tree::Value;
 use bowline_protocol::excerpt;
-use serde_json::Value;
 
 /// What values weigh: their texts and keys in bytes, and two for each value. None where that is more than `most`; then
 /// little more than `most` was looked at.
-pub(super) fn weight(values: &[Value], most: usize) -> Option<usize> {
+pub(super) fn weight(values: &[Value<'_>], most: usize) -> Option<usize> {
     let mut left = most.checked_sub(values.len().checked_mul(2)?)?;
     // Most have nothing in them, and then there is nothing to remember.
-    let mut queue: Vec<&Value> = Vec::new();
+    let mut queue: Vec<&Value<'_>> = Vec::new();
     let mut these = values;
     loop {
         for value in these {
@@ -28,7 +28,7 @@ pub(super) fn weight(values: &[Value], most: usize) -> Option<usize> {
             }
             Some(Value::Object(members)) => {
                 left = left.checked_sub(members.len().checked_mul(2)?)?;
-                for (key, member) in members {
+                for (key, member) in members.iter() {
                     left = left.checked_sub(key.len())?;
                     match member {
                         Value::String(text) => left = left.checked_sub(text.len())?,
@@ -45,7 +45,7 @@ pub(super) fn weight(values: &[Value], most: usize) -> Option<usize> {
 
 /// A value as it can stand in words, and whether some of it had to be left out. It is written no further than `max`
 /// bytes.
-pub(super) fn quoted(value: &Value, max: usize) -> (String, bool) {
+pub(super) fn quoted(value: &Value<'_>, max: usize) -> (String, bool) {
     match value {
         Value::String(text) => return (excerpt(text, max), text.len() > max),
         Value::Number(number) => {

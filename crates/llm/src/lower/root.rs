@@ -2,18 +2,18 @@
 
 use std::borrow::Cow;
 
+use super::tree::{Map, Value};
 use bowline_protocol::excerpt;
-use serde_json::{Map, Value, json};
 
 use super::report::LossKind;
 use super::walk::{Draft, Walk};
-use super::{member, members, repair, room, unions};
+use super::{members, repair, room, unions};
 
 /// How many ways to give arguments are told.
 const TOLD: usize = 8;
 
-pub(super) struct Plain<'v> {
-    pub(super) schema: Cow<'v, Value>,
+pub(super) struct Plain<'v, 't> {
+    pub(super) schema: Cow<'v, Value<'t>>,
     /// What is said of it in words.
     pub(super) words: Vec<String>,
     /// Whether it is no object, and has to be a property of one.
@@ -21,16 +21,16 @@ pub(super) struct Plain<'v> {
 }
 
 /// The root without unions, as far as it can be an object.
-pub(super) fn plain<'v>(walk: &mut Walk<'v>) -> Plain<'v> {
+pub(super) fn plain<'v, 't>(walk: &mut Walk<'v, 't>) -> Plain<'v, 't> {
     let mut schema = Cow::Borrowed(walk.root);
     let is_union = |keyword: &str| matches!(keyword, "$ref" | "allOf" | "anyOf" | "oneOf" | "enum" | "const" | "not");
-    let is_object = |schema: &Map<String, Value>| {
-        let (types, _) = repair::types(member(schema, "type"));
+    let is_object = |schema: &Map<'_>| {
+        let (types, _) = repair::types(schema.get("type"));
         types.is_empty() || types.contains(&"object")
     };
     let Some(given) = members(walk.root) else {
         walk.lost("the schema", LossKind::Repaired);
-        return Plain { schema: Cow::Owned(json!({})), words: Vec::new(), is_wrapped: false };
+        return Plain { schema: Cow::Owned(Map::new().into()), words: Vec::new(), is_wrapped: false };
     };
     if !given.keys().any(|keyword| is_union(keyword)) {
         let is_wrapped = !is_object(given);
@@ -43,7 +43,9 @@ pub(super) fn plain<'v>(walk: &mut Walk<'v>) -> Plain<'v> {
         walk.lost("$ref", LossKind::Rewritten);
         if let Some(target) = walk.resolve(reference).filter(|target| *target != walk.root).and_then(members) {
             let mut merged = target.clone();
-            merged.extend(walk.root.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
+            for (key, value) in given.iter() {
+                merged.insert(key.clone(), value.clone());
+            }
             merged.remove("$ref");
             walk.expanding.push(reference.to_owned());
             schema = Cow::Owned(Value::Object(merged));
@@ -84,20 +86,18 @@ pub(super) fn plain<'v>(walk: &mut Walk<'v>) -> Plain<'v> {
 }
 
 /// Adds the properties of a branch. One that is there with another schema may then be either.
-fn add(walk: &mut Walk<'_>, root: &mut Map<String, Value>, branch: &Map<String, Value>) {
+fn add<'t>(walk: &mut Walk<'_, 't>, root: &mut Map<'t>, branch: &Map<'t>) {
     let Some(new) = branch.get("properties").and_then(Value::as_object) else { return };
     if !root.get("properties").is_some_and(Value::is_object) {
-        root.insert("properties".to_owned(), json!({}));
+        root.insert("properties", Map::new().into());
     }
     let Some(properties) = root.get_mut("properties").and_then(Value::as_object_mut) else { return };
-    for (key, schema) in new {
+    for (key, schema) in new.iter() {
         if !walk.afford(schema) || !walk.afford_many(2 + key.len()) {
             return;
         }
         match properties.get_mut(key) {
-            None => {
-                properties.insert(key.clone(), schema.clone());
-            }
+            None => properties.insert(key.clone(), schema.clone()),
             Some(known) if known == schema => {}
             Some(known) => {
                 let only_union =
@@ -105,7 +105,7 @@ fn add(walk: &mut Walk<'_>, root: &mut Map<String, Value>, branch: &Map<String, 
                 match only_union.and_then(Value::as_array_mut) {
                     Some(all) if all.contains(schema) => {}
                     Some(all) => all.push(schema.clone()),
-                    None => *known = json!({ "anyOf": [known.take(), schema] }),
+                    None => *known = Value::from([("anyOf", vec![known.take(), schema.clone()])]),
                 }
             }
         }
@@ -113,13 +113,13 @@ fn add(walk: &mut Walk<'_>, root: &mut Map<String, Value>, branch: &Map<String, 
 }
 
 /// The ways to give arguments, in words.
-fn told(how: &str, branches: &[&Map<String, Value>]) -> Option<String> {
-    let names = |branch: &&Map<String, Value>| {
+fn told(how: &str, branches: &[&Map<'_>]) -> Option<String> {
+    let names = |branch: &&Map<'_>| {
         let (required, _) = repair::required(branch);
         let mut names: Vec<String> = required.iter().take(TOLD).map(|name| excerpt(name, 60)).collect();
         if names.is_empty() {
             let all = branch.get("properties").and_then(Value::as_object);
-            names.extend(all.into_iter().flatten().take(TOLD).map(|(name, _)| excerpt(name, 60)));
+            names.extend(all.into_iter().flat_map(Map::iter).take(TOLD).map(|(name, _)| excerpt(name, 60)));
         }
         (!names.is_empty()).then(|| names.join(" and "))
     };
@@ -128,11 +128,11 @@ fn told(how: &str, branches: &[&Map<String, Value>]) -> Option<String> {
 }
 
 /// Tells in words what the root may not have. They stand at the first property, since there is no other place.
-pub(super) fn bare(walk: &mut Walk<'_>, draft: &mut Draft) {
+pub(super) fn bare<'t>(walk: &mut Walk<'_, 't>, draft: &mut Draft<'t>) {
     let stays = |keyword: &str| matches!(keyword, "type" | "properties" | "required");
-    let others: Vec<String> = draft.members.keys().filter(|keyword| !stays(keyword)).cloned().collect();
+    let others: Vec<Cow<'t, str>> = draft.members.keys().filter(|keyword| !stays(keyword)).cloned().collect();
     for keyword in others {
-        match (keyword.as_str(), draft.members.remove(&keyword)) {
+        match (keyword.as_ref(), draft.members.remove(&keyword)) {
             ("description", Some(Value::String(text))) => {
                 walk.lost("description", LossKind::Described);
                 draft.words.insert(0, text.trim_end_matches('.').to_owned());
@@ -157,7 +157,7 @@ pub(super) fn bare(walk: &mut Walk<'_>, draft: &mut Draft) {
         Some(first) => {
             let text = first.get("description").and_then(Value::as_str);
             let text = text.map_or_else(|| words.clone(), |text| format!("{text} {words}"));
-            first.insert("description".to_owned(), text.into());
+            first.insert("description", text.into());
         }
         None => walk.report.leave_root_untold(),
     }

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::*;
 
@@ -316,7 +316,7 @@ fn a_hostile_schema_stays_small() {
         }
         let deep = format!("{}{{}}{}", "{\"items\":".repeat(5000), "}".repeat(5000));
         let deep = LoweredSchema::new(&deep.parse().unwrap(), target);
-        assert_eq!((&deep.schema, deep.losses[0].kind), (&nothing(), LossKind::Cut));
+        assert_eq!((&deep.schema, deep.losses[0].kind), (&json!({"type": "object", "properties": {}}), LossKind::Cut));
         let nested = (0..60).fold(json!({}), |inner, _| json!({"type": "object", "properties": {"n": inner}}));
         assert!(lowered(nested, target).losses.iter().any(|loss| loss.kind == LossKind::Cut));
     }
@@ -369,7 +369,7 @@ proptest! {
     fn whatever_a_server_writes_a_target_gets_what_it_takes(schema in schema()) {
         for target in TARGETS {
             let lowered = lowered(schema.clone(), target);
-            let again = walk::lower(&lowered.schema, target);
+            let again = self::lowered(lowered.schema.clone(), target);
             prop_assert!(lowered.schema["properties"].is_object(), "{target:?}: {}", lowered.schema);
             for union in ["anyOf", "oneOf", "allOf", "not", "enum", "const"] {
                 prop_assert!(lowered.schema.get(union).is_none(), "{target:?}: {}", lowered.schema);

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ptr;
 
 use bowline_protocol::RawJson;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value as Argument};
 
 use super::refs::Refs;
+use super::tree::Value;
 
 /// How deep arguments are looked into.
 const DEPTH: usize = 64;
@@ -36,7 +37,7 @@ impl Undo {
         if !self.wrapped && !self.nulls && self.keys.is_empty() {
             return arguments;
         }
-        let Ok(mut value) = arguments.parse::<Value>() else { return arguments };
+        let Ok(mut value) = arguments.parse::<Argument>() else { return arguments };
         if self.wrapped
             && let Some(members) = value.as_object_mut()
             && members.len() == 1
@@ -48,19 +49,19 @@ impl Undo {
             self.rename(&mut value, 0);
         }
         if self.nulls {
-            let schema = original.to_value();
+            let schema = serde_json::from_str(original.as_str()).unwrap_or_default();
             let mut nulls = Nulls { refs: Refs::new(&schema), steps: STEPS, known: HashMap::new() };
             nulls.take_out(&mut value, vec![&schema], 0);
         }
         value.into()
     }
 
-    fn rename(&self, value: &mut Value, depth: usize) {
+    fn rename(&self, value: &mut Argument, depth: usize) {
         if depth > DEPTH {
             return;
         }
         match value {
-            Value::Object(members) => {
+            Argument::Object(members) => {
                 let new: Vec<String> = members.keys().filter(|key| self.keys.contains_key(*key)).cloned().collect();
                 for new in new {
                     if let (Some(old), Some(member)) = (self.keys.get(&new), members.remove(&new)) {
@@ -69,30 +70,30 @@ impl Undo {
                 }
                 members.values_mut().for_each(|member| self.rename(member, depth + 1));
             }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.rename(item, depth + 1)),
+            Argument::Array(items) => items.iter_mut().for_each(|item| self.rename(item, depth + 1)),
             _ => {}
         }
     }
 }
 
 /// What takes nulls out of properties that are optional and may not be null.
-struct Nulls<'v> {
-    refs: Refs<'v>,
+struct Nulls<'v, 't> {
+    refs: Refs<'v, 't>,
     /// How many schemas, members and branches may still be looked at; what is left then stays as it is.
     steps: usize,
     /// Whether a schema takes null, by its address.
-    known: HashMap<*const Value, bool>,
+    known: HashMap<*const Value<'t>, bool>,
 }
 
 /// The schemas that speak of one value, with those that they refer to and the branches of their unions.
 #[derive(Default)]
-struct Speaking<'v> {
-    all: Vec<&'v Value>,
+struct Speaking<'v, 't> {
+    all: Vec<&'v Value<'t>>,
     /// How many of them hold whichever branch was meant.
     certain: usize,
 }
 
-impl<'v> Nulls<'v> {
+impl<'v, 't> Nulls<'v, 't> {
     fn spend(&mut self, steps: usize) -> bool {
         let is_room = steps <= self.steps;
         self.steps = self.steps.saturating_sub(steps);
@@ -100,19 +101,19 @@ impl<'v> Nulls<'v> {
     }
 
     /// Each value is looked at once, with all schemas that speak of it: references that multiply cannot multiply it.
-    fn take_out(&mut self, value: &mut Value, schemas: Vec<&'v Value>, depth: usize) {
+    fn take_out(&mut self, value: &mut Argument, schemas: Vec<&'v Value<'t>>, depth: usize) {
         if depth > DEPTH || self.steps == 0 || schemas.is_empty() {
             return;
         }
         match value {
-            Value::Object(members) => {
+            Argument::Object(members) => {
                 let speaking = self.speaking(schemas, Some(members));
                 let mut out = Vec::new();
                 for (key, member) in members.iter_mut() {
                     if !self.spend(1 + speaking.all.len()) {
                         return;
                     }
-                    let of: Vec<&Value> = speaking.all.iter().filter_map(|schema| property(schema, key)).collect();
+                    let of: Vec<&Value<'t>> = speaking.all.iter().filter_map(|schema| property(schema, key)).collect();
                     if !member.is_null() {
                         self.take_out(member, of, depth + 1);
                     } else if !of.is_empty() && !of.iter().any(|property| self.takes_null(property)) {
@@ -126,7 +127,7 @@ impl<'v> Nulls<'v> {
                     members.remove(&key);
                 }
             }
-            Value::Array(items) => {
+            Argument::Array(items) => {
                 let speaking = self.speaking(schemas, None);
                 for (n, item) in items.iter_mut().enumerate() {
                     if !self.spend(1 + speaking.all.len()) {
@@ -141,7 +142,7 @@ impl<'v> Nulls<'v> {
     }
 
     /// The schemas that speak of a value, each once.
-    fn speaking(&mut self, schemas: Vec<&'v Value>, members: Option<&Map<String, Value>>) -> Speaking<'v> {
+    fn speaking(&mut self, schemas: Vec<&'v Value<'t>>, members: Option<&Map<String, Argument>>) -> Speaking<'v, 't> {
         let mut seen = HashSet::new();
         let mut speaking = Speaking::default();
         let mut certain = schemas;
@@ -171,13 +172,13 @@ impl<'v> Nulls<'v> {
         speaking
     }
 
-    fn referred(&mut self, schema: &Value) -> Option<&'v Value> {
+    fn referred(&mut self, schema: &Value<'_>) -> Option<&'v Value<'t>> {
         let reference = schema.get("$ref").and_then(Value::as_str)?;
         self.spend(1 + reference.len() / 16).then(|| self.refs.resolve(reference))?
     }
 
     /// Whether a branch names a value for a member, such as its kind, and this is another.
-    fn contradicts(&mut self, schema: &Value, members: &Map<String, Value>) -> bool {
+    fn contradicts(&mut self, schema: &Value<'_>, members: &Map<String, Argument>) -> bool {
         let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return false };
         self.spend(members.len())
             && members.iter().filter(|(_, member)| member.is_string()).any(|(key, member)| {
@@ -185,17 +186,17 @@ impl<'v> Nulls<'v> {
                 let constant = property.and_then(|property| property.get("const"));
                 let values = property.and_then(|property| property.get("enum")).and_then(Value::as_array);
                 let only = values.and_then(|values| if let [only] = &values[..] { Some(only) } else { None });
-                constant.or(only).is_some_and(|wanted| wanted != member)
+                constant.or(only).is_some_and(|wanted| wanted.as_str() != member.as_str())
             })
     }
 
-    fn demands(&mut self, schema: &Value, key: &str) -> bool {
+    fn demands(&mut self, schema: &Value<'_>, key: &str) -> bool {
         let required = schema.get("required").and_then(Value::as_array);
         required.is_some_and(|all| !self.spend(all.len()) || all.iter().any(|name| name.as_str() == Some(key)))
     }
 
     /// Whether null fits a schema; so it is said where there is no more room to look.
-    fn takes_null(&mut self, schema: &'v Value) -> bool {
+    fn takes_null(&mut self, schema: &'v Value<'t>) -> bool {
         if let Some(known) = self.known.get(&ptr::from_ref(schema)) {
             return *known;
         }
@@ -230,9 +231,9 @@ impl<'v> Nulls<'v> {
 }
 
 /// Whether null fits a schema as far as that is said without unions and references; none where nothing is said.
-fn alone(schema: &Value) -> Option<bool> {
+fn alone(schema: &Value<'_>) -> Option<bool> {
     let Some(members) = schema.as_object() else { return Some(*schema != Value::Bool(false)) };
-    let is_null = |name: &Value| name.as_str() == Some("null");
+    let is_null = |name: &Value<'_>| name.as_str() == Some("null");
     let by_type = members.get("type").map(|kind| {
         members.get("nullable") == Some(&Value::Bool(true))
             || is_null(kind)
@@ -251,19 +252,19 @@ fn alone(schema: &Value) -> Option<bool> {
     }
 }
 
-fn branches_of<'v>(schema: &'v Value, unions: &'static [&'static str]) -> impl Iterator<Item = &'v Value> {
+fn branches_of<'v, 't>(schema: &'v Value<'t>, unions: &'static [&'static str]) -> impl Iterator<Item = &'v Value<'t>> {
     let all = unions.iter().filter_map(|union| schema.get(union).and_then(Value::as_array));
     all.flat_map(|branches| branches.iter().take(BRANCHES))
 }
 
 /// What a schema says of one property.
-fn property<'v>(schema: &'v Value, key: &str) -> Option<&'v Value> {
+fn property<'v, 't>(schema: &'v Value<'t>, key: &str) -> Option<&'v Value<'t>> {
     let named = schema.get("properties").and_then(|properties| properties.get(key));
     named.or_else(|| schema.get("additionalProperties").filter(|more| more.is_object()))
 }
 
 /// What a schema says of one item.
-fn element(schema: &Value, n: usize) -> Option<&Value> {
+fn element<'v, 't>(schema: &'v Value<'t>, n: usize) -> Option<&'v Value<'t>> {
     let items = schema.get("items");
     // Before 2020-12 a list stood in `items`.
     let prefix = schema.get("prefixItems").or(items).and_then(Value::as_array);

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
+use super::tree::{Map, Value};
 use bowline_protocol::excerpt;
-use serde_json::{Map, Value, json};
 
 use super::report::LossKind;
 use super::rules::Strict;
 use super::walk::{Draft, Walk};
-use super::{keywords, member, members, objects, room};
+use super::{keywords, members, objects, room};
 
 /// How many branches of a union are looked at.
 const BRANCHES: usize = 200;
@@ -19,15 +19,15 @@ const FOLLOWED: usize = 8;
 
 /// A schema with its `allOf` put together.
 #[derive(Default)]
-pub(super) struct Merged {
-    pub(super) members: Map<String, Value>,
+pub(super) struct Merged<'t> {
+    pub(super) members: Map<'t>,
     pub(super) words: Vec<String>,
     /// The references that were followed.
     pub(super) through: Vec<String>,
 }
 
 /// Puts the branches of `allOf` into the schema that has them.
-pub(super) fn all_of(walk: &mut Walk<'_>, schema: &Map<String, Value>) -> Merged {
+pub(super) fn all_of<'t>(walk: &mut Walk<'_, 't>, schema: &Map<'t>) -> Merged<'t> {
     let mut merged = Merged::default();
     for (keyword, value) in schema.iter().filter(|(keyword, _)| *keyword != "allOf") {
         if !walk.afford(value) || !walk.afford_many(2 + keyword.len()) {
@@ -46,7 +46,7 @@ pub(super) fn all_of(walk: &mut Walk<'_>, schema: &Map<String, Value>) -> Merged
     merged
 }
 
-fn merge(walk: &mut Walk<'_>, into: &mut Merged, branch: &Value, depth: usize, room: &mut usize) {
+fn merge<'t>(walk: &mut Walk<'_, 't>, into: &mut Merged<'t>, branch: &Value<'t>, depth: usize, room: &mut usize) {
     let Some(branch) = members(branch) else { return };
     if depth > FOLLOWED || *room == 0 {
         walk.lost("a branch of allOf is too deep", LossKind::Cut);
@@ -76,18 +76,19 @@ fn merge(walk: &mut Walk<'_>, into: &mut Merged, branch: &Value, depth: usize, r
     for inner in branch.get("allOf").and_then(Value::as_array).into_iter().flatten().take(BRANCHES) {
         merge(walk, into, inner, depth + 1, room);
     }
-    for (keyword, value) in branch.iter().filter(|(keyword, _)| !matches!(keyword.as_str(), "$ref" | "allOf")) {
+    for (keyword, value) in branch.iter().filter(|(keyword, _)| !matches!(keyword.as_ref(), "$ref" | "allOf")) {
         if !walk.afford(value) || !walk.afford_many(2 + keyword.len()) {
             return;
         }
-        match (keyword.as_str(), into.members.get_mut(keyword), value) {
-            (_, None, _) => {
-                into.members.insert(keyword.clone(), value.clone());
-            }
+        match (keyword.as_ref(), into.members.get_mut(keyword), value) {
+            (_, None, _) => into.members.insert(keyword.clone(), value.clone()),
             (_, Some(known), value) if known == value => {}
             ("properties", Some(Value::Object(known)), Value::Object(more)) => {
-                for (key, schema) in more {
-                    both(known.entry(key).or_insert_with(|| schema.clone()), schema);
+                for (key, schema) in more.iter() {
+                    match known.get_mut(key) {
+                        Some(known) => both(known, schema),
+                        None => known.insert(key.clone(), schema.clone()),
+                    }
                 }
             }
             ("required", Some(Value::Array(known)), Value::Array(more)) => {
@@ -95,15 +96,15 @@ fn merge(walk: &mut Walk<'_>, into: &mut Merged, branch: &Value, depth: usize, r
                     return;
                 }
                 let names: HashSet<&str> = known.iter().filter_map(Value::as_str).collect();
-                let is_new = |name: &&Value| name.as_str().is_some_and(|name| !names.contains(name));
-                let new: Vec<Value> = more.iter().filter(is_new).cloned().collect();
+                let is_new = |name: &&Value<'_>| name.as_str().is_some_and(|name| !names.contains(name));
+                let new: Vec<Value<'t>> = more.iter().filter(is_new).cloned().collect();
                 known.extend(new);
             }
             ("description" | "default", ..) => walk.lost(keyword, LossKind::Dropped),
             (keyword, ..) if keywords::is_note(keyword) => {}
             // An integer is a number too: what is both is an integer.
             ("type", Some(known), Value::String(more)) if known == "number" && more == "integer" => {
-                *known = json!("integer");
+                *known = Value::from("integer");
             }
             (keyword, ..) => {
                 walk.lost(keyword, LossKind::Described);
@@ -113,7 +114,7 @@ fn merge(walk: &mut Walk<'_>, into: &mut Merged, branch: &Value, depth: usize, r
     }
 }
 
-fn say(walk: &mut Walk<'_>, into: &mut Merged, words: String) {
+fn say(walk: &mut Walk<'_, '_>, into: &mut Merged<'_>, words: String) {
     if into.words.len() >= WORDS {
         walk.lost("there is more than words are for", LossKind::Cut);
     } else if walk.spend(words.len()) {
@@ -122,7 +123,7 @@ fn say(walk: &mut Walk<'_>, into: &mut Merged, words: String) {
 }
 
 /// Makes one schema of two that both have to fit.
-fn both(known: &mut Value, schema: &Value) {
+fn both<'t>(known: &mut Value<'t>, schema: &Value<'t>) {
     if known == schema {
         return;
     }
@@ -130,12 +131,12 @@ fn both(known: &mut Value, schema: &Value) {
     match only.and_then(Value::as_array_mut) {
         Some(all) if all.contains(schema) => {}
         Some(all) => all.push(schema.clone()),
-        None => *known = json!({ "allOf": [known.take(), schema] }),
+        None => *known = Value::from([("allOf", vec![known.take(), schema.clone()])]),
     }
 }
 
 /// The branches of a union with what they refer to, as far as they are objects.
-pub(super) fn branches<'v: 'b, 'b>(walk: &Walk<'v>, union: &'b Value) -> Vec<&'b Map<String, Value>> {
+pub(super) fn branches<'v: 'b, 'b, 't>(walk: &Walk<'v, 't>, union: &'b Value<'t>) -> Vec<&'b Map<'t>> {
     let all = union.as_array().into_iter().flatten().take(BRANCHES);
     all.filter_map(|branch| {
         let mut branch = branch;
@@ -149,8 +150,8 @@ pub(super) fn branches<'v: 'b, 'b>(walk: &Walk<'v>, union: &'b Value) -> Vec<&'b
 }
 
 /// Whether all branches of the unions at the root can be objects.
-pub(super) fn are_objects(walk: &Walk<'_>, root: &Map<String, Value>) -> bool {
-    ["anyOf", "oneOf"].iter().filter_map(|union| root.get(*union)).all(|union| {
+pub(super) fn are_objects<'t>(walk: &Walk<'_, 't>, root: &Map<'t>) -> bool {
+    ["anyOf", "oneOf"].iter().filter_map(|union| root.get(union)).all(|union| {
         let branches = branches(walk, union);
         branches.iter().all(|branch| {
             let (types, _) = super::repair::types(branch.get("type"));
@@ -159,11 +160,11 @@ pub(super) fn are_objects(walk: &Walk<'_>, root: &Map<String, Value>) -> bool {
     })
 }
 
-impl Walk<'_> {
+impl<'t> Walk<'_, 't> {
     /// The unions of a subschema.
-    pub(super) fn unions(&mut self, schema: &Map<String, Value>, draft: &mut Draft, depth: usize) {
+    pub(super) fn unions(&mut self, schema: &Map<'t>, draft: &mut Draft<'t>, depth: usize) {
         for keyword in ["anyOf", "oneOf", "allOf"] {
-            let Some(value) = member(schema, keyword) else { continue };
+            let Some(value) = schema.get(keyword) else { continue };
             let Some(all) = value.as_array().filter(|all| !all.is_empty()) else {
                 self.lost(keyword, LossKind::Repaired);
                 continue;
@@ -192,7 +193,7 @@ impl Walk<'_> {
         }
     }
 
-    fn put_union(&mut self, draft: &mut Draft, keyword: &str, mut branches: Vec<Value>) {
+    fn put_union(&mut self, draft: &mut Draft<'t>, keyword: &'static str, mut branches: Vec<Value<'t>>) {
         if !self.rules.open_api {
             // The types stand in the branches.
             if self.rules.strict == Strict::ClosedAndFull {
@@ -216,7 +217,7 @@ impl Walk<'_> {
                     draft.members.remove("description");
                 }
                 for (keyword, value) in std::mem::take(only) {
-                    draft.members.entry(keyword).or_insert(value);
+                    draft.members.add(keyword, value);
                 }
             }
             _ => draft.put("anyOf", branches),
@@ -225,28 +226,31 @@ impl Walk<'_> {
 
     /// Nothing may stand beside `anyOf` in that part of OpenAPI: what does moves into the first branch, or the union
     /// into words.
-    pub(super) fn apart(&mut self, schema: &mut Value) {
+    pub(super) fn apart(&mut self, schema: &mut Value<'t>) {
         let Some(members) = schema.as_object_mut().filter(|members| members.len() > 1) else { return };
         let Some(mut branches) = members.remove("anyOf") else { return };
-        let says_more = ["properties", "items", "enum"].iter().any(|keyword| members.contains_key(*keyword));
+        let says_more = ["properties", "items", "enum"].iter().any(|keyword| members.contains_key(keyword));
         if says_more {
             self.lost("anyOf", LossKind::Described);
             let words = format!("(and one of: {})", room::quoted(&branches, 200).0);
             let text = members.get("description").and_then(Value::as_str);
             let text = text.map_or_else(|| words.clone(), |text| format!("{text} {words}"));
-            members.insert("description".to_owned(), text.into());
+            members.insert("description", text.into());
             return;
         }
         let (description, nullable) = (members.remove("description"), members.remove("nullable"));
-        for keyword in members.keys().filter(|keyword| *keyword != "type") {
+        for keyword in members.keys().filter(|keyword| **keyword != "type") {
             self.lost(keyword, LossKind::Dropped);
         }
-        if let Some(first) = branches.get_mut(0).and_then(Value::as_object_mut) {
-            first.extend(nullable.map(|nullable| ("nullable".to_owned(), nullable)));
+        let first = branches.as_array_mut().and_then(|branches| branches.first_mut());
+        if let Some(first) = first.and_then(Value::as_object_mut) {
+            if let Some(nullable) = nullable {
+                first.insert("nullable", nullable);
+            }
             if let Some(text) = description.as_ref().and_then(Value::as_str) {
                 objects::describe_first(first, text);
             }
         }
-        *schema = json!({ "anyOf": branches });
+        *schema = Value::from([("anyOf", branches)]);
     }
 }

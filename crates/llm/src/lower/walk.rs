@@ -1,15 +1,16 @@
 //! One schema, walked once.
 
+use std::borrow::Cow;
 use std::slice;
 
+use super::tree::{Map, Value};
 use bowline_protocol::excerpt;
-use serde_json::{Map, Value, json};
 
 use super::refs::Refs;
 use super::report::{LossKind, Report};
 use super::rules::{Rules, SchemaTarget, Strict};
 use super::undo::{INPUT, Undo};
-use super::{LoweredSchema, has, keywords, member, members, objects, room, root, unions};
+use super::{Lowered, keywords, members, objects, room, root, unions};
 
 /// How deep a lowered schema may be, expanded references included.
 const DEPTH: usize = 48;
@@ -24,7 +25,7 @@ const STRICT_DEPTH: usize = 10;
 const STRICT_NODES: usize = 5000;
 
 /// Lowers a schema; where the target's strict mode does not take it, `is_strict` says so, and it is lowered without.
-pub(super) fn lower(schema: &Value, target: SchemaTarget) -> LoweredSchema {
+pub(super) fn lower<'t>(schema: &Value<'t>, target: SchemaTarget) -> Lowered<'t> {
     let rules = target.rules();
     if rules.strict != Strict::No {
         let lowered = Walk::new(schema, rules).whole();
@@ -38,8 +39,8 @@ pub(super) fn lower(schema: &Value, target: SchemaTarget) -> LoweredSchema {
     Walk::new(schema, rules).whole()
 }
 
-pub(super) struct Walk<'v> {
-    pub(super) root: &'v Value,
+pub(super) struct Walk<'v, 't> {
+    pub(super) root: &'v Value<'t>,
     pub(super) rules: &'static Rules,
     pub(super) report: Report,
     pub(super) path: String,
@@ -48,7 +49,7 @@ pub(super) struct Walk<'v> {
     pub(super) is_refused: bool,
     /// The references that are being expanded.
     pub(super) expanding: Vec<String>,
-    refs: Refs<'v>,
+    refs: Refs<'v, 't>,
     nodes: usize,
     text: usize,
     copies: usize,
@@ -56,24 +57,24 @@ pub(super) struct Walk<'v> {
 
 /// A subschema in the making.
 #[derive(Default)]
-pub(super) struct Draft {
-    pub(super) members: Map<String, Value>,
+pub(super) struct Draft<'t> {
+    pub(super) members: Map<'t>,
     /// What cannot be said by keywords.
     pub(super) words: Vec<String>,
 }
 
-impl Draft {
+impl<'t> Draft<'t> {
     /// One with room for the keywords of this schema, as most stay.
-    fn of(schema: &Map<String, Value>) -> Self {
+    fn of(schema: &Map<'t>) -> Self {
         Self { members: Map::with_capacity(schema.len() + 1), words: Vec::new() }
     }
 
-    pub(super) fn put(&mut self, keyword: &str, value: impl Into<Value>) {
-        self.members.insert(keyword.to_owned(), value.into());
+    pub(super) fn put(&mut self, keyword: impl Into<Cow<'t, str>>, value: impl Into<Value<'t>>) {
+        self.members.insert(keyword, value.into());
     }
 
     /// The subschema, with its words behind its description.
-    pub(super) fn finish(mut self) -> Value {
+    pub(super) fn finish(mut self) -> Value<'t> {
         if !self.words.is_empty() {
             let length = self.words.iter().map(|words| words.len() + 2).sum::<usize>() + 2;
             let mut words = String::with_capacity(length);
@@ -83,11 +84,7 @@ impl Draft {
             }
             words.push(')');
             match self.members.get_mut("description") {
-                Some(Value::String(text)) => {
-                    text.reserve_exact(length);
-                    text.push(' ');
-                    text.push_str(&words);
-                }
+                Some(Value::String(text)) => *text = format!("{text} {words}").into(),
                 _ => self.put("description", words),
             }
         }
@@ -95,8 +92,8 @@ impl Draft {
     }
 }
 
-impl<'v> Walk<'v> {
-    fn new(root: &'v Value, rules: &'static Rules) -> Self {
+impl<'v, 't> Walk<'v, 't> {
+    fn new(root: &'v Value<'t>, rules: &'static Rules) -> Self {
         Self {
             root,
             rules,
@@ -112,7 +109,7 @@ impl<'v> Walk<'v> {
         }
     }
 
-    fn whole(mut self) -> LoweredSchema {
+    fn whole(mut self) -> Lowered<'t> {
         let plain = root::plain(&mut self);
         let room = members(&plain.schema).map_or(0, Map::len);
         let mut draft = Draft { members: Map::with_capacity(room + 1), words: plain.words };
@@ -120,8 +117,8 @@ impl<'v> Walk<'v> {
             self.undo.wrapped = true;
             let input = self.node(&plain.schema, 1);
             draft.put("type", "object");
-            draft.put("properties", json!({ INPUT: input }));
-            draft.put("required", json!([INPUT]));
+            draft.put("properties", Value::from([(INPUT, input)]));
+            draft.put("required", vec![INPUT]);
             if self.rules.strict != Strict::No {
                 draft.put("additionalProperties", false);
             }
@@ -139,22 +136,22 @@ impl<'v> Walk<'v> {
         let mut schema = draft.finish();
         if let Some(members) = schema.as_object_mut() {
             let kind = if self.rules.open_api { "OBJECT" } else { "object" };
-            if !member(members, "type").is_some_and(|known| known == kind) {
-                members.insert("type".to_owned(), kind.into());
+            if !members.get("type").is_some_and(|known| known == kind) {
+                members.insert("type", kind.into());
             }
-            if !has(members, "properties") {
-                members.insert("properties".to_owned(), Map::new().into());
+            if !members.contains_key("properties") {
+                members.insert("properties", Map::new().into());
             }
         }
         let is_strict = self.rules.strict != Strict::No && !self.is_refused;
-        LoweredSchema::of(schema, self.report, is_strict, self.undo)
+        Lowered::of(schema, self.report, is_strict, self.undo)
     }
 
-    fn definitions(&mut self, draft: &mut Draft) {
+    fn definitions(&mut self, draft: &mut Draft<'t>) {
         for keyword in ["$defs", "definitions"] {
             let Some(Value::Object(all)) = self.root.get(keyword) else { continue };
             let mut lowered = Map::new();
-            for (name, schema) in all {
+            for (name, schema) in all.iter() {
                 let schema = self.within(&["/", keyword, "/", name], |walk| walk.node(schema, 1));
                 lowered.insert(name.clone(), schema);
             }
@@ -191,7 +188,7 @@ impl<'v> Walk<'v> {
     }
 
     /// Values as they are, where there is room for them in what is written.
-    pub(super) fn written(&mut self, values: &[Value]) -> Option<Vec<Value>> {
+    pub(super) fn written(&mut self, values: &[Value<'t>]) -> Option<Vec<Value<'t>>> {
         let weight = room::weight(values, self.text);
         if weight.is_none() {
             self.end();
@@ -200,7 +197,7 @@ impl<'v> Walk<'v> {
     }
 
     /// One value as it is, where there is room for it.
-    pub(super) fn written_one(&mut self, value: &Value) -> Option<Value> {
+    pub(super) fn written_one(&mut self, value: &Value<'t>) -> Option<Value<'t>> {
         let weight = room::weight(slice::from_ref(value), self.text);
         if weight.is_none() {
             self.end();
@@ -209,7 +206,7 @@ impl<'v> Walk<'v> {
     }
 
     /// Counts a value that is copied, or compared, on the way to what is written. `false` where there is no more room.
-    pub(super) fn afford(&mut self, value: &Value) -> bool {
+    pub(super) fn afford(&mut self, value: &Value<'t>) -> bool {
         let weight = room::weight(slice::from_ref(value), self.copies);
         weight.is_some_and(|weight| self.afford_many(weight)) || {
             self.end();
@@ -234,18 +231,18 @@ impl<'v> Walk<'v> {
     }
 
     /// What a reference refers to.
-    pub(super) fn resolve(&self, reference: &str) -> Option<&'v Value> {
+    pub(super) fn resolve(&self, reference: &str) -> Option<&'v Value<'t>> {
         self.refs.resolve(reference)
     }
 
     /// A subschema. `depth` is that of the lowered one.
-    pub(super) fn node(&mut self, schema: &Value, depth: usize) -> Value {
+    pub(super) fn node(&mut self, schema: &Value<'t>, depth: usize) -> Value<'t> {
         let mut lowered = self.subschema(schema, depth);
-        let is_nullable = members(schema).and_then(|all| member(all, "nullable")) == Some(&Value::Bool(true));
+        let is_nullable = members(schema).and_then(|all| all.get("nullable")) == Some(&Value::Bool(true));
         if is_nullable && !objects::takes_null(&lowered) {
             self.lost("nullable", LossKind::Rewritten);
             match lowered.as_object_mut().filter(|_| self.rules.open_api) {
-                Some(members) => drop(members.insert("nullable".to_owned(), true.into())),
+                Some(members) => members.insert("nullable", true.into()),
                 None => objects::make_nullable(&mut lowered),
             }
         }
@@ -255,7 +252,7 @@ impl<'v> Walk<'v> {
         lowered
     }
 
-    fn subschema(&mut self, schema: &Value, depth: usize) -> Value {
+    fn subschema(&mut self, schema: &Value<'t>, depth: usize) -> Value<'t> {
         if depth > DEPTH || self.nodes == 0 {
             self.lost("it is larger or deeper than can be sent", LossKind::Cut);
             self.refuse();
@@ -280,10 +277,10 @@ impl<'v> Walk<'v> {
         if let Some(same) = self.as_it_is(schema, members) {
             return same;
         }
-        if let Some(reference) = member(members, "$ref").and_then(Value::as_str) {
+        if let Some(Value::String(reference)) = members.get("$ref") {
             return self.reference(reference, members, depth);
         }
-        if has(members, "allOf") && !self.rules.keeps("allOf") {
+        if members.contains_key("allOf") && !self.rules.keeps("allOf") {
             self.lost("allOf", LossKind::Rewritten);
             let merged = unions::all_of(self, members);
             let before = self.expanding.len();
@@ -300,11 +297,11 @@ impl<'v> Walk<'v> {
 
     /// A subschema that the target takes as it is: a text, number or truth value, of which nothing is said that has to be
     /// looked at more closely. Most are, and to copy them is less than to write them anew.
-    fn as_it_is(&mut self, schema: &Value, members: &Map<String, Value>) -> Option<Value> {
+    fn as_it_is(&mut self, schema: &Value<'t>, members: &Map<'t>) -> Option<Value<'t>> {
         let rules = self.rules;
         let is_plain =
-            |name: &Value| matches!(name.as_str(), Some("string" | "number" | "integer" | "boolean" | "null"));
-        let stays = |(keyword, value): (&String, &Value)| match keyword.as_str() {
+            |name: &Value<'_>| matches!(name.as_str(), Some("string" | "number" | "integer" | "boolean" | "null"));
+        let stays = |(keyword, value): (&Cow<'_, str>, &Value<'_>)| match keyword.as_ref() {
             "type" => match value {
                 Value::Array(all) => {
                     matches!(&all[..], [one, null] if is_plain(one) && one != null && null == "null" && rules.type_lists)
@@ -321,7 +318,7 @@ impl<'v> Walk<'v> {
             "default" => rules.keeps(keyword),
             _ => false,
         };
-        if rules.open_api || !members.iter().all(stays) || !has(members, "type") {
+        if rules.open_api || !members.iter().all(stays) || !members.contains_key("type") {
             return None;
         }
         let weight = room::weight(slice::from_ref(schema), self.text)?;
@@ -329,7 +326,7 @@ impl<'v> Walk<'v> {
     }
 
     /// A schema that takes anything, with words about it.
-    pub(super) fn anything(&self, words: &str) -> Value {
+    pub(super) fn anything(&self, words: &str) -> Value<'t> {
         let mut draft = Draft::default();
         if self.rules.open_api {
             draft.put("type", "STRING");
@@ -338,7 +335,7 @@ impl<'v> Walk<'v> {
         draft.finish()
     }
 
-    fn reference(&mut self, reference: &str, members: &Map<String, Value>, depth: usize) -> Value {
+    fn reference(&mut self, reference: &Cow<'t, str>, members: &Map<'t>, depth: usize) -> Value<'t> {
         let shown = excerpt(reference, 80);
         if !self.spend(reference.len()) {
             return self.anything("it is left out");
@@ -359,15 +356,15 @@ impl<'v> Walk<'v> {
             let mut draft = Draft::default();
             if self.rules.strict == Strict::No {
                 self.keywords(members, &mut draft, depth);
-                draft.put("$ref", reference);
+                draft.put("$ref", reference.clone());
                 return draft.finish();
             }
             // Nothing may stand beside a reference there.
             for (keyword, value) in members.iter().filter(|_| self.spend(1)).collect::<Vec<_>>() {
-                match (keyword.as_str(), value) {
+                match (keyword.as_ref(), value) {
                     ("$ref" | "nullable", _) => {}
                     ("description", Value::String(text)) if self.spend(text.len()) => {
-                        draft.put("description", text.as_str());
+                        draft.put("description", text.clone());
                     }
                     ("default", value) => self.describe("default", value, &mut draft),
                     (keyword, _) => {
@@ -378,17 +375,17 @@ impl<'v> Walk<'v> {
                     }
                 }
             }
-            let to = json!({ "$ref": reference });
+            let to = Value::from([("$ref", reference.clone())]);
             if draft.members.is_empty() && draft.words.is_empty() {
                 return to;
             }
-            draft.put("anyOf", json!([to]));
+            draft.put("anyOf", vec![to]);
             return draft.finish();
         }
         if self.expanding.iter().any(|name| name == reference) {
             return self.again(&shown, target);
         }
-        self.expanding.push(reference.to_owned());
+        self.expanding.push(reference.to_string());
         let lowered = match target.as_object().filter(|_| members.len() > 1) {
             // Alone it needs no copy.
             None => self.node(target, depth + 1),
@@ -402,10 +399,10 @@ impl<'v> Walk<'v> {
     }
 
     /// What a reference refers to, with what stands beside the reference before what stands there.
-    fn beside(&mut self, target: &Map<String, Value>, members: &Map<String, Value>) -> Option<Value> {
+    fn beside(&mut self, target: &Map<'t>, members: &Map<'t>) -> Option<Value<'t>> {
         let mut merged = Map::new();
         let siblings = members.iter().filter(|(keyword, _)| *keyword != "$ref");
-        for (keyword, value) in siblings.chain(target) {
+        for (keyword, value) in siblings.chain(target.iter()) {
             if !merged.contains_key(keyword) {
                 if !self.afford(value) || !self.afford_many(2 + keyword.len()) {
                     return None;
@@ -426,7 +423,7 @@ impl<'v> Walk<'v> {
     }
 
     /// Where a schema comes to itself again.
-    pub(super) fn again(&mut self, shown: &str, target: &Value) -> Value {
+    pub(super) fn again(&mut self, shown: &str, target: &Value<'t>) -> Value<'t> {
         self.lost("the recursion", LossKind::Described);
         self.refuse();
         let mut draft = Draft { words: vec![format!("the same again as {shown}")], ..Draft::default() };
