@@ -28,7 +28,10 @@ async fn refused(script: Script) -> Error {
 async fn an_error_without_an_id_ends_the_handshake_at_once() {
     let began = Instant::now();
     for unreadable in [UNREADABLE, r#"{"jsonrpc":"2.0","error":{"code":-32700,"message":"Parse error"}}"#] {
-        let error = refused(Script::new().expect("initialize").send(unreadable).hang()).await;
+        let script = Script::new().expect("initialize").send(unreadable).hang();
+        // One question and no other.
+        let builder = Client::builder().revision(Revision::V2025_11_25);
+        let error = within(builder.connect(script.connector().0)).await.expect_err("it reads nothing");
         assert_eq!((error.kind(), error.code()), (ErrorKind::Server, Some(ErrorCode::PARSE_ERROR)));
         assert_eq!(error.method(), Some("initialize"));
     }

@@ -74,7 +74,7 @@ impl LoweredSchema {
 impl<'t> Lowered<'t> {
     pub(crate) fn new(schema: &'t RawJson, target: SchemaTarget) -> Self {
         let text = schema.as_str();
-        let value = if text.len() > MAX_BYTES { None } else { serde_json::from_str(text).ok() };
+        let value = if text.len() > MAX_BYTES { None } else { Value::read(schema) };
         match value {
             Some(value) => walk::lower(&value, target),
             None => {

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::{fmt, mem};
 
+use bowline_protocol::RawJson;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Number;
@@ -24,6 +25,12 @@ pub(crate) enum Value<'t> {
 }
 
 impl<'t> Value<'t> {
+    /// Reads a value. Where [`RawJson::parse`] reads half of an emoji as another character, so is it here.
+    pub(super) fn read(raw: &'t RawJson) -> Option<Self> {
+        let mended = || Self::deserialize(raw.parse::<serde_json::Value>().ok()?).ok();
+        serde_json::from_str(raw.as_str()).ok().or_else(mended)
+    }
+
     pub(super) fn as_str(&self) -> Option<&str> {
         if let Self::String(text) = self { Some(text) } else { None }
     }
@@ -391,6 +398,13 @@ mod tests {
         let written = serde_json::to_string(&value).unwrap();
         assert_eq!(Theirs::from(value).to_string(), written);
         Some(written)
+    }
+
+    #[test]
+    fn half_of_an_emoji_costs_no_schema() {
+        let raw: RawJson = r#"{"title":"a \ud83d","\udc19":1}"#.parse().unwrap();
+        let read = Value::read(&raw).map(serde_json::Value::from);
+        assert_eq!(read, Some(serde_json::json!({"title": "a \u{fffd}", "\u{fffd}": 1})));
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Undo {
             self.rename(&mut value, 0);
         }
         if self.nulls {
-            let schema = serde_json::from_str(original.as_str()).unwrap_or_default();
+            let schema = Value::read(original).unwrap_or_default();
             let mut nulls = Nulls { refs: Refs::new(&schema), steps: STEPS, known: HashMap::new() };
             nulls.take_out(&mut value, vec![&schema], 0);
         }
