@@ -218,7 +218,7 @@ mod tests {
             explain_spawn_failure(OsStr::new(program), Some(Path::new("/")), None, denied).to_string()
         };
         assert!(why("./").contains("is a folder, and no program"), "{}", why("./"));
-        assert!(why("./srv").contains("may not be run: make it executable"), "{}", why("./srv"));
+        assert!(why("./no-such-thing").contains("may not be run: make it executable"), "{}", why("./no-such-thing"));
     }
 
     #[test]

@@ -153,7 +153,10 @@ mod tests {
             (b"{", Cause::Opens),
             (br#"{"jsonrpc": "2.0","#, Cause::Opens),
             (br#"{"jsonrpc":"2.0","id":1,"resu"#, Cause::BreaksOff),
-            (br#"{"jsonrpc":"2.0","id":1.5,"result":{}}"#, Cause::Odd("an id that is neither integer nor string")),
+            (
+                br#"{"jsonrpc":"2.0","id":1.5,"result":{}}"#,
+                Cause::Odd("an id that is neither an integer nor a string that can be sent back"),
+            ),
             (br#"{"jsonrpc":"2.0","result":{}}"#, Cause::Odd("a result without an id")),
             (br#"INFO {"jsonrpc":"2.0","id":1,"result":{}}"#, Cause::Around),
             (b"\x1b[32m{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\x1b[0m", Cause::Around),
