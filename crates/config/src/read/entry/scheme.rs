@@ -41,7 +41,7 @@ fn no_address(head: &str) -> String {
     let host = head.split(['/', '?', '#']).next().unwrap_or_default();
     let is_host = host.starts_with(|first: char| first.is_ascii_alphanumeric())
         && host.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | ':'));
-    if is_host && head != host || host.contains('.') && is_host {
+    if is_host && (head != host || host.contains('.')) {
         format!("{known}; is it http://{}?", shown(host))
     } else {
         known.to_owned()
@@ -55,7 +55,7 @@ mod tests {
     fn wrong(entry: &str) -> String {
         let text = format!("{{\"mcpServers\":{{\"a\":{entry}}}}}");
         let config = Configuration::read(Host::Generic, "f.json", &text);
-        config.server("a").map(|_| String::new()).unwrap_or_else(|error| error.to_string())
+        config.server("a").map_or_else(|error| error.to_string(), |_| String::new())
     }
 
     #[test]
