@@ -329,7 +329,12 @@ impl<'de> Deserialize<'de> for ResourceContents {
             mime_type: Option<String>,
             text: Option<String>,
             blob: Option<String>,
-            #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
+            #[serde(
+                rename = "_meta",
+                default,
+                skip_serializing_if = "Option::is_none",
+                deserialize_with = "crate::lenient::feature"
+            )]
             meta: Option<Meta>,
             #[serde(flatten)]
             extra: Extra,

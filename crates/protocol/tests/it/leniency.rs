@@ -244,14 +244,16 @@ fn a_boolean_may_be_spelled_in_other_ways() {
 fn a_message_of_a_prompt_with_several_blocks_is_one_for_each() {
     let (result, noted) = leniently::<GetPromptResult>(
         r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a"},"b",{"type":"image","data":"AA","mimeType":"image/png"}],"x":1},
-        {"role":"assistant","content":{"type":"text","text":"c"}},{"role":"user","content":[]},{"role":"user","content":[7]}]}"#,
+        {"role":"assistant","content":{"type":"text","text":"c"}},{"role":"user","content":[]},{"role":"user","content":[7]},
+        {"role":"critic","content":["a","b"]}]}"#,
     );
     let said: Vec<_> = result.messages.iter().map(|m| (&m.role, m.content.as_text())).collect();
     let (user, assistant) = (&Role::User, &Role::Assistant);
     assert_eq!(said, [(user, Some("a")), (user, Some("b")), (user, None), (assistant, Some("c"))]);
     assert_eq!((result.messages[0].extra.len(), result.messages[1].extra.len()), (1, 0));
     assert_eq!(noted, [Leniency::Text, Leniency::Blocks]);
-    assert_eq!(result.problems.iter().map(|problem| problem.index).collect::<Vec<_>>(), [3]);
+    // A message of nothing is told, and so is a speaker who would be written down for each block.
+    assert_eq!(result.problems.iter().map(|problem| problem.index).collect::<Vec<_>>(), [2, 3, 4]);
     let (alone, noted) = leniently::<GetPromptResult>(r#"{"messages":{"role":"user","content":"a"}}"#);
     assert_eq!((alone.messages, noted), (vec![PromptMessage::user("a")], vec![Leniency::Text, Leniency::List]));
     assert!(GetPromptResult::decode(&r#"{"messages":"a"}"#.parse().unwrap()).is_err());
@@ -614,14 +616,18 @@ fn a_hint_of_the_wrong_kind_costs_no_content() {
         let result: CallToolResult = decode(&format!(
             r#"{{"content":[{{"type":"text","text":"a","annotations":{odd},"_meta":{odd}}},
             {{"type":"image","data":"AAEC","mimeType":{odd},"annotations":{{"audience":{odd},"priority":{odd},"lastModified":{odd}}}}},
-            {{"type":"resource","resource":{{"uri":"x://1","text":"b","mimeType":{odd}}},"annotations":{odd}}}],"_meta":{odd}}}"#
+            {{"type":"resource","resource":{{"uri":"x://1","text":"b","mimeType":{odd},"_meta":{odd}}},"annotations":{odd}}}],"_meta":{odd}}}"#
         ));
         let [ContentBlock::Text(_), ContentBlock::Image(_), ContentBlock::Resource(_)] = &result.content[..] else {
             panic!("{odd}: {:?}", result.content)
         };
+        let ContentBlock::Resource(EmbeddedResource { resource: ResourceContents::Text(_), .. }) = &result.content[2]
+        else {
+            panic!("{odd}: {:?}", result.content)
+        };
         assert!(result.problems.is_empty(), "{odd}: {:?}", result.problems);
         let read: ReadResourceResult =
-            decode(&format!(r#"{{"contents":[{{"uri":"x://1","blob":"AAEC","mimeType":{odd}}}]}}"#));
+            decode(&format!(r#"{{"contents":[{{"uri":"x://1","blob":"AAEC","mimeType":{odd},"_meta":{odd}}}]}}"#));
         assert!(matches!(read.contents[..], [ResourceContents::Blob(_)]), "{odd}");
         let prompt: GetPromptResult = decode(&format!(r#"{{"description":{odd},"messages":[]}}"#));
         assert!(prompt.messages.is_empty());
@@ -656,10 +662,12 @@ fn l_26_what_a_server_says_of_itself_may_be_of_any_kind() {
 #[test]
 fn n_01_a_cursor_that_is_a_number_is_its_digits_and_false_is_the_end() {
     let next = |cursor: &str| decode::<ListPromptsResult>(&format!(r#"{{"prompts":[],"nextCursor":{cursor}}}"#));
-    let cursors = ["7", "\"7\"", "\"\"", "1.5"].map(|cursor| next(cursor).next_cursor.unwrap());
-    assert_eq!(cursors, ["7", "7", "", "1.5"]);
+    let cursors = ["7", "\"7\"", "\"\"", "-1", "18446744073709551615"].map(|cursor| next(cursor).next_cursor.unwrap());
+    assert_eq!(cursors, ["7", "7", "", "-1", "18446744073709551615"]);
     assert!(["false", "null"].map(next).iter().all(|page| page.next_cursor.is_none()));
-    for text in [r#"{"tasks":[],"nextCursor":[]}"#, r#"{"tasks":[],"nextCursor":true}"#] {
+    // Of the last ones it is not known how they were written.
+    for cursor in ["[]", "true", "18446744073709551616", "-9223372036854775809", "1e3", "1.50"] {
+        let text = format!(r#"{{"tasks":[],"nextCursor":{cursor}}}"#);
         let error = ListTasksResult::decode(&text.parse().unwrap()).unwrap_err();
         assert!(error.to_string().contains("expected a string as cursor"), "{error}");
     }
