@@ -3,7 +3,6 @@
 use crate::annotations::Annotations;
 use crate::base64::{self, Base64Error};
 use crate::icons::Icon;
-use crate::leniency::{Leniency, note};
 use crate::lenient::Alone;
 use crate::raw::RawJson;
 use crate::resources::{Resource, ResourceContents};
@@ -42,7 +41,6 @@ tagged! {
 
 impl Alone for ContentBlock {
     fn of_text(text: &str) -> Option<Self> {
-        note(Leniency::Text);
         Some(Self::text(text))
     }
 }

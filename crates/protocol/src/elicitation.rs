@@ -10,6 +10,7 @@ use crate::raw::RawJson;
 use crate::result::plain_result;
 use crate::tagged::{Tag, WithTag};
 use crate::tasks::TaskMetadata;
+use crate::text::reason;
 use crate::wire::{object, open_enum};
 
 /// The parameters of `elicitation/create`, told by their `mode`; none means a form.
@@ -138,12 +139,13 @@ impl<'de> Deserialize<'de> for ElicitRequestParams {
 
         let raw = RawJson::deserialize(deserializer)?;
         let decoded = match raw.parse::<Head>().map(|head| head.mode) {
-            Ok(None | Some(ElicitMode::Form)) => raw.parse().map(Self::Form),
-            Ok(Some(ElicitMode::Url)) => raw.parse::<Untagged>().map(|url| Self::Url(url.inner)),
+            Ok(None | Some(ElicitMode::Form)) => raw.parse_question().map(Self::Form),
+            Ok(Some(ElicitMode::Url)) => raw.parse_question::<Untagged>().map(|url| Self::Url(url.inner)),
             Ok(Some(ElicitMode::Other(_))) => Ok(Self::Other(raw)),
             Err(error) => Err(error),
         };
-        decoded.map_err(serde::de::Error::custom)
+        // In words that nobody takes for something to be mended.
+        decoded.map_err(|error| serde::de::Error::custom(reason(&error)))
     }
 }
 

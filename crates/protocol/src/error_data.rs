@@ -71,6 +71,6 @@ impl ErrorObject {
     }
 
     fn data_of<T: serde::de::DeserializeOwned>(&self, codes: &[ErrorCode]) -> Option<T> {
-        self.data.as_ref().filter(|_| codes.contains(&self.code))?.parse().ok()
+        self.data.as_ref().filter(|_| codes.contains(&self.code))?.parse_result().ok()
     }
 }

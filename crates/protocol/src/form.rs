@@ -287,7 +287,7 @@ fn decode(raw: &RawJson) -> Option<PrimitiveSchemaDefinition> {
     }
 
     fn untagged<T: serde::de::DeserializeOwned + Into<Field>>(raw: &RawJson) -> Option<Field> {
-        raw.parse::<Untagged<T>>().ok().map(|untagged| untagged.inner.into())
+        raw.parse_field::<Untagged<T>>().ok().map(|untagged| untagged.inner.into())
     }
 
     let signs: Signs = raw.parse().ok()?;
@@ -298,7 +298,7 @@ fn decode(raw: &RawJson) -> Option<PrimitiveSchemaDefinition> {
         }
         Some("string") | None if signs.values.is_some() => untagged::<UntitledSingleSelectEnumSchema>(raw),
         Some("string") => untagged::<StringSchema>(raw),
-        Some("number" | "integer") => raw.parse().ok().map(Field::Number),
+        Some("number" | "integer") => raw.parse_field().ok().map(Field::Number),
         Some("boolean") => untagged::<BooleanSchema>(raw),
         Some("array") if signs.items.is_some_and(|items| items.any_of.is_some()) => {
             untagged::<TitledMultiSelectEnumSchema>(raw)

@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use crate::content::ContentBlock;
 use crate::raw::RawJson;
 use crate::result::ResultType;
+use crate::surrogates::unit;
 use crate::text::ByteStr;
 use crate::tools::CallToolResult;
 
@@ -117,16 +118,11 @@ fn plain_len(text: &[u8]) -> usize {
 
 /// The character of one `\uXXXX`, or of two where one is half of a character; and how long that is.
 fn by_number(text: &[u8]) -> Option<(char, usize)> {
-    let unit = |at: usize| {
-        let digits = text.get(at..)?.strip_prefix(br"\u")?.get(..4)?;
-        let value = |so_far: u16, digit: &u8| Some(so_far << 4 | u16::try_from(char::from(*digit).to_digit(16)?).ok()?);
-        digits.iter().try_fold(0, value)
-    };
-    let first = unit(0)?;
+    let first = unit(text)?;
     if let Some(character) = char::from_u32(first.into()) {
         return Some((character, 6));
     }
-    let pair = [first, unit(6)?];
+    let pair = [first, text.get(6..).and_then(unit)?];
     char::decode_utf16(pair).next()?.ok().map(|character| (character, 12))
 }
 

@@ -190,6 +190,7 @@ pub(crate) fn items<'de, T: Alone + Deserialize<'de>, D: Deserializer<'de>>(
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
             let item = T::of_text(text).ok_or_else(|| E::invalid_type(de::Unexpected::Str(text), &self))?;
+            note(Leniency::Text);
             note(Leniency::List);
             Ok(vec![item])
         }

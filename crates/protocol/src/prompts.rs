@@ -169,6 +169,11 @@ impl PromptMessage {
         }
 
         let Ok(Several { role, content, extra }) = raw.parse_strictly() else { return Rescued::nothing() };
+        // It is there once for each block: one of a length that the server chooses would cost more memory than there is.
+        // And a message that says nothing is not lost without a word.
+        if matches!(role, Role::Other(_)) || content.is_empty() {
+            return Rescued::nothing();
+        }
         note(Leniency::Blocks);
         let message = |content| Self { role: role.clone(), content, extra: Extra::new() };
         let mut messages: Vec<Self> = content.into_iter().map(message).collect();

@@ -125,12 +125,23 @@ impl RawJson {
         self.parse_mended(|text| surrogates::mended_unless_returned(text, None))
     }
 
+    /// [`parse`](Self::parse) of what a person is asked: as for a result.
+    pub(crate) fn parse_question<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        self.parse_mended(|text| surrogates::mended(text, |place| !place.is_returned_of_question()))
+    }
+
+    /// [`parse`](Self::parse) of a field of a form: as for a result.
+    pub(crate) fn parse_field<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        self.parse_mended(|text| surrogates::mended(text, |place| !place.is_returned_of_field()))
+    }
+
     fn parse_mended<T: DeserializeOwned>(
         &self,
         mended: impl FnOnce(&str) -> Option<String>,
     ) -> Result<T, serde_json::Error> {
         let error = match self.parse_strictly() {
-            Err(error) if error.is_syntax() => error,
+            // What was read apart from the rest tells it in words.
+            Err(error) if error.is_syntax() || surrogates::is_at_half(&error.to_string()) => error,
             parsed => return parsed,
         };
         let Some(text) = mended(self.as_str()) else { return Err(error) };

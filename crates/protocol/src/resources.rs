@@ -204,7 +204,6 @@ pub enum ResourceContents {
 
 impl Alone for ResourceContents {
     fn of_text(text: &str) -> Option<Self> {
-        note(Leniency::Text);
         Some(Self::text("", text))
     }
 }
@@ -240,7 +239,10 @@ impl ResourceContents {
 
     fn rescue(raw: &RawJson) -> Rescued<Self> {
         match raw.parse_strictly::<String>().ok().and_then(|text| Self::of_text(&text)) {
-            Some(text) => Rescued::All(vec![text]),
+            Some(text) => {
+                note(Leniency::Text);
+                Rescued::All(vec![text])
+            }
             None => Rescued::Kept(Some(Self::Other(raw.clone()))),
         }
     }
@@ -329,7 +331,12 @@ impl<'de> Deserialize<'de> for ResourceContents {
             mime_type: Option<String>,
             text: Option<String>,
             blob: Option<String>,
-            #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
+            #[serde(
+                rename = "_meta",
+                default,
+                skip_serializing_if = "Option::is_none",
+                deserialize_with = "crate::lenient::feature"
+            )]
             meta: Option<Meta>,
             #[serde(flatten)]
             extra: Extra,

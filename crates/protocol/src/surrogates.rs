@@ -9,8 +9,28 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-/// Which members go back to the server, in all results; `*` is any item of a list.
-pub(crate) const RETURNED: &[&[&str]] = &[&["nextCursor"], &["requestState"], &["taskId"], &["task", "taskId"]];
+/// Which members go back to the server, in all results. In all paths `*` is any item of a list, and any member.
+const RETURNED: &[&[&str]] = &[
+    &["nextCursor"],
+    &["requestState"],
+    &["taskId"],
+    &["task", "taskId"],
+    &["messages", "*", "content", "uri"],
+    &["messages", "*", "content", "*", "uri"],
+];
+/// Where the names of members go back: answers have the names of their questions.
+const NAMED: &[&str] = &["inputRequests"];
+/// Where the questions to a person stand, in results and in the data of errors.
+const QUESTIONS: &[&[&str]] = &[&["inputRequests", "*", "params"], &["elicitations", "*"]];
+/// What goes back of the field of a form, once a person has chosen.
+const CHOICES: &[&[&str]] = &[
+    &["default"],
+    &["default", "*"],
+    &["enum", "*"],
+    &["oneOf", "*", "const"],
+    &["items", "enum", "*"],
+    &["items", "anyOf", "*", "const"],
+];
 
 /// How deep values are told apart; what is nested deeper is walked through and has no path.
 const MAX_DEPTH: usize = 16;
@@ -30,6 +50,20 @@ enum Step {
     Member(Range<usize>),
 }
 
+impl Step {
+    fn is(&self, name: &str, text: &str) -> bool {
+        /// How many times as long a name is where each of its characters is escaped.
+        const MAX_ESCAPED: usize = 6;
+
+        let Self::Member(key) = self else { return name == "*" };
+        let Some(spelled) = text.get(key.clone()) else { return false };
+        // A long key is not read again for each string below it.
+        let may_be_escaped = spelled.len() <= name.len() * MAX_ESCAPED && spelled.contains('\\');
+        let read = || serde_json::from_str::<String>(text.get(key.start - 1..key.end + 1)?).ok();
+        name == "*" || spelled == name || may_be_escaped && read().is_some_and(|key| key == name)
+    }
+}
+
 impl Place<'_> {
     /// Whether it is the name of a member of the outermost object.
     pub(crate) const fn is_outermost_key(&self) -> bool {
@@ -38,11 +72,43 @@ impl Place<'_> {
 
     /// Whether it is the value at this path.
     pub(crate) fn is(&self, path: &[&str]) -> bool {
-        let fits = |(step, name): (&Step, &&str)| match step {
-            Step::Item => *name == "*",
-            Step::Member(key) => self.text.get(key.clone()) == Some(*name),
+        !self.is_key && self.beyond(path).is_some_and(|rest| rest.is_empty() && !self.deeper)
+    }
+
+    /// Whether it is the name of a member of what is at this path.
+    fn is_name_in(&self, path: &[&str]) -> bool {
+        self.is_key && self.beyond(path).is_some_and(|rest| rest.len() == 1)
+    }
+
+    /// The steps that lead to it from what is at this path, where it is that or stands in it.
+    fn beyond(&self, path: &[&str]) -> Option<&[Step]> {
+        let (steps, rest) = self.steps.split_at_checked(path.len())?;
+        steps.iter().zip(path).all(|(step, name)| step.is(name, self.text)).then_some(rest)
+    }
+
+    /// Whether it goes back to the server in the answer to a question of this kind: what a form names, and where a URL
+    /// leads. The fields of a form are read one by one, and tell by themselves what of them
+    /// [goes back](Self::is_returned_of_field).
+    pub(crate) fn is_returned_of_question(&self) -> bool {
+        self.is(&["url"])
+            || self.is(&["elicitationId"])
+            || self.beyond(&["requestedSchema", "properties"]).is_some_and(|rest| !rest.is_empty())
+    }
+
+    /// Whether it goes back to the server from a field of a form.
+    pub(crate) fn is_returned_of_field(&self) -> bool {
+        CHOICES.iter().any(|path| self.is(path))
+    }
+
+    /// Whether it goes back to the server from a result, or from the data of an error.
+    fn is_returned(&self) -> bool {
+        let in_question = |path: &&[&str]| {
+            let steps = self.beyond(path)?;
+            Some(Place { steps, ..*self }.is_returned_of_question())
         };
-        !self.is_key && !self.deeper && self.steps.len() == path.len() && self.steps.iter().zip(path).all(fits)
+        RETURNED.iter().any(|path| self.is(path))
+            || self.is_name_in(NAMED)
+            || QUESTIONS.iter().filter_map(in_question).any(|is_returned| is_returned)
     }
 }
 
@@ -89,12 +155,9 @@ pub(crate) fn mended(text: &str, may: impl Fn(&Place<'_>) -> bool) -> Option<Str
     String::from_utf8(mended?).ok()
 }
 
-/// [`mended`] but for the members that go back to the server.
+/// [`mended`] but for what goes back to the server.
 pub(crate) fn mended_unless_returned(text: &str, item: Option<[&str; 3]>) -> Option<String> {
-    mended(text, |place| {
-        let is_item = item.is_some_and(|path| place.is(&path));
-        !is_item && !RETURNED.iter().any(|path| place.is(path))
-    })
+    mended(text, |place| !place.is_returned() && item.is_none_or(|path| !place.is(&path)))
 }
 
 /// Where the quote is that ends the string which began before `from`, and whether there are halves in it.
@@ -141,8 +204,9 @@ fn escape(text: &[u8]) -> (usize, bool) {
     }
 }
 
-/// The number of a `\uXXXX`.
-fn unit(text: &[u8]) -> Option<u16> {
+/// The number of the `\uXXXX` that a text begins with.
+#[inline]
+pub(crate) fn unit(text: &[u8]) -> Option<u16> {
     let digits = text.strip_prefix(br"\u")?.get(..4)?;
     let value = |so_far: u16, digit: &u8| Some(so_far << 4 | u16::try_from(char::from(*digit).to_digit(16)?).ok()?);
     digits.iter().try_fold(0, value)
@@ -211,8 +275,35 @@ mod tests {
         let wanted = r#"{"tools":[{"name":"\ud83d","x":{"name":"\ufffd"}},["\ufffd"]],"a,\"":"\ufffd","nextCursor":"\ud83d","b":{"nextCursor":"\ufffd"},"task":{"taskId":"\ud83d"}}"#;
         assert_eq!(mended_unless_returned(text, Some(["tools", "*", "name"])).as_deref(), Some(wanted));
         assert_eq!(mended_unless_returned(r#"{"nextCursor":"\ud83d"}"#, None), None);
-        // Names of members are never sent back.
+        // Of a cursor that is none, nothing is sent back.
         assert!(mended_unless_returned(r#"{"nextCursor":{"\ud83d":1}}"#, None).is_some());
+        // Names count as they are read, however they are spelled.
+        for text in [
+            r#"{"next\u0043ursor":"\ud83d"}"#,
+            r#"{"\u0074ask":{"\u0074\u0061\u0073\u006b\u0049\u0064":"\ud83d"}}"#,
+            r#"{"inputRequests":{"\ud83d":1}}"#,
+            r#"{"inputRequests":{"k":{"params":{"requestedSchema":{"properties":{"\ud83d":1}}}}}}"#,
+            r#"{"inputRequests":{"k":{"params":{"url":"\ud83d"}}}}"#,
+            r#"{"elicitations":[{"elicitationId":"\ud83d"}]}"#,
+        ] {
+            assert_eq!(mended_unless_returned(text, None), None, "{text}");
+        }
+        for text in [
+            r#"{"next\ud83dCursor":"x"}"#,
+            r#"{"next\\u0043ursor":"\ud83d"}"#,
+            r#"{"inputRequests":{"k":{"\ud83d":1}}}"#,
+            r#"{"inputRequests":{"k":{"params":{"requestedSchema":{"title":"\ud83d"}}}}}"#,
+        ] {
+            assert!(mended_unless_returned(text, None).is_some(), "{text}");
+        }
+    }
+
+    /// As fast as its text is long: with the name read again for each string below it, it takes minutes.
+    #[test]
+    fn a_long_name_is_not_read_for_each_string_below_it() {
+        let [name, items] = [r"\n".repeat(500_000), vec![r#"{"a":"\ud83d"}"#; 100_000].join(",")];
+        let text = format!(r#"{{"{name}":[{items}]}}"#);
+        assert!(mended_unless_returned(&text, Some(["tools", "*", "name"])).is_some());
     }
 
     #[test]

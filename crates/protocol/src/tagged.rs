@@ -137,7 +137,8 @@ impl<'de, E: de::Error> Source<'de> for Others<'_, E> {
     type Error = E;
 
     fn variant<T: DeserializeOwned>(self) -> Result<T, E> {
-        self.members.finish().parse().map_err(E::custom)
+        // What may be mended in it is known to whoever reads the whole.
+        self.members.finish().parse_strictly().map_err(E::custom)
     }
 
     fn raw(mut self) -> Result<RawJson, E> {

@@ -106,11 +106,13 @@ where
     })
 }
 
-/// Reads where the next page of a list starts: a text, or a number as its digits. Null and `false` are the end.
+/// Reads where the next page of a list starts: a text, or a whole number as its digits. Null and `false` are the end.
 pub(crate) fn cursor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let cursor = look(deserializer, |found| match found {
         Scalar::Null | Scalar::Bool(false) => Ok(None),
-        Scalar::Text(_) | Scalar::Whole(_) | Scalar::Float(_) => Ok(found.label()),
+        Scalar::Text(_) | Scalar::Whole(_) => Ok(found.label()),
+        // How it was written is not known any more, and another spelling may lead elsewhere.
+        Scalar::Float(_) => Err("a number with a fraction or exponent, or of more than 64 bits"),
         Scalar::Bool(true) => Err("true"),
         Scalar::Other => Err("an array or an object"),
     })?;

@@ -244,14 +244,16 @@ fn a_boolean_may_be_spelled_in_other_ways() {
 fn a_message_of_a_prompt_with_several_blocks_is_one_for_each() {
     let (result, noted) = leniently::<GetPromptResult>(
         r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a"},"b",{"type":"image","data":"AA","mimeType":"image/png"}],"x":1},
-        {"role":"assistant","content":{"type":"text","text":"c"}},{"role":"user","content":[]},{"role":"user","content":[7]}]}"#,
+        {"role":"assistant","content":{"type":"text","text":"c"}},{"role":"user","content":[]},{"role":"user","content":[7]},
+        {"role":"critic","content":["a","b"]}]}"#,
     );
     let said: Vec<_> = result.messages.iter().map(|m| (&m.role, m.content.as_text())).collect();
     let (user, assistant) = (&Role::User, &Role::Assistant);
     assert_eq!(said, [(user, Some("a")), (user, Some("b")), (user, None), (assistant, Some("c"))]);
     assert_eq!((result.messages[0].extra.len(), result.messages[1].extra.len()), (1, 0));
     assert_eq!(noted, [Leniency::Text, Leniency::Blocks]);
-    assert_eq!(result.problems.iter().map(|problem| problem.index).collect::<Vec<_>>(), [3]);
+    // A message of nothing is told, and so is a speaker who would be written down for each block.
+    assert_eq!(result.problems.iter().map(|problem| problem.index).collect::<Vec<_>>(), [2, 3, 4]);
     let (alone, noted) = leniently::<GetPromptResult>(r#"{"messages":{"role":"user","content":"a"}}"#);
     assert_eq!((alone.messages, noted), (vec![PromptMessage::user("a")], vec![Leniency::Text, Leniency::List]));
     assert!(GetPromptResult::decode(&r#"{"messages":"a"}"#.parse().unwrap()).is_err());
@@ -323,7 +325,23 @@ fn what_goes_back_to_the_server_is_never_read_as_something_else() {
         decode(r#"{"content":[{"type":"resource_link","uri":"x://\ud83d","name":"a"},"\ud83d"]}"#);
     assert!(matches!(&result.content[..], [ContentBlock::Other(_), ContentBlock::Text(_)]), "{result:?}");
     assert_eq!(result.problems.len(), 1);
-    for refused in [r#"{"tools":[],"nextCursor":"\ud83d"}"#, r#"{"tools":[{"name":"\ud83d"}],"nextCursor":"\ud83d"}"#] {
+    // Wherever the tag stands, and in prompts, too.
+    let result: CallToolResult = decode(
+        r#"{"content":[{"uri":"x://\ud83d","name":"a","type":"resource_link"},{"text":"\ud83d","type":"text"}]}"#,
+    );
+    assert!(matches!(&result.content[..], [ContentBlock::Other(_), ContentBlock::Text(_)]), "{result:?}");
+    assert!(result.problems.len() == 1 && result.joined_text() == "\u{fffd}", "{result:?}");
+    let result: GetPromptResult = decode(
+        r#"{"messages":[{"role":"user","content":{"type":"resource_link","uri":"x://\ud83d","name":"a"}},
+        {"role":"user","content":{"uri":"x://1","name":"\ud83d","type":"resource_link"}},
+        {"role":"user","content":[{"type":"resource_link","uri":"x://\ud83d","name":"a"}]}]}"#,
+    );
+    assert_eq!((result.messages.len(), result.problems.len()), (1, 2), "{result:?}");
+    for refused in [
+        r#"{"tools":[],"nextCursor":"\ud83d"}"#,
+        r#"{"tools":[{"name":"\ud83d"}],"nextCursor":"\ud83d"}"#,
+        r#"{"tools":[],"next\u0043ursor":"\ud83d"}"#,
+    ] {
         assert!(ListToolsResult::decode(&refused.parse().unwrap()).is_err(), "{refused}");
     }
     let payload =
@@ -332,6 +350,57 @@ fn what_goes_back_to_the_server_is_never_read_as_something_else() {
     let wanted =
         "the result has the wrong shape at requestState: half of a surrogate pair, with which it cannot be sent";
     assert!(error.starts_with(wanted), "{error}");
+}
+
+#[test]
+fn what_is_asked_has_the_names_that_its_answer_has() {
+    let asked = |key: &str, message: &str, params: &str| {
+        let text = format!(
+            r#"{{"resultType":"input_required","x":"{message}","inputRequests":{{"{key}":{{"method":"elicitation/create","params":{{{params}}}}}}}}}"#
+        );
+        InputRequiredResult::decode(&text.parse().unwrap())
+    };
+    let form = |properties: &str| {
+        format!(r#""message":"m\ud83d","requestedSchema":{{"type":"object","properties":{{{properties}}}}}"#)
+    };
+    let fields = [
+        r#""a":{"type":"string","title":"\ud83d"}"#,
+        r#""b":{"type":"string","oneOf":[{"const":"x","title":"\ud83d"}]}"#,
+        r#""c":{"type":"array","items":{"type":"string","enum":["\ud83d"]}}"#,
+        r#""d":{"type":"string","enum":["x","\ud83d"]}"#,
+        r#""e":{"type":"string","oneOf":[{"const":"\ud83d","title":"x"}]}"#,
+        r#""f":{"type":"array","items":{"anyOf":[{"const":"\ud83d","title":"x"}]}}"#,
+        r#""g":{"type":"string","default":"\ud83d"}"#,
+    ];
+    // What is read beside it must not mend it either.
+    for beside in ["", "\\ud83d"] {
+        let asked = |key: &str, params: &str| asked(key, beside, params);
+        let requests = asked("k", &form(&fields.join(","))).unwrap().input_requests.unwrap();
+        let Some(InputRequest::Elicit(request)) = requests.get("k") else { panic!("{requests:?}") };
+        let ElicitRequestParams::Form(form_read) = &request.params else { panic!("{request:?}") };
+        assert_eq!(form_read.message, "m\u{fffd}");
+        let kinds = form_read.requested_schema.properties.iter();
+        let whole: Vec<_> = kinds.map(|(_, field)| !matches!(field, PrimitiveSchemaDefinition::Other(_))).collect();
+        assert_eq!(whole, [true, true, false, false, false, false, false]);
+        assert!(asked("k\\ud83d", &form("")).is_err());
+        let error = asked("k", &form(r#""\ud83d":{"type":"string"}"#)).unwrap_err().to_string();
+        assert!(error.contains("half of a surrogate pair") || error.contains("lone leading"), "{error}");
+        let url = |url: &str, id: &str| {
+            asked("k", &format!(r#""mode":"url","message":"\ud83d","url":"x://{url}","elicitationId":"{id}""#))
+        };
+        assert!(url("1", "1").is_ok() && url("\\ud83d", "1").is_err() && url("1", "\\ud83d").is_err());
+        let data = |url: &str| {
+            let question = format!(r#"{{"mode":"url","message":"\ud83d","elicitationId":"1","url":"x://{url}"}}"#);
+            let data = format!(r#"{{"elicitations":[{question}],"x":"{beside}"}}"#).parse().unwrap();
+            ErrorObject::new(ErrorCode::URL_ELICITATION_REQUIRED, "m").with_data(data).url_elicitation_required()
+        };
+        assert!(data("1").is_some() && data("\\ud83d").is_none());
+    }
+    // A question of its own, as revisions before 2026-07-28 have it.
+    let question = |params: String| format!("{{{params}}}").parse::<RawJson>().unwrap().parse::<ElicitRequestParams>();
+    assert!(question(form(fields[0])).is_ok());
+    let error = question(form(r#""\ud83d":{"type":"string"}"#)).unwrap_err();
+    assert!(error.to_string().contains("cannot be sent back as it came"), "{error}");
 }
 
 #[test]
@@ -614,14 +683,18 @@ fn a_hint_of_the_wrong_kind_costs_no_content() {
         let result: CallToolResult = decode(&format!(
             r#"{{"content":[{{"type":"text","text":"a","annotations":{odd},"_meta":{odd}}},
             {{"type":"image","data":"AAEC","mimeType":{odd},"annotations":{{"audience":{odd},"priority":{odd},"lastModified":{odd}}}}},
-            {{"type":"resource","resource":{{"uri":"x://1","text":"b","mimeType":{odd}}},"annotations":{odd}}}],"_meta":{odd}}}"#
+            {{"type":"resource","resource":{{"uri":"x://1","text":"b","mimeType":{odd},"_meta":{odd}}},"annotations":{odd}}}],"_meta":{odd}}}"#
         ));
         let [ContentBlock::Text(_), ContentBlock::Image(_), ContentBlock::Resource(_)] = &result.content[..] else {
             panic!("{odd}: {:?}", result.content)
         };
+        let ContentBlock::Resource(EmbeddedResource { resource: ResourceContents::Text(_), .. }) = &result.content[2]
+        else {
+            panic!("{odd}: {:?}", result.content)
+        };
         assert!(result.problems.is_empty(), "{odd}: {:?}", result.problems);
         let read: ReadResourceResult =
-            decode(&format!(r#"{{"contents":[{{"uri":"x://1","blob":"AAEC","mimeType":{odd}}}]}}"#));
+            decode(&format!(r#"{{"contents":[{{"uri":"x://1","blob":"AAEC","mimeType":{odd},"_meta":{odd}}}]}}"#));
         assert!(matches!(read.contents[..], [ResourceContents::Blob(_)]), "{odd}");
         let prompt: GetPromptResult = decode(&format!(r#"{{"description":{odd},"messages":[]}}"#));
         assert!(prompt.messages.is_empty());
@@ -656,10 +729,12 @@ fn l_26_what_a_server_says_of_itself_may_be_of_any_kind() {
 #[test]
 fn n_01_a_cursor_that_is_a_number_is_its_digits_and_false_is_the_end() {
     let next = |cursor: &str| decode::<ListPromptsResult>(&format!(r#"{{"prompts":[],"nextCursor":{cursor}}}"#));
-    let cursors = ["7", "\"7\"", "\"\"", "1.5"].map(|cursor| next(cursor).next_cursor.unwrap());
-    assert_eq!(cursors, ["7", "7", "", "1.5"]);
+    let cursors = ["7", "\"7\"", "\"\"", "-1", "18446744073709551615"].map(|cursor| next(cursor).next_cursor.unwrap());
+    assert_eq!(cursors, ["7", "7", "", "-1", "18446744073709551615"]);
     assert!(["false", "null"].map(next).iter().all(|page| page.next_cursor.is_none()));
-    for text in [r#"{"tasks":[],"nextCursor":[]}"#, r#"{"tasks":[],"nextCursor":true}"#] {
+    // Of the last ones it is not known how they were written.
+    for cursor in ["[]", "true", "18446744073709551616", "-9223372036854775809", "1e3", "1.50"] {
+        let text = format!(r#"{{"tasks":[],"nextCursor":{cursor}}}"#);
         let error = ListTasksResult::decode(&text.parse().unwrap()).unwrap_err();
         assert!(error.to_string().contains("expected a string as cursor"), "{error}");
     }
