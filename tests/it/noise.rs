@@ -124,7 +124,7 @@ fn unread() -> Vec<(Vec<u8>, &'static str)> {
         (format!("INFO {line}\n").into_bytes(), "without prefix or colours"),
         (format!("{line}\0\n").into_bytes(), "nul characters"),
         (format!("{line}\r").into_bytes(), "\\r alone ends none"),
-        (line.clone().into_bytes(), "each message ends with a newline"),
+        (line.clone().into_bytes(), "it lacks the newline that ends each message"),
         (b"Server listening on port 3000\n".to_vec(), "have it log to stderr"),
         (format!("{}\n", line.replace("\"id\":1", "\"id\":99")).into_bytes(), "answered request 99, which is not open"),
     ]

@@ -41,8 +41,10 @@ impl From<Error> for CliError {
             ErrorKind::Auth => Some("give a token with --bearer-env VAR, or a header with -H \"K: env:VAR\""),
             ErrorKind::NotFound => Some("the server's PATH and folder are set with -e PATH=… and --cwd"),
             ErrorKind::Connect | ErrorKind::Closed => Some("add -v to see all that it says"),
-            // It did say something, so more time will not help.
-            ErrorKind::Timeout if error.noise().is_some() => Some("add -v to see all that it says"),
+            // It did say something, so more time will not help, unless that goes on.
+            ErrorKind::Timeout if error.noise().is_some_and(|noise| !noise.is_under_way()) => {
+                Some("add -v to see all that it says")
+            }
             ErrorKind::Timeout => {
                 Some("give it longer with --timeout, --max-time or --connect-timeout, or add -v to see what it says")
             }

@@ -15,6 +15,7 @@ use url::Url;
 use crate::answer::{self, Kind};
 use crate::authorize::{AuthRequest, Authorize, Challenge, Retry};
 use crate::client::{HttpClient, HttpResponse, Target, shown};
+use crate::events::EventReader;
 use crate::handover::Handover;
 use crate::header::Headers;
 
@@ -123,6 +124,13 @@ impl Endpoint {
     /// Whether somebody is being asked for credentials right now ([`Authorize::waits_for_person`]).
     pub fn waits_for_person(&self) -> bool {
         self.authorize.as_ref().is_some_and(|authorize| authorize.waits_for_person())
+    }
+
+    /// What the request for a stream told the server in confidence, to be kept out of what quotes the stream, and what
+    /// the queries of the other addresses that belong to it hold.
+    pub fn confided(&self, stream: &EventReader, others: &[&Url]) -> Secrets {
+        let secrets = confided(&self.url, &self.headers, stream.given());
+        others.iter().fold(secrets, |secrets, url| with_query(secrets, url))
     }
 
     /// Sends a request and waits for the head of the answer, which may have any status.
@@ -298,10 +306,7 @@ fn added(headers: &HeaderMap, base: &HeaderMap) -> Vec<HeaderValue> {
 
 /// What a request told the server in confidence: its query, credentials, session and headers of the caller's own.
 pub(crate) fn confided(url: &Url, base: &HeaderMap, given: &[HeaderValue]) -> Secrets {
-    let mut secrets = Secrets::default().with_query(url.query().unwrap_or_default());
-    for (_, value) in url.query_pairs() {
-        secrets = secrets.with(value);
-    }
+    let mut secrets = with_query(Secrets::default(), url);
     for value in base.values().filter(|value| value.is_sensitive()).chain(given) {
         let text = String::from_utf8_lossy(value.as_bytes());
         secrets = secrets.with_header(&text);
@@ -313,6 +318,12 @@ pub(crate) fn confided(url: &Url, base: &HeaderMap, given: &[HeaderValue]) -> Se
         }
     }
     secrets
+}
+
+/// Adds the values of a query, as they are written and as they are meant.
+fn with_query(secrets: Secrets, url: &Url) -> Secrets {
+    let secrets = secrets.with_query(url.query().unwrap_or_default());
+    url.query_pairs().fold(secrets, |secrets, (_, value)| secrets.with(value))
 }
 
 impl fmt::Debug for Endpoint {

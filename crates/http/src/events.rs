@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bowline_event_stream::{Decoder, Event};
-use bowline_transport::{Secrets, Sent, TransportError, TransportErrorKind};
+use bowline_transport::{Sent, TransportError, TransportErrorKind};
 use bytes::Bytes;
 use http::HeaderValue;
 
@@ -80,11 +80,6 @@ impl EventReader {
     /// The address that answered, without secrets.
     pub(crate) fn shown(&self) -> &str {
         self.response.shown()
-    }
-
-    /// What the request told the server in confidence, to be kept out of what quotes the stream.
-    pub const fn secrets(&self) -> &Secrets {
-        self.response.secrets()
     }
 
     /// The credentials that the request was sent with.

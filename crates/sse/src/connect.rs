@@ -127,8 +127,9 @@ impl SseConnect {
                 }
             }
         };
-        let messages = self.resolve(moved.as_ref().unwrap_or(self.endpoint.url()), &named)?;
-        Ok(SseTransport::start(self.endpoint.clone(), messages, reader, self.limits, self.grace))
+        let stream = moved.as_ref().unwrap_or(self.endpoint.url());
+        let messages = self.resolve(stream, &named)?;
+        Ok(SseTransport::start(self.endpoint.clone(), stream, messages, reader, self.limits, self.grace))
     }
 
     /// Where messages go.

@@ -37,6 +37,7 @@ pub struct SseTransport {
 impl SseTransport {
     pub(crate) fn start(
         endpoint: Endpoint,
+        stream: &Url,
         messages: Url,
         events: EventReader,
         limits: Limits,
@@ -45,7 +46,7 @@ impl SseTransport {
         let (read_half, write_lines) = tokio::io::duplex(PIPE_BYTES);
         let (write_half, read_lines) = tokio::io::duplex(PIPE_BYTES);
         let (ended, failures, cause) = (CancellationToken::new(), Arc::<Failures>::default(), Cause::default());
-        let secrets = events.secrets().clone();
+        let secrets = endpoint.confided(&events, &[stream, &messages]);
         let reading = ended.clone().run_until_cancelled_owned(stream::read(events, write_lines, Arc::clone(&cause)));
         tokio::spawn(reading);
         let described = endpoint.describe();

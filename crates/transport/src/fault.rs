@@ -21,13 +21,14 @@ pub enum Fault {
         /// The id it named.
         id: RequestId,
     },
-    /// Messages that stood on one line, where each has a line of its own. They were taken.
+    /// Messages that stood on one line, where each has a line of its own. They were taken. A line whose first message is
+    /// an answer of the usual form is taken for that alone: its call fails, and what stands behind it is lost.
     OnOneLine {
         /// How many there were.
         len: usize,
     },
-    /// An error without an id: it belongs to the connection, not to a call. In a handshake, where nothing else can be
-    /// meant, it ends the question that is open, too.
+    /// An error without an id: it belongs to the connection, not to a call. In a handshake, one that says
+    /// that the request could not be read (-32700, -32600) ends the question that is open, too.
     ErrorWithoutId {
         /// What the server said.
         error: ErrorObject,

@@ -14,6 +14,8 @@ const FIRST_CHUNK: usize = 16 << 10;
 const CHUNK: usize = 64 << 10;
 /// A buffer that grew beyond this for a long line is given back after it.
 const KEEP: usize = 256 << 10;
+/// How many blanks before a line that has begun are looked at.
+const BLANKS: usize = 1 << 10;
 
 thread_local! {
     /// The read buffer of those that have nothing to read: one a thread, so that a connection that waits holds none.
@@ -78,9 +80,12 @@ impl LineSplitter {
         }
     }
 
-    /// What there is of a line that has begun and not ended, once all that have were taken.
+    /// What there is of a line that has begun and not ended, once all that have were taken; none while it begins with
+    /// nothing but [`BLANKS`].
     pub(crate) fn unfinished(&self) -> Option<&[u8]> {
-        Some(self.buffer.trim_ascii_start()).filter(|begun| !begun.is_empty())
+        // Asked at each wait: a look at all blanks there are would be as long as a peer likes, as often as it likes.
+        let begins = self.buffer.iter().take(BLANKS).position(|byte| !byte.is_ascii_whitespace())?;
+        self.buffer.get(begins..)
     }
 
     /// The next line that is not blank.
@@ -164,6 +169,21 @@ mod tests {
         splitter.buffer().extend_from_slice(&[b'x'; 17]);
         assert_eq!(splitter.next_line().unwrap().unwrap(), "{\"id\":1}");
         assert_eq!(splitter.next_line(), Err(TooLong { max: 16 }));
+    }
+
+    #[test]
+    fn a_line_has_begun_behind_some_blanks_and_is_not_looked_for_behind_many() {
+        let mut splitter = LineSplitter::new(1 << 20);
+        assert_eq!(splitter.unfinished(), None);
+        assert!(feed(&mut splitter, b" \t ").is_empty());
+        assert_eq!(splitter.unfinished(), None);
+        assert!(feed(&mut splitter, b"{ ").is_empty());
+        assert_eq!(splitter.unfinished(), Some(b"{ ".as_slice()));
+        let mut splitter = LineSplitter::new(1 << 20);
+        assert!(feed(&mut splitter, &[b' '; BLANKS]).is_empty());
+        assert!(feed(&mut splitter, b"{").is_empty());
+        assert_eq!(splitter.unfinished(), None);
+        assert_eq!(feed(&mut splitter, b"}\n"), ["{}"]);
     }
 
     #[test]

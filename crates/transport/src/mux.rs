@@ -94,7 +94,7 @@ struct Shared {
 #[derive(Default)]
 struct Connection {
     table: Table,
-    /// What came and was of no use, once something did.
+    /// What came and was of no use, or in more than one read, once something did.
     astray: Option<Box<Astray>>,
     /// Why nothing more can be sent.
     closed: Option<TransportError>,

@@ -42,6 +42,11 @@ impl Noise {
         self.lines
     }
 
+    /// Whether a line has begun that may be a message on its way: where it is, more time may help.
+    pub fn is_under_way(&self) -> bool {
+        self.unfinished.as_ref().is_some_and(|(_, quote)| quote.cause == Cause::Open)
+    }
+
     /// One of them in short, the one that tells most: at most some 120 bytes and what escapes add to that.
     pub fn line(&self) -> Option<&str> {
         Some(self.shown.as_ref()?.text.as_str())

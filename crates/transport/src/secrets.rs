@@ -2,6 +2,12 @@
 
 use std::fmt;
 
+/// What stands in place of a value.
+const HIDDEN: &str = "(hidden)";
+/// How much of a value's beginning is hidden where a text was cut, in bytes: less says little, and is often no part of
+/// one.
+const PART: usize = 8;
+
 /// What was given in confidence, to be kept out of errors and logs that quote a server.
 ///
 /// ```
@@ -46,10 +52,49 @@ impl Secrets {
         values.fold(self, |this, value| this.with(value))
     }
 
-    /// The text without them. To be done before a text is cut, which may leave a part of one.
+    /// The text without them. To be done before a text is cut; what was cut already goes through
+    /// [`hide_cut`](Self::hide_cut).
     pub fn hide(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "(hidden)"))
+        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), HIDDEN))
     }
+
+    /// As [`hide`](Self::hide), of a text that goes on behind its end: where it ends with the first eight bytes or more
+    /// of a value, these are hidden as well.
+    ///
+    /// ```
+    /// use bowline_transport::Secrets;
+    ///
+    /// let secrets = Secrets::default().with("tok-1234-5678");
+    /// assert_eq!(secrets.hide_cut("no: tok-1234-5678, tok-1234-5"), "no: (hidden), (hidden)");
+    /// ```
+    pub fn hide_cut(&self, text: &str) -> String {
+        // The cut may have split a character.
+        let text = text.trim_end_matches(char::REPLACEMENT_CHARACTER);
+        // Whole values count, or the beginning of another one could take the end of one away.
+        let longest = self.0.iter().filter_map(|secret| beginning_at_end(text, secret)).max().unwrap_or_default();
+        let (before, part) = text.split_at(text.len() - longest);
+        let hidden = self.hide(before);
+        if part.is_empty() { hidden } else { hidden + HIDDEN }
+    }
+
+    /// As [`hide`](Self::hide), of an [`excerpt`](bowline_protocol::excerpt), which may be cut.
+    pub(crate) fn hide_excerpt(&self, excerpt: &str) -> String {
+        match excerpt.rsplit_once('…') {
+            Some((text, length)) => format!("{}…{length}", self.hide_cut(text)),
+            None => self.hide(excerpt),
+        }
+    }
+
+    /// Whether there are none.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// How much of a value's beginning the text ends with, in bytes, where it is not less than [`PART`].
+fn beginning_at_end(text: &str, value: &str) -> Option<usize> {
+    let (text, value) = (text.as_bytes(), value.as_bytes());
+    (PART..=value.len().min(text.len())).rev().find(|n| value.get(..*n).is_some_and(|part| text.ends_with(part)))
 }
 
 impl fmt::Debug for Secrets {
@@ -72,6 +117,25 @@ mod tests {
         let echo = "no: Bearer tok-SECRET-1, tok-SECRET-1, SECRET-1, k-SECRET-2 and q-SECRET-5";
         assert_eq!(secrets.hide(echo), "no: (hidden), (hidden), (hidden), (hidden) and (hidden)");
         assert_eq!(format!("{secrets:?}"), "Secrets(5)");
+    }
+
+    #[test]
+    fn case_security_010_what_was_cut_within_a_value_is_hidden() {
+        let secrets = Secrets::default().with("tok-SECRET-1\u{e9}-and-more").with("RET-1").with("more of it");
+        for (text, hidden) in [
+            ("no: tok-SECRET-1\u{e9}-a", "no: (hidden)"),
+            ("no: tok-SECRET-1\u{fffd}", "no: (hidden)"),
+            ("no: tok-SECR", "no: (hidden)"),
+            ("no: tok-SEC", "no: tok-SEC"),
+            ("no: tok-SECRET-1\u{e9}-and-more", "no: (hidden)"),
+            ("tok-SECRET-1\u{e9}-and-more, tok-SECRET is no", "(hidden), tok-SECRET is no"),
+            ("", ""),
+        ] {
+            assert_eq!(secrets.hide_cut(text), hidden, "{text}");
+        }
+        assert_eq!(secrets.hide_excerpt("tok-SECRET\u{2026} (99 bytes)"), "(hidden)\u{2026} (99 bytes)");
+        assert_eq!(secrets.hide_excerpt("tok-SECRET"), "tok-SECRET");
+        assert_eq!(Secrets::default().hide_cut("as it was\u{fffd}"), "as it was");
     }
 
     #[test]

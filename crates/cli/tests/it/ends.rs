@@ -64,6 +64,20 @@ fn a_call_that_takes_too_long_ends_with_a_timeout() {
 }
 
 #[test]
+fn more_time_is_advised_where_an_answer_is_on_its_way_and_not_where_none_is() {
+    let call = |said: &str| {
+        let server = Server::new().tool("{}").on("tools/call", said);
+        let ran = server.run(&["call", "t", "--timeout", "1s"]);
+        assert_eq!(ran.code, Some(7), "{}", ran.stderr);
+        ran.stderr
+    };
+    let stderr = call(r#"echo working; printf '{"jsonrpc":"2.0","id":3,"resu'"#);
+    assert!(stderr.contains("has no end yet") && stderr.contains("give it longer with --timeout"), "{stderr}");
+    let stderr = call("echo working");
+    assert!(stderr.contains("`working`") && !stderr.contains("--timeout"), "{stderr}");
+}
+
+#[test]
 fn an_unknown_tool_is_told_with_the_nearest_name() {
     let server =
         Server::new().answer("tools/list", r#"{"tools":[{"name":"read_file","inputSchema":{"type":"object"}}]}"#);

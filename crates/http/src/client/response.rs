@@ -118,11 +118,6 @@ impl HttpResponse {
         self.secrets = secrets;
     }
 
-    /// What was sent in confidence with the request.
-    pub(crate) const fn secrets(&self) -> &Secrets {
-        &self.secrets
-    }
-
     /// Keeps the credentials of the request for whoever works out its secrets once they are needed.
     pub(crate) fn keep_given(&mut self, given: Vec<HeaderValue>) {
         self.given = given;

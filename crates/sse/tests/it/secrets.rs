@@ -23,6 +23,26 @@ fn refusal(request: &HttpRequest, status: u16) -> Reply {
 }
 
 #[tokio::test]
+async fn case_security_010_what_was_confided_is_hidden_in_what_the_stream_brings_and_is_no_message() {
+    let server = HttpServer::start(|request| async move {
+        if request.method == "POST" {
+            return Reply::status(202);
+        }
+        let said = "token tok-SECRET-1 is unknown, and so are u:pw-SECRET-4, k-SECRET-2, q-SECRET-5, s SECRET-6";
+        let events = format!("event: endpoint\ndata: /message?sessionId=s%20SECRET-6\n\ndata: {said}\n\n");
+        Reply::events().data(events).hold()
+    })
+    .await
+    .unwrap();
+    let transport = with_secrets(&server.url("/sse")).connect().await.unwrap();
+    let fault = format!("{:?}", transport.take_inbound().unwrap().next().await);
+    let noise = transport.noise(None).unwrap();
+    for text in [fault, noise.to_string(), format!("{noise:?}")] {
+        assert!(text.contains("token (hidden) is unknown") && !text.contains("SECRET"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn case_security_010_h_36_no_secret_is_in_logs_errors_or_debug() {
     let log = Captured::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.writer()).finish();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bowline_transport::{Limits, Sent, Transport, TransportErrorKind};
+use bowline_transport::{Fault, InboundEvent, Limits, Sent, Transport, TransportErrorKind};
 
 use crate::deaf::{DEAF, start};
 use crate::support::{call, lives, request, sh, until, within};
@@ -76,14 +76,24 @@ async fn a_server_that_closes_its_stdin_is_told_from_one_that_closes_its_stdout(
 }
 
 #[tokio::test]
-async fn what_a_server_writes_after_its_stdin_ended_is_nobodys_fault() {
+async fn what_a_server_writes_after_its_stdin_ended_is_reported_and_in_no_error() {
     let garbage = r#"printf 'no message'; echo '{"jsonrpc":"2.0","id":1,"result":{}}'; echo '{'"#;
-    let connect = sh(&format!("echo ready >&2; cat > /dev/null; {garbage}"));
+    let connect = sh(&format!("echo ready >&2; cat > /dev/null; {garbage}")).grace(Duration::from_secs(30));
     let (transport, _) = start(&connect).await;
     let mut open = transport.request(request(1)).await.unwrap();
+    let mut inbound = transport.take_inbound().unwrap();
     within(transport.close()).await.unwrap();
     let error = within(open.next()).await.unwrap().expect_err("it was closed");
     assert_eq!(error.to_string(), "the connection is closed");
+    let mut faults = 0;
+    let end = loop {
+        match within(inbound.next()).await {
+            Some(InboundEvent::Fault(Fault::NotAMessage { .. })) => faults += 1,
+            Some(InboundEvent::Closed(error)) => break error,
+            other => panic!("a fault or the end was due, but this came: {other:?}"),
+        }
+    };
+    assert_eq!((faults, end.to_string().as_str()), (2, "the connection is closed"));
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use crate::fault::{Fault, worth_a_report};
 use crate::framing::LineSplitter;
 use crate::inbound::{InboundEvent, InboundSender};
 use crate::noise::Noise;
+use crate::noise::astray::KEPT;
 use crate::secrets::Secrets;
 use crate::seldom::Seldom;
 
@@ -228,7 +229,7 @@ impl<'a> Reader<'a> {
         let shared = self.shared;
         shared.connection().astray().line(line, &error, self.astray, &shared.secrets);
         self.astray = true;
-        let error = without_secrets(error, &shared.secrets);
+        let error = without_secrets(error, line, &shared.secrets);
         tracing::debug!(%error, "ignored a line that is no message");
         if worth_a_report(self.noise) {
             self.fault(Fault::NotAMessage { error, count: self.noise });
@@ -248,14 +249,34 @@ fn finish(meant: Vec<(Open, Response)>) {
     }
 }
 
-/// What was wrong with a frame, without what was given to the peer in confidence.
-fn without_secrets(error: FrameError, secrets: &Secrets) -> FrameError {
+/// What was wrong with a line, or else with a member of an array, without what was given to the peer in confidence.
+fn without_secrets(error: FrameError, line: Option<&[u8]>, secrets: &Secrets) -> FrameError {
+    if secrets.is_empty() {
+        return error;
+    }
+    // What the error quotes was cut before anything was hidden in it.
+    let hidden = |excerpt: &str| line.map_or_else(|| secrets.hide_excerpt(excerpt), |line| quoted(line, secrets));
     match error {
-        FrameError::NotJson { reason, excerpt } => FrameError::NotJson { reason, excerpt: secrets.hide(&excerpt) },
-        FrameError::NotRpc { reason, excerpt } => FrameError::NotRpc { reason, excerpt: secrets.hide(&excerpt) },
+        FrameError::NotJson { reason, excerpt } => {
+            FrameError::NotJson { reason: secrets.hide(&reason), excerpt: hidden(&excerpt) }
+        }
+        FrameError::NotRpc { reason, excerpt } => FrameError::NotRpc { reason, excerpt: hidden(&excerpt) },
         other => other,
     }
 }
+
+/// The beginning of a line, as errors of frames quote it.
+fn quoted(line: &[u8], secrets: &Secrets) -> String {
+    let Some(head) = line.get(..KEPT) else {
+        return excerpt(&secrets.hide(&String::from_utf8_lossy(line)), EXCERPT);
+    };
+    let text = secrets.hide_cut(&String::from_utf8_lossy(head));
+    let end = text.floor_char_boundary(EXCERPT);
+    format!("{}… ({} bytes)", excerpt(text.get(..end).unwrap_or_default(), EXCERPT), line.len())
+}
+
+/// What the error of a line quotes of it, in bytes.
+const EXCERPT: usize = 160;
 
 /// What a fault quotes of a peer's text, in bytes.
 const QUOTED: usize = 256;
@@ -357,6 +378,24 @@ mod tests {
         assert_eq!(mux.noise(None), None);
     }
 
+    #[test]
+    fn case_security_010_a_secret_that_an_excerpt_was_cut_in_is_hidden_in_it() {
+        let secrets = Secrets::default().with(format!("k-SECRET-{}", "5".repeat(2 * KEPT)));
+        let secrets = secrets.with("tok-SECRET-1");
+        let hidden = |line: &str| {
+            let line = Bytes::copy_from_slice(line.as_bytes());
+            let error = frame::decode(&line).expect_err("it is no message");
+            let member = without_secrets(error.clone(), None, &secrets).to_string();
+            assert!(!member.contains("SECRET"), "{member}");
+            without_secrets(error, Some(&line), &secrets).to_string()
+        };
+        let text = hidden(&format!("{}tok-SECRET-1 and more", "x".repeat(EXCERPT - 10)));
+        assert!(text.contains("xxx(hidden)") && !text.contains("SECRET"), "{text}");
+        let long = format!("key=k-SECRET-{}", "5".repeat(2 * KEPT));
+        let text = hidden(&long);
+        assert!(text.contains(&format!("key=(hidden)… ({} bytes)", long.len())), "{text}");
+    }
+
     #[tokio::test]
     async fn an_end_tells_what_came_last_where_that_was_no_message() {
         let error = outcome(b"Traceback (most recent call last)\nImportError\n").await.expect_err("it ended");
@@ -378,15 +417,19 @@ mod tests {
         let frame = frame::encode_request(&id, "ping", None, None, None);
         let mut exchange = mux.request(WireRequest::new(id, frame, Routing::new("ping"))).await.unwrap();
         theirs.write_all(b"  {\"jsonrpc\":\"2.0\",").await.unwrap();
-        let mut noise = None;
-        while noise.is_none() {
-            tokio::task::yield_now().await;
-            noise = mux.noise(None);
-        }
+        let seen = async {
+            loop {
+                if let Some(noise) = mux.noise(None) {
+                    break noise;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let noise = tokio::time::timeout(Duration::from_secs(30), seen).await.expect("it is seen");
         assert_eq!(
-            noise.unwrap().to_string(),
-            "a line of 17 bytes has no end yet: `{\"jsonrpc\":\"2.0\",` (each message ends with a newline; have it write \
-             one, and flush)"
+            noise.to_string(),
+            "a line of 17 bytes has no end yet: `{\"jsonrpc\":\"2.0\",` (if that is all of it, it lacks the newline \
+             that ends each message; have it write one, and flush)"
         );
         theirs.write_all(b"\"id\":1,\"result\":{}}\n").await.unwrap();
         assert!(matches!(exchange.next().await, Some(Ok(Message::Response(_)))));

@@ -6,12 +6,15 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use bowline_protocol::frame::Response;
-use bowline_protocol::{ProgressToken, RequestId};
+use bowline_protocol::{ErrorCode, ProgressToken, RequestId};
 
 use super::lane::Lane;
 
 /// How many given-up ids are remembered, so that their late answers are told from invented ones.
 const REMEMBERED: usize = 256;
+
+/// What is said of a request whose id could not be read (JSON-RPC 2.0, section 5).
+const OF_A_REQUEST: [ErrorCode; 2] = [ErrorCode::PARSE_ERROR, ErrorCode::INVALID_REQUEST];
 
 /// An open exchange.
 #[derive(Debug)]
@@ -130,7 +133,9 @@ impl Table {
 
     /// Takes an error without an id, and closes what it turns out to answer; see [`meant`](Self::meant).
     pub(crate) fn answer_without_id(&mut self, error: Response) -> Vec<(Open, Response)> {
-        if !self.said_more && self.without_id.len() < self.open.len() {
+        // What a server reports of itself, as that it has no key, comes before its answer and not in place of it.
+        let is_of_a_request = matches!(&error.outcome, Err(error) if OF_A_REQUEST.contains(&error.code));
+        if is_of_a_request && !self.said_more && self.without_id.len() < self.open.len() {
             self.without_id.push(error);
         }
         self.meant()
@@ -291,6 +296,15 @@ mod tests {
         assert!(t.answer_without_id(without_id("again")).is_empty());
         assert!(t.open(&2.into(), None, false, true, Arc::default()));
         assert!(t.meant().is_empty(), "one that came before the question is not its answer");
+    }
+
+    #[test]
+    fn an_error_without_an_id_that_is_about_no_request_answers_none() {
+        let mut t = questions(&[1]);
+        let mut of_the_server = without_id("no API key, read-only");
+        of_the_server.outcome.as_mut().unwrap_err().code = ErrorCode(-32000);
+        assert!(t.answer_without_id(of_the_server).is_empty());
+        assert!(matches!(t.answer(&1.into()), Found::Open(_)));
     }
 
     #[test]

@@ -12,8 +12,8 @@ use crate::secrets::Secrets;
 
 /// How much of a line is shown, in bytes, before characters are escaped.
 const SHOWN: usize = 120;
-/// How much of a line is looked at for secrets, in bytes: more than is shown, so that none is cut.
-const KEPT: usize = 1 << 10;
+/// How much of a line is looked at for secrets, in bytes: more than is shown, so that few are cut.
+pub(crate) const KEPT: usize = 1 << 10;
 /// The same of a line that has no end yet.
 const BEGINNING: usize = 256;
 
@@ -51,11 +51,11 @@ impl Astray {
         self.came(follows, now);
         let cause = line.map_or_else(|| Cause::of_member(error), |line| Cause::of_line(line, error));
         let text = match (line, error) {
-            (Some(line), _) => shown(line, cause, secrets),
+            (Some(line), _) => shown(line, false, cause, secrets),
             (None, FrameError::NotJson { excerpt, .. } | FrameError::NotRpc { excerpt, .. }) => {
-                shown(excerpt.as_bytes(), cause, secrets)
+                shown(secrets.hide_excerpt(excerpt).as_bytes(), false, cause, secrets)
             }
-            (None, other) => shown(other.to_string().as_bytes(), cause, secrets),
+            (None, other) => shown(other.to_string().as_bytes(), false, cause, secrets),
         };
         self.goes_on &= follows;
         let quote = Quote { cause, text };
@@ -95,7 +95,8 @@ impl Astray {
     /// Notes what there is of a line that has no end yet.
     pub(crate) fn begun(&mut self, line: &[u8]) {
         let begun = &mut self.unfinished;
-        if begun.start.is_empty() {
+        if begun.start.len() < BEGINNING {
+            begun.start.clear();
             begun.start.extend_from_slice(line.get(..BEGINNING).unwrap_or(line));
         }
         (begun.last, begun.bytes) = (line.last().copied(), line.len());
@@ -123,7 +124,7 @@ impl Astray {
         let begun = Some(&self.unfinished).filter(|begun| !begun.start.is_empty());
         let unfinished = begun.map(|begun| {
             let cause = Cause::of_unfinished(&begun.start, begun.last);
-            let mut text = shown(&begun.start, cause, secrets);
+            let mut text = shown(&begun.start, true, cause, secrets);
             if begun.bytes > begun.start.len() && !text.ends_with('…') {
                 text.push('…');
             }
@@ -146,8 +147,8 @@ impl Astray {
     }
 }
 
-/// A line in short, without what was given in confidence.
-fn shown(line: &[u8], cause: Cause, secrets: &Secrets) -> String {
+/// A line in short, without what was given in confidence. `goes_on` says that there will be, or was, more of it.
+fn shown(line: &[u8], goes_on: bool, cause: Cause, secrets: &Secrets) -> String {
     let head = line.get(..KEPT).unwrap_or(line);
     let text = if cause == Cause::Utf16 {
         // Near enough for Latin text, whichever of its two bytes comes first and wherever lines were cut.
@@ -155,7 +156,7 @@ fn shown(line: &[u8], cause: Cause, secrets: &Secrets) -> String {
     } else {
         String::from_utf8_lossy(head)
     };
-    let text = secrets.hide(&text);
+    let text = if goes_on || head.len() < line.len() { secrets.hide_cut(&text) } else { secrets.hide(&text) };
     let end = text.floor_char_boundary(SHOWN);
     let mut shown = excerpt(text.get(..end).unwrap_or_default(), SHOWN);
     if end < text.len() || head.len() < line.len() {
@@ -229,6 +230,43 @@ mod tests {
         assert!(text.len() < 1000 && !text.contains('\u{1b}'), "{text}");
         assert!(text.contains(&format!("a line of {} bytes has no end yet", long.len() + 1)), "{text}");
         assert_eq!(noise.lines(), 3000);
+    }
+
+    #[test]
+    fn a_secret_that_is_longer_than_what_is_kept_is_not_shown() {
+        let key = format!("k-SECRET-{}", "5".repeat(3 * KEPT));
+        let secrets = Secrets::default().with(key.as_str());
+        let mut astray = Astray::default();
+        note(&mut astray, &[&format!("key={key}")], &secrets);
+        astray.begun(format!("begun={key}").as_bytes());
+        let text = astray.since(None, &secrets).unwrap().to_string();
+        assert!(text.contains("`key=(hidden)…`") && text.contains("`begun=(hidden)…`"), "{text}");
+        assert!(!text.contains("SECRET"), "{text}");
+    }
+
+    #[test]
+    fn the_beginning_of_a_line_is_shown_that_comes_byte_by_byte() {
+        let mut astray = Astray::default();
+        let line = format!("{{\"jsonrpc\":\"2.0\",{}", "x".repeat(2 * BEGINNING));
+        for end in 1..=line.len() {
+            astray.begun(&line.as_bytes()[..end]);
+        }
+        assert_eq!(astray.unfinished.start, line.as_bytes()[..BEGINNING]);
+        let text = astray.since(None, &Secrets::default()).unwrap().to_string();
+        assert!(text.contains("`{\"jsonrpc\":\"2.0\",xxx"), "{text}");
+    }
+
+    #[test]
+    fn a_line_is_under_way_where_nothing_but_its_end_is_missing() {
+        let under_way = |line: &[u8]| {
+            let mut astray = Astray::default();
+            note(&mut astray, &["ready"], &Secrets::default());
+            astray.begun(line);
+            astray.since(None, &Secrets::default()).unwrap().is_under_way()
+        };
+        assert!(under_way(b"{\"jsonrpc\":\"2.0\","));
+        assert!(!under_way(b"Content-Length: 8"));
+        assert!(!under_way(b""));
     }
 
     #[tokio::test(start_paused = true)]

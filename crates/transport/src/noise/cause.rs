@@ -125,7 +125,9 @@ impl fmt::Display for Cause {
             Self::Framed => "the server frames messages as lsp does, by Content-Length; here each is a line by itself",
             Self::Utf16 => "that is utf-16; have it write utf-8",
             Self::CarriageReturn => "lines end with \\n, and \\r alone ends none",
-            Self::Open => "each message ends with a newline; have it write one, and flush",
+            Self::Open => {
+                "if that is all of it, it lacks the newline that ends each message; have it write one, and flush"
+            }
         })
     }
 }
