@@ -193,7 +193,7 @@ mod tests {
             format!("{:?}", Event::Done(answer.clone())),
             format!("{:?}", Event::Text(long.clone())),
             format!("{:?}", answer.clone().into_message()),
-            format!("{:?}", Answer { stop: Stop::Other(long.clone()), ..Answer::new(Vec::new()) }),
+            format!("{:?}", Answer { stop: Stop::Other(long), ..Answer::new(Vec::new()) }),
             format!("{:?}", Message::Results(vec![result])),
             format!("{:?}", Message::User(vec![Content::text("x"); 10_000])),
         ] {
