@@ -125,7 +125,7 @@ fn cut(text: &str, most: usize) -> Vec<String> {
 }
 
 /// Why a model stopped.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Stop {

@@ -320,15 +320,20 @@ impl Assembler {
             Ok(value) => value,
             Err(error) => return self.odd(name, data, &error),
         };
-        let error = if name == "error" { Some(value.get("error").unwrap_or(&value)) } else { error_of(&value) };
-        if let Some(error) = error {
-            return Err(self.told(error));
+        if name == "error" {
+            return Err(self.told(value.get("error").unwrap_or(&value)));
         }
-        match self.reader.event(name, &value, &mut self.draft) {
-            Ok(false) => Ok(self.draft.take_events()),
-            Ok(true) => Ok(self.done()),
-            Err(error) => Err(error.with_partial(self.draft.partial())),
+        for piece in pieces(&value) {
+            if let Some(error) = error_of(piece) {
+                return Err(self.told(error));
+            }
+            match self.reader.event(name, piece, &mut self.draft) {
+                Ok(false) => {}
+                Ok(true) => return Ok(self.done()),
+                Err(error) => return Err(error.with_partial(self.draft.partial())),
+            }
         }
+        Ok(self.draft.take_events())
     }
 
     /// An event whose data is no JSON.
@@ -464,6 +469,11 @@ fn error_of(value: &Value) -> Option<&Value> {
     let inner = value.get(0).unwrap_or(value);
     let named = inner.get("error").filter(|error| is_error(error));
     named.or_else(|| ["object", "type"].iter().any(|key| text(inner, key) == "error").then_some(inner))
+}
+
+/// The pieces of an answer: of Gemini without `alt=sse`, which not all that stand in between pass on, they are a list.
+fn pieces(value: &Value) -> &[Value] {
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
 }
 
 fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {

@@ -368,6 +368,18 @@ fn said(message: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
     Ok(true)
 }
 
+/// Whether a piece of a message has more than its role and members of nothing.
+fn says_something(delta: &Value) -> bool {
+    let is_nothing = |value: &Value| match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(all) => all.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    };
+    delta.as_object().is_some_and(|members| members.iter().any(|(key, value)| key != "role" && !is_nothing(value)))
+}
+
 /// The calls of a message, or the pieces of such; and the one that those who know the older form have.
 fn calls(message: &Value) -> impl Iterator<Item = Cow<'_, Value>> {
     let older = message.get("function_call").filter(|call| call.is_object());
@@ -431,7 +443,8 @@ impl Reader for Stream {
         failed(choice)?;
         let member = |key: &str| choice.get(key).filter(|value| value.is_object());
         // Some send the whole message at the end, once more or for the first time.
-        let delta = member("delta").or_else(|| member("message").filter(|_| draft.is_empty())).unwrap_or(&Value::Null);
+        let whole = || member("message").filter(|_| draft.is_empty());
+        let delta = member("delta").filter(|delta| says_something(delta)).or_else(whole).unwrap_or(&Value::Null);
         self.has_refused |= said(delta, draft)?;
         for call in calls(delta) {
             self.call(&call, draft)?;
@@ -499,9 +512,10 @@ fn meant(open: OpenCall<'_>, id: &str, name: &str, arguments: &str, tools: &Tool
         return Meant::Same(if name.is_empty() { open.name } else { name }.to_owned());
     }
     if name == open.name {
-        // Twice the same tool, each with all of its arguments.
-        let is_other = arguments != open.arguments
-            && open.arguments.trim() != "{}"
+        // Twice the same tool, each with all of its arguments. By the same id it is another call only where those
+        // differ, and an empty object may come before them.
+        let has_no_id = open.id.is_empty() && id.is_empty();
+        let is_other = (has_no_id || (arguments != open.arguments && open.arguments.trim() != "{}"))
             && is_whole(arguments)
             && is_whole(open.arguments);
         return if is_other { Meant::Other } else { Meant::Same(name.to_owned()) };

@@ -5,12 +5,14 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Declaration, Reader, Told, Writing, list, named, notes, number, object, text};
+use super::{
+    CUT, Declaration, Reader, Told, Writing, error_of, list, named, notes, number, object, pieces, refusal, text,
+};
 use crate::draft::{Draft, Key};
 use crate::history::{Turn, calls};
 use crate::lower::{self, SchemaTarget};
 use crate::message::{Content, Media, MediaKind, Opaque, Part, ToolCall, ToolResult};
-use crate::{Format, ModelError, Stop, Target, ToolChoice, Usage};
+use crate::{Format, ModelError, ModelErrorKind, Stop, Target, ToolChoice, Usage};
 
 const FORMAT: Format = Format::Gemini;
 /// Stands for the signature of a call that another model made: without one the provider refuses the history.
@@ -340,16 +342,18 @@ fn answer(key: &mut Key, value: &Value, draft: &mut Draft) -> Result<bool, Model
     }
 }
 
-/// The pieces of an answer: without `alt=sse`, which not all that stand in between pass on, they are a list.
-fn pieces(value: &Value) -> &[Value] {
-    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
-}
-
 pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
-    let (mut key, mut is_answer) = (0, false);
+    let (mut key, mut is_answer, mut has_stopped) = (0, false, false);
     for piece in pieces(value) {
+        if let Some(error) = error_of(piece) {
+            return Err(refusal::in_stream(error).with_partial(draft.partial()));
+        }
         is_answer |= piece.get("candidates").is_some() || piece.get("promptFeedback").is_some();
-        let _ = answer(&mut key, piece, draft)?;
+        has_stopped |= answer(&mut key, piece, draft)?;
+    }
+    // A list is a stream, and one that does not say why it ended was cut.
+    if is_answer && value.is_array() && !has_stopped {
+        return Err(ModelError::new(ModelErrorKind::Cut, CUT).with_partial(draft.partial()));
     }
     Ok(is_answer)
 }
@@ -362,9 +366,7 @@ pub(super) struct Stream {
 
 impl Reader for Stream {
     fn event(&mut self, _: &str, data: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
-        for piece in pieces(data) {
-            self.has_stopped |= answer(&mut self.key, piece, draft)?;
-        }
+        self.has_stopped |= answer(&mut self.key, data, draft)?;
         // Counts may come behind the end.
         Ok(false)
     }

@@ -1,5 +1,6 @@
 //! JSON as providers and what stands before them write it.
 
+use bowline_protocol::RawJson;
 use serde_json::Value;
 
 /// Reads JSON. What is no text (bytes that are no UTF-8, halves of characters that were cut apart) becomes U+FFFD.
@@ -11,53 +12,8 @@ pub(super) fn read(bytes: &[u8]) -> serde_json::Result<Value> {
         if error.is_eof() {
             return Err(error);
         }
-        let text = String::from_utf8_lossy(bytes);
-        match without_halves(&text) {
-            Some(whole) => serde_json::from_str(&whole).map_err(|_| error),
-            None if text.len() != bytes.len() => serde_json::from_str(&text).map_err(|_| error),
-            None => Err(error),
-        }
+        String::from_utf8_lossy(bytes).parse::<RawJson>()?.parse()
     })
-}
-
-/// The text with U+FFFD in place of each escape of half a character whose other half is not beside it; none where there
-/// is no such.
-fn without_halves(text: &str) -> Option<String> {
-    let (mut whole, mut rest, mut found) = (String::new(), text, false);
-    while let Some(at) = rest.find('\\') {
-        let (before, escape) = rest.split_at_checked(at)?;
-        whole.push_str(before);
-        let length = match (half(escape), escape.get(6..).and_then(half)) {
-            (Some(Half::First), Some(Half::Second)) => 12,
-            (Some(_), _) => {
-                whole.push_str("\\ufffd");
-                found = true;
-                rest = escape.get(6..)?;
-                continue;
-            }
-            // Of any other escape the backslash and what it is for.
-            (None, _) => 1 + escape.chars().nth(1).map_or(0, char::len_utf8),
-        };
-        whole.push_str(escape.get(..length)?);
-        rest = escape.get(length..)?;
-    }
-    whole.push_str(rest);
-    found.then_some(whole)
-}
-
-enum Half {
-    First,
-    Second,
-}
-
-/// The half of a character that a text begins with, as an escape.
-fn half(text: &str) -> Option<Half> {
-    let digits = text.strip_prefix("\\u")?.get(..4)?;
-    match u16::from_str_radix(digits, 16).ok()? {
-        0xd800..=0xdbff => Some(Half::First),
-        0xdc00..=0xdfff => Some(Half::Second),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -233,10 +233,12 @@ pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelErro
 
 #[derive(Debug, Default)]
 pub(super) struct Stream {
-    /// The items by their ids, for servers that do not number them.
+    /// The items by their ids, for servers that do not number them, or not in each event.
     places: HashMap<String, Key>,
-    /// How many places are taken.
-    next: Key,
+    /// The place that the last event was about.
+    last: Key,
+    /// The highest place that is taken.
+    top: Key,
 }
 
 impl Reader for Stream {
@@ -284,21 +286,29 @@ impl Reader for Stream {
 }
 
 impl Stream {
-    /// The place of the item that an event is about: its number, else that of its id, else the last one.
+    /// The place of the item that an event is about: its number, else that of its id, else the last one's.
     fn place(&mut self, data: &Value, item: &Value) -> Key {
-        if let Some(key) = data.get("output_index").and_then(super::count) {
-            return key;
-        }
+        let number = data.get("output_index").and_then(super::count);
         let id = [text(data, "item_id"), text(item, "id")].into_iter().find(|id| !id.is_empty());
-        let Some(id) = id else { return self.next };
-        if let Some(key) = self.places.get(id) {
-            return *key;
+        let key = match (number, id) {
+            // An item is told whole, or begins: what comes of it later may have its id alone.
+            (Some(key), Some(id)) if item.is_object() => self.keep(id, key),
+            (Some(key), _) => key,
+            (None, None) => self.last,
+            (None, Some(id)) => match self.places.get(id) {
+                Some(key) => *key,
+                None if self.places.len() >= PLACES => self.last,
+                None => self.keep(id, self.top.saturating_add(1)),
+            },
+        };
+        (self.last, self.top) = (key, self.top.max(key));
+        key
+    }
+
+    fn keep(&mut self, id: &str, key: Key) -> Key {
+        if self.places.len() < PLACES && self.places.get(id) != Some(&key) {
+            self.places.insert(id.to_owned(), key);
         }
-        if self.places.len() >= PLACES {
-            return self.next;
-        }
-        self.next = self.next.saturating_add(1);
-        self.places.insert(id.to_owned(), self.next);
-        self.next
+        key
     }
 }

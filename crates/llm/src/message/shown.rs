@@ -5,7 +5,7 @@ use std::fmt::{Debug, Formatter, Result};
 use bowline_protocol::excerpt;
 
 use super::{Arguments, Content, Media, Message, Opaque, Part, ToolCall, ToolResult};
-use crate::{Answer, Event};
+use crate::{Answer, Event, Stop};
 
 /// How much of a text is shown, in bytes.
 const TEXT: usize = 200;
@@ -137,6 +137,23 @@ impl Debug for Answer {
     }
 }
 
+impl Debug for Stop {
+    /// With the provider's word cut.
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::EndTurn => "EndTurn",
+            Self::ToolCalls => "ToolCalls",
+            Self::MaxTokens => "MaxTokens",
+            Self::StopSequence => "StopSequence",
+            Self::Refusal => "Refusal",
+            Self::Paused => "Paused",
+            Self::ContextFull => "ContextFull",
+            Self::MalformedCall => "MalformedCall",
+            Self::Other(why) => return f.debug_tuple("Other").field(&Cut(why)).finish(),
+        })
+    }
+}
+
 impl Debug for Event {
     /// With texts cut.
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -174,8 +191,9 @@ mod tests {
         let answer = Answer::new(vec![text, Part::Opaque(opaque), Part::Call(call)]);
         for shown in [
             format!("{:?}", Event::Done(answer.clone())),
-            format!("{:?}", Event::Text(long)),
+            format!("{:?}", Event::Text(long.clone())),
             format!("{:?}", answer.clone().into_message()),
+            format!("{:?}", Answer { stop: Stop::Other(long), ..Answer::new(Vec::new()) }),
             format!("{:?}", Message::Results(vec![result])),
             format!("{:?}", Message::User(vec![Content::text("x"); 10_000])),
         ] {

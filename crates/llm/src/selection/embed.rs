@@ -19,8 +19,8 @@ const ALL_WITHIN: Duration = Duration::from_secs(60);
 
 /// Turns texts into vectors, so that tools are found by meaning too. The ranks of both searches are added up.
 ///
-/// It has 5 s for what a person or a model looks for, and 60 s for all tools of a list; what it did not give by then is
-/// gone on without.
+/// It has 5 s for what a person or a model looks for, and 60 s for all tools of a list; the search goes on
+/// without what it did not give by then.
 pub trait Embedder: Send + Sync + 'static {
     /// A vector for each text, all of the same length; 128 texts at most.
     ///

@@ -120,6 +120,26 @@ fn sibling_llm_012_pieces_of_calls_as_servers_number_and_name_them() {
             called(&[("f", x), ("f", y)]),
         ),
         (
+            "the same call twice at the same index, without ids",
+            vec![piece(none.clone(), json!("f"), json!(x)), piece(none.clone(), json!("f"), json!(x))],
+            called(&[("f", x), ("f", x)]),
+        ),
+        (
+            "the same tool without arguments and with such, without ids",
+            vec![piece(none.clone(), json!("f"), json!("{}")), piece(none.clone(), json!("f"), json!(x))],
+            called(&[("f", "{}"), ("f", x)]),
+        ),
+        (
+            "the same call three times, without ids and indexes",
+            vec![json!({"function": {"name": "f", "arguments": "{}"}}); 3],
+            called(&[("f", "{}"), ("f", "{}"), ("f", "{}")]),
+        ),
+        (
+            "an empty object and the name before the pieces, by the same id",
+            vec![piece(json!("A"), json!("f"), json!("{}")), piece(json!("A"), json!("f"), json!(x))],
+            called(&[("f", x)]),
+        ),
+        (
             "another name behind arguments, without an id",
             vec![piece(json!("A"), json!("f"), json!(x)), piece(none.clone(), json!("g"), json!(y))],
             called(&[("f", x), ("g", y)]),
@@ -356,9 +376,23 @@ fn sibling_llm_012_content_and_ends_as_compatible_servers_write_them() {
     // The whole message at the end of a stream: once more, or for the first time.
     let end = json!({"choices": [{"delta": null, "message": {"content": "a"}, "finish_reason": "stop"}]});
     let first = json!({"choices": [{"delta": {"content": "a"}}]});
-    for events in [vec![end.clone()], vec![first, end]] {
+    // Beside a piece of nothing.
+    let beside =
+        |delta: Value| json!({"choices": [{"delta": delta, "message": {"content": "a"}, "finish_reason": "stop"}]});
+    let (empty, role) = (beside(json!({})), beside(json!({"role": "assistant", "content": "", "tool_calls": []})));
+    for events in [
+        vec![end.clone()],
+        vec![first.clone(), end],
+        vec![empty.clone()],
+        vec![role.clone()],
+        vec![first.clone(), empty],
+        vec![first, role],
+        vec![beside(json!({"content": "a"}))],
+    ] {
         assert_eq!(told(&streamed(Format::OpenAiChat, &events).unwrap()), said("a"), "{events:?}");
     }
+    // A blank is something.
+    assert_eq!(told(&streamed(Format::OpenAiChat, &[beside(json!({"content": " "}))]).unwrap()), said(" "));
 }
 
 #[test]
@@ -409,6 +443,49 @@ fn sibling_llm_012_what_a_provider_says_went_wrong_is_no_answer() {
     assert_eq!(error.kind(), ModelErrorKind::RateLimited);
     let error = encoded_for(Format::Bedrock).assembler().push("throttlingException", b"slow").unwrap_err();
     assert!(error.to_string().contains("slow"), "{error}");
+}
+
+#[test]
+fn sibling_llm_012_a_list_of_pieces_is_whole_as_a_stream_of_them_is() {
+    let half = json!({"candidates": [{"content": {"parts": [{"text": "Half"}]}}]});
+    let end = json!({"candidates": [{"content": {"parts": [{"text": " and half"}]}, "finishReason": "STOP"}]});
+    let usage = json!({"usageMetadata": {"promptTokenCount": 3}});
+    let busy = json!({"error": {"code": 503, "status": "UNAVAILABLE", "message": "overloaded"}});
+    let gemini = || encoded_for(Format::Gemini);
+    for (list, wanted) in [
+        (json!([half, busy]), Err(ModelErrorKind::Overloaded)),
+        (json!([half, end, busy]), Err(ModelErrorKind::Overloaded)),
+        (json!([half]), Err(ModelErrorKind::Cut)),
+        (json!([half, usage]), Err(ModelErrorKind::Cut)),
+        (json!([half, end, usage]), Ok(said("Half and half"))),
+        (
+            json!([half, {"promptFeedback": {"blockReason": "SAFETY"}}]),
+            Ok(("Half".to_owned(), Vec::new(), Stop::Refusal)),
+        ),
+    ] {
+        let whole = gemini().decode(list.to_string().as_bytes());
+        for answer in [whole, streamed(Format::Gemini, std::slice::from_ref(&list))] {
+            if let Err(error) = &answer {
+                let partial = error.partial().unwrap_or_else(|| panic!("{list}: {error}"));
+                assert!(partial.text().starts_with("Half"), "{list}: {error}");
+            }
+            assert_eq!(answer.map(|answer| told(&answer)).map_err(|error| error.kind()), wanted, "{list}");
+        }
+    }
+}
+
+#[cfg(feature = "providers")]
+#[test]
+fn sibling_llm_012_what_was_told_in_confidence_is_in_no_message_wherever_in_a_list_it_is() {
+    let said = format!("{} sk-very-secret", "x".repeat(390));
+    let told = json!([{"candidates": []}, {"error": {"message": said}}]).to_string();
+    let secrets = Secrets::default().with("sk-very-secret");
+    let encoded = encoded_for(Format::Gemini).with_secrets(secrets);
+    let streamed = encoded.assembler().push("", told.as_bytes()).unwrap_err();
+    for error in [encoded.decode(told.as_bytes()).unwrap_err(), streamed] {
+        let shown = error.to_string();
+        assert!(shown.contains("broke off") && !shown.contains("sk-very"), "{error}");
+    }
 }
 
 #[test]
@@ -503,6 +580,32 @@ fn sibling_llm_012_items_without_numbers_are_known_by_their_ids() {
     ];
     let answer = streamed(Format::OpenAiResponses, &events).unwrap();
     assert_eq!(told(&answer), called(&[("f", r#"{"x":1}"#), ("g", r#"{"y":2}"#)]));
+    // Some with a number, and the others by the id or behind the last one.
+    let numbered = |kind: &str, index: u64, more: Value| {
+        let mut event = of(kind, "", more);
+        event.as_object_mut().unwrap().insert("output_index".to_owned(), json!(index));
+        event
+    };
+    let added = "response.output_item.added";
+    let end = json!({"type": "response.completed", "response": {"status": "completed"}});
+    let by_id = [numbered(added, 2, call("1", "f")), of(delta, "1", json!({"delta": "{\"x\":1}"})), end.clone()];
+    let by_place = [numbered(added, 2, call("1", "f")), of(delta, "", json!({"delta": "{\"x\":1}"})), end.clone()];
+    for events in [by_id, by_place] {
+        let answer = streamed(Format::OpenAiResponses, &events).unwrap();
+        assert_eq!(told(&answer), called(&[("f", r#"{"x":1}"#)]), "{events:?}");
+    }
+    let events = [
+        numbered(added, 0, call("1", "f")),
+        numbered(added, 1, call("2", "g")),
+        numbered(delta, 0, json!({"delta": "{\"x\":"})),
+        of(added, "3", call("3", "f")),
+        of(delta, "3", json!({"delta": "{\"x\":3}"})),
+        numbered(delta, 0, json!({"delta": "1}"})),
+        of(delta, "2", json!({"delta": "{\"y\":2}"})),
+        end,
+    ];
+    let answer = streamed(Format::OpenAiResponses, &events).unwrap();
+    assert_eq!(told(&answer), called(&[("f", r#"{"x":1}"#), ("g", r#"{"y":2}"#), ("f", r#"{"x":3}"#)]));
     // All of it at the end alone.
     let output = json!([
         {"type": "message", "content": [{"type": "output_text", "text": "a"}]},

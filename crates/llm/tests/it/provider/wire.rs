@@ -147,9 +147,9 @@ async fn a_line_without_an_end_is_held_no_further_than_an_answer_may_be() {
 
 #[tokio::test]
 async fn comments_are_a_sign_of_life() {
-    let thinks = |reply: Reply, _| reply.data(": still thinking\n\n").wait(Duration::from_millis(500));
-    let server = server(move || (0..5).fold(Reply::events(), thinks).data(CHAT_EVENTS)).await;
-    let model = model(&server, Format::OpenAiChat).idle_timeout(Duration::from_secs(2)).build().unwrap();
+    let thinks = |reply: Reply, _| reply.data(": still thinking\n\n").wait(Duration::from_millis(250));
+    let server = server(move || (0..20).fold(Reply::events(), thinks).data(CHAT_EVENTS)).await;
+    let model = model(&server, Format::OpenAiChat).idle_timeout(Duration::from_secs(4)).build().unwrap();
     assert_eq!(model.answer(&hello()).await.unwrap().text(), "a");
 }
 
