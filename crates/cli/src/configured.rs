@@ -136,24 +136,11 @@ impl Catalog {
             Ok(server) => Ok(Box::new(Configured {
                 server: server.clone(),
                 policy: self.config().policy_of(server).map_err(|error| told(&error))?.cloned(),
-                doubts: self.doubts(server),
+                doubts: doubts(self.config(), server),
             })),
             Err(error) if error.kind() == ErrorKind::Unknown => Err(self.unknown(word)),
             Err(error) => Err(told(&error)),
         }
-    }
-
-    /// What is told of a server that has texts in which something looks like a variable and is none.
-    fn doubts(&self, server: &Server) -> Vec<String> {
-        if !server.has_odd_variables() {
-            return Vec::new();
-        }
-        let is_its = |problem: &&Problem| {
-            problem.severity == Severity::Warning
-                && problem.server.as_deref() == Some(&server.name)
-                && problem.place.file == server.place.file
-        };
-        self.config().problems().iter().filter(is_its).map(shown).take(MOST_DOUBTS).collect()
     }
 
     /// The server, and the tool behind it where the word is `server.tool` or `server/tool`. A server that is called so
@@ -201,7 +188,21 @@ const MOST_DOUBTS: usize = 10;
 /// How many files that cannot be read are told of with another error.
 const MOST_FILES: usize = 5;
 
-/// Whether nothing can be taken from the file that it is about.
+/// What is told of a server that has texts in which something looks like a variable and is none.
+pub(crate) fn doubts(config: &Configuration, server: &Server) -> Vec<String> {
+    if !server.has_odd_variables() {
+        return Vec::new();
+    }
+    let is_its = |problem: &&Problem| {
+        problem.severity == Severity::Warning
+            && problem.server.as_deref() == Some(&server.name)
+            && problem.place.file == server.place.file
+    };
+    config.problems().iter().filter(is_its).map(shown).take(MOST_DOUBTS).collect()
+}
+
+/// Whether it is an error about no one server: about a file from which nothing can be taken, or about a part of one that is
+/// left out, as a group, a policy or an entry without a name.
 pub(crate) fn is_of_file(problem: &&Problem) -> bool {
     problem.severity == Severity::Error && problem.server.is_none()
 }

@@ -21,6 +21,7 @@ pub(crate) struct Fleet {
     run: Run,
     config: Configuration,
     is_guarded: bool,
+    tells_problems: bool,
 }
 
 impl Fleet {
@@ -30,12 +31,12 @@ impl Fleet {
         for problem in config.problems().iter().filter(configured::is_of_file) {
             run.console.warn(configured::shown(problem));
         }
-        Self::of(run, config)
+        Self { tells_problems: true, ..Self::of(run, config) }
     }
 
     /// The same for a configuration that was read already, and whose problems are told elsewhere.
     pub(crate) fn of(run: &Run, config: Configuration) -> Self {
-        Self { run: run.for_many(), config, is_guarded: true }
+        Self { run: run.for_many(), config, is_guarded: true, tells_problems: false }
     }
 
     /// Without a guard: what servers say is seen as they say it, and nothing is pinned. For whoever calls nothing.
@@ -129,7 +130,7 @@ impl Fleet {
         result
     }
 
-    /// These servers as members of a hub.
+    /// These servers as members of a hub. What they may be given otherwise than somebody meant is told.
     ///
     /// # Errors
     /// Where options are for one server alone.
@@ -138,6 +139,10 @@ impl Fleet {
         if let Some(option) = global.stated_for_urls().or_else(|| global.stated_for_programs()) {
             let message = format!("{option} is for one server, and this is about many");
             return Err(CliError::usage(message).hint(format!("leave {option} out, or name one server")));
+        }
+        let meant = self.config.servers().iter().filter(|server| selected.contains(&server.name));
+        for doubt in meant.filter(|_| self.tells_problems).flat_map(|server| configured::doubts(&self.config, server)) {
+            self.run.console.warn(doubt);
         }
         let (ways, clients) = (self.run.clone(), self.run.clone());
         let settings = self.run.settings()?;

@@ -246,8 +246,9 @@ impl Stdio {
     /// [`shown_args`](Self::shown_args) does.
     pub fn shown_command(&self) -> String {
         let line = self.command.shown();
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let shown = without_secrets(words.iter().map(|word| ((*word).to_owned(), "(hidden)".to_owned())));
+        // As it is taken apart when it is started: a header may be one word of several in quotes.
+        let words = shlex::split(&line).unwrap_or_else(|| line.split_whitespace().map(str::to_owned).collect());
+        let shown = without_secrets(words.iter().map(|word| (word.clone(), "(hidden)".to_owned())));
         // What has nothing to hide stays as it is, with its spaces.
         if shown.iter().zip(&words).all(|(shown, word)| shown == word) { line } else { shown.join(" ") }
     }
@@ -395,7 +396,11 @@ mod tests {
         assert_eq!(shown("npx -y pkg --token=t0p"), "npx -y pkg --token=(hidden)");
         assert_eq!(shown("npx -y  pkg --api-key t0p -x"), "npx -y pkg --api-key (hidden) -x");
         assert_eq!(shown("srv https://u:t0p@h/?k=t0p"), "srv https://(hidden)@h/?k=(hidden)");
-        for plain in ["npx", "/opt/My  App/srv", "npx -y pkg"] {
+        let header = "srv https://h --header \"Authorization: Bearer t0p\" -x";
+        assert_eq!(shown(header), "srv https://h --header Authorization: (hidden) -x");
+        assert_eq!(shown("'/opt/My srv' --token 't0 p'"), "/opt/My srv --token (hidden)");
+        assert_eq!(shown("srv --token=t0p \"half"), "srv --token=(hidden) \"half");
+        for plain in ["npx", "/opt/My  App/srv", "npx -y pkg", "srv \"a  b\""] {
             assert_eq!(shown(plain), plain);
         }
     }

@@ -388,11 +388,12 @@ fn missing(variable: &Variable) -> String {
 
 impl Stdio {
     /// The program that is looked for, as the entry has it, with variables as their names: the first word, where
-    /// [`Server::resolve`] takes the command apart.
+    /// [`Server::resolve`] takes the command apart. Where it does not, all of it, as
+    /// [`shown_command`](Self::shown_command) shows it.
     pub fn shown_program(&self, around: &Surroundings) -> String {
         let command = self.command.shown();
         let words = if self.args.is_empty() { split(&command, around) } else { None };
-        words.and_then(|words| words.into_iter().next()).unwrap_or(command)
+        words.and_then(|words| words.into_iter().next()).unwrap_or_else(|| self.shown_command())
     }
 }
 

@@ -262,12 +262,13 @@ fn certain(text: &str) -> Vec<Secret> {
     find(text).into_iter().filter(|secret| secret.class != Class::Random).collect()
 }
 
-/// Where in a list the value of an option stands which this item is, as in `["--token", "…"]`, and what its name says.
+/// Where in a list the value of an option stands which this item is, as in `["--token", "…"]`, and what its name says. One
+/// with a `=` has its value in it.
 fn option_before(place: Option<(usize, usize)>, spot: &Spot<'_>, text: &str) -> Option<((usize, usize), Named)> {
     const LONGEST: usize = 64;
-    let (depth, index) = place.filter(|_| !spot.is_number && text.len() <= LONGEST)?;
-    let named = Named::of(text.strip_prefix("--")?);
-    (named != Named::Other).then_some(((depth, index + 1), named))
+    let (list, index) = place.filter(|_| !spot.is_number && text.len() <= LONGEST)?;
+    let named = Named::of(text.strip_prefix("--").filter(|name| !name.contains('='))?);
+    (named != Named::Other).then_some(((list, index + 1), named))
 }
 
 /// Whether a string or a number is a credential by the name that it stands under: the key of its member, the nearest one

@@ -15,15 +15,9 @@ const MAX_DEPTH: usize = 128;
 enum Frame {
     /// An object: the key whose value is next, without its quotes, what it is for, whether a key is next, and from where on
     /// the notes are about it.
-    Object {
-        key: Range<usize>,
-        member: Member,
-        wants_key: bool,
-        noted: usize,
-    },
-    Array {
-        index: usize,
-    },
+    Object { key: Range<usize>, member: Member, wants_key: bool, noted: usize },
+    /// A list: which item of it is next, and where it begins.
+    Array { index: usize, begin: usize },
 }
 
 /// What a member is for, where that tells what the strings beside it are, or has to be told by them.
@@ -143,14 +137,14 @@ impl Spot<'_> {
 
     /// The list and the place in it, and the key within, of an item of a list of the outermost object.
     pub(crate) fn item(&self) -> Option<(Cow<'_, str>, usize, Cow<'_, str>)> {
-        let (Frame::Array { index }, list) = (self.frames.get(1)?, self.outermost()) else { return None };
+        let (Frame::Array { index, .. }, list) = (self.frames.get(1)?, self.outermost()) else { return None };
         Some((list, *index, self.key_of(self.frames.get(2)?)?))
     }
 
-    /// How deep the list is, and which item of it this is, of one that is an item itself.
+    /// Where the list begins, and which item of it this is, of one that is an item itself.
     pub(crate) fn place_in_list(&self) -> Option<(usize, usize)> {
         match self.frames.last()? {
-            Frame::Array { index } => Some((self.frames.len(), *index)),
+            Frame::Array { index, begin } => Some((*begin, *index)),
             Frame::Object { .. } => None,
         }
     }
@@ -176,7 +170,7 @@ impl Spot<'_> {
             }
             pointer.push('/');
             match frame {
-                Frame::Array { index } => pointer.push_str(&index.to_string()),
+                Frame::Array { index, .. } => pointer.push_str(&index.to_string()),
                 object => {
                     let key = self.key_of(object).unwrap_or_default();
                     let key = shown(&key).map_or(key, Cow::Owned);
@@ -250,7 +244,7 @@ fn rewritten<const NUMBERS: bool>(
                 let noted = noted.len();
                 frames.push(Frame::Object { key: 0..0, member: Member::Other, wants_key: true, noted });
             }
-            b'[' => frames.push(Frame::Array { index: 0 }),
+            b'[' => frames.push(Frame::Array { index: 0, begin: at }),
             b'}' | b']' if deeper > 0 => deeper -= 1,
             b'}' | b']' => {
                 if let Some(Frame::Object { noted: from, .. }) = frames.last() {
@@ -263,7 +257,7 @@ fn rewritten<const NUMBERS: bool>(
             b',' if deeper > 0 => {}
             b',' => match frames.last_mut() {
                 Some(Frame::Object { wants_key, .. }) => *wants_key = true,
-                Some(Frame::Array { index }) => *index += 1,
+                Some(Frame::Array { index, .. }) => *index += 1,
                 None => {}
             },
             _ => {}

@@ -36,7 +36,23 @@ pub(crate) fn short_name(program: &OsStr) -> String {
     if no_program(program).is_some() {
         return "(no program)".to_owned();
     }
-    Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned()
+    let shown = without_arguments(program);
+    Path::new(&shown).file_name().unwrap_or(OsStr::new(&shown)).to_string_lossy().into_owned()
+}
+
+/// The name without the arguments that somebody wrote into it, which may hold secrets. Words that are none stay: files have
+/// white space in their names, too.
+fn without_arguments(program: &OsStr) -> String {
+    let text = program.to_string_lossy();
+    let is_space = |&(_, c): &(usize, char)| c.is_whitespace();
+    let begins_one = |&(at, _): &(usize, char)| {
+        let word = text.get(at..).unwrap_or_default().split_whitespace().next().unwrap_or_default();
+        word.starts_with('-') || word.contains(['=', ':', '@'])
+    };
+    match text.char_indices().filter(is_space).find(begins_one) {
+        Some((at, _)) => format!("{} …", text.get(..at).unwrap_or_default().trim_end()),
+        None => text.into_owned(),
+    }
 }
 
 /// Finds a program as Windows does, with its extension.
@@ -93,7 +109,7 @@ pub(crate) fn explain_spawn_failure(
     if let Some(message) = no_program(program) {
         return TransportError::new(TransportErrorKind::Config, message).with_source(error);
     }
-    let name = program.to_string_lossy();
+    let name = without_arguments(program);
     // The system's "no such file" may be about the folder, the program or its interpreter.
     let (kind, message) = match (error.kind(), folder) {
         (ErrorKind::NotFound | ErrorKind::NotADirectory, Some(folder)) if !folder.is_dir() => (
@@ -129,7 +145,7 @@ pub(crate) fn explain_spawn_failure(
 }
 
 fn not_found(program: &OsStr, folder: Option<&Path>, path: Option<&OsStr>) -> String {
-    let name = program.to_string_lossy();
+    let name = without_arguments(program);
     if let Some(file) = find(program, folder, path) {
         return format!(
             "`{}` exists, but what its first line (`#!`) names does not; install that or correct the line",
@@ -146,7 +162,7 @@ fn not_found(program: &OsStr, folder: Option<&Path>, path: Option<&OsStr>) -> St
         format!("the program `{name}` was not found in PATH; install it, or give its full path (`command -v {name}`)")
     };
     if name.trim().contains(char::is_whitespace) {
-        message.push_str("; arguments are given one by one, not in the program's name");
+        message.push_str("; arguments are given one by one (`args`), not in the program's name");
     }
     message
 }
@@ -225,5 +241,29 @@ mod tests {
     fn short_names_hide_where_a_program_lies() {
         assert_eq!(short_name(OsStr::new("/home/me/bin/srv")), "srv");
         assert_eq!(short_name(OsStr::new("npx")), "npx");
+        assert_eq!(short_name(OsStr::new("/opt/My App/my srv")), "my srv");
+    }
+
+    #[test]
+    fn arguments_in_the_name_of_a_program_are_not_shown() {
+        for program in [
+            "/opt/srv --token=s3cret",
+            "srv\t-t s3cret",
+            "/opt/srv run s3:s3cret",
+            "srv  --header \"Authorization: s3cret/x\"",
+            "srv a@s3cret",
+        ] {
+            let program = OsStr::new(program);
+            let whys = [ErrorKind::NotFound, ErrorKind::PermissionDenied, ErrorKind::InvalidInput, ErrorKind::Other];
+            for kind in whys {
+                let why = explain_spawn_failure(program, None, Some(OsStr::new("")), Error::from(kind)).to_string();
+                assert!(why.contains("srv") && !why.contains("s3"), "{why}");
+            }
+            assert!(short_name(program).starts_with("srv"), "{}", short_name(program));
+            assert!(!short_name(program).contains("s3"), "{}", short_name(program));
+        }
+        let missing = Error::from(ErrorKind::NotFound);
+        let why = explain_spawn_failure(OsStr::new("/opt/srv --token=x"), None, None, missing).to_string();
+        assert!(why.contains("`/opt/srv …` was not found") && why.contains("one by one (`args`)"), "{why}");
     }
 }

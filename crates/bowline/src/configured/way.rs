@@ -16,7 +16,7 @@ pub fn identity(server: &Server) -> String {
 }
 
 fn way_to_program(program: &Stdio) -> Way {
-    let way = Way::of_program(words(program));
+    let way = Way::of_program(std::iter::once(program.shown_command()).chain(program.shown_args()));
     let way = match &program.cwd {
         Some(folder) => way.folder(folder.shown()),
         None => way,
@@ -28,15 +28,15 @@ fn way_to_program(program: &Stdio) -> Way {
     }
 }
 
-fn words(program: &Stdio) -> Vec<String> {
-    std::iter::once(program.shown_command()).chain(program.shown_args()).collect()
-}
-
 /// What lock files of format 1 name the way to a server by: the command line or the address alone
-/// ([`GuardLayer::earlier_identity`](bowline_guard::GuardLayer::earlier_identity)).
+/// ([`GuardLayer::earlier_identity`](bowline_guard::GuardLayer::earlier_identity)). A command with its arguments in one line
+/// is in it as that format has it, with the secrets in it: it is to be compared, not shown.
 pub fn earlier_identity(server: &Server) -> String {
     match &server.transport {
-        Transport::Stdio(program) => words(program).join(" "),
+        Transport::Stdio(program) => {
+            let words: Vec<String> = std::iter::once(program.command.shown()).chain(program.shown_args()).collect();
+            words.join(" ")
+        }
         Transport::Remote(remote) => remote.shown_url(),
         _ => server.name.clone(),
     }
@@ -64,6 +64,9 @@ mod tests {
         assert_eq!(earlier, "npx files");
         assert_eq!(one, with("env = { NODE_OPTIONS = \"a\", API_TOKEN = \"letmein\" }").0);
         assert_ne!(one, with("env = { NODE_OPTIONS = \"--require x\", API_TOKEN = \"hunter2\" }").0);
+        let (one_line, earlier) = of("[servers.a]\ncommand = \"npx -y pkg --token=t0p\"");
+        assert!(!one_line.contains("t0p"), "{one_line}");
+        assert_eq!(earlier, "npx -y pkg --token=t0p");
         let (pool, _) =
             of("[servers.a]\nurl = \"https://h/mcp\"\npool = { replicas = [{ url = \"https://u:pw@i/mcp?k=v\" }] }");
         assert!(pool.starts_with("https://h/mcp; or https://") && !pool.contains("pw"), "{pool}");

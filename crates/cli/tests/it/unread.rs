@@ -45,6 +45,11 @@ fn what_only_looks_like_a_variable_is_told_when_its_server_is_used() {
     let ran = person.run(&["list", "plain"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(!ran.stderr.contains("is no variable"), "{}", ran.stderr);
+    let ran = person.run(&["list", "--all"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("`${KEY…}` is no variable").count(), 1, "{}", ran.stderr);
+    let ran = person.run(&["doctor"]);
+    assert!(!ran.stderr.contains("is no variable"), "doctor tells it itself: {}", ran.stderr);
     let ran = person.run(&["list", "notes", "-q"]);
     assert!(!ran.stderr.contains("is no variable"), "{}", ran.stderr);
 }

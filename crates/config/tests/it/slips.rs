@@ -109,6 +109,17 @@ fn a_command_in_one_line_shows_none_of_its_secrets() {
     assert!(!shown.contains("s3cret") && shown.contains("--token=(hidden)"), "{shown}");
     let Transport::Stdio(stdio) = &config.server("a").unwrap().transport else { panic!() };
     assert_eq!(stdio.shown_program(&Surroundings::new(System::current())), "npx");
+    for (written, program) in [
+        (r#"{"command":"npx mcp-remote https://h --header \"Authorization: Bearer s3cret\""}"#, "npx"),
+        (r#"{"command":"/opt/srv --token=s3cret"}"#, "/opt/srv --token=(hidden)"),
+        (r#"{"command":"npx --token=s3cret","args":["x"]}"#, "npx --token=(hidden)"),
+    ] {
+        let config = entry(written);
+        let shown = format!("{:?} {:?} {:?}", config.servers(), told(&config), config.explain("a"));
+        assert!(!shown.contains("s3cret"), "{shown}");
+        let Transport::Stdio(stdio) = &config.server("a").unwrap().transport else { panic!() };
+        assert_eq!(stdio.shown_program(&Surroundings::new(System::current())), program);
+    }
 }
 
 #[test]

@@ -72,9 +72,8 @@ fn failed(path: &Path, error: &io::Error) -> AuditError {
 /// An audit as it is at one moment, so that whoever writes need not wait until it is read.
 struct Snapshot {
     noted: Option<Stand>,
-    /// The files that were put aside, by the numbers of their first lines: nobody writes to them any more, and the oldest may
-    /// go.
-    aside: Vec<(u64, PathBuf)>,
+    /// The files that were put aside, the oldest first: nobody writes to them any more, and the oldest may go.
+    aside: Vec<Aside>,
     /// The file that is written to.
     last: Option<Part>,
 }
@@ -88,6 +87,17 @@ struct Part {
     /// The number that its first line has to have; 0 where that is not known.
     first: u64,
 }
+
+/// A file that was put aside.
+enum Aside {
+    /// It is held open, so that it can be read when it is gone.
+    Held(Part),
+    /// It is opened when it is its turn, as long as so many are older: by the number of its first line.
+    Later(u64, PathBuf),
+}
+
+/// How many of the oldest files are held open.
+const HELD: usize = 64;
 
 impl Part {
     fn open(path: PathBuf, first: u64) -> io::Result<Self> {
@@ -116,10 +126,23 @@ impl Snapshot {
             }
             None => None,
         };
-        let aside = put_aside(path).or_else(|error| match error.kind() {
+        let found = put_aside(path).or_else(|error| match error.kind() {
             io::ErrorKind::NotFound => Ok(Vec::new()),
             _ => Err(failed(path, &error)),
         })?;
+        let mut aside = Vec::with_capacity(found.len());
+        for (first, path) in found {
+            if aside.len() >= HELD {
+                aside.push(Aside::Later(first, path));
+                continue;
+            }
+            match Part::open(path.clone(), first) {
+                Ok(part) => aside.push(Aside::Held(part)),
+                // Without a note there is no lock either: it was the oldest, and others came meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && aside.is_empty() => {}
+                Err(error) => return Err(failed(&path, &error)),
+            }
+        }
         let last = if path.exists() {
             let first = noted.as_ref().map_or(u64::from(aside.is_empty()), |noted| noted.first);
             Some(Part::open(path.to_owned(), first).map_err(|error| failed(path, &error))?)
@@ -136,15 +159,12 @@ impl Snapshot {
             AuditReport { lines: 0, first: 1, files: Vec::new(), is_anchored, behind_note: 0, broken: None };
         let mut head: Option<Head> = None;
         let mut last = (path.to_owned(), 0);
-        let aside = aside.into_iter().map(|(first, path)| (Part::open(path.clone(), first), path));
-        let newest = newest.into_iter().map(|newest| (Ok(newest), path.to_owned()));
-        for (part, path) in aside.chain(newest) {
+        for part in aside.into_iter().chain(newest.map(Aside::Held)) {
             let part = match part {
-                // It was the oldest, and others came meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && head.is_none() => continue,
-                part => part.map_err(|error| failed(&path, &error))?,
+                Aside::Held(part) => part,
+                Aside::Later(first, path) => Part::open(path.clone(), first).map_err(|error| failed(&path, &error))?,
             };
-            report.files.push(path);
+            report.files.push(part.path.clone());
             if report.broken.is_some() {
                 continue;
             }
@@ -287,6 +307,27 @@ mod tests {
         let after = snapshot.verify(&path).unwrap();
         assert_eq!((after.lines, after.broken, after.files.len()), (before.lines, None, before.files.len()));
         assert_eq!(verify(&path).unwrap().broken, None);
+    }
+
+    #[tokio::test]
+    async fn files_that_go_while_older_ones_are_read_are_read_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let file = AuditFile::new(&path).with_max_bytes(600).with_max_files(2);
+        for _ in 0..6 {
+            file.write(vec![record()]).await.unwrap();
+        }
+        let before = verify(&path).unwrap();
+        assert_eq!((before.files.len(), before.broken), (3, None));
+        let snapshot = Snapshot::of(&path).unwrap();
+        let held: Vec<PathBuf> = before.files.iter().take(2).cloned().collect();
+        for _ in 0..6 {
+            file.write(vec![record()]).await.unwrap();
+        }
+        assert!(held.iter().all(|path| !path.exists()), "both are gone");
+        let after = snapshot.verify(&path).unwrap();
+        assert_eq!((after.lines, after.first, after.broken), (before.lines, before.first, None));
+        assert_eq!(after.files, before.files);
     }
 
     #[test]

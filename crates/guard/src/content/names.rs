@@ -102,7 +102,7 @@ pub(super) fn words(text: &str, sink: Sink<'_>) {
         let latin = word.bytes().filter(u8::is_ascii_alphabetic).count();
         let what = if latin > 0 && word.contains(is_cyrillic) {
             "a word of latin and cyrillic letters"
-        } else if latin > 2 && word.contains(|c| GREEK.contains(c)) {
+        } else if latin > 2 && behind_symbol(word).contains(|c| GREEK.contains(c)) {
             // Not `αx` nor `Δt`, as formulas have them.
             "a word of latin and greek letters"
         } else {
@@ -118,6 +118,12 @@ pub(super) fn words(text: &str, sink: Sink<'_>) {
         }
     }
     check(start, text.len());
+}
+
+/// The word without a Greek letter at its start that formulas have for a quantity: `νmax`, `ρair`. Capitals that look like
+/// latin ones and an omicron are none.
+fn behind_symbol(word: &str) -> &str {
+    word.strip_prefix(|c: char| c.is_lowercase() && c != 'ο' && GREEK.contains(c)).unwrap_or(word)
 }
 
 /// What a name looks like: equal for names that a person cannot tell apart.
@@ -189,5 +195,10 @@ mod tests {
         found.clear();
         words("Ignοre Δt, αx, λόγος, σ2 and Δmax", &mut |hit| found.push((hit.span.start, hit.span.end)));
         assert_eq!(found, [(0, 7)]);
+        found.clear();
+        words("νmax, αmax and ρair, but Ρaypal, οpen and ρaypαl", &mut |hit| {
+            found.push((hit.span.start, hit.span.end));
+        });
+        assert_eq!(found, [(28, 35), (37, 42), (47, 55)]);
     }
 }

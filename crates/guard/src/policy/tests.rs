@@ -165,6 +165,28 @@ fn another_spelling_of_a_uri_is_let_through_by_no_rule_and_past_none() {
     ] {
         assert_eq!(of("allow", pattern, uri), Action::Allow, "{pattern} {uri}");
     }
+    for (pattern, uri) in [
+        ("*://internal:443/*", "https://INTERNAL:443/x"),
+        ("*://internal:443/*", "https://internal/x"),
+        ("https://internal:*/x", "https://INTERNAL:443/x"),
+        ("https://internal:*/x", "https://internal/x"),
+        ("http*://internal/x", "https://internal:443/x"),
+        ("https://internal/x", "https://internal:0443/x"),
+        ("https://internal/x", "https://internal:/x"),
+    ] {
+        assert_eq!(of("deny", pattern, uri), Action::Deny, "{pattern} {uri}");
+        assert_eq!(of("ask", pattern, uri), Action::Ask, "{pattern} {uri}");
+        assert_eq!(of("allow", pattern, uri), Action::Deny, "{pattern} {uri}");
+    }
+    for (pattern, uri, action) in [
+        ("*://h:443/*", "https://h:443/x", Action::Allow),
+        ("https://h:*/x", "https://h:443/x", Action::Allow),
+        ("https://h/*", "https://h/x", Action::Allow),
+        ("https://h:*/x", "https://h:443@evil/x", Action::Deny),
+    ] {
+        assert_eq!(of("allow", pattern, uri), action, "{pattern} {uri}");
+    }
+    assert_eq!(of("deny", "https://internal:443/*", "https://internal:444/x"), Action::Allow);
 }
 
 #[test]

@@ -7,16 +7,27 @@ use percent_encoding::percent_decode_str;
 use super::Action;
 use super::file::Patterns;
 
-/// Patterns of URIs, also in the one form that all spellings of a URI have.
+/// Patterns of URIs, also in the forms that all spellings of a URI have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UriPatterns {
     written: Patterns,
-    plain: Patterns,
+    /// With each of [`PORTS`]: which port goes without saying is not known of a pattern whose scheme is a wildcard, and it
+    /// may be one of those that a wildcard for the port stands for.
+    plain: [Patterns; 2],
 }
+
+/// The port that goes without saying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Port {
+    LeftOut,
+    Written,
+}
+
+const PORTS: [Port; 2] = [Port::LeftOut, Port::Written];
 
 impl From<Patterns> for UriPatterns {
     fn from(written: Patterns) -> Self {
-        let plain = Patterns(written.0.iter().map(|pattern| plain(pattern)).collect());
+        let plain = PORTS.map(|port| Patterns(written.0.iter().map(|pattern| plain(pattern, port)).collect()));
         Self { written, plain }
     }
 }
@@ -26,7 +37,7 @@ impl UriPatterns {
     /// what servers may not look at: a query and a fragment.
     pub(super) fn fit(&self, uri: &str, action: Action) -> bool {
         let as_written = self.written.fit(uri);
-        let as_read = |uri: &str| self.plain.fit(&plain(uri));
+        let as_read = |uri: &str| PORTS.iter().zip(&self.plain).any(|(port, fitting)| fitting.fit(&plain(uri, *port)));
         if action == Action::Allow {
             return as_written && as_read(uri);
         }
@@ -35,10 +46,10 @@ impl UriPatterns {
     }
 }
 
-/// A URI in one of its spellings: scheme and host in lower case, without who asks and the port that goes without saying, what
-/// is escaped by percent signs decoded once, and a path without empty segments, `.` and `..`; `\` parts segments as well.
-/// Other than that it is as it was.
-fn plain(uri: &str) -> String {
+/// A URI in one of its spellings: scheme and host in lower case, without who asks, the port that goes without saying as is
+/// said, what is escaped by percent signs decoded once, and a path without empty segments, `.` and `..`; `\` parts segments
+/// as well. Other than that it is as it was.
+fn plain(uri: &str, usual: Port) -> String {
     let (before, query) = uri.find(['?', '#']).map_or((uri, ""), |at| uri.split_at(at));
     let (scheme, rest) = before.split_once(':').unwrap_or(("", before));
     let scheme = scheme.to_ascii_lowercase();
@@ -50,12 +61,20 @@ fn plain(uri: &str) -> String {
     };
     let host = decoded(host).to_lowercase();
     let host = host.rsplit('@').next().unwrap_or_default();
-    let usual = match scheme.as_str() {
-        "http" | "ws" => ":80",
-        "https" | "wss" => ":443",
+    let known = match scheme.as_str() {
+        "http" | "ws" => "80",
+        "https" | "wss" => "443",
         _ => "",
     };
-    let host = host.strip_suffix(usual).unwrap_or(host);
+    // The colons of an address in brackets begin no port.
+    let (host, port) = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).unwrap_or((host, ""));
+    let port = if port.bytes().all(|byte| byte == b'0') { port } else { port.trim_start_matches('0') };
+    let port = match usual {
+        Port::LeftOut if port == known => "",
+        Port::Written if port.is_empty() => known,
+        _ => port,
+    };
+    let colon = if port.is_empty() { "" } else { ":" };
     let host = host.strip_suffix('.').unwrap_or(host);
     let host = if scheme == "file" && host == "localhost" { "" } else { host };
     let path = decoded(path).replace('\\', "/");
@@ -70,7 +89,7 @@ fn plain(uri: &str) -> String {
     let slash = |is: bool| if is { "/" } else { "" };
     let ends = segments.is_empty() || !["/", "/.", "/.."].iter().any(|end| path.ends_with(end));
     let (begin, end) = (slash(!path.is_empty()), slash(!ends));
-    format!("{scheme}://{host}{begin}{}{end}{}", segments.join("/"), decoded(query))
+    format!("{scheme}://{host}{colon}{port}{begin}{}{end}{}", segments.join("/"), decoded(query))
 }
 
 /// The text with each `%41` as the character that it stands for.
@@ -97,6 +116,11 @@ mod tests {
             ("https://h/", "https://h/"),
             ("https://me:pw@H.:443/a", "https://h/a"),
             ("https://h:444", "https://h:444"),
+            ("https://h:0443", "https://h"),
+            ("https://h:", "https://h"),
+            ("https://h:0", "https://h:0"),
+            ("http://[::1]:80", "http://[::1]"),
+            ("http://[::443]", "http://[::443]"),
             ("file:/etc/shadow", "file:///etc/shadow"),
             ("file:\\etc\\shadow", "file:///etc/shadow"),
             ("file:a/../b", "file:a/../b"),
@@ -106,20 +130,37 @@ mod tests {
             ("note://*", "note://*"),
             ("note://{folder}/*", "note://{folder}/*"),
         ] {
-            assert_eq!(plain(spelling), form, "{spelling}");
+            assert_eq!(plain(spelling, Port::LeftOut), form, "{spelling}");
+        }
+    }
+
+    #[test]
+    fn the_port_that_goes_without_saying_can_be_written() {
+        for (spelling, form) in [
+            ("https://h/a", "https://h:443/a"),
+            ("HTTP://H.:80/a", "http://h:80/a"),
+            ("wss://[::1]:", "wss://[::1]:443"),
+            ("https://h:*/a", "https://h:*/a"),
+            ("*://h/a", "*://h/a"),
+            ("file:///a", "file:///a"),
+            ("note://h/a", "note://h/a"),
+        ] {
+            assert_eq!(plain(spelling, Port::Written), form, "{spelling}");
         }
     }
 
     proptest! {
         #[test]
         fn a_plain_path_has_nothing_to_resolve(path in "[a-c./%25\\\\]{0,20}") {
-            let plain = plain(&format!("file:///{path}"));
+            let plain = plain(&format!("file:///{path}"), Port::LeftOut);
             prop_assert!(!plain.contains("/../") && !plain.contains("/./") && !plain.ends_with("/.."));
         }
 
         #[test]
         fn foreign_text_never_panics(text in "\\PC*") {
-            let _ = plain(&text);
+            for port in PORTS {
+                let _ = plain(&text, port);
+            }
         }
     }
 }

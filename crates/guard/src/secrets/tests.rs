@@ -52,6 +52,9 @@ fn what_stands_behind_an_option_of_a_command_line_is_its_value() {
         json!(["--token"]),
         json!([["--token"], "abc123def456"]),
         json!(["--max-tokens", "4096000"]),
+        json!(["--auth=api_key", "abc123def456"]),
+        json!([["--token"], [null, "abc123def456"]]),
+        json!([["--token"], [true, "abc123def456"], "x"]),
         json!({"a": "--token", "b": "abc123def456"}),
     ] {
         assert_eq!(look(&clean), None, "{clean}");
