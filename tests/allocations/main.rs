@@ -119,12 +119,12 @@ fn held_by_a_client(url: &str) -> u64 {
 
 #[test]
 fn an_open_client_over_http() {
-    bounded_bytes("an open client", held_by_a_client(&peer::over_http(false)), 19_800);
+    bounded_bytes("an open client", held_by_a_client(&peer::over_http(false)), 20_000);
 }
 
 #[test]
 fn an_open_client_over_http_that_listens() {
-    bounded_bytes("an open client that listens", held_by_a_client(&peer::over_http(true)), 23_600);
+    bounded_bytes("an open client that listens", held_by_a_client(&peer::over_http(true)), 24_100);
 }
 
 #[test]
