@@ -3,7 +3,6 @@
 use crate::annotations::Annotations;
 use crate::base64::{self, Base64Error};
 use crate::icons::Icon;
-use crate::lenient::Alone;
 use crate::raw::RawJson;
 use crate::resources::{Resource, ResourceContents};
 use crate::result::Rescued;
@@ -36,12 +35,6 @@ tagged! {
         "resource_link" => ResourceLink(ResourceLink),
         /// A resource with its contents.
         "resource" => Resource(EmbeddedResource),
-    }
-}
-
-impl Alone for ContentBlock {
-    fn of_text(text: &str) -> Option<Self> {
-        Some(Self::text(text))
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::leniency::{Leniency, note};
 use crate::raw::RawJson;
 
-pub(crate) use self::hint::{amount, cursor, flag, hint, icons, label, name, texts, word, words};
+pub(crate) use self::hint::{amount, cursor, flag, hint, icons, label, name, texts, truth, word, words};
 
 /// Reads null as the default.
 pub(crate) fn null_is_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
@@ -165,7 +165,7 @@ where
     feature(deserializer).map(Option::unwrap_or_default)
 }
 
-/// What may stand alone where a list of it belongs.
+/// What may stand alone where a list of it belongs, or as a string.
 pub(crate) trait Alone: Sized {
     /// What a string in its place is.
     fn of_text(text: &str) -> Option<Self>;
@@ -207,52 +207,6 @@ pub(crate) fn items<'de, T: Alone + Deserialize<'de>, D: Deserializer<'de>>(
     }
 
     deserializer.deserialize_any(ItemsVisitor(PhantomData))
-}
-
-/// Reads a boolean that need not be there, also as a string or as 0 or 1; all else is an error.
-pub(crate) fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    struct TruthVisitor;
-
-    impl<'de> Visitor<'de> for TruthVisitor {
-        type Value = Option<bool>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a boolean")
-        }
-
-        fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-            deserializer.deserialize_any(self)
-        }
-
-        fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Self::Value, E> {
-            Ok(Some(flag))
-        }
-
-        fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
-            if number > 1 {
-                return Err(E::invalid_type(de::Unexpected::Unsigned(number), &self));
-            }
-            note(Leniency::Boolean);
-            Ok(Some(number == 1))
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-            let flag = ["false", "true"].iter().position(|word| text.eq_ignore_ascii_case(word));
-            let flag = flag.ok_or_else(|| E::invalid_type(de::Unexpected::Str(text), &self))?;
-            note(Leniency::Boolean);
-            Ok(Some(flag == 1))
-        }
-    }
-
-    deserializer.deserialize_any(TruthVisitor)
 }
 
 /// For `#[serde(with = …)]`: whole numbers are written without a fraction, as most peers write them.

@@ -14,17 +14,16 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::leniency::{Leniency, note};
+use crate::lenient::Alone;
 use crate::raw::RawJson;
 use crate::text::ByteStr;
 
 /// A union that [`tagged!`](crate::tagged) defines.
-pub(crate) trait Tagged: Sized {
+pub(crate) trait Tagged: Alone {
     /// The member that tells the variant.
     const TAG: &'static str;
     /// What an unknown or missing tag becomes.
     fn other(raw: RawJson) -> Self;
-    /// What a string in place of the object is.
-    fn of_text(text: &str) -> Option<Self>;
     /// Decodes the rest of the object into the variant of `tag`.
     fn decode<'de, S: Source<'de>>(tag: &str, source: S) -> Result<Self, S::Error>;
 }
@@ -333,15 +332,17 @@ macro_rules! tagged {
             Other($crate::RawJson),
         }
 
+        impl $crate::lenient::Alone for $name {
+            fn of_text(text: &str) -> Option<Self> {
+                $crate::tagged::tagged!(@of_text text $($($of_text)::+)?)
+            }
+        }
+
         impl $crate::tagged::Tagged for $name {
             const TAG: &'static str = $tag;
 
             fn other(raw: $crate::RawJson) -> Self {
                 Self::Other(raw)
-            }
-
-            fn of_text(text: &str) -> Option<Self> {
-                $crate::tagged::tagged!(@of_text text $($($of_text)::+)?)
             }
 
             fn decode<'de, S: $crate::tagged::Source<'de>>(tag: &str, source: S) -> Result<Self, S::Error> {

@@ -11,15 +11,15 @@ use serde_json::Value;
 use crate::icons::Icon;
 use crate::leniency::{Leniency, note};
 
-/// What stands where a text or a flag belongs.
+/// What stands where a text or a flag belongs: lists and objects only as that.
 enum Scalar<'a> {
     Text(&'a str),
     Bool(bool),
     Whole(i128),
     Float(f64),
     Null,
-    /// An array or an object.
-    Other,
+    List,
+    Object,
 }
 
 impl Scalar<'_> {
@@ -30,7 +30,38 @@ impl Scalar<'_> {
             Self::Bool(flag) => Some(flag.to_string()),
             Self::Whole(number) => Some(number.to_string()),
             Self::Float(number) => serde_json::Number::from_f64(number).map(|number| number.to_string()),
-            Self::Null | Self::Other => None,
+            Self::Null | Self::List | Self::Object => None,
+        }
+    }
+
+    /// Yes or no, where it is that or commonly written for it.
+    fn flag(&self) -> Option<bool> {
+        let flag = match self {
+            Self::Bool(flag) => return Some(*flag),
+            Self::Text(text) if text.eq_ignore_ascii_case("true") => true,
+            Self::Text(text) if text.eq_ignore_ascii_case("false") => false,
+            Self::Whole(1) => true,
+            Self::Whole(0) => false,
+            _ => return None,
+        };
+        note(Leniency::Boolean);
+        Some(flag)
+    }
+
+    /// What it is, for the error of whoever wants something else.
+    fn unexpected(&self) -> de::Unexpected<'_> {
+        match *self {
+            Self::Text(text) => de::Unexpected::Str(text),
+            Self::Bool(flag) => de::Unexpected::Bool(flag),
+            // It is one or the other.
+            Self::Whole(number) => match u64::try_from(number) {
+                Ok(number) => de::Unexpected::Unsigned(number),
+                Err(_) => de::Unexpected::Signed(i64::try_from(number).unwrap_or_default()),
+            },
+            Self::Float(number) => de::Unexpected::Float(number),
+            Self::Null => de::Unexpected::Unit,
+            Self::List => de::Unexpected::Seq,
+            Self::Object => de::Unexpected::Map,
         }
     }
 }
@@ -72,12 +103,12 @@ fn look<'de, T, D: Deserializer<'de>>(deserializer: D, read: fn(Scalar<'_>) -> T
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<T, A::Error> {
             while seq.next_element::<IgnoredAny>()?.is_some() {}
-            Ok((self.0)(Scalar::Other))
+            Ok((self.0)(Scalar::List))
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
             while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            Ok((self.0)(Scalar::Other))
+            Ok((self.0)(Scalar::Object))
         }
     }
 
@@ -114,26 +145,24 @@ pub(crate) fn cursor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
         // How it was written is not known any more, and another spelling may lead elsewhere.
         Scalar::Float(_) => Err("a number with a fraction or exponent, or of more than 64 bits"),
         Scalar::Bool(true) => Err("true"),
-        Scalar::Other => Err("an array or an object"),
+        Scalar::List | Scalar::Object => Err("an array or an object"),
     })?;
     cursor.map_err(|what| de::Error::custom(format_args!("invalid type: {what}, expected a string as cursor")))
 }
 
 /// Reads yes or no, also where it is written as a text or as 1 or 0; all else as none. Where it may not be lost,
-/// [`truth`](super::truth) is what reads it.
+/// [`truth`] is what reads it.
 pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    look(deserializer, |found| {
-        let flag = match found {
-            Scalar::Bool(flag) => return Some(flag),
-            Scalar::Text(text) if text.eq_ignore_ascii_case("true") => true,
-            Scalar::Text(text) if text.eq_ignore_ascii_case("false") => false,
-            Scalar::Whole(1) => true,
-            Scalar::Whole(0) => false,
-            _ => return None,
-        };
-        note(Leniency::Boolean);
-        Some(flag)
-    })
+    look(deserializer, |found| found.flag())
+}
+
+/// As [`flag`], but null alone is none, and all else is an error.
+pub(crate) fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    let truth = look(deserializer, |found| match found {
+        Scalar::Null => Ok(None),
+        _ => found.flag().map(Some).ok_or_else(|| found.unexpected().to_string()),
+    })?;
+    truth.map_err(|what| de::Error::custom(format_args!("invalid type: {what}, expected a boolean")))
 }
 
 /// Reads a number; all else as none.
