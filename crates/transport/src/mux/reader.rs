@@ -327,21 +327,27 @@ fn cut_id(id: &RequestId) -> RequestId {
 #[cfg(test)]
 mod tests {
     use bowline_protocol::RequestId;
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncWriteExt, DuplexStream};
 
     use super::*;
-    use crate::contract::{Routing, Transport, WireRequest};
+    use crate::contract::{Exchange, Routing, Transport, WireRequest};
     use crate::error::Sent;
     use crate::mux::Mux;
 
-    /// How a request ends whose peer says this and then no more.
-    async fn outcome(said: &[u8]) -> Result<Message, TransportError> {
-        let (ours, mut theirs) = tokio::io::duplex(1024);
+    /// A connection with a request open, and the peer's side of it.
+    async fn asked() -> (Mux, Exchange, DuplexStream) {
+        let (ours, theirs) = tokio::io::duplex(1024);
         let (read, write) = tokio::io::split(ours);
         let mux = Mux::builder().spawn(read, write);
         let id = RequestId::from(1);
         let frame = frame::encode_request(&id, "ping", None, None, None);
-        let mut exchange = mux.request(WireRequest::new(id, frame, Routing::new("ping"))).await.unwrap();
+        let exchange = mux.request(WireRequest::new(id, frame, Routing::new("ping"))).await.unwrap();
+        (mux, exchange, theirs)
+    }
+
+    /// How a request ends whose peer says this and then no more.
+    async fn outcome(said: &[u8]) -> Result<Message, TransportError> {
+        let (_mux, mut exchange, mut theirs) = asked().await;
         theirs.write_all(said).await.unwrap();
         theirs.shutdown().await.unwrap();
         exchange.next().await.unwrap()
@@ -364,12 +370,7 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
             "\n"
         );
-        let (ours, mut theirs) = tokio::io::duplex(1024);
-        let (read, write) = tokio::io::split(ours);
-        let mux = Mux::builder().spawn(read, write);
-        let id = RequestId::from(1);
-        let frame = frame::encode_request(&id, "ping", None, None, None);
-        let mut exchange = mux.request(WireRequest::new(id, frame, Routing::new("ping"))).await.unwrap();
+        let (mux, mut exchange, mut theirs) = asked().await;
         theirs.write_all(said.as_bytes()).await.unwrap();
         assert!(matches!(exchange.next().await, Some(Ok(Message::Response(_)))));
         let mut inbound = mux.take_inbound().unwrap();
@@ -410,12 +411,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_that_does_not_end_is_seen_until_it_does() {
-        let (ours, mut theirs) = tokio::io::duplex(1024);
-        let (read, write) = tokio::io::split(ours);
-        let mux = Mux::builder().spawn(read, write);
-        let id = RequestId::from(1);
-        let frame = frame::encode_request(&id, "ping", None, None, None);
-        let mut exchange = mux.request(WireRequest::new(id, frame, Routing::new("ping"))).await.unwrap();
+        let (mux, mut exchange, mut theirs) = asked().await;
         theirs.write_all(b"  {\"jsonrpc\":\"2.0\",").await.unwrap();
         let seen = async {
             loop {

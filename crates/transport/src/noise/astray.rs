@@ -183,9 +183,12 @@ mod tests {
 
     fn note(astray: &mut Astray, lines: &[&str], secrets: &Secrets) {
         for (n, line) in lines.iter().enumerate() {
-            let error = frame::decode(&Bytes::copy_from_slice(line.as_bytes())).expect_err("it is no message");
-            astray.line(Some(line.as_bytes()), &error, n > 0, secrets);
+            astray.line(Some(line.as_bytes()), &not_read(line), n > 0, secrets);
         }
+    }
+
+    fn not_read(line: &str) -> FrameError {
+        frame::decode(&Bytes::copy_from_slice(line.as_bytes())).expect_err("it is no message")
     }
 
     #[test]
@@ -219,8 +222,11 @@ mod tests {
         let long = format!("\u{1b}[31mkey=hunter2-hunter2 {}", "x".repeat(1 << 20));
         let secrets = Secrets::default().with("hunter2-hunter2");
         let mut astray = Astray::default();
+        let lines = [&long, "{", &long].map(|line| (line, not_read(line)));
         for _ in 0..1000 {
-            note(&mut astray, &[&long, "{", &long], &secrets);
+            for (n, (line, error)) in lines.iter().enumerate() {
+                astray.line(Some(line.as_bytes()), error, n > 0, &secrets);
+            }
         }
         astray.begun(long.as_bytes());
         astray.begun(format!("{long}}}").as_bytes());
