@@ -10,6 +10,7 @@ mod guard;
 mod handlers;
 mod inspect;
 mod layer;
+mod ordinary;
 mod pins;
 mod policy;
 mod refusal;

@@ -26,6 +26,7 @@ use self::rule::Rule;
 use self::subject::Arguments;
 pub use self::subject::Subject;
 use self::when::Zone;
+use crate::ordinary::is_no_file;
 use crate::{content, secrets};
 
 /// What the binary does where nobody wrote a policy.
@@ -203,8 +204,7 @@ impl Policy {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         let path = path.as_ref();
         let failed = |error: &std::io::Error| PolicyError::io(path, error);
-        // A pipe is waited for without end.
-        if !std::fs::metadata(path).map_err(|error| failed(&error))?.is_file() {
+        if is_no_file(path) {
             return Err(failed(&std::io::Error::other("it is no file")));
         }
         let file = std::fs::File::open(path).map_err(|error| failed(&error))?;

@@ -12,6 +12,7 @@ use bowline_transport::BoxFuture;
 use super::chain::{self, Head, MAX_LINE};
 use super::record::Record;
 use super::{AuditError, AuditSink};
+use crate::ordinary::is_no_file;
 
 /// How long a line waits for other processes.
 pub(super) const WAIT: Duration = Duration::from_secs(5);
@@ -269,14 +270,12 @@ pub(super) fn read_head(file: &mut File) -> io::Result<Option<Stand>> {
     Ok(stand)
 }
 
-/// What is there already must be a file: a pipe is waited for without end.
+/// What is there already must be a file.
 pub(super) fn must_be_file(path: &Path) -> io::Result<()> {
-    match fs::metadata(path) {
-        Ok(there) if !there.is_file() => {
-            Err(io::Error::other(format!("{} is no file", excerpt(&path.display().to_string(), 200))))
-        }
-        _ => Ok(()),
+    if is_no_file(path) {
+        return Err(io::Error::other(format!("{} is no file", excerpt(&path.display().to_string(), 200))));
     }
+    Ok(())
 }
 
 /// How long a file is; one that is not there, or cannot be looked at, is empty, and opening it says more.

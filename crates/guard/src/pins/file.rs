@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::PinsError;
 use super::lock_file::{self, MAX_BYTES};
 use super::table::{Edit, Table};
+use crate::ordinary::is_no_file;
 
 /// How long a change waits for other processes.
 const WAIT: Duration = Duration::from_secs(5);
@@ -17,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// Reads the file; an empty table where there is none.
 pub(crate) fn load(path: &Path) -> Result<Table, PinsError> {
-    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+    if is_no_file(path) {
         return Err(PinsError::io(path, "read", &io::Error::other("it is no file")));
     }
     let file = match File::open(path) {

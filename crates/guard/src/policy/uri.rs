@@ -41,8 +41,8 @@ impl UriPatterns {
         if action == Action::Allow {
             return as_written && as_read(uri);
         }
-        let bare = |marks: &[char]| uri.split(marks).next().unwrap_or_default();
-        as_written || as_read(uri) || as_read(bare(&['#'])) || as_read(bare(&['?', '#']))
+        let bare = |marks: &[char]| uri.split(marks).next().filter(|bare| bare.len() < uri.len());
+        as_written || as_read(uri) || [&['#'][..], &['?', '#']].into_iter().filter_map(bare).any(as_read)
     }
 }
 
