@@ -19,6 +19,7 @@ use bowline_transport::Secrets;
 use serde_json::{Map, Value};
 
 use self::body::{Body, Told};
+pub(crate) use self::json::without_mark;
 
 use crate::draft::Draft;
 use crate::history;
@@ -236,7 +237,7 @@ impl Encoded {
     }
 
     fn decode_plain(&self, body: &[u8]) -> Result<Answer, ModelError> {
-        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+        let body = without_mark(body).trim_ascii();
         let value: Value = match json::read(body) {
             Ok(value) => value,
             // Nobody told how long it would be, and it ended before.
@@ -306,7 +307,7 @@ impl Assembler {
     /// # Errors
     /// What the provider says went wrong, with what came before; `Unreadable` where it is not of the format.
     pub fn push(&mut self, name: &str, data: &[u8]) -> Result<Vec<Event>, ModelError> {
-        let data = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
+        let data = without_mark(data);
         if self.is_done || data.iter().all(u8::is_ascii_whitespace) {
             return Ok(Vec::new());
         }

@@ -24,6 +24,7 @@ use url::Url;
 pub use self::builder::HttpModelBuilder;
 pub use self::sigv4::AwsCredentials;
 use self::sigv4::Signer;
+use crate::format::without_mark;
 use crate::toolbox::Toolbox;
 use crate::{Encoded, Events, Features, Format, Model, ModelError, ModelErrorKind, Request, Target};
 
@@ -214,7 +215,7 @@ impl Inner {
         let is_page = kind.trim_start().to_ascii_lowercase().starts_with("text/html");
         let head = self.head(&mut response, ends).await?;
         // What it is it says by how it begins: what it is said to be is often wrong, or missing.
-        match head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start().first() {
+        match without_mark(&head).trim_ascii_start().first() {
             _ if is_page => Err(self.page(head, response).await),
             Some(b'<') => Err(self.page(head, response).await),
             // Of one line, or of many: each is JSON.
@@ -250,10 +251,7 @@ impl Inner {
     ) -> Result<Option<Bytes>, ModelError> {
         let until = ends.min(Instant::now() + self.limits.idle);
         let chunk = timeout_at(until, response.chunk()).await.map_err(|_| self.late(missing, self.limits.idle))?;
-        chunk.map_err(|error| {
-            let why = format!("the model's answer ended in the middle ({error}); ask again");
-            ModelError::new(ModelErrorKind::Cut, why)
-        })
+        chunk.map_err(|error| ModelError::new(ModelErrorKind::Cut, broke_off(&error)))
     }
 
     /// The error for a page where an answer should be.
@@ -334,6 +332,11 @@ fn wait_of(headers: &HeaderMap) -> Option<Duration> {
     let date = httpdate::parse_http_date(after?).ok()?;
     // A date that has passed asks for no wait.
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+/// What is said of an answer whose connection ended before it did.
+fn broke_off(error: &TransportError) -> String {
+    format!("the model's answer ended in the middle ({error}); ask again")
 }
 
 /// The encoding of an answer that is not read here; none where it has none.

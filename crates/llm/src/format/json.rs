@@ -16,6 +16,11 @@ pub(super) fn read(bytes: &[u8]) -> serde_json::Result<Value> {
     })
 }
 
+/// The bytes without the mark of their order before them, which some programs write.
+pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::time::{Instant, timeout_at};
 
-use super::Inner;
 use super::frames::Frames;
 use super::lines::Lines;
+use super::{Inner, broke_off};
 use crate::format::unreadable;
 use crate::{Assembler, Event, Events, Format, ModelError, ModelErrorKind};
 
@@ -116,10 +116,7 @@ impl Reading {
                 Ok(Some(chunk)) => self.splitter.push(chunk),
                 Ok(None) => return self.end(),
                 // It may have been whole but for the end of the connection.
-                Err(error) => {
-                    let why = format!("the model's answer ended in the middle ({error}); ask again");
-                    return self.assembler.end_by(&why);
-                }
+                Err(error) => return self.assembler.end_by(&broke_off(&error)),
             }
         }
     }

@@ -29,12 +29,6 @@ impl Frames {
         self.buffer.extend_from_slice(chunk);
     }
 
-    /// Whether nothing of a frame is left.
-    #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
-    }
-
     /// The next frame that is whole.
     pub(super) fn next(&mut self) -> Result<Option<Frame>, &'static str> {
         let Some(prelude) = self.buffer.first_chunk::<12>() else { return Ok(None) };
@@ -201,7 +195,7 @@ mod tests {
                     got.push((frame.name, frame.payload.to_vec()));
                 }
             }
-            prop_assert!(frames.is_empty());
+            prop_assert!(frames.buffer.is_empty());
             prop_assert_eq!(got, all);
         }
 
