@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::heap;
 use crate::leniency::{Leniency, note};
-use crate::surrogates;
+use crate::surrogates::{self, Place};
 use crate::text::{ByteStr, excerpt};
 
 /// One JSON value, kept as the bytes it came in.
@@ -117,36 +117,41 @@ impl RawJson {
     /// # Errors
     /// When the value has another shape than `T`.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        self.parse_mended(|text| surrogates::mended(text, |_| true))
+        self.parse_unless(|_| false)
     }
 
     /// [`parse`](Self::parse) of a result: what goes back to the server is read as it is or not at all.
     pub(crate) fn parse_result<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        self.parse_mended(|text| surrogates::mended_unless_returned(text, None))
+        self.parse_unless(|place| place.is_returned())
     }
 
     /// [`parse`](Self::parse) of what a person is asked: as for a result.
     pub(crate) fn parse_question<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        self.parse_mended(|text| surrogates::mended(text, |place| !place.is_returned_of_question()))
+        self.parse_unless(|place| place.is_returned_of_question())
     }
 
     /// [`parse`](Self::parse) of a field of a form: as for a result.
     pub(crate) fn parse_field<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        self.parse_mended(|text| surrogates::mended(text, |place| !place.is_returned_of_field()))
+        self.parse_unless(|place| place.is_returned_of_field())
     }
 
-    fn parse_mended<T: DeserializeOwned>(
-        &self,
-        mended: impl FnOnce(&str) -> Option<String>,
-    ) -> Result<T, serde_json::Error> {
-        let error = match self.parse_strictly() {
-            // What was read apart from the rest tells it in words.
-            Err(error) if error.is_syntax() || surrogates::is_at_half(&error.to_string()) => error,
-            parsed => return parsed,
-        };
-        let Some(text) = mended(self.as_str()) else { return Err(error) };
+    fn parse_unless<T: DeserializeOwned>(&self, stays: fn(&Place<'_>) -> bool) -> Result<T, serde_json::Error> {
+        self.parse_strictly().or_else(|error| match self.mended(&error, stays) {
+            Some(mended) => mended.parse_strictly(),
+            None => Err(error),
+        })
+    }
+
+    /// The value without halves of surrogate pairs but where they have to stay, where one may be why it was not read.
+    /// Apart from the reading, which is compiled for each type.
+    fn mended(&self, error: &serde_json::Error, stays: fn(&Place<'_>) -> bool) -> Option<Self> {
+        // What was read apart from the rest tells it in words.
+        if !(error.is_syntax() || surrogates::is_at_half(&error.to_string())) {
+            return None;
+        }
+        let text = surrogates::mended(self.as_str(), |place| !stays(place))?;
         note(Leniency::NoCharacter);
-        serde_json::from_str(&text)
+        Some(Self(ByteStr::from(text)))
     }
 
     /// Decodes the value as it stands there.

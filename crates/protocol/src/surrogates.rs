@@ -101,7 +101,7 @@ impl Place<'_> {
     }
 
     /// Whether it goes back to the server from a result, or from the data of an error.
-    fn is_returned(&self) -> bool {
+    pub(crate) fn is_returned(&self) -> bool {
         let in_question = |path: &&[&str]| {
             let steps = self.beyond(path)?;
             Some(Place { steps, ..*self }.is_returned_of_question())
