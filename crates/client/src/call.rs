@@ -1,51 +1,34 @@
 //! The call plane: what a caller wants, what came back, and the deadlines between.
 
 mod mirrored;
+mod options;
 mod span;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
 use bowline_protocol::frame::{self, Message, Notification};
-use bowline_protocol::{
-    HeaderMirrors, LoggingLevel, Meta, Payload, ProgressNotificationParams, ProgressToken, RawJson, ResultKind,
-};
+use bowline_protocol::{HeaderMirrors, Meta, Payload, ProgressToken, RawJson, ResultKind};
 use bowline_transport::{Exchange, Routing, Sent, TransportError, WireRequest};
 use tokio::time::{Instant, sleep_until};
 
+pub(crate) use self::options::{Behind, CallOptions, OnProgress, Rare};
 use crate::connection::Connection;
 use crate::dial::Link;
 use crate::error::{Error, ErrorKind};
-use crate::plane::Safety;
 use crate::rounds;
 use crate::supervisor::Supervisor;
-use crate::tasks::{self, Asked, Guarded, TaskOptions, Watch};
+use crate::tasks::{self, Asked, Guarded, Watch};
 use crate::timeouts::{NEVER, Timeouts};
 
 /// How often one call goes on over a fresh connection.
 const MAX_MOVES: u32 = 2;
-
-/// What is called with each progress notification of a call, in order, before the call returns.
-pub(crate) type OnProgress = Box<dyn FnMut(ProgressNotificationParams) + Send>;
-
-/// What becomes of progress for which the connection has no room, because it is not taken in time.
-#[derive(Clone, Default)]
-pub(crate) enum Behind {
-    /// The oldest gives way.
-    #[default]
-    Drops,
-    /// The same, and it is counted here.
-    Counts(Arc<AtomicU64>),
-    /// The call fails.
-    Fails,
-}
 
 /// What a caller wants: one request, whatever rounds and attempts it takes.
 #[derive(Default)]
@@ -67,47 +50,6 @@ pub(crate) struct Call {
     pub(crate) listed_again: bool,
     /// When it was first run.
     pub(crate) began: Option<Instant>,
-}
-
-/// What a caller may set on any request.
-#[derive(Default)]
-pub(crate) struct CallOptions {
-    pub(crate) idle: Option<Duration>,
-    pub(crate) total: Option<Duration>,
-    /// From when the total limit counts, if not from the moment when it is run.
-    pub(crate) started: Option<Instant>,
-    pub(crate) meta: Option<Meta>,
-    pub(crate) token: Option<ProgressToken>,
-    /// Whether the token is the caller's choice.
-    pub(crate) own_token: bool,
-    pub(crate) on_progress: Option<OnProgress>,
-    /// What becomes of progress that nobody takes in time.
-    pub(crate) behind: Behind,
-    /// Whether the request asks for progress even if nobody listens: progress extends the idle limit.
-    pub(crate) may_take_long: bool,
-    /// Which log messages are wanted while it runs (2026-07-28).
-    pub(crate) log_level: Option<LoggingLevel>,
-    /// Whether the caller takes the rounds by hand.
-    pub(crate) by_hand: bool,
-    pub(crate) task: TaskOptions,
-    /// Whether it may be sent again where nobody knows what became of it, for a caller who knows.
-    pub(crate) safety: Option<Safety>,
-    /// Whether the caller sees to visits to URLs itself.
-    pub(crate) no_visits: bool,
-    /// Whether the result may be kept, where results are.
-    pub(crate) keep: bool,
-    /// Whether a kept result will not do.
-    pub(crate) fresh: bool,
-}
-
-impl fmt::Debug for CallOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallOptions")
-            .field("idle", &self.idle)
-            .field("total", &self.total)
-            .field("token", &self.token)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Call {
@@ -237,7 +179,7 @@ impl Call {
                 Some(Some(Ok(Message::Notification(n)))) if is_progress_of(&n, &self.options.token) => {
                     heard = true;
                     deadline.heard();
-                    if let Behind::Counts(missed) = &self.options.behind {
+                    if let Some(Behind::Counts(missed)) = self.options.behind() {
                         let before = std::mem::replace(&mut dropped, exchange.dropped());
                         missed.fetch_add(dropped.saturating_sub(before), Ordering::Relaxed);
                     }
@@ -277,7 +219,7 @@ impl Call {
     fn wire_request(&mut self, connection: &Connection) -> Result<WireRequest, Error> {
         let id = connection.next_id();
         let options = &mut self.options;
-        if !options.own_token && (options.may_take_long || options.on_progress.is_some()) {
+        if !options.own_token && (options.may_take_long || options.on_progress_mut().is_some()) {
             // Ids are never used twice, so neither is a token that is the id.
             options.token = Some(id.clone());
         }
@@ -289,15 +231,15 @@ impl Call {
         let options = &self.options;
         let token = options.token.as_ref();
         let params = with_task.as_ref().or(self.round.as_ref()).or(self.params.as_ref());
-        let traced = connection.introduction.trace.add_to(options.meta.as_ref());
-        let meta = traced.as_ref().or(options.meta.as_ref());
+        let traced = connection.introduction.trace.add_to(options.meta());
+        let meta = traced.as_ref().or(options.meta());
         let frame = match connection.stamped() {
             None => frame::encode_request(&id, &self.method, params, token, meta),
             Some(stamped) => {
                 routing.revision = Some(stamped.revision);
                 check_meta(meta)?;
                 let takes_tasks = self.asked == Asked::Declared;
-                let with_level = options.log_level.as_ref().map(|level| {
+                let with_level = options.log_level().map(|level| {
                     connection.logged();
                     connection.stamp_with(stamped.revision, Some(level), takes_tasks)
                 });
@@ -307,7 +249,7 @@ impl Call {
         };
         let mut request = WireRequest::new(id, frame, routing);
         request.progress_token = options.token.clone();
-        request.keeps_all = matches!(options.behind, Behind::Fails);
+        request.keeps_all = matches!(options.behind(), Some(Behind::Fails));
         if self.asked == Asked::ForTask {
             // From now on, so that nothing is missed between the end of the exchange and the task.
             self.watch = options.token.clone().map(|token| connection.tasks.watch(token, request.keeps_all));
@@ -320,19 +262,19 @@ impl Call {
     /// The parameters of a request that asks for a task (2025-11-25).
     fn params_for_task(&self) -> Result<Option<RawJson>, Error> {
         let asks = self.asked == Asked::ForTask;
-        asks.then(|| tasks::with_task(self.params.as_ref(), self.options.task.ttl)).transpose()
+        asks.then(|| tasks::with_task(self.params.as_ref(), self.options.task().and_then(|task| task.ttl))).transpose()
     }
 
     /// Whether a log message came inside of an exchange for which nobody asked for any (2026-07-28,
     /// server/utilities/logging).
     fn is_unasked_log(&self, notification: &Notification, connection: &Connection) -> bool {
         notification.method == bowline_protocol::method::NOTIFICATIONS_MESSAGE
-            && self.options.log_level.is_none()
+            && self.options.log_level().is_none()
             && connection.stamped().is_some_and(|stamped| !stamped.logs)
     }
 
     fn report(&mut self, notification: &Notification) {
-        let Some(on_progress) = &mut self.options.on_progress else { return };
+        let Some(on_progress) = self.options.on_progress_mut() else { return };
         match notification.params.as_ref().map(RawJson::parse) {
             Some(Ok(progress)) => on_progress(progress),
             _ => tracing::debug!(params = ?notification.params, "ignored progress of the wrong shape"),

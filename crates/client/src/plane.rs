@@ -56,11 +56,11 @@ async fn through(
     let total = call.options.total.unwrap_or(supervisor.timeouts().total);
     let started = Instant::now();
     call.began.get_or_insert(started);
-    let safety = match call.options.safety {
+    let safety = match call.options.safety() {
         Some(safety) => safety,
         None => supervisor.kept().safety_of(&call.method, call.name.as_deref()),
     };
-    let sink = call.options.on_progress.take().map(ProgressSink::from);
+    let sink = call.options.take_on_progress().map(ProgressSink::from);
     let intent =
         Call::of(call, safety, sink.clone(), session, visits).through(supervisor).started_at(started).with_total(total);
     // The innermost service keeps the limit by itself, and knows what was sent. This one is for layers that wait.
@@ -68,7 +68,9 @@ async fn through(
         Ok(outcome) => outcome,
         Err(_) => Err(Error::timeout("no answer", total, Sent::Maybe)),
     };
-    call.options.on_progress = sink.and_then(|sink| sink.take());
+    if let Some(on_progress) = sink.and_then(|sink| sink.take()) {
+        call.options.rare_mut().on_progress = Some(on_progress);
+    }
     let (payload, came) = outcome.map_err(|error| error.with_method_unless_set(&call.method))?.into_parts();
     call.asked = came.asked;
     call.watch = came.watch;

@@ -143,7 +143,7 @@ impl<K: Kind> Request<K> {
     /// most 4,096 notifications wait for it, then the oldest are dropped, unless
     /// [`every_progress`](Self::every_progress) says otherwise; over HTTP the server waits.
     pub fn on_progress(mut self, f: impl FnMut(ProgressNotificationParams) + Send + 'static) -> Self {
-        self.options.on_progress = Some(Box::new(f));
+        self.options.rare_mut().on_progress = Some(Box::new(f));
         self
     }
 
@@ -155,14 +155,14 @@ impl<K: Kind> Request<K> {
     /// of a task that the call became. Default: the oldest is dropped, and [`Event::Fault`](crate::Event::Fault) tells
     /// how many were.
     pub fn every_progress(mut self) -> Self {
-        self.options.behind = Behind::Fails;
+        self.options.rare_mut().behind = Behind::Fails;
         self
     }
 
     /// Adds to `missed` how many notifications of progress were dropped because they were not taken in time, each time
     /// before the next one is told.
     pub fn count_missed(mut self, missed: Arc<AtomicU64>) -> Self {
-        self.options.behind = Behind::Counts(missed);
+        self.options.rare_mut().behind = Behind::Counts(missed);
         self
     }
 
@@ -178,7 +178,7 @@ impl<K: Kind> Request<K> {
     /// They come as [`Event::Log`](crate::Event::Log). In a session it has no effect: there
     /// [`Client::set_level`] is for all requests.
     pub fn log_level(mut self, level: LoggingLevel) -> Self {
-        self.options.log_level = Some(level);
+        self.options.rare_mut().log_level = Some(level);
         self
     }
 
@@ -250,13 +250,13 @@ impl<K: Kind> Request<K> {
     /// where the server is trusted, the tool's annotations say; see [`Safety`]. It is for layers: the client by itself
     /// repeats nothing that may have been sent.
     pub fn safety(mut self, safety: Safety) -> Self {
-        self.options.safety = Some(safety);
+        self.options.rare_mut().safety = Some(safety);
         self
     }
 
     /// Sets `_meta` of the request. Keys of the protocol itself are the client's.
     pub fn meta(mut self, meta: Meta) -> Self {
-        self.options.meta = Some(meta);
+        self.options.rare_mut().meta = Some(meta);
         self
     }
 }
@@ -281,15 +281,18 @@ fn call_of<K: Kind>(
         kind.rename(name);
     }
     let Parts { method, name, params, meta } = kind.into_parts(client)?;
-    options.meta = match (options.meta, meta) {
-        (Some(own), Some(in_params)) => {
-            Some(in_params.iter().chain(own.iter()).map(|(k, v)| (k.clone(), v.clone())).collect())
+    if let Some(mut meta) = meta {
+        for (key, value) in options.meta().into_iter().flat_map(Meta::iter) {
+            meta.insert(key.clone(), value.clone());
         }
-        (own, in_params) => own.or(in_params),
-    };
-    if let Some(name) = name.as_deref().filter(|_| method == method::TOOLS_CALL) {
+        options.rare_mut().meta = Some(meta);
+    }
+    if let Some(name) = name.as_deref().filter(|_| method == method::TOOLS_CALL)
+        && options.task().is_none_or(|task| task.support.is_none())
+        && let Some(support) = client.known_task_support(name)
+    {
         // What was listed as to be called as a task is called so (2025-11-25), whoever calls it.
-        options.task.support = options.task.support.or_else(|| client.known_task_support(name));
+        options.rare_mut().task.support = Some(support);
     }
     Ok(Call { method, name, params, options, ..Call::default() })
 }
@@ -318,8 +321,8 @@ impl CallTool {
 }
 
 impl Request<CallTool> {
-    pub(crate) const fn task_options(&mut self) -> &mut TaskOptions {
-        &mut self.options.task
+    pub(crate) fn task_options(&mut self) -> &mut TaskOptions {
+        &mut self.options.rare_mut().task
     }
 
     /// Sets one argument. It wins over one of the same name in [`args`](Self::args).

@@ -14,7 +14,7 @@ mod related;
 mod ticket;
 mod tracker;
 
-pub(crate) use asking::{Asked, Supports, TaskOptions, asked, created, with_task};
+pub(crate) use asking::{Asked, OnStatus, Supports, TaskOptions, asked, created, with_task};
 pub use call::{Started, TaskCall};
 pub(crate) use desk::{Abandoned, Desk, Guarded, Watch, farewell};
 pub(crate) use follow::finish;

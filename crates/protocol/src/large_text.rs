@@ -1,8 +1,8 @@
-//! A result that is one large text: nearly all of its bytes are read once, and become the text where they are.
+//! A result that is one large text: its bytes are read once, and become the text where they are.
 //!
 //! The decoder for everything else unescapes a text into memory that it grows, and copies it from there: three times the
 //! text at once, of which two are needed no longer. What comes from files and web pages is often of this kind. Whatever
-//! is unusual about a result is left to that decoder, errors above all.
+//! is unusual about a result is left to that decoder, errors above all; what was unescaped by then is escaped again.
 
 use std::ops::Range;
 
@@ -12,108 +12,129 @@ use crate::content::ContentBlock;
 use crate::raw::RawJson;
 use crate::result::ResultType;
 use crate::surrogates::unit;
-use crate::text::ByteStr;
+use crate::text::{ByteStr, special_bytes};
 use crate::tools::CallToolResult;
 
 /// From how many bytes on a result is looked at in this way.
 const LARGE: usize = 64 << 10;
-/// How many bytes there may be behind the text.
-const MAX_TAIL: usize = 4 << 10;
 /// How such a result begins.
 const HEAD: &str = r#"{"content":[{"type":"text","text":""#;
 
-/// Decodes the result at `range` of a frame if it is of this kind; gives the frame back unchanged if it is not.
+/// Decodes the result at `range` of a frame if it is of this kind. Gives back a frame in which the same result begins at
+/// the same place if it is not; it may be spelled otherwise then.
 ///
 /// Where nobody else holds the frame, its memory becomes the text's.
 pub(crate) fn take(frame: Bytes, range: Range<usize>) -> Result<CallToolResult, Bytes> {
-    let Some((mut result, text)) = find(&frame, range) else { return Err(frame) };
-    let Some(ContentBlock::Text(first)) = result.content.first_mut() else { return Err(frame) };
-    let unescaped = match frame.try_into_mut() {
-        Ok(own) => in_place(own, text),
-        Err(shared) => copied(&shared, text),
-    };
-    // It was text when it was found, and unescaping leaves text.
-    first.text = String::from_utf8(unescaped).unwrap_or_default();
+    let is_one =
+        frame.get(range.clone()).is_some_and(|result| result.len() >= LARGE && result.starts_with(HEAD.as_bytes()));
+    if !is_one {
+        return Err(frame);
+    }
+    match frame.try_into_mut() {
+        Ok(own) => unescaped(own, range).map_err(Bytes::from),
+        Err(shared) => unescaped(BytesMut::from(shared.as_ref()), range).map_err(|_| shared),
+    }
+}
+
+/// The result, whose text has the memory of the frame.
+fn unescaped(mut frame: BytesMut, range: Range<usize>) -> Result<CallToolResult, Vec<u8>> {
+    let from = range.start + HEAD.len();
+    let head = frame.get(..from).map(Vec::from).unwrap_or_default();
+    let Walk { read, written, has_end } =
+        frame.get_mut(..range.end).map_or(Walk::default(), |text| unescape(text, from));
+    let behind = frame.get(read..).map(Vec::from).unwrap_or_default();
+    frame.truncate(written);
+    let tail = behind.get(..range.end - read).filter(|_| has_end);
+    let Some(mut result) = tail.and_then(around) else { return Err(escaped(head, &frame, &behind)) };
+    let mut memory = Vec::from(frame);
+    // The head and the escapes took room as well, and what was read line by line has more.
+    memory.shrink_to_fit();
+    match (String::from_utf8(memory), result.content.first_mut()) {
+        (Ok(text), Some(ContentBlock::Text(first))) => first.text = text,
+        (Ok(text), _) => return Err(escaped(head, text.as_bytes(), &behind)),
+        (Err(error), _) => return Err(escaped(head, error.as_bytes(), &behind)),
+    }
     Ok(result)
 }
 
-/// The result with an empty text in place of the large one, and where that is, between its quotes.
-fn find(frame: &Bytes, range: Range<usize>) -> Option<(CallToolResult, Range<usize>)> {
-    let from = range.start.checked_add(HEAD.len())?;
-    let result = frame.get(range.clone())?;
-    if result.len() < LARGE || !result.starts_with(HEAD.as_bytes()) {
-        return None;
-    }
-    let mut at = from;
-    let to = loop {
-        match piece(frame.get(..range.end)?, at)? {
-            Piece::Plain(plain) => at = plain.end,
-            Piece::Escape(_, end) => at = end,
-            Piece::End => break at,
+/// The result with an empty text in place of the large one, behind which this stands.
+fn around(tail: &[u8]) -> Option<CallToolResult> {
+    let tail = std::str::from_utf8(tail).ok()?;
+    CallToolResult::decode(&RawJson::from_valid(ByteStr::from(format!("{HEAD}{tail}")))).ok()
+}
+
+/// How far a text was unescaped to the front of the memory that it is in.
+#[derive(Default)]
+struct Walk {
+    /// Where what was not read begins: with the quote at the end, or with what does not belong in a text.
+    read: usize,
+    /// Where what was written ends.
+    written: usize,
+    has_end: bool,
+}
+
+/// Unescapes the text that begins at `from`, which is at least eight. Nothing becomes longer by that.
+///
+/// Eight bytes at a time: in programs and tables there are a dozen between two escapes, too few for a search to be set
+/// up.
+fn unescape(bytes: &mut [u8], mut from: usize) -> Walk {
+    let mut to = 0;
+    loop {
+        while let Some(word) = bytes.get(from..).and_then(|rest| rest.first_chunk::<8>()).copied() {
+            // What is special in it, and what stands behind that, is written over in a moment.
+            if let Some(place) = bytes.get_mut(to..).and_then(|rest| rest.first_chunk_mut::<8>()) {
+                *place = word;
+            }
+            let special = special_bytes(word);
+            let plain = if special == 0 { 8 } else { (special.trailing_zeros() / 8) as usize };
+            from += plain;
+            to += plain;
+            if special != 0 {
+                break;
+            }
         }
-    };
-    let tail = std::str::from_utf8(frame.get(to..range.end)?).ok().filter(|tail| tail.len() <= MAX_TAIL)?;
-    std::str::from_utf8(frame.get(from..to)?).ok()?;
-    let rest = RawJson::from_valid(ByteStr::from(format!("{HEAD}{tail}")));
-    let result = CallToolResult::decode(&rest).ok().filter(|result| result.problems.is_empty())?;
-    Some((result, from..to))
+        let rest = bytes.get(from..).unwrap_or_default();
+        let (character, len) = match rest.first() {
+            Some(b'\\') => match escape(rest) {
+                Some(escape) => escape,
+                None => return Walk { read: from, written: to, has_end: false },
+            },
+            None | Some(..b' ' | b'"') => {
+                return Walk { read: from, written: to, has_end: rest.first() == Some(&b'"') };
+            }
+            // Fewer than eight are left.
+            Some(byte) => {
+                let byte = *byte;
+                if let Some(place) = bytes.get_mut(to) {
+                    *place = byte;
+                }
+                from += 1;
+                to += 1;
+                continue;
+            }
+        };
+        if let Some(place) = bytes.get_mut(to..to + character.len_utf8()) {
+            character.encode_utf8(place);
+        }
+        from += len;
+        to += character.len_utf8();
+    }
 }
 
-/// A part of a text as JSON writes it.
-enum Piece {
-    /// What stands for itself.
-    Plain(Range<usize>),
-    /// A character that is escaped, and where that ends.
-    Escape(char, usize),
-    /// The quote at the end.
-    End,
-}
-
-/// What stands at `at` of a text; none where that is no JSON, or the text has no end.
+/// The character that is escaped at the beginning of a text, and how long the escape is; none where it is no JSON.
 #[inline]
-fn piece(text: &[u8], at: usize) -> Option<Piece> {
-    let rest = text.get(at..)?;
-    let plain = plain_len(rest);
-    if plain > 0 {
-        return Some(Piece::Plain(at..at + plain));
-    }
-    if *rest.first()? == b'"' {
-        return Some(Piece::End);
-    }
-    let character = match rest.strip_prefix(br"\")?.first()? {
+fn escape(text: &[u8]) -> Option<(char, usize)> {
+    let character = match text.get(1)? {
         b'n' => '\n',
         b't' => '\t',
         b'r' => '\r',
         b'b' => '\u{8}',
         b'f' => '\u{c}',
         escaped @ (b'"' | b'\\' | b'/') => char::from(*escaped),
-        b'u' => return by_number(rest).map(|(character, len)| Piece::Escape(character, at + len)),
+        b'u' => return by_number(text),
         _ => return None,
     };
-    Some(Piece::Escape(character, at + 2))
-}
-
-/// How many bytes at the beginning of a text stand for themselves: neither quotes nor backslashes nor control characters.
-///
-/// Eight at a time: in programs and tables there are a dozen between two escapes, too few for a search to be set up.
-#[inline]
-fn plain_len(text: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 0xff;
-    const HIGHS: u64 = ONES << 7;
-    let mut len = 0;
-    let (words, rest) = text.as_chunks::<8>();
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        // The highest bit of each byte that is less than `n`; above the first one there may be others that are none.
-        let less = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGHS;
-        let is = |byte: u8| less(word ^ (ONES * u64::from(byte)), 1);
-        let special = less(word, b' '.into()) | is(b'"') | is(b'\\');
-        if special != 0 {
-            return len + (special.trailing_zeros() / 8) as usize;
-        }
-        len += 8;
-    }
-    len + rest.iter().take_while(|byte| !matches!(byte, ..b' ' | b'"' | b'\\')).count()
+    Some((character, 2))
 }
 
 /// The character of one `\uXXXX`, or of two where one is half of a character; and how long that is.
@@ -126,53 +147,21 @@ fn by_number(text: &[u8]) -> Option<(char, usize)> {
     char::decode_utf16(pair).next()?.ok().map(|character| (character, 12))
 }
 
-/// Unescapes the text to the front of the memory that it is in. Nothing becomes longer by that.
-fn in_place(mut memory: BytesMut, text: Range<usize>) -> Vec<u8> {
-    let bytes: &mut [u8] = &mut memory;
-    let (mut from, mut to) = (text.start, 0);
-    loop {
-        match piece(bytes, from) {
-            Some(Piece::Plain(plain)) => {
-                from = plain.end;
-                let len = plain.len();
-                bytes.copy_within(plain, to);
-                to += len;
-            }
-            Some(Piece::Escape(character, end)) => {
-                from = end;
-                for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-                    if let Some(place) = bytes.get_mut(to) {
-                        *place = byte;
-                    }
-                    to += 1;
-                }
-            }
-            Some(Piece::End) | None => break,
+/// The frame again, after its text was unescaped so far.
+fn escaped(mut head: Vec<u8>, text: &[u8], behind: &[u8]) -> Vec<u8> {
+    head.reserve(text.len() + behind.len());
+    for byte in text {
+        match byte {
+            b'"' | b'\\' => head.extend([b'\\', *byte]),
+            b'\n' => head.extend(br"\n"),
+            b'\t' => head.extend(br"\t"),
+            b'\r' => head.extend(br"\r"),
+            ..b' ' => head.extend(format!("\\u{byte:04x}").bytes()),
+            _ => head.push(*byte),
         }
     }
-    memory.truncate(to);
-    let mut unescaped = Vec::from(memory);
-    // The head and the escapes took room as well, and what was read line by line has more.
-    unescaped.shrink_to_fit();
-    unescaped
-}
-
-/// Unescapes the text into memory of its own, which is not made larger on the way.
-fn copied(frame: &[u8], text: Range<usize>) -> Vec<u8> {
-    let (mut from, mut unescaped) = (text.start, Vec::with_capacity(text.len()));
-    loop {
-        match piece(frame, from) {
-            Some(Piece::Plain(plain)) => {
-                from = plain.end;
-                unescaped.extend_from_slice(frame.get(plain).unwrap_or_default());
-            }
-            Some(Piece::Escape(character, end)) => {
-                from = end;
-                unescaped.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            Some(Piece::End) | None => return unescaped,
-        }
-    }
+    head.extend_from_slice(behind);
+    head
 }
 
 #[cfg(test)]
@@ -195,14 +184,19 @@ mod tests {
     /// What this makes of a result, by both ways; none where it leaves the result to the other decoder.
     fn taken(result: &str) -> Option<CallToolResult> {
         let (frame, range) = framed(result);
-        let shared = frame.clone();
-        let before = frame.clone();
-        let by_copy = take(shared, range.clone());
-        drop(frame);
-        let alone = Bytes::from(before.to_vec());
-        let in_place = take(alone, range);
-        if let Err(given_back) = &in_place {
-            assert_eq!(given_back, &before);
+        let kept = frame.clone();
+        let by_copy = take(frame, range.clone());
+        let in_place = take(Bytes::from(kept.to_vec()), range.clone());
+        if let Err(back) = &by_copy {
+            assert_eq!(back, &kept);
+        }
+        if let Err(back) = &in_place {
+            assert!(back.starts_with(kept.get(..range.start).unwrap()) && back.ends_with(b"}"), "{back:?}");
+            let decode = |text: &[u8]| {
+                let text = ByteStr::from(std::str::from_utf8(text).unwrap());
+                CallToolResult::decode(&RawJson::from_valid(text)).ok()
+            };
+            assert_eq!(decode(&back[range.start..back.len() - 1]), decode(result.as_bytes()));
         }
         assert_eq!(by_copy.as_ref().ok(), in_place.as_ref().ok());
         in_place.ok()
@@ -218,6 +212,8 @@ mod tests {
                 "\"}],\"isError\":true}",
                 "\" , \"annotations\":{\"priority\":1}} ] ,\"_meta\":{\"a\":1},\"structuredContent\":null }",
                 "\"},{\"type\":\"text\",\"text\":\"b\"}]}",
+                "\"},7]}",
+                &format!("\"}}],\"structuredContent\":\"{}\"}}", "y".repeat(LARGE)),
             ] {
                 let result = result_of(spelled, tail);
                 let other = CallToolResult::decode(&result.parse().unwrap()).unwrap();
@@ -232,14 +228,15 @@ mod tests {
         for spelled in ["\n", "\u{1f}", "\\x", "\\u12g4", "\\ud83d", "\\ud83dx", "\\ud83d\\u0041", "\\udc19", "\\u00"] {
             assert_eq!(taken(&result_of(spelled, good)), None, "{spelled:?}");
         }
-        let long = format!("\"}}],\"structuredContent\":\"{}\"}}", "y".repeat(MAX_TAIL));
-        for tail in ["", "\"", "\"}]", "\"}]}}", "\"},7]}", "\"}],\"isError\":7}", "\",\"text\":7}]}", &long] {
+        for tail in
+            ["", "\"", "\"}]", "\"}]}}", "\"}],\"isError\":7}", "\",\"text\":7}]}", "\"}]}\n{\"jsonrpc\":\"2.0\"}"]
+        {
             assert_eq!(taken(&result_of("", tail)), None, "{tail}");
         }
         assert_eq!(taken(&format!("{HEAD}short{good}")), None);
         let broken = [result_of("", "").as_bytes(), b"\xff", good.as_bytes()].concat();
         let range = 0..broken.len();
-        assert!(take(broken.into(), range).is_err());
+        assert_eq!(take(broken.clone().into(), range).unwrap_err(), broken);
         let frame = Bytes::from_static(b"x");
         assert!(take(frame.clone(), 0..2).is_err() && take(frame, usize::MAX..usize::MAX).is_err());
     }
@@ -253,13 +250,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn what_stands_for_itself_ends_where_it_does(text in prop::collection::vec(any::<u8>(), 0..40), more in 0usize..24) {
-            let text = [vec![b'x'; more], text].concat();
-            let special = |byte: &u8| matches!(byte, ..b' ' | b'"' | b'\\');
-            prop_assert_eq!(plain_len(&text), text.iter().position(special).unwrap_or(text.len()));
-        }
-
         #[test]
         fn any_text_comes_as_it_was_sent(text in ".{0,200}", ascii in any::<bool>()) {
             let quoted = serde_json::to_string(&text).unwrap();

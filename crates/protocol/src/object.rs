@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::raw::{JsonKind, RawJson};
-use crate::text::ByteStr;
+use crate::text::{ByteStr, write_text};
 
 /// Room for a few short members, in bytes.
 const FIRST: usize = 64;
@@ -189,12 +189,6 @@ impl RawObject {
     const fn end(&self) -> &'static [u8] {
         if self.is_empty() { b"{}" } else { b"}" }
     }
-}
-
-fn write_text(out: &mut Vec<u8>, text: &str) {
-    // A string is always JSON, and a vector takes every write.
-    let written = serde_json::to_writer(out, text);
-    debug_assert!(written.is_ok());
 }
 
 fn into_raw(text: Vec<u8>) -> RawJson {

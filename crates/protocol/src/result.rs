@@ -38,7 +38,8 @@ pub trait ResultType: Sized {
     fn decode(raw: &RawJson) -> Result<Self, serde_json::Error>;
 
     /// Decodes the result at `range` of a frame that the caller has no more use for, where that is less work than
-    /// [`decode`](Self::decode). Gives the frame back unchanged where it is not, or where anything is wrong.
+    /// [`decode`](Self::decode). Where it is not, or where anything is wrong, gives back a frame with the same result,
+    /// which may be spelled otherwise, between what stood before and behind it.
     #[doc(hidden)]
     fn take(frame: Bytes, range: Range<usize>) -> Result<Self, Bytes> {
         let _ = range;

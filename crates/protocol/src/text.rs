@@ -206,9 +206,62 @@ pub fn matches_wildcard(pattern: &str, name: &str) -> bool {
     rest.ends_with(end)
 }
 
+/// Writes a text as JSON. Names mostly have nothing in them to escape, and then are copied as they are.
+pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) {
+    if is_plain(text.as_bytes()) {
+        out.reserve(text.len() + 2);
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        // A string is always JSON, and a vector takes every write.
+        let written = serde_json::to_writer(out, text);
+        debug_assert!(written.is_ok());
+    }
+}
+
+/// Whether no byte has to be escaped in JSON.
+fn is_plain(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks::<8>();
+    words.iter().all(|word| special_bytes(*word) == 0) && !rest.iter().any(|byte| matches!(byte, ..b' ' | b'"' | b'\\'))
+}
+
+/// Which of eight bytes stand for something else in the text of a JSON string: quotes, backslashes and control
+/// characters. The lowest bit that is set is the highest of the first such byte; what is set above it means nothing.
+#[inline]
+pub(crate) const fn special_bytes(bytes: [u8; 8]) -> u64 {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGHS: u64 = ONES << 7;
+    /// The highest bit of each byte that is less than `n`; above the first one there may be others that are none.
+    const fn less(word: u64, n: u8) -> u64 {
+        word.wrapping_sub(ONES * n as u64) & !word & HIGHS
+    }
+    let word = u64::from_le_bytes(bytes);
+    less(word, b' ') | less(word ^ (ONES * b'"' as u64), 1) | less(word ^ (ONES * b'\\' as u64), 1)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::excerpt;
+    use proptest::prelude::*;
+
+    use super::{excerpt, special_bytes, write_text};
+
+    proptest! {
+        #[test]
+        fn the_first_special_one_of_eight_bytes_is_found(bytes: [u8; 8], plain in 0usize..9) {
+            let bytes = std::array::from_fn(|at| if at < plain { b'x' } else { bytes[at] });
+            let special = |byte: &u8| matches!(byte, ..b' ' | b'"' | b'\\');
+            let found = special_bytes(bytes).trailing_zeros() as usize / 8;
+            prop_assert_eq!(found, bytes.iter().position(special).unwrap_or(8));
+        }
+
+        #[test]
+        fn a_text_is_written_as_serde_json_writes_it(text in "(?s)[ -~]{0,20}|.{0,20}") {
+            let mut written = Vec::new();
+            write_text(&mut written, &text);
+            prop_assert_eq!(String::from_utf8(written).unwrap(), serde_json::to_string(&text).unwrap());
+        }
+    }
 
     #[test]
     fn an_excerpt_is_one_line_without_invisible_characters() {

@@ -14,6 +14,8 @@ const FIRST_CHUNK: usize = 16 << 10;
 const CHUNK: usize = 64 << 10;
 /// A buffer that grew beyond this for a long line is given back after it.
 const KEEP: usize = 256 << 10;
+/// How many times as long as it is a line may be given room for, because the last long one was that long.
+const LEAP: usize = 64;
 /// How many blanks before a line that has begun are looked at.
 const BLANKS: usize = 1 << 10;
 
@@ -40,12 +42,14 @@ pub(crate) struct LineSplitter {
     grown: bool,
     /// How much room is reserved at a time.
     chunk: usize,
+    /// How long the last line was that made the buffer grow.
+    long: usize,
     max: usize,
 }
 
 impl LineSplitter {
     pub(crate) fn new(max: usize) -> Self {
-        Self { buffer: BytesMut::new(), scanned: 0, grown: false, chunk: FIRST_CHUNK, max }
+        Self { buffer: BytesMut::new(), scanned: 0, grown: false, chunk: FIRST_CHUNK, long: 0, max }
     }
 
     /// The buffer to read into, with room.
@@ -62,8 +66,11 @@ impl LineSplitter {
             if self.buffer.len() >= self.chunk / 2 {
                 self.chunk = self.chunk.saturating_mul(2).min(CHUNK);
             }
-            // Doubling keeps the copying of a long line linear.
-            self.buffer.reserve(self.chunk.max(self.buffer.len()).min(self.max.saturating_add(CHUNK)));
+            // Doubling keeps the copying of a long line linear. One that has become long may well become as long as the
+            // last one; room that is not used up costs no memory.
+            let len = self.buffer.len();
+            let as_last = if len > KEEP { self.long.saturating_sub(len).min(len * LEAP) } else { 0 };
+            self.buffer.reserve(self.chunk.max(len).max(as_last).min(self.max.saturating_add(CHUNK)));
         }
         &mut self.buffer
     }
@@ -101,6 +108,9 @@ impl LineSplitter {
             self.scanned = 0;
             let line = self.buffer.split_to(end).freeze();
             self.buffer.advance(1);
+            if self.grown {
+                self.long = end + READ_ROOM;
+            }
             // Blanks count: before the end of a line nobody knows which they are.
             if line.len() > self.max {
                 return Err(TooLong { max: self.max });

@@ -129,7 +129,7 @@ impl Store {
     /// Whether the result of a call may be looked up and kept, and as what.
     pub(crate) fn ticket(&self, call: &Call) -> Option<Ticket> {
         let options = &call.options;
-        if !options.keep || options.meta.is_some() || options.log_level.is_some() || call.round.is_some() {
+        if !options.keep || options.meta().is_some() || options.log_level().is_some() || call.round.is_some() {
             return None;
         }
         let kind = Kind::of(&call.method)?;

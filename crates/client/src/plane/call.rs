@@ -9,7 +9,7 @@ use bowline_protocol::{LoggingLevel, Meta, ProgressToken, RawJson, TaskSupport};
 use tokio::time::Instant;
 
 use super::{ProgressSink, Safety};
-use crate::call::{Behind, Call as Running, CallOptions, OnProgress};
+use crate::call::{Behind, Call as Running, CallOptions, OnProgress, Rare};
 use crate::kept::ListsVersion;
 use crate::request::name_in;
 use crate::server_info::ServerInfo;
@@ -101,13 +101,13 @@ impl Call {
             token: options.token.clone().filter(|_| options.own_token),
             own_token: options.own_token,
             may_take_long: options.may_take_long,
-            behind: options.behind.clone(),
-            log_level: options.log_level.clone(),
+            behind: options.behind().cloned().unwrap_or_default(),
+            log_level: options.log_level().cloned(),
             by_hand: options.by_hand,
             visits: visits && !options.no_visits,
-            task_wanted: options.task.wanted,
-            task_ttl: options.task.ttl,
-            task_support: options.task.support.clone(),
+            task_wanted: options.task().is_some_and(|task| task.wanted),
+            task_ttl: options.task().and_then(|task| task.ttl),
+            task_support: options.task().and_then(|task| task.support.clone()),
             round: run.round.clone(),
             session,
             known: None,
@@ -119,7 +119,7 @@ impl Call {
             idle: options.idle,
             total: options.total,
             started: None,
-            meta: options.meta.clone(),
+            meta: options.meta().cloned(),
             safety,
             progress,
             attempt: 1,
@@ -136,21 +136,24 @@ impl Call {
             support: how.task_support,
             ..TaskOptions::default()
         };
+        let rare = Rare {
+            meta: self.meta,
+            on_progress: self.progress.map(|sink| Box::new(move |progress| sink.tell(progress)) as OnProgress),
+            behind: how.behind,
+            log_level: how.log_level,
+            task,
+            safety: None,
+        };
         let options = CallOptions {
             idle: self.idle,
             total: self.total,
             started: self.started,
-            meta: self.meta,
             token: how.token,
             own_token: how.own_token,
-            on_progress: self.progress.map(|sink| Box::new(move |progress| sink.tell(progress)) as OnProgress),
             may_take_long: how.may_take_long,
-            behind: how.behind,
-            log_level: how.log_level,
             by_hand: how.by_hand,
-            task,
             no_visits: !how.visits,
-            ..CallOptions::default()
+            ..CallOptions::with(rare)
         };
         Running {
             method: self.method,

@@ -122,7 +122,7 @@ fn is_hurried(client: &Client, call: &Call, elapsed: Duration) -> bool {
 }
 
 fn safety_of(client: &Client, call: &Call) -> Safety {
-    call.options.safety.unwrap_or_else(|| client.kept().safety_of(&call.method, call.name.as_deref()))
+    call.options.safety().unwrap_or_else(|| client.kept().safety_of(&call.method, call.name.as_deref()))
 }
 
 impl<K: Kind> Request<K> {

@@ -53,18 +53,20 @@ pub(crate) enum Asked {
 /// the server has no tasks the call is a plain one.
 pub(crate) fn asked(call: &Call, connection: &Connection) -> Asked {
     let Some(server) = connection.server() else { return Asked::Plain };
+    let task = call.options.task();
+    let wanted = task.is_some_and(|task| task.wanted);
     if server.is_stateless() {
         let acceptable = match &*call.method {
-            method::TOOLS_CALL => call.options.task.wanted || connection.settings.tasks,
+            method::TOOLS_CALL => wanted || connection.settings.tasks,
             // Whoever speaks of tasks knows them.
             other => other.starts_with("tasks/"),
         };
         let known = has_extension(server) || connection.settings.allow_undeclared;
         return if acceptable && known { Asked::Declared } else { Asked::Plain };
     }
-    let asks = match call.options.task.support {
+    let asks = match task.and_then(|task| task.support.as_ref()) {
         Some(TaskSupport::Required) => true,
-        Some(TaskSupport::Optional) => call.options.task.wanted,
+        Some(TaskSupport::Optional) => wanted,
         _ => false,
     };
     if asks && call.method == method::TOOLS_CALL && runs_tools(server) { Asked::ForTask } else { Asked::Plain }

@@ -124,14 +124,14 @@ impl TaskCall {
     /// The call, with what is known of the tool.
     async fn prepared(self) -> Result<(Legs, Call), Error> {
         let (mut legs, mut call) = self.0.open().await?;
-        while call.options.task.support.is_none()
+        while call.options.task().is_none_or(|task| task.support.is_none())
             && call.method == method::TOOLS_CALL
             && runs_tools(&legs.leg.client.server())
         {
             let began = Instant::now();
             match legs.leg.client.task_support(call.name.as_deref().unwrap_or_default()).await {
                 Ok(None) => break,
-                Ok(support) => call.options.task.support = support,
+                Ok(support) => call.options.rare_mut().task.support = support,
                 Err(error) if legs.go_on(&mut call, Err(&error), began.elapsed()).await => {}
                 Err(error) => return Err(error),
             }

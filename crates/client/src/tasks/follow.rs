@@ -22,11 +22,10 @@ use crate::call::{Behind, Call, CallOptions, OnProgress};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::rounds;
-use crate::tasks::TaskTicket;
-use crate::tasks::asking::OnStatus;
 use crate::tasks::desk::Watch;
 use crate::tasks::listener::{Listener, WORTH_IT};
 use crate::tasks::tracker::{MAX_DELAY, MIN_DELAY, Tracker};
+use crate::tasks::{OnStatus, TaskTicket};
 use crate::timeouts::NEVER;
 
 /// How many looks in a row may fail for reasons that pass.
@@ -92,10 +91,10 @@ impl Follow {
         this.total = call.options.total;
         this.progress = Progress {
             watch: call.watch.take(),
-            behind: call.options.behind.clone(),
-            on_progress: Mutex::new(call.options.on_progress.take()),
+            behind: call.options.behind().cloned().unwrap_or_default(),
+            on_progress: Mutex::new(call.options.take_on_progress()),
         };
-        this.on_status = Mutex::new(call.options.task.on_status.take());
+        this.on_status = Mutex::new(call.options.take_on_status());
         this.saw(&created.task)?;
         Ok(this)
     }

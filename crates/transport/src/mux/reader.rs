@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bowline_protocol::frame::{self, FrameError, Incoming, Message, Notification, Response};
 use bowline_protocol::{ByteStr, ErrorObject, ProgressToken, RequestId, excerpt};
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -24,6 +24,10 @@ use crate::seldom::Seldom;
 
 /// How long answers are still read after writing has failed: a server that ends may have answered first.
 const AFTER_WRITE_FAILURE: Duration = Duration::from_secs(1);
+
+/// How much is read at a time, in bytes: half of what a pipe holds, so that a server which has more to say fills it again
+/// while we are at work.
+const BITE: usize = 32 << 10;
 
 const PROGRESS: ByteStr = ByteStr::from_static("notifications/progress");
 
@@ -70,7 +74,7 @@ impl<'a> Reader<'a> {
         let mut lines = LineSplitter::new(self.shared.limits.max_frame_bytes);
         loop {
             let read = poll_fn(|cx| {
-                let read = pin!(stream.read_buf(lines.buffer())).poll(cx);
+                let read = pin!(stream.read_buf(&mut lines.buffer().limit(BITE))).poll(cx);
                 if read.is_pending() {
                     lines.rest();
                     if let Some(begun) = lines.unfinished() {

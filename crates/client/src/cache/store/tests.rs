@@ -98,8 +98,8 @@ fn ca_04_what_depends_on_more_than_the_key_has_no_ticket() {
         store.ticket(&call).is_none()
     };
     assert!(with(|call| call.round = Some(RawJson::EMPTY_OBJECT)));
-    assert!(with(|call| call.options.meta = Some(bowline_protocol::Meta::new())));
-    assert!(with(|call| call.options.log_level = Some(bowline_protocol::LoggingLevel::Info)));
+    assert!(with(|call| call.options.rare_mut().meta = Some(bowline_protocol::Meta::new())));
+    assert!(with(|call| call.options.rare_mut().log_level = Some(bowline_protocol::LoggingLevel::Info)));
     assert!(with(|call| call.options.keep = false));
     assert!(with(|call| call.method = method::TOOLS_CALL.into()));
 }
