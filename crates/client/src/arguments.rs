@@ -44,7 +44,7 @@ impl Arguments {
     /// Sets one argument of a tool. The parameters of its call are written around the arguments, in one buffer.
     pub(crate) fn set(&mut self, tool: &str, name: &str, value: &(impl Serialize + ?Sized)) {
         if self.members.is_empty() {
-            self.members = of_tool(tool);
+            self.members = RawObject::arguments_of(tool);
         }
         if let Err(error) = self.members.set(name, value) {
             self.fail(&format!("argument \"{name}\""), &error);
@@ -53,7 +53,7 @@ impl Arguments {
 
     /// Sets all arguments of a tool, in such a buffer as well.
     pub(crate) fn set_all_of(&mut self, tool: &str, value: &(impl Serialize + ?Sized)) {
-        self.set_whole(of_tool(tool), value);
+        self.set_whole(RawObject::arguments_of(tool), value);
     }
 
     /// Sets all parameters of a request.
@@ -130,11 +130,6 @@ impl Arguments {
         merged.extend(Members::of(Some(&members.finish())).map_err(unreadable)?);
         merged.to_raw().map(|raw| Some(Object::Raw(raw))).map_err(unreadable)
     }
-}
-
-/// The parameters of a tool's call, with its arguments still to come.
-fn of_tool(tool: &str) -> RawObject {
-    RawObject::within("name", tool, "arguments")
 }
 
 /// Some callers mean no arguments by it.

@@ -52,30 +52,28 @@ impl RawObject {
         if self.is_empty() { 2 } else { self.text.len() - self.from + 1 }
     }
 
-    /// Sets a first member to a text and begins an object as the second one, in the same buffer. The two have different
-    /// names.
+    /// The arguments of a call of a tool, begun within the parameters of that call, in the same buffer.
     ///
-    /// [`finish`](Self::finish) gives the inner object alone, and [`finish_outer`](Self::finish_outer) both.
+    /// [`finish`](Self::finish) gives the arguments alone, and [`finish_outer`](Self::finish_outer) the parameters.
     ///
     /// ```
     /// use bowline_protocol::RawObject;
     ///
-    /// let mut arguments = RawObject::within("name", "search", "arguments");
+    /// let mut arguments = RawObject::arguments_of("search");
     /// arguments.set("q", "knots")?;
     /// assert_eq!(arguments.finish_outer().as_str(), r#"{"name":"search","arguments":{"q":"knots"}}"#);
     /// # Ok::<(), serde_json::Error>(())
     /// ```
-    pub fn within(first: &str, value: &str, second: &str) -> Self {
-        let mut text = Vec::with_capacity(first.len() + value.len() + second.len() + 10 + FIRST);
-        for (before, name) in [(b'{', first), (b':', value), (b',', second)] {
-            text.push(before);
-            write_text(&mut text, name);
-        }
-        text.push(b':');
+    pub fn arguments_of(tool: &str) -> Self {
+        let (before, after) = (br#"{"name":"#, br#","arguments":"#);
+        let mut text = Vec::with_capacity(before.len() + tool.len() + 2 + after.len() + FIRST);
+        text.extend_from_slice(before);
+        write_text(&mut text, tool);
+        text.extend_from_slice(after);
         Self { from: text.len(), text, repeated: false }
     }
 
-    /// The outer object of one that was begun [`within`](Self::within) it; the object itself where there is none.
+    /// The outer object of one that was begun with [`arguments_of`](Self::arguments_of); the object itself where there is none.
     pub fn finish_outer(mut self) -> RawJson {
         if self.from == 0 {
             return self.finish();
@@ -212,10 +210,10 @@ mod tests {
     #[test]
     fn an_object_without_members_is_an_object() {
         assert_eq!(RawObject::new().finish().as_str(), "{}");
-        let inner = RawObject::within("name", "t", "inner");
+        let inner = RawObject::arguments_of("t");
         assert!(inner.is_empty());
         assert_eq!((inner.text_len(), inner.clone().finish().as_str()), (2, "{}"));
-        assert_eq!(inner.finish_outer().as_str(), r#"{"name":"t","inner":{}}"#);
+        assert_eq!(inner.finish_outer().as_str(), r#"{"name":"t","arguments":{}}"#);
     }
 
     #[test]
@@ -238,12 +236,12 @@ mod tests {
         ] {
             let raw: RawJson = text.parse().unwrap();
             let whole = if kind == JsonKind::Object { raw.to_value() } else { serde_json::json!({}) };
-            let mut object = RawObject::within("name", "t", "inner");
+            let mut object = RawObject::arguments_of("t");
             object.set("a", &1).unwrap();
             assert_eq!(object.set_all(&raw).unwrap(), kind, "{text}");
             assert_eq!(object.is_empty(), whole == serde_json::json!({}), "{text}");
             let outer = object.clone().finish_outer();
-            assert_eq!(outer.to_value(), serde_json::json!({ "name": "t", "inner": whole }), "{text}");
+            assert_eq!(outer.to_value(), serde_json::json!({ "name": "t", "arguments": whole }), "{text}");
             object.set("b", &2).unwrap();
             assert_eq!(object.finish().to_value(), serde_json::json!({ "b": 2 }), "{text}");
         }
@@ -255,7 +253,7 @@ mod tests {
             members in proptest::collection::vec(("[a-c\"é]{0,2}", any::<String>()), 0..8),
         ) {
             let mut object = RawObject::new();
-            let mut inner = RawObject::within("a", "\"a\"", "o");
+            let mut inner = RawObject::arguments_of("\"a\"");
             let mut expected = serde_json::Map::new();
             for (name, value) in members {
                 let value = serde_json::json!({ "a": value });
@@ -265,7 +263,7 @@ mod tests {
             }
             prop_assert_eq!(object.finish().to_value(), serde_json::json!(expected));
             prop_assert_eq!(inner.clone().finish().to_value(), serde_json::json!(expected));
-            prop_assert_eq!(inner.finish_outer().to_value(), serde_json::json!({ "a": "\"a\"", "o": expected }));
+            prop_assert_eq!(inner.finish_outer().to_value(), serde_json::json!({ "name": "\"a\"", "arguments": expected }));
         }
     }
 }
