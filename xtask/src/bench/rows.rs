@@ -82,6 +82,19 @@ impl Rows {
         median(both.filter(|(_, b)| **b > 0.0).map(|(a, b)| a / b).collect())
     }
 
+    /// Rows of one round of one workload.
+    #[cfg(test)]
+    pub fn of_round(workload: &str, transport: &str, figure: &str, figures: &[(&str, f64)]) -> Self {
+        let mut rows = Self::default();
+        for (name, value) in figures {
+            let row = serde_json::json!({
+                "round": 0, "mode": transport, "name": name, "workload": workload, figure: value,
+            });
+            rows.add(workload, &row.to_string()).expect("a row");
+        }
+        rows
+    }
+
     /// How many rounds there are of the workload that has the fewest, counted ones aside.
     pub fn rounds(&self) -> usize {
         let timed =
