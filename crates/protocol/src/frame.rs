@@ -16,6 +16,7 @@ pub use self::encode::{
 use crate::error::ErrorObject;
 use crate::id::RequestId;
 use crate::items::for_each_item;
+use crate::method;
 use crate::payload::Payload;
 use crate::raw::RawJson;
 use crate::surrogates;
@@ -194,7 +195,8 @@ fn decode_batch(frame: &Bytes) -> Result<Vec<Result<Message, FrameError>>, Frame
 /// Reads one frame, and looks into the result of an answer only when that is decoded.
 ///
 /// As [`decode`], but an answer of the usual form is recognised by its first bytes. It costs the same however
-/// large the result is; whether that is JSON shows when the [`Payload`] is decoded.
+/// large the result is; whether that is JSON shows when the [`Payload`] is decoded. Progress of the usual form is
+/// recognised so as well, and its parameters are checked to be JSON.
 ///
 /// # Errors
 /// As [`decode`].
@@ -204,7 +206,7 @@ pub fn decode_lazily(frame: &Bytes) -> Result<Incoming, FrameError> {
             let outcome = Ok(Payload::found(frame.clone(), start));
             Ok(Incoming::Message(Message::Response(Response { id: Some(RequestId::Number(id)), outcome })))
         }
-        None => decode(frame),
+        None => find_progress(frame).map_or_else(|| decode(frame), |progress| Ok(Incoming::Message(progress))),
     }
 }
 
@@ -244,6 +246,17 @@ fn find_result(frame: &[u8]) -> Option<(i64, usize)> {
     }
     let id = std::str::from_utf8(id).ok()?.parse().ok()?;
     Some((id, frame.len() - 1 - result.len()))
+}
+
+/// The notification `{"jsonrpc":"2.0","method":"notifications/progress","params":…}`, which comes by the thousand.
+fn find_progress(frame: &Bytes) -> Option<Message> {
+    const HEAD: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/progress","params":"#;
+
+    let params = frame.strip_suffix(b"}")?.strip_prefix(HEAD)?;
+    let params: &RawValue = serde_json::from_slice(params).ok()?;
+    let params = params.get().starts_with('{').then(|| RawJson::slice_of(frame, params))?;
+    let method = ByteStr::from_static(method::NOTIFICATIONS_PROGRESS);
+    Some(Message::Notification(Notification { method, params: Some(params) }))
 }
 
 /// Reads one message; `bytes` is `frame` or a part of it.
@@ -419,6 +432,28 @@ mod tests {
         assert!(frame.as_ptr_range().contains(&params.as_bytes().as_ptr()));
         assert!(frame.as_ptr_range().contains(&request.method.as_bytes().as_ptr()));
         assert_eq!((request.id, params.as_str()), ("x".into(), r#"{"a":[1,2]}"#));
+    }
+
+    #[test]
+    fn progress_is_read_alike_by_both_ways() {
+        let head = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":"#;
+        for rest in [
+            r#"{"progressToken":1,"progress":2}}"#,
+            r#"{"progressToken":"é\n","progress":1e3} }"#,
+            r#"{"progressToken":1},"id":3}"#,
+            r#"{"progressToken":1}}{"jsonrpc":"2.0"}"#,
+            r#"{"progressToken":1}"#,
+            r#"{"progressToken":}}"#,
+            r#"{"message":"\ud83d"}}"#,
+            "null}",
+            "[1]}",
+            "}",
+        ] {
+            let frame = Bytes::from([head, rest].concat());
+            assert_eq!(decode_lazily(&frame), decode(&frame), "{rest}");
+        }
+        let broken = Bytes::from([head.as_bytes(), b"{\"message\":\"\xff\"}}"].concat());
+        assert_eq!(decode_lazily(&broken), decode(&broken));
     }
 
     #[test]

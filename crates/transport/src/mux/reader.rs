@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bowline_protocol::frame::{self, FrameError, Incoming, Message, Notification, Response};
-use bowline_protocol::{ByteStr, ErrorObject, ProgressToken, RequestId, excerpt};
+use bowline_protocol::{ByteStr, ErrorObject, ProgressToken, RawJson, RequestId, excerpt};
 use bytes::{BufMut, Bytes};
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -205,21 +205,15 @@ impl<'a> Reader<'a> {
     }
 
     async fn progress(&self, notification: Notification) {
-        #[derive(Deserialize)]
-        struct Token {
-            #[serde(rename = "progressToken")]
-            token: ProgressToken,
-        }
-
-        let token = notification.params.as_ref().and_then(|p| p.parse::<Token>().ok());
-        let lane = token.as_ref().and_then(|t| self.shared.connection().table.by_token(&t.token).cloned());
+        let token = notification.params.as_ref().and_then(token_of);
+        let lane = token.as_ref().and_then(|token| self.shared.connection().table.by_token(token).cloned());
         let Some(lane) = lane else {
             // Late, or a token that nobody gave out: the session's to count.
             return self.events.send(InboundEvent::Message(Message::Notification(notification))).await;
         };
         match (lane.push(Message::Notification(notification), &self.shared.limits), token) {
             (Pushed::Dropped(count), _) if worth_a_report(count) => self.fault(Fault::ProgressDropped { count }),
-            (Pushed::Full, Some(Token { token })) => {
+            (Pushed::Full, Some(token)) => {
                 let id = self.shared.connection().table.id_of(&token).clone();
                 self.shared.give_up(&id, "its caller does not take its progress in time");
             }
@@ -244,6 +238,22 @@ impl<'a> Reader<'a> {
     fn fault(&self, fault: Fault) {
         self.events.try_send(InboundEvent::Fault(fault));
     }
+}
+
+/// The token of progress. One of ours mostly is the first thing that is said.
+fn token_of(params: &RawJson) -> Option<ProgressToken> {
+    #[derive(Deserialize)]
+    struct Token {
+        #[serde(rename = "progressToken")]
+        token: ProgressToken,
+    }
+
+    let number = || {
+        let first = params.as_bytes().strip_prefix(br#"{"progressToken":"#)?;
+        let end = first.iter().position(|byte| matches!(byte, b',' | b'}'))?;
+        std::str::from_utf8(first.get(..end)?).ok()?.parse().ok().map(ProgressToken::Number)
+    };
+    number().or_else(|| Some(params.parse::<Token>().ok()?.token))
 }
 
 /// Ends exchanges with errors that came without an id.
@@ -305,7 +315,11 @@ pub(super) fn detach(message: Message) -> Message {
             Message::Request(request)
         }
         Message::Notification(mut notification) => {
-            notification.method = ByteStr::from(notification.method.as_str());
+            notification.method = match notification.method {
+                // Shared with nothing; it comes by the thousand.
+                progress if progress == PROGRESS => PROGRESS,
+                method => ByteStr::from(method.as_str()),
+            };
             notification.params = notification.params.map(|params| params.detach());
             Message::Notification(notification)
         }
