@@ -1,0 +1,200 @@
+//! What Chat Completions answer, whole and in pieces.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use super::super::{Reader, list, named, number, text};
+use crate::draft::{Draft, Key};
+use crate::{ModelError, Stop, Usage};
+
+/// The key of all text, and of all that is thought: there is one of each.
+const TEXT: Key = Key::MAX - 1;
+const THOUGHT: Key = Key::MAX - 2;
+
+fn stop(reason: &str) -> Option<Stop> {
+    Some(match reason {
+        "" => return None,
+        "stop" | "eos" | "eos_token" | "end_turn" => Stop::EndTurn,
+        "tool_calls" | "tool_call" | "function_call" | "tool_use" => Stop::ToolCalls,
+        "length" | "model_length" | "max_tokens" => Stop::MaxTokens,
+        "content_filter" => Stop::Refusal,
+        other => Stop::Other(other.to_owned()),
+    })
+}
+
+fn count(usage: &Value) -> Usage {
+    Usage {
+        input_tokens: number(usage, "/prompt_tokens"),
+        output_tokens: number(usage, "/completion_tokens"),
+        cached_input_tokens: number(usage, "/prompt_tokens_details/cached_tokens"),
+        reasoning_tokens: number(usage, "/completion_tokens_details/reasoning_tokens"),
+        ..Usage::default()
+    }
+}
+
+fn head(value: &Value, draft: &mut Draft) {
+    if draft.id.is_none() {
+        draft.id = named(value, "id");
+        draft.model = named(value, "model");
+    }
+    if let Some(usage) = value.get("usage").filter(|usage| usage.is_object()) {
+        draft.usage.grow(count(usage));
+    }
+}
+
+/// The text of a message or of a piece of one: a text, or chunks. `true` where it is a refusal.
+fn content(value: Option<&Value>, draft: &mut Draft) -> Result<bool, ModelError> {
+    let mut is_refused = false;
+    match value {
+        Some(Value::String(text)) if !text.is_empty() => draft.text(TEXT, text)?,
+        Some(Value::Array(chunks)) => {
+            for chunk in chunks {
+                is_refused |= self::chunk(chunk, draft)?;
+            }
+        }
+        Some(chunk @ Value::Object(_)) => is_refused = self::chunk(chunk, draft)?,
+        _ => {}
+    }
+    Ok(is_refused)
+}
+
+fn chunk(chunk: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
+    match text(chunk, "type") {
+        "refusal" => {
+            draft.text(TEXT, text(chunk, "refusal"))?;
+            return Ok(true);
+        }
+        "thinking" => {
+            draft.reasoning(THOUGHT, text(chunk, "thinking"))?;
+            for piece in list(chunk, "thinking") {
+                draft.reasoning(THOUGHT, piece.as_str().unwrap_or_else(|| text(piece, "text")))?;
+            }
+        }
+        "text" | "output_text" | "" => draft.text(TEXT, chunk.as_str().unwrap_or_else(|| text(chunk, "text")))?,
+        _ => {}
+    }
+    Ok(false)
+}
+
+/// What was thought, as most compatible servers call it. Those want it back while the model goes on with its calls.
+pub(super) const REASONING: &str = "reasoning_content";
+
+fn thought(message: &Value, draft: &mut Draft) -> Result<(), ModelError> {
+    let piece = text(message, REASONING);
+    if piece.is_empty() {
+        let other = text(message, "reasoning");
+        return if other.is_empty() { Ok(()) } else { draft.reasoning(THOUGHT, other) };
+    }
+    draft.reasoning(THOUGHT, piece)?;
+    draft.opaque(THOUGHT, |value| *value = json!({ "member": REASONING }));
+    Ok(())
+}
+
+/// The text of a message, and whether it is a refusal.
+fn said(message: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
+    thought(message, draft)?;
+    let is_refused = content(message.get("content"), draft)?;
+    let refusal = text(message, "refusal");
+    if refusal.is_empty() {
+        return Ok(is_refused);
+    }
+    draft.text(TEXT, refusal)?;
+    Ok(true)
+}
+
+/// Whether a piece of a message has more than its role and members of nothing.
+fn says_something(delta: &Value) -> bool {
+    let is_nothing = |value: &Value| match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(all) => all.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    };
+    delta.as_object().is_some_and(|members| members.iter().any(|(key, value)| key != "role" && !is_nothing(value)))
+}
+
+/// The calls of a message, or the pieces of such; and the one that those who know the older form have.
+fn calls(message: &Value) -> impl Iterator<Item = Cow<'_, Value>> {
+    let older = message.get("function_call").filter(|call| call.is_object());
+    let all = list(message, "tool_calls").iter().filter(|call| call.is_object()).map(Cow::Borrowed);
+    all.chain(older.map(|call| Cow::Owned(json!({ "function": call }))))
+}
+
+/// What went wrong, where a choice says so.
+fn failed(choice: &Value) -> Result<(), ModelError> {
+    let error = choice.get("error").filter(|error| super::super::is_error(error));
+    match (error, text(choice, "finish_reason")) {
+        (Some(error), _) => Err(super::super::refusal::in_stream(error)),
+        (None, "error") => {
+            Err(super::super::refusal::in_stream(&json!({ "message": "the provider failed without a word" })))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn keep_extra(key: Key, call: &Value, draft: &mut Draft) {
+    if let Some(extra) = call.get("extra_content").filter(|extra| !extra.is_null()) {
+        draft.opaque(key, |value| *value = json!({ "extra_content": extra }));
+    }
+}
+
+pub(in crate::format) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
+    let Some(choice) = value.get("choices").and_then(|choices| choices.get(0)) else { return Ok(false) };
+    let Some(message) = choice.get("message") else { return Ok(false) };
+    head(value, draft);
+    failed(choice)?;
+    let is_refused = said(message, draft)?;
+    for (key, call) in (0..).zip(calls(message)) {
+        let function = call.get("function").unwrap_or(&Value::Null);
+        let (id, name, arguments) =
+            (text(&call, "id"), text(function, "name"), super::super::arguments(function.get("arguments")));
+        if id.is_empty() && name.is_empty() && arguments.is_empty() {
+            continue;
+        }
+        draft.begin_call(key, id, name)?;
+        draft.arguments(key, &arguments)?;
+        keep_extra(key, &call, draft);
+        draft.close(key);
+    }
+    let stop = stop(text(choice, "finish_reason"));
+    draft.stop = if is_refused { Some(Stop::Refusal) } else { stop };
+    Ok(true)
+}
+
+#[derive(Debug, Default)]
+pub(in crate::format) struct Stream {
+    has_stopped: bool,
+    has_refused: bool,
+    /// Where the last piece of a call without an index belonged.
+    pub(super) last: Key,
+    /// The highest that any piece belonged to: a call that begins comes behind it.
+    pub(super) top: Key,
+}
+
+impl Reader for Stream {
+    fn event(&mut self, _: &str, data: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
+        head(data, draft);
+        let Some(choice) = data.get("choices").and_then(|choices| choices.get(0)) else { return Ok(false) };
+        failed(choice)?;
+        let member = |key: &str| choice.get(key).filter(|value| value.is_object());
+        // Some send the whole message at the end, once more or for the first time.
+        let whole = || member("message").filter(|_| draft.is_empty());
+        let delta = member("delta").filter(|delta| says_something(delta)).or_else(whole).unwrap_or(&Value::Null);
+        self.has_refused |= said(delta, draft)?;
+        for call in calls(delta) {
+            self.call(&call, draft)?;
+        }
+        if let Some(stop) = stop(text(choice, "finish_reason")) {
+            draft.stop = Some(if self.has_refused { Stop::Refusal } else { stop });
+            self.has_stopped = true;
+        }
+        Ok(false)
+    }
+
+    fn may_end(&self) -> bool {
+        // Some compatible servers end without a word after the last piece.
+        self.has_stopped
+    }
+}

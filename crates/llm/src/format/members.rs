@@ -1,0 +1,66 @@
+//! The members of what providers answer, however they are written.
+
+use serde_json::Value;
+
+/// A text member; empty where there is none.
+pub(super) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+pub(super) fn number(value: &Value, pointer: &str) -> u64 {
+    value.pointer(pointer).and_then(count).unwrap_or_default()
+}
+
+/// A number of things, however it is written: some servers write a text, or a fraction of nothing.
+pub(super) fn count(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => {
+            let rounded = || number.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=1e15).contains(number));
+            number.as_u64().or_else(|| rounded().map(|number| number as u64))
+        }
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// Whether a member of this name says that something went wrong: some servers have it always.
+pub(super) fn is_error(error: &Value) -> bool {
+    match error {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        Value::Array(all) => !all.is_empty(),
+        _ => true,
+    }
+}
+
+/// What went wrong, where an event or a body says that instead of an answer.
+pub(super) fn error_of(value: &Value) -> Option<&Value> {
+    // Gemini wraps it in a list.
+    let inner = value.get(0).unwrap_or(value);
+    let named = inner.get("error").filter(|error| is_error(error));
+    named.or_else(|| ["object", "type"].iter().any(|key| text(inner, key) == "error").then_some(inner))
+}
+
+/// The pieces of an answer: of Gemini without `alt=sse`, which not all that stand in between pass on, they are a list.
+pub(super) fn pieces(value: &Value) -> &[Value] {
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
+}
+
+pub(super) fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A text that a member may have, for `Option`s.
+pub(super) fn named(value: &Value, key: &str) -> Option<String> {
+    value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// Arguments that came as an object, or as its text.
+pub(super) fn arguments(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    }
+}

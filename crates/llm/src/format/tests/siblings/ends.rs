@@ -1,0 +1,208 @@
+//! Answers that end otherwise than well, and what says why.
+
+use super::*;
+
+#[test]
+fn sibling_llm_012_content_and_ends_as_compatible_servers_write_them() {
+    let refused = |text: &str| (text.to_owned(), Vec::new(), Stop::Refusal);
+    for (message, reason, wanted) in [
+        (json!({"content": "a"}), json!("stop"), said("a")),
+        (json!({"content": null}), json!("stop"), said("")),
+        (json!({"content": [{"type": "text", "text": "a"}, {"text": "b"}, "c"]}), json!("stop"), said("abc")),
+        (json!({"content": {"type": "text", "text": "a"}}), json!("stop"), said("a")),
+        (json!({"content": [{"type": "refusal", "refusal": "no"}]}), json!("stop"), refused("no")),
+        (json!({"content": null, "refusal": "no"}), json!("stop"), refused("no")),
+        (json!({"content": "a"}), json!("content_filter"), refused("a")),
+        (json!({"content": "a"}), json!("eos"), said("a")),
+        (json!({"content": "a"}), json!("tired"), ("a".to_owned(), Vec::new(), Stop::Other("tired".to_owned()))),
+        (json!({"content": "a"}), json!("length"), ("a".to_owned(), Vec::new(), Stop::MaxTokens)),
+        (json!({"content": "a", "tool_calls": null}), Value::Null, said("a")),
+        (json!({"tool_calls": [{"function": {"name": "f"}}]}), Value::Null, called(&[("f", "{}")])),
+        (
+            json!({"tool_calls": [null, 7, {}, {"id": "A", "function": {"name": "f", "arguments": "{}"}}]}),
+            json!("stop"),
+            called(&[("f", "{}")]),
+        ),
+        (
+            json!({"function_call": {"name": "f", "arguments": "{\"x\":1}"}}),
+            json!("function_call"),
+            called(&[("f", r#"{"x":1}"#)]),
+        ),
+    ] {
+        if !reason.is_null() {
+            assert_eq!(told(&chat_streamed(&message, &reason).unwrap()), wanted, "{message}");
+        }
+        assert_eq!(
+            told(&chat_whole(&json!({"message": message, "finish_reason": reason})).unwrap()),
+            wanted,
+            "{message}"
+        );
+    }
+    // The whole message at the end of a stream: once more, or for the first time.
+    let end = json!({"choices": [{"delta": null, "message": {"content": "a"}, "finish_reason": "stop"}]});
+    let first = json!({"choices": [{"delta": {"content": "a"}}]});
+    // Beside a piece of nothing.
+    let beside =
+        |delta: Value| json!({"choices": [{"delta": delta, "message": {"content": "a"}, "finish_reason": "stop"}]});
+    let (empty, role) = (beside(json!({})), beside(json!({"role": "assistant", "content": "", "tool_calls": []})));
+    for events in [
+        vec![end.clone()],
+        vec![first.clone(), end],
+        vec![empty.clone()],
+        vec![role.clone()],
+        vec![first.clone(), empty],
+        vec![first, role],
+        vec![beside(json!({"content": "a"}))],
+    ] {
+        assert_eq!(told(&streamed(Format::OpenAiChat, &events).unwrap()), said("a"), "{events:?}");
+    }
+    // A blank is something.
+    assert_eq!(told(&streamed(Format::OpenAiChat, &[beside(json!({"content": " "}))]).unwrap()), said(" "));
+}
+
+#[test]
+fn sibling_llm_012_what_a_provider_says_went_wrong_is_no_answer() {
+    let failed =
+        json!({"error": {"message": "boom", "code": 502}, "message": {"content": ""}, "finish_reason": "error"});
+    assert_eq!(chat_whole(&failed).unwrap_err().kind(), ModelErrorKind::Server);
+    assert_eq!(chat_streamed(&json!({"content": ""}), &json!("error")).unwrap_err().kind(), ModelErrorKind::Server);
+    let told = [
+        (
+            json!({"object": "error", "message": "This model's maximum context length is 4096 tokens", "code": 400}),
+            ModelErrorKind::TooLong,
+        ),
+        (json!({"object": "error", "message": "busy", "code": "429"}), ModelErrorKind::RateLimited),
+        (json!({"error": "boom"}), ModelErrorKind::Server),
+        (json!({"error": {"message": "busy", "code": "503"}}), ModelErrorKind::Overloaded),
+        (
+            json!([{"error": {"code": 429, "message": "slow", "status": "RESOURCE_EXHAUSTED"}}]),
+            ModelErrorKind::RateLimited,
+        ),
+        (
+            json!({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}),
+            ModelErrorKind::Overloaded,
+        ),
+        (json!({"type": "error", "code": "server_error", "message": "boom"}), ModelErrorKind::Server),
+    ];
+    for (body, kind) in &told {
+        for format in Format::ALL {
+            assert_eq!(
+                encoded_for(format).decode(body.to_string().as_bytes()).unwrap_err().kind(),
+                *kind,
+                "{format} {body}"
+            );
+            let error = streamed(format, std::slice::from_ref(body)).unwrap_err();
+            assert_eq!(error.kind(), *kind, "{format} {body}");
+            assert!(!error.to_string().contains('\n'), "{error}");
+        }
+    }
+    // What is there always and says nothing is none.
+    for none in [json!(null), json!(""), json!(false), json!({})] {
+        let piece = json!({"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}], "error": none});
+        assert_eq!(self::told(&streamed(Format::OpenAiChat, &[piece]).unwrap()), said("a"));
+    }
+    let mut assembler = tools().assembler();
+    assert_eq!(assembler.push("error", b"upstream is overloaded").unwrap_err().kind(), ModelErrorKind::Server);
+    let mut assembler = tools().assembler();
+    let error = assembler.push("error", br#"{"type": "rate_limit_error", "message": "slow"}"#).unwrap_err();
+    assert_eq!(error.kind(), ModelErrorKind::RateLimited);
+    let error = encoded_for(Format::Bedrock).assembler().push("throttlingException", b"slow").unwrap_err();
+    assert!(error.to_string().contains("slow"), "{error}");
+}
+
+#[test]
+fn sibling_llm_012_a_stream_of_nothing_is_no_empty_answer() {
+    for format in Format::ALL {
+        for events in [vec![], vec![json!("[DONE]")], vec![json!({"detail": "?"}), json!("[DONE]")]] {
+            assert_eq!(streamed(format, &events).unwrap_err().kind(), ModelErrorKind::Cut, "{format} {events:?}");
+        }
+        for body in ["", " \n", "{\"choices\": [{\"mess"] {
+            assert_eq!(
+                encoded_for(format).decode(body.as_bytes()).unwrap_err().kind(),
+                ModelErrorKind::Cut,
+                "{format} {body}"
+            );
+        }
+    }
+}
+
+#[test]
+fn sibling_llm_012_refusals_and_blocks_are_told_in_each_format() {
+    let whole = [
+        (Format::Anthropic, json!({"content": [], "stop_reason": "refusal"})),
+        (Format::Anthropic, json!({"type": "message", "content": null, "stop_reason": "refusal"})),
+        (Format::OpenAiChat, json!({"choices": [{"message": {"content": null}, "finish_reason": "content_filter"}]})),
+        (
+            Format::OpenAiResponses,
+            json!({"status": "incomplete", "output": [], "incomplete_details": {"reason": "content_filter"}}),
+        ),
+        (
+            Format::OpenAiResponses,
+            json!({"status": "completed", "output": [{"type": "message", "content": [{"type": "refusal", "refusal": ""}]}]}),
+        ),
+        (Format::Gemini, json!({"promptFeedback": {"blockReason": "SAFETY"}})),
+        (Format::Gemini, json!({"candidates": [{"finishReason": "PROHIBITED_CONTENT"}]})),
+        (Format::Gemini, json!({"candidates": [{"content": {}, "finishReason": "RECITATION", "safetyRatings": []}]})),
+        (Format::Bedrock, json!({"output": {"message": {"content": []}}, "stopReason": "guardrail_intervened"})),
+        (Format::Bedrock, json!({"output": {"message": {"content": []}}, "stopReason": "content_filtered"})),
+    ];
+    for (format, body) in whole {
+        let answer =
+            encoded_for(format).decode(body.to_string().as_bytes()).unwrap_or_else(|error| panic!("{body}: {error}"));
+        assert_eq!((answer.stop, answer.parts.len()), (Stop::Refusal, 0), "{body}");
+    }
+    let streams = [
+        (
+            Format::Anthropic,
+            vec![
+                json!({"type": "message_delta", "delta": {"stop_reason": "refusal"}}),
+                json!({"type": "message_stop"}),
+            ],
+        ),
+        (Format::Gemini, vec![json!({"promptFeedback": {"blockReason": "OTHER"}, "usageMetadata": {}})]),
+        (Format::Bedrock, vec![json!({"messageStop": {"stopReason": "guardrail_intervened"}})]),
+        (
+            Format::OpenAiResponses,
+            vec![
+                json!({"type": "response.refusal.delta", "output_index": 0, "delta": ""}),
+                json!({"type": "response.completed", "response": {"status": "completed"}}),
+            ],
+        ),
+    ];
+    for (format, events) in streams {
+        assert_eq!(streamed(format, &events).unwrap().stop, Stop::Refusal, "{events:?}");
+    }
+}
+
+#[test]
+fn sibling_llm_012_words_of_refusals_are_understood_in_any_form() {
+    let of = |status, body: &str| ModelError::of_answer(status, body.as_bytes(), None);
+    for (status, body, kind) in [
+        (422, "Failed to deserialize: tools[0].function.parameters", ModelErrorKind::Refused),
+        (400, "the request exceeds the available context size", ModelErrorKind::TooLong),
+        (
+            400,
+            r#"{"error":{"code":400,"message":"too much","type":"exceed_context_size_error"}}"#,
+            ModelErrorKind::TooLong,
+        ),
+        (
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 1 + 2 > 2"}}"#,
+            ModelErrorKind::TooLong,
+        ),
+        (400, "<html><h1>400 Bad Request</h1></html>", ModelErrorKind::Unreadable),
+        (503, "<html><h1>503 Service Unavailable</h1></html>", ModelErrorKind::Overloaded),
+        (529, "", ModelErrorKind::Overloaded),
+        (404, r#"{"detail":"Not Found"}"#, ModelErrorKind::NotFound),
+        (402, "pay", ModelErrorKind::Quota),
+    ] {
+        let error = of(status, body);
+        assert_eq!(error.kind(), kind, "{body}: {error}");
+    }
+    let slow = r#"{"error":{"code":429,"message":"slow","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.5s"}]}}"#;
+    assert_eq!(of(429, slow).retry_after(), Some(std::time::Duration::from_millis(34_500)));
+    assert_eq!(
+        streamed(Format::Gemini, &[serde_json::from_str(slow).unwrap()]).unwrap_err().retry_after().unwrap().as_secs(),
+        34
+    );
+}
