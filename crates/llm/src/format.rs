@@ -24,7 +24,7 @@ pub use self::assembler::Assembler;
 pub(crate) use self::assembler::Reader;
 use self::body::{Body, Told};
 pub(crate) use self::json::without_mark;
-use self::members::{arguments, count, error_of, is_error, list, named, number, pieces, text};
+use self::members::{arguments, count, error_of, is_error, list, named, number, pieces, set, text};
 
 use crate::draft::Draft;
 use crate::history;
@@ -221,20 +221,21 @@ impl Encoded {
             Err(error) => return self.decode_lines(body).unwrap_or_else(|| Err(unreadable(body, &error.to_string()))),
         };
         let mut draft = self.draft();
-        let is_answer = match self.target.format {
+        let read = match self.target.format {
             Format::Anthropic => anthropic::decode(&value, &mut draft),
             Format::OpenAiChat | Format::Mistral => chat::decode(&value, &mut draft),
             Format::OpenAiResponses => responses::decode(&value, &mut draft),
             Format::Gemini => gemini::decode(&value, &mut draft),
             Format::Bedrock => bedrock::decode(&value, &mut draft),
             Format::Ollama => ollama::decode(&value, &mut draft),
-        }?;
-        if is_answer {
-            return Ok(draft.finish());
-        }
-        match error_of(&value) {
-            Some(error) => Err(refusal::in_stream(error)),
-            None => Err(unreadable(body, "it has not the members of an answer")),
+        };
+        // Whoever says that something went wrong has no whole answer, whatever stands beside it.
+        match (read, error_of(&value)) {
+            (Ok(true), None) => Ok(draft.finish()),
+            (Ok(false), None) => Err(unreadable(body, "it has not the members of an answer")),
+            (Ok(false), Some(error)) => Err(refusal::in_stream(error)),
+            (Ok(true), Some(error)) => Err(refusal::in_stream(error).with_partial(draft.partial())),
+            (Err(error), _) => Err(error.or_partial(|| draft.partial())),
         }
     }
 

@@ -2,13 +2,13 @@
 
 mod answer;
 mod calls;
+mod thought;
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use self::answer::REASONING;
 pub(super) use self::answer::{Stream, decode};
 use super::{Declaration, Told, Writing, notes, object};
 use crate::history::Turn;
@@ -231,7 +231,7 @@ fn media_chunk(writing: &Writing<'_>, content: &Content) -> Option<Value> {
 }
 
 fn assistant(writing: &Writing<'_>, parts: &[&Part], goes_on: bool) -> Value {
-    let (mut texts, mut calls, mut thought) = (Vec::new(), Vec::new(), None);
+    let (mut texts, mut calls, mut thought) = (Vec::new(), Vec::new(), Map::new());
     for part in parts {
         match part {
             Part::Text { text, .. } => texts.push(text.clone()),
@@ -255,8 +255,7 @@ fn assistant(writing: &Writing<'_>, parts: &[&Part], goes_on: bool) -> Value {
             }
             Part::Reasoning { text, opaque } if goes_on && writing.target.compatible => {
                 let own = opaque.as_ref().and_then(|opaque| opaque.of(writing.target.format));
-                let is_wanted = own.is_some_and(|own| super::text(own, "member") == REASONING);
-                thought = is_wanted.then(|| (REASONING.to_owned(), json!(text))).or(thought);
+                thought::written(text, own, &mut thought);
             }
             Part::Reasoning { .. } | Part::Opaque(_) => {}
         }
@@ -270,8 +269,12 @@ fn assistant(writing: &Writing<'_>, parts: &[&Part], goes_on: bool) -> Value {
         if is_silent { Value::Null } else { json!(if text.is_empty() { "(nothing)" } else { &text }) },
     );
     if !calls.is_empty() {
-        message.insert("tool_calls".to_owned(), json!(calls));
-        message.extend(thought);
+        message.insert("tool_calls".to_owned(), Value::Array(calls));
+        if !thought.is_empty() {
+            let ids = parts.iter().filter_map(|part| if let Part::Call(call) = part { Some(&call.id) } else { None });
+            ids.for_each(|called| thought::rename(&mut thought, called, &id(writing, called)));
+        }
+        message.append(&mut thought);
     }
     Value::Object(message)
 }

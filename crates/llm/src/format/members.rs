@@ -27,10 +27,11 @@ pub(super) fn count(value: &Value) -> Option<u64> {
 pub(super) fn is_error(error: &Value) -> bool {
     match error {
         Value::Null | Value::Bool(false) => false,
-        Value::String(text) => !text.trim().is_empty(),
-        Value::Object(members) => !members.is_empty(),
-        Value::Array(all) => !all.is_empty(),
-        _ => true,
+        Value::Bool(true) => true,
+        Value::Number(code) => code.as_f64() != Some(0.0),
+        Value::String(text) => !matches!(text.trim(), "" | "0"),
+        Value::Object(members) => members.values().any(is_error),
+        Value::Array(all) => all.iter().any(is_error),
     }
 }
 
@@ -62,5 +63,15 @@ pub(super) fn arguments(value: Option<&Value>) -> String {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
         Some(value) => value.to_string(),
+    }
+}
+
+/// Sets a member, also of what is no object yet.
+pub(super) fn set(value: &mut Value, key: &str, to: &Value) {
+    if !value.is_object() {
+        *value = Value::Object(serde_json::Map::new());
+    }
+    if let Some(members) = value.as_object_mut() {
+        members.insert(key.to_owned(), to.clone());
     }
 }

@@ -145,10 +145,24 @@ fn message(value: &Value) -> Option<String> {
                 return message(error);
             }
             let said = ["message", "Message", "detail", "msg"].iter().find_map(|key| members.get(*key))?;
-            Some(said.as_str().map_or_else(|| said.to_string(), str::to_owned))
+            let said = said.as_str().map_or_else(|| said.to_string(), str::to_owned);
+            Some(behind(value).filter(|raw| *raw != said).map_or(said.clone(), |raw| format!("{said} ({raw})")))
         }
         _ => None,
     }
+}
+
+/// What the provider behind a router said, of which OpenRouter says only that it refused.
+fn behind(value: &Value) -> Option<String> {
+    let raw = match value.pointer("/metadata/raw")? {
+        Value::String(text) => {
+            let told: Option<Value> = serde_json::from_str(text).ok();
+            told.as_ref().and_then(message).unwrap_or_else(|| text.trim().to_owned())
+        }
+        raw => message(raw)?,
+    };
+    let name = value.pointer("/metadata/provider_name").and_then(Value::as_str);
+    (!raw.is_empty()).then(|| name.map_or(raw.clone(), |name| format!("{name}: {raw}")))
 }
 
 fn code(value: &Value) -> String {

@@ -2,6 +2,7 @@ mod answers;
 mod sent;
 mod siblings;
 mod streams;
+mod vendors;
 
 use std::sync::Arc;
 

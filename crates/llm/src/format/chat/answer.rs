@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
+use bowline_protocol::excerpt;
 use serde_json::{Value, json};
 
 use super::super::{Reader, list, named, number, text};
+use super::thought::{self, THOUGHT};
 use crate::draft::{Draft, Key};
 use crate::{ModelError, Stop, Usage};
 
-/// The key of all text, and of all that is thought: there is one of each.
+/// The key of all text: there is one.
 const TEXT: Key = Key::MAX - 1;
-const THOUGHT: Key = Key::MAX - 2;
 
 fn stop(reason: &str) -> Option<Stop> {
     Some(match reason {
@@ -77,23 +78,9 @@ fn chunk(chunk: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
     Ok(false)
 }
 
-/// What was thought, as most compatible servers call it. Those want it back while the model goes on with its calls.
-pub(super) const REASONING: &str = "reasoning_content";
-
-fn thought(message: &Value, draft: &mut Draft) -> Result<(), ModelError> {
-    let piece = text(message, REASONING);
-    if piece.is_empty() {
-        let other = text(message, "reasoning");
-        return if other.is_empty() { Ok(()) } else { draft.reasoning(THOUGHT, other) };
-    }
-    draft.reasoning(THOUGHT, piece)?;
-    draft.opaque(THOUGHT, |value| *value = json!({ "member": REASONING }));
-    Ok(())
-}
-
 /// The text of a message, and whether it is a refusal.
 fn said(message: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
-    thought(message, draft)?;
+    thought::read(message, draft)?;
     let is_refused = content(message.get("content"), draft)?;
     let refusal = text(message, "refusal");
     if refusal.is_empty() {
@@ -122,16 +109,29 @@ fn calls(message: &Value) -> impl Iterator<Item = Cow<'_, Value>> {
     all.chain(older.map(|call| Cow::Owned(json!({ "function": call }))))
 }
 
-/// What went wrong, where a choice says so.
-fn failed(choice: &Value) -> Result<(), ModelError> {
+/// Why a choice ended, where it says so.
+///
+/// # Errors
+/// What went wrong, where it says that.
+fn ended(choice: &Value) -> Result<Option<Stop>, ModelError> {
     let error = choice.get("error").filter(|error| super::super::is_error(error));
-    match (error, text(choice, "finish_reason")) {
-        (Some(error), _) => Err(super::super::refusal::in_stream(error)),
-        (None, "error") => {
-            Err(super::super::refusal::in_stream(&json!({ "message": "the provider failed without a word" })))
-        }
-        _ => Ok(()),
+    if let Some(error) = error {
+        return Err(super::super::refusal::in_stream(error));
     }
+    let reason = text(choice, "finish_reason");
+    if reason != "error" {
+        return Ok(stop(reason));
+    }
+    // OpenRouter says so, and beside it what the provider behind it said.
+    match text(choice, "native_finish_reason") {
+        "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" => Ok(Some(Stop::MalformedCall)),
+        "" | "error" => Err(silent("without a word")),
+        why => Err(silent(&excerpt(why, 80))),
+    }
+}
+
+fn silent(why: &str) -> ModelError {
+    super::super::refusal::in_stream(&json!({ "message": format!("the provider failed, {why}") }))
 }
 
 pub(super) fn keep_extra(key: Key, call: &Value, draft: &mut Draft) {
@@ -144,7 +144,6 @@ pub(in crate::format) fn decode(value: &Value, draft: &mut Draft) -> Result<bool
     let Some(choice) = value.get("choices").and_then(|choices| choices.get(0)) else { return Ok(false) };
     let Some(message) = choice.get("message") else { return Ok(false) };
     head(value, draft);
-    failed(choice)?;
     let is_refused = said(message, draft)?;
     for (key, call) in (0..).zip(calls(message)) {
         let function = call.get("function").unwrap_or(&Value::Null);
@@ -158,7 +157,7 @@ pub(in crate::format) fn decode(value: &Value, draft: &mut Draft) -> Result<bool
         keep_extra(key, &call, draft);
         draft.close(key);
     }
-    let stop = stop(text(choice, "finish_reason"));
+    let stop = ended(choice)?;
     draft.stop = if is_refused { Some(Stop::Refusal) } else { stop };
     Ok(true)
 }
@@ -177,7 +176,6 @@ impl Reader for Stream {
     fn event(&mut self, _: &str, data: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
         head(data, draft);
         let Some(choice) = data.get("choices").and_then(|choices| choices.get(0)) else { return Ok(false) };
-        failed(choice)?;
         let member = |key: &str| choice.get(key).filter(|value| value.is_object());
         // Some send the whole message at the end, once more or for the first time.
         let whole = || member("message").filter(|_| draft.is_empty());
@@ -186,7 +184,7 @@ impl Reader for Stream {
         for call in calls(delta) {
             self.call(&call, draft)?;
         }
-        if let Some(stop) = stop(text(choice, "finish_reason")) {
+        if let Some(stop) = ended(choice)? {
             draft.stop = Some(if self.has_refused { Stop::Refusal } else { stop });
             self.has_stopped = true;
         }

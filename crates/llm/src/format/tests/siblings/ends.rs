@@ -111,6 +111,96 @@ fn sibling_llm_012_what_a_provider_says_went_wrong_is_no_answer() {
 }
 
 #[test]
+fn sibling_llm_012_an_error_beside_an_answer_is_an_error_with_what_was_said() {
+    let said = |format: Format| match format {
+        Format::Anthropic => {
+            json!({"type": "message", "content": [{"type": "text", "text": "Half"}], "stop_reason": "end_turn"})
+        }
+        Format::OpenAiChat | Format::Mistral => {
+            json!({"choices": [{"message": {"content": "Half"}, "finish_reason": "stop"}]})
+        }
+        Format::OpenAiResponses => {
+            json!({"status": "completed", "output": [{"type": "message", "content": [{"type": "output_text", "text": "Half"}]}]})
+        }
+        Format::Gemini => json!({"candidates": [{"content": {"parts": [{"text": "Half"}]}, "finishReason": "STOP"}]}),
+        Format::Bedrock => json!({"output": {"message": {"content": [{"text": "Half"}]}}, "stopReason": "end_turn"}),
+        Format::Ollama => json!({"message": {"content": "Half"}, "done": true, "done_reason": "stop"}),
+    };
+    for format in Format::ALL {
+        let with = |error: Value| {
+            let mut body = said(format);
+            body["error"] = error;
+            encoded_for(format).decode(body.to_string().as_bytes())
+        };
+        for (error, kind) in [
+            (json!({"code": 502, "message": "Provider disconnected"}), ModelErrorKind::Server),
+            (json!({"code": "rate_limit_exceeded", "message": "slow"}), ModelErrorKind::RateLimited),
+            (json!("boom"), ModelErrorKind::Server),
+        ] {
+            let told = with(error.clone()).unwrap_err();
+            assert_eq!(told.kind(), kind, "{format} {error}");
+            assert_eq!(told.partial().unwrap().text(), "Half", "{format} {error}");
+        }
+        for none in
+            [json!(null), json!(""), json!(0), json!(false), json!([]), json!({}), json!({"code": 0, "message": ""})]
+        {
+            assert_eq!(
+                told(&with(none.clone()).unwrap_or_else(|error| panic!("{format} {none}: {error}"))),
+                super::said("Half")
+            );
+        }
+    }
+    // In the choice, where OpenRouter has it, whole and as a stream.
+    let error = json!({"code": 502, "message": "Provider disconnected"});
+    let whole = json!({"message": {"content": "Half"}, "error": error, "finish_reason": "error"});
+    let pieces = [
+        json!({"choices": [{"delta": {"content": "Half"}}]}),
+        json!({"choices": [{"delta": {"content": ""}, "finish_reason": "error", "error": error}]}),
+    ];
+    let beside =
+        [pieces[0].clone(), json!({"error": error, "choices": [{"delta": {"content": ""}, "finish_reason": "error"}]})];
+    for failed in [chat_whole(&whole), streamed(Format::OpenAiChat, &pieces), streamed(Format::OpenAiChat, &beside)] {
+        let failed = failed.unwrap_err();
+        assert_eq!((failed.kind(), failed.partial().unwrap().text().as_str()), (ModelErrorKind::Server, "Half"));
+        assert!(failed.to_string().contains("Provider disconnected"), "{failed}");
+    }
+    // What the provider behind it said, where nobody says more.
+    let silent =
+        |native: &str| json!({"message": {"content": null}, "finish_reason": "error", "native_finish_reason": native});
+    assert_eq!(chat_whole(&silent("MALFORMED_FUNCTION_CALL")).unwrap().stop, Stop::MalformedCall);
+    assert!(chat_whole(&silent("engine_dead")).unwrap_err().to_string().contains("engine_dead"));
+    assert!(chat_whole(&silent("")).unwrap_err().to_string().contains("without a word"));
+}
+
+#[test]
+fn sibling_llm_012_what_the_provider_behind_a_router_says_is_told() {
+    let of = |metadata: Value| {
+        let body = json!({"error": {"message": "Provider returned error", "code": 400, "metadata": metadata}});
+        ModelError::of_answer(400, body.to_string().as_bytes(), None)
+    };
+    let raw = json!({"error": {"code": 400, "message": "This endpoint's maximum context length is 4096 tokens", "status": "INVALID_ARGUMENT"}});
+    for raw in [
+        raw.clone(),
+        json!(raw.to_string()),
+        json!(format!("\n{raw}\n")),
+        json!("maximum context length is 4096 tokens"),
+    ] {
+        let error = of(json!({"raw": raw, "provider_name": "Deep"}));
+        assert_eq!(error.kind(), ModelErrorKind::TooLong, "{error}");
+        assert!(
+            error.to_string().contains("Provider returned error (Deep: ") && error.to_string().contains("4096 tokens"),
+            "{error}"
+        );
+        assert!(!error.to_string().contains(['\n', '{']), "{error}");
+    }
+    for nothing in
+        [json!({}), json!(null), json!({"raw": ""}), json!({"raw": null, "provider_name": "Deep"}), json!({"raw": []})]
+    {
+        assert!(of(nothing.clone()).to_string().contains(": Provider returned error"), "{nothing}");
+    }
+}
+
+#[test]
 fn sibling_llm_012_a_stream_of_nothing_is_no_empty_answer() {
     for format in Format::ALL {
         for events in [vec![], vec![json!("[DONE]")], vec![json!({"detail": "?"}), json!("[DONE]")]] {
