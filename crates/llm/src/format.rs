@@ -24,7 +24,7 @@ pub use self::assembler::Assembler;
 pub(crate) use self::assembler::Reader;
 use self::body::{Body, Told};
 pub(crate) use self::json::without_mark;
-use self::members::{arguments, count, error_of, is_error, list, named, number, pieces, set, text};
+use self::members::{arguments, count, error_of, is_error, list, named, number, one_or_many, pieces, set, text};
 
 use crate::draft::Draft;
 use crate::history;

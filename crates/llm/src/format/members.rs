@@ -40,7 +40,9 @@ pub(super) fn error_of(value: &Value) -> Option<&Value> {
     // Gemini wraps it in a list.
     let inner = value.get(0).unwrap_or(value);
     let named = inner.get("error").filter(|error| is_error(error));
-    named.or_else(|| ["object", "type"].iter().any(|key| text(inner, key) == "error").then_some(inner))
+    // MiniMax tells everything so, success too.
+    let coded = || inner.get("base_resp").filter(|told| number(told, "/status_code") != 0);
+    named.or_else(coded).or_else(|| ["object", "type"].iter().any(|key| text(inner, key) == "error").then_some(inner))
 }
 
 /// The pieces of an answer: of Gemini without `alt=sse`, which not all that stand in between pass on, they are a list.
@@ -50,6 +52,14 @@ pub(super) fn pieces(value: &Value) -> &[Value] {
 
 pub(super) fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The same, where some write one alone without the list.
+pub(super) fn one_or_many<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    match value.get(key) {
+        Some(one @ Value::Object(members)) if !members.is_empty() => std::slice::from_ref(one),
+        _ => list(value, key),
+    }
 }
 
 /// A text that a member may have, for `Option`s.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bowline_protocol::excerpt;
 use serde_json::{Value, json};
 
-use super::super::{Reader, list, named, number, text};
+use super::super::{Reader, list, named, number, one_or_many, text};
 use super::thought::{self, THOUGHT};
 use crate::draft::{Draft, Key};
 use crate::{ModelError, Stop, Usage};
@@ -15,7 +15,8 @@ const TEXT: Key = Key::MAX - 1;
 
 fn stop(reason: &str) -> Option<Stop> {
     Some(match reason {
-        "" => return None,
+        // Some write that there is none yet.
+        "" | "null" => return None,
         "stop" | "eos" | "eos_token" | "end_turn" => Stop::EndTurn,
         "tool_calls" | "tool_call" | "function_call" | "tool_use" => Stop::ToolCalls,
         "length" | "model_length" | "max_tokens" => Stop::MaxTokens,
@@ -34,12 +35,15 @@ fn count(usage: &Value) -> Usage {
     }
 }
 
-fn head(value: &Value, draft: &mut Draft) {
+fn head<'v>(value: &'v Value, draft: &mut Draft) {
     if draft.id.is_none() {
         draft.id = named(value, "id");
         draft.model = named(value, "model");
     }
-    if let Some(usage) = value.get("usage").filter(|usage| usage.is_object()) {
+    // Where the format has them, else in the choice as Moonshot has them, or as Groq has them.
+    let of = |value: Option<&'v Value>| value?.get("usage").filter(|usage| usage.is_object());
+    let in_choice = || of(value.get("choices").and_then(|choices| choices.get(0)));
+    if let Some(usage) = of(Some(value)).or_else(in_choice).or_else(|| of(value.get("x_groq"))) {
         draft.usage.grow(count(usage));
     }
 }
@@ -105,7 +109,7 @@ fn says_something(delta: &Value) -> bool {
 /// The calls of a message, or the pieces of such; and the one that those who know the older form have.
 fn calls(message: &Value) -> impl Iterator<Item = Cow<'_, Value>> {
     let older = message.get("function_call").filter(|call| call.is_object());
-    let all = list(message, "tool_calls").iter().filter(|call| call.is_object()).map(Cow::Borrowed);
+    let all = one_or_many(message, "tool_calls").iter().filter(|call| call.is_object()).map(Cow::Borrowed);
     all.chain(older.map(|call| Cow::Owned(json!({ "function": call }))))
 }
 
@@ -134,6 +138,11 @@ fn silent(why: &str) -> ModelError {
     super::super::refusal::in_stream(&json!({ "message": format!("the provider failed, {why}") }))
 }
 
+/// What of a call names its tool: most have it in an object of its own.
+pub(super) fn function(call: &Value) -> &Value {
+    call.get("function").filter(|function| function.is_object()).unwrap_or(call)
+}
+
 pub(super) fn keep_extra(key: Key, call: &Value, draft: &mut Draft) {
     if let Some(extra) = call.get("extra_content").filter(|extra| !extra.is_null()) {
         draft.opaque(key, |value| *value = json!({ "extra_content": extra }));
@@ -142,11 +151,11 @@ pub(super) fn keep_extra(key: Key, call: &Value, draft: &mut Draft) {
 
 pub(in crate::format) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
     let Some(choice) = value.get("choices").and_then(|choices| choices.get(0)) else { return Ok(false) };
-    let Some(message) = choice.get("message") else { return Ok(false) };
+    let Some(message) = choice.get("message").filter(|message| message.is_object()) else { return Ok(false) };
     head(value, draft);
     let is_refused = said(message, draft)?;
     for (key, call) in (0..).zip(calls(message)) {
-        let function = call.get("function").unwrap_or(&Value::Null);
+        let function = function(&call);
         let (id, name, arguments) =
             (text(&call, "id"), text(function, "name"), super::super::arguments(function.get("arguments")));
         if id.is_empty() && name.is_empty() && arguments.is_empty() {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::text;
-use super::answer::{Stream, keep_extra};
+use super::answer::{Stream, function, keep_extra};
 use crate::ModelError;
 use crate::draft::{Draft, OpenCall};
 use crate::message::Arguments;
@@ -13,7 +13,7 @@ impl Stream {
     /// A piece of a call. Pieces belong together by their index; but one with another id or name is another call, since
     /// some servers give all calls the same index.
     pub(super) fn call(&mut self, call: &Value, draft: &mut Draft) -> Result<(), ModelError> {
-        let function = call.get("function").unwrap_or(&Value::Null);
+        let function = function(call);
         let (id, name) = (text(call, "id"), text(function, "name"));
         let arguments = super::super::arguments(function.get("arguments"));
         let goes_on = |open: OpenCall<'_>| id.is_empty() || open.id.is_empty() || open.id == id;

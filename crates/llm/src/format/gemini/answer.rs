@@ -26,6 +26,8 @@ struct Place {
     key: Key,
     /// The arguments of the call that is going on.
     open: Option<Streamed>,
+    /// Whether anything of an answer came, if it was nothing.
+    has_begun: bool,
 }
 
 impl Place {
@@ -143,10 +145,12 @@ fn answer(place: &mut Place, value: &Value, draft: &mut Draft) -> Result<bool, M
         return Ok(true);
     }
     let Some(candidate) = value.get("candidates").and_then(|all| all.get(0)) else { return Ok(false) };
+    place.has_begun = true;
     for piece in candidate.get("content").map(|content| list(content, "parts")).unwrap_or_default() {
         place.part(piece, draft)?;
     }
-    match stop(text(candidate, "finishReason")) {
+    // Those that speak the format write it in lower case, too.
+    match stop(&text(candidate, "finishReason").to_ascii_uppercase()) {
         Some(stop) => {
             // Not each call says that it ended. One that was cut is known by the reason.
             place.end(matches!(stop, Stop::EndTurn | Stop::MaxTokens), draft)?;
@@ -166,8 +170,8 @@ pub(in crate::format) fn decode(value: &Value, draft: &mut Draft) -> Result<bool
             return Err(refusal::in_stream(error).with_partial(draft.partial()));
         }
     }
-    // A list is a stream, and one that does not say why it ended was cut.
-    if is_answer && value.is_array() && !has_stopped {
+    // A list is a stream, and one that does not say why it ended was cut; so was what has no candidate.
+    if is_answer && !has_stopped && (value.is_array() || !place.has_begun) {
         return Err(ModelError::new(ModelErrorKind::Cut, CUT).with_partial(draft.partial()));
     }
     place.end(false, draft)?;

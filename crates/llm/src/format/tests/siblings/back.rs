@@ -108,6 +108,32 @@ fn ids_of(value: &Value, found: &mut Vec<(String, String)>) {
 }
 
 #[test]
+fn sibling_llm_015_a_result_of_nothing_is_told_as_that_in_each_format() {
+    let call = ToolCall::new("c1", "f", Arguments::read("{}"));
+    let text = |text: &str| Content::text(text);
+    for content in [vec![], vec![text("")], vec![text(" \n"), text("")]] {
+        for is_error in [false, true] {
+            let result = ToolResult { is_error, ..ToolResult::new(&call, content.clone()) };
+            let messages = vec![
+                Message::user("x"),
+                Message::Assistant(vec![Part::Call(call.clone())]),
+                Message::Results(vec![result]),
+            ];
+            for format in Format::ALL {
+                let body = target(format).encode(&Request::new(messages.clone())).unwrap().body().to_string();
+                assert!(body.contains("(no output)"), "{format}: {body}");
+                assert!(!body.contains(r#""text":"""#) && !body.contains(r#"" \n""#), "{format}: {body}");
+            }
+        }
+    }
+    // Beside something, blanks are left out.
+    let result = ToolResult::new(&call, vec![text(""), text("4 m")]);
+    let messages = vec![Message::user("x"), Message::Assistant(vec![Part::Call(call)]), Message::Results(vec![result])];
+    let body = target(Format::Bedrock).encode(&Request::new(messages)).unwrap().body();
+    assert_eq!(body.pointer("/messages/2/content/0/toolResult/content").unwrap(), &json!([{"text": "4 m"}]));
+}
+
+#[test]
 fn sibling_llm_016_a_history_of_nothing_is_no_request_of_nothing() {
     for messages in
         [vec![], vec![Message::user("  ")], vec![Message::Results(Vec::new())], vec![Message::Assistant(Vec::new())]]

@@ -225,6 +225,107 @@ fn sibling_llm_012_a_call_is_cut_where_the_answer_is_in_each_format() {
 }
 
 #[test]
+fn sibling_llm_012_indexes_and_ids_of_blocks_as_servers_write_them() {
+    let (x, y) = (r#"{"x":1}"#, r#"{"y":2}"#);
+    let block = |index: &Value, id: &Value, input: Value| json!({"type": "content_block_start", "index": index, "content_block": {"type": "tool_use", "id": id, "name": "f", "input": input}});
+    let json = |index: &Value, text: &str| json!({"type": "content_block_delta", "index": index, "delta": {"type": "input_json_delta", "partial_json": text}});
+    let end = [json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}}), json!({"type": "message_stop"})];
+    let begin = |index: &Value, id: &Value| json!({"contentBlockStart": {"contentBlockIndex": index, "start": {"toolUse": {"toolUseId": id, "name": "f"}}}});
+    let piece = |index: &Value, input: Value| json!({"contentBlockDelta": {"contentBlockIndex": index, "delta": {"toolUse": {"input": input}}}});
+    let stop = [json!({"messageStop": {"stopReason": "tool_use"}})];
+    for (what, indexes, ids) in [
+        ("without ids", [json!(0), json!(1)], [json!(null), json!("")]),
+        ("by the same id", [json!(0), json!(1)], [json!("a"), json!("a")]),
+        ("at the same index", [json!(0), json!(0)], [json!("a"), json!("b")]),
+        ("without an index", [json!(null), json!(null)], [json!("a"), json!("b")]),
+        ("at indexes that jump, as texts", [json!("3"), json!(17.0)], [json!("a"), json!("b")]),
+    ] {
+        let [one, two] = &indexes;
+        let wanted = called(&[("f", x), ("f", y)]);
+        let mut events =
+            vec![block(one, &ids[0], json!({})), json(one, x), block(two, &ids[1], json!({})), json(two, y)];
+        events.extend(end.clone());
+        assert_eq!(told(&streamed(Format::Anthropic, &events).unwrap()), wanted, "{what}");
+        // All of it at the beginning, and once more.
+        let mut events = vec![block(one, &ids[0], json!({"x": 1})), json(one, x), block(two, &ids[1], json!({"y": 2}))];
+        events.extend(end.clone());
+        assert_eq!(told(&streamed(Format::Anthropic, &events).unwrap()), wanted, "{what}");
+        let mut events =
+            vec![begin(one, &ids[0]), piece(one, json!(x)), begin(two, &ids[1]), piece(two, json!({"y": 2}))];
+        events.extend(stop.clone());
+        assert_eq!(told(&streamed(Format::Bedrock, &events).unwrap()), wanted, "{what}");
+        let part = |id: &Value, args: Value| json!({"functionCall": {"id": id, "name": "f", "args": args}});
+        let parts = json!([part(&ids[0], json!({"x": 1})), part(&ids[1], json!({"y": 2}))]);
+        let event = json!({"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]});
+        assert_eq!(told(&streamed(Format::Gemini, &[event]).unwrap()), wanted, "{what}");
+        let call = |id: &Value, args: Value| json!({"id": id, "function": {"name": "f", "arguments": args}});
+        let line = json!({"message": {"tool_calls": [call(&ids[0], json!({"x": 1})), call(&ids[1], json!({"y": 2}))]}, "done": true});
+        assert_eq!(told(&streamed(Format::Ollama, &[line]).unwrap()), wanted, "{what}");
+    }
+}
+
+#[test]
+fn sibling_llm_012_a_call_without_its_list_or_its_function_is_one() {
+    let x = r#"{"x":1}"#;
+    for calls in [
+        json!({"id": "a", "function": {"name": "f", "arguments": x}}),
+        json!([{"id": "a", "name": "f", "arguments": x}]),
+        json!({"name": "f", "arguments": {"x": 1}}),
+        json!([{"type": "function", "function": null, "name": "f", "arguments": {"x": 1}}]),
+    ] {
+        let message = json!({"tool_calls": calls});
+        for answer in [
+            chat_whole(&json!({"message": message, "finish_reason": "tool_calls"})),
+            chat_streamed(&message, &json!("tool_calls")),
+            streamed(Format::Ollama, &[json!({"message": message, "done": true})]),
+        ] {
+            assert_eq!(told(&answer.unwrap()), called(&[("f", x)]), "{message}");
+        }
+    }
+    for nothing in [json!({}), json!(null), json!([]), json!("none")] {
+        let message = json!({"content": "a", "tool_calls": nothing});
+        assert_eq!(told(&chat_streamed(&message, &json!("stop")).unwrap()), said("a"), "{message}");
+        assert_eq!(told(&streamed(Format::Ollama, &[json!({"message": message, "done": true})]).unwrap()), said("a"));
+    }
+}
+
+#[test]
+fn sibling_llm_012_an_item_whose_id_or_name_comes_late_is_called_by_it() {
+    let end = json!({"type": "response.completed", "response": {"status": "completed", "usage": null}});
+    let added = |item: Value| json!({"type": "response.output_item.added", "output_index": 0, "item": item});
+    let done = |item: Value| json!({"type": "response.output_item.done", "output_index": 0, "item": item});
+    let call = |more: Value| {
+        let mut item = json!({"type": "function_call", "id": "fc_1"});
+        item.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        item
+    };
+    for (events, id) in [
+        (
+            vec![added(call(json!({"name": "f"}))), done(call(json!({"name": "f", "arguments": "{}"}))), end.clone()],
+            "fc_1",
+        ),
+        (
+            vec![
+                added(json!({"type": "function_call"})),
+                done(call(json!({"call_id": "c", "name": "f", "arguments": "{}"}))),
+                end.clone(),
+            ],
+            "c",
+        ),
+        (vec![done(call(json!({"call_id": "c", "name": "f", "arguments": "{}"}))), end.clone()], "c"),
+        // Without arguments, and nobody says of the item that it is over.
+        (vec![added(call(json!({"call_id": "c", "name": "f"}))), end], "c"),
+    ] {
+        let answer = streamed(Format::OpenAiResponses, &events).unwrap();
+        assert_eq!(
+            (told(&answer), answer.calls().next().unwrap().id.as_str()),
+            (called(&[("f", "{}")]), id),
+            "{events:?}"
+        );
+    }
+}
+
+#[test]
 fn sibling_llm_012_items_without_numbers_are_known_by_their_ids() {
     let of = |kind: &str, id: &str, more: Value| {
         let mut event = json!({"type": kind, "item_id": id});

@@ -296,3 +296,115 @@ fn sibling_llm_012_words_of_refusals_are_understood_in_any_form() {
         34
     );
 }
+
+#[test]
+fn sibling_llm_012_an_answer_that_is_not_there_is_no_answer_of_nothing() {
+    let whole = |format: Format, body: Value| {
+        encoded_for(format).decode(body.to_string().as_bytes()).map(|answer| told(&answer))
+    };
+    let kind = |format: Format, body: Value| {
+        whole(format, body.clone()).map_err(|error| error.kind()).expect_err(&body.to_string())
+    };
+    for (status, wanted) in [
+        ("failed", ModelErrorKind::Server),
+        ("cancelled", ModelErrorKind::Cut),
+        ("queued", ModelErrorKind::Unreadable),
+        ("in_progress", ModelErrorKind::Unreadable),
+    ] {
+        for output in [json!([]), json!(null)] {
+            assert_eq!(
+                kind(Format::OpenAiResponses, json!({"status": status, "output": output, "error": null})),
+                wanted,
+                "{status}"
+            );
+        }
+    }
+    let half = json!([{"type": "message", "content": [{"type": "output_text", "text": "Half"}]}]);
+    let cancelled = encoded_for(Format::OpenAiResponses)
+        .decode(json!({"status": "cancelled", "output": half}).to_string().as_bytes());
+    assert_eq!(cancelled.unwrap_err().partial().unwrap().text(), "Half");
+    // Some that are compatible write no other status, at the end either.
+    assert_eq!(whole(Format::OpenAiResponses, json!({"status": "in_progress", "output": half})).unwrap(), said("Half"));
+    for status in ["failed", "cancelled"] {
+        let ended = json!({"type": "response.completed", "response": {"status": status}});
+        assert!(streamed(Format::OpenAiResponses, &[ended]).is_err(), "{status}");
+    }
+    for body in [
+        json!({"candidates": []}),
+        json!({"candidates": [], "usageMetadata": {"promptTokenCount": 3}}),
+        json!({"promptFeedback": {}}),
+    ] {
+        assert_eq!(kind(Format::Gemini, body.clone()), ModelErrorKind::Cut, "{body}");
+        assert_eq!(
+            streamed(Format::Gemini, std::slice::from_ref(&body)).unwrap_err().kind(),
+            ModelErrorKind::Cut,
+            "{body}"
+        );
+    }
+    assert_eq!(kind(Format::Ollama, json!({"message": {"content": "Half"}, "done": false})), ModelErrorKind::Cut);
+    for choices in [
+        json!(null),
+        json!([]),
+        json!([{"message": null, "finish_reason": "stop"}]),
+        json!([{"delta": {"content": "a"}}]),
+    ] {
+        assert_eq!(kind(Format::OpenAiChat, json!({"choices": choices})), ModelErrorKind::Unreadable, "{choices}");
+    }
+    // MiniMax tells everything so, success too.
+    let coded = |code: u32, more: Value| {
+        let mut body = json!({"base_resp": {"status_code": code, "status_msg": "insufficient balance"}});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let failed = coded(1008, json!({"choices": null}));
+    assert_eq!(kind(Format::OpenAiChat, failed.clone()), ModelErrorKind::Quota);
+    assert_eq!(streamed(Format::OpenAiChat, &[failed]).unwrap_err().kind(), ModelErrorKind::Quota);
+    let fine = coded(0, json!({"choices": [{"message": {"content": "a"}}]}));
+    assert_eq!(whole(Format::OpenAiChat, fine).unwrap(), said("a"));
+}
+
+#[test]
+fn sibling_llm_012_reasons_are_read_however_they_are_written() {
+    assert_eq!(
+        told(&chat_streamed(&json!({"content": "a"}), &json!("null")).unwrap_or_else(|error| panic!("{error}"))),
+        said("a")
+    );
+    let gemini =
+        |reason: &str| json!({"candidates": [{"content": {"parts": [{"text": "a"}]}, "finishReason": reason}]});
+    for (reason, stop) in [("stop", Stop::EndTurn), ("max_tokens", Stop::MaxTokens), ("Safety", Stop::Refusal)] {
+        assert_eq!(streamed(Format::Gemini, &[gemini(reason)]).unwrap().stop, stop);
+    }
+}
+
+#[test]
+fn sibling_llm_012_a_request_that_is_too_long_is_known_in_the_words_of_each_provider() {
+    for said in [
+        "This model's maximum context length is 128000 tokens. However, your messages resulted in 130000 tokens.",
+        "Your input exceeds the context window of this model. Please adjust your input and try again.",
+        "prompt is too long: 215000 tokens > 200000 maximum",
+        "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+        "Input is too long for requested model.",
+        "Input Tokens Exceeded: Number of input tokens exceeds maximum length",
+        "Prompt contains 40000 tokens, too large for model with 32768 maximum context length",
+        "This model's maximum prompt length is 131072 but the request contains 150000 tokens.",
+        "too many tokens: total number of tokens in the prompt cannot exceed 4081",
+        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4097. Given: 5000 `inputs` tokens",
+        "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",
+        "Invalid request: Your request exceeded model token limit: 262144",
+        "Prompt exceeds max length",
+        "Range of input length should be [1, 30720]",
+        "prompt token count of 128001 exceeds the limit of 128000",
+        "the request exceeds the available context size (4096 tokens), try increasing it",
+    ] {
+        let body = json!({"error": {"message": said}}).to_string();
+        assert_eq!(ModelError::of_answer(400, body.as_bytes(), None).kind(), ModelErrorKind::TooLong, "{said}");
+    }
+    for said in [
+        "max_tokens: 100000 > 8192, which is the maximum allowed number of output tokens",
+        "image exceeds 5 MB maximum",
+        "\"m\" does not support tools",
+    ] {
+        let body = json!({"error": {"message": said}}).to_string();
+        assert_eq!(ModelError::of_answer(400, body.as_bytes(), None).kind(), ModelErrorKind::Refused, "{said}");
+    }
+}

@@ -83,6 +83,15 @@ fn sibling_llm_012_counts_are_taken_however_they_are_written() {
     assert_eq!(counts(&[Value::Null, json!("none"), json!([])]), (0, 0));
     assert_eq!(counts(&[json!({"prompt_tokens": "20", "completion_tokens": 10.0})]), (20, 10));
     assert_eq!(counts(&[json!({"prompt_tokens": 20, "completion_tokens": -3})]), (20, 0));
+    // In the choice as Moonshot has them, and as Groq has them.
+    let usage = json!({"prompt_tokens": 20, "completion_tokens": 10});
+    let choice = json!({"delta": {"content": "a"}, "finish_reason": "stop"});
+    let mut within = choice.clone();
+    within["usage"] = usage.clone();
+    for event in [json!({"choices": [within]}), json!({"choices": [choice], "x_groq": {"usage": usage}})] {
+        let usage = streamed(Format::OpenAiChat, &[event]).unwrap().usage;
+        assert_eq!((usage.input_tokens, usage.output_tokens), (20, 10));
+    }
     // Twice: the counts grow, and what is missing later stays.
     let twice = [json!({"prompt_tokens": 20, "completion_tokens": 1}), json!({"completion_tokens": 10})];
     assert_eq!(counts(&twice), (20, 10));
