@@ -123,6 +123,11 @@ impl ModelError {
         self
     }
 
+    /// Keeps what came before it, where none is kept yet.
+    pub(crate) fn or_partial(self, partial: impl FnOnce() -> Answer) -> Self {
+        if self.0.partial.is_some() { self } else { self.with_partial(partial()) }
+    }
+
     /// Keeps the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {

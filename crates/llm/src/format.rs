@@ -1,11 +1,13 @@
 //! Requests and answers in each provider's format, without I/O.
 
 mod anthropic;
+mod assembler;
 mod bedrock;
 mod body;
 mod chat;
 mod gemini;
 mod json;
+mod members;
 mod notes;
 mod ollama;
 mod refusal;
@@ -18,8 +20,11 @@ use bowline_protocol::excerpt;
 use bowline_transport::Secrets;
 use serde_json::{Map, Value};
 
+pub use self::assembler::Assembler;
+pub(crate) use self::assembler::Reader;
 use self::body::{Body, Told};
 pub(crate) use self::json::without_mark;
+use self::members::{arguments, count, error_of, is_error, list, named, number, one_or_many, pieces, set, text};
 
 use crate::draft::Draft;
 use crate::history;
@@ -45,36 +50,6 @@ pub struct Encoded {
     max_answer_bytes: usize,
     /// What the provider is told in confidence, and no error may repeat.
     secrets: Secrets,
-}
-
-/// Puts a streamed answer together from the provider's events, as they come.
-///
-/// ```
-/// use bowline_llm::{Event, Format, Message, Request, Target};
-///
-/// let target = Target::new(Format::OpenAiChat, "gpt-x");
-/// let mut assembler = target.encode(&Request::new(vec![Message::user("ahoy")]))?.assembler();
-/// assembler.push("", br#"{"choices": [{"delta": {"content": "Ahoy!"}, "finish_reason": "stop"}]}"#)?;
-/// let events = assembler.push("", b"[DONE]")?;
-/// assert!(matches!(&events[..], [Event::Done(answer)] if answer.text() == "Ahoy!"));
-/// # Ok::<(), bowline_llm::ModelError>(())
-/// ```
-pub struct Assembler {
-    draft: Draft,
-    reader: Box<dyn Reader>,
-    secrets: Secrets,
-    is_done: bool,
-}
-
-/// What one format's stream means.
-pub(crate) trait Reader: Send {
-    /// Takes an event. `true` where it was the last one.
-    fn event(&mut self, name: &str, data: &Value, draft: &mut Draft) -> Result<bool, ModelError>;
-
-    /// Whether the stream may end here, without a word.
-    fn may_end(&self) -> bool {
-        false
-    }
 }
 
 impl Target {
@@ -246,20 +221,21 @@ impl Encoded {
             Err(error) => return self.decode_lines(body).unwrap_or_else(|| Err(unreadable(body, &error.to_string()))),
         };
         let mut draft = self.draft();
-        let is_answer = match self.target.format {
+        let read = match self.target.format {
             Format::Anthropic => anthropic::decode(&value, &mut draft),
             Format::OpenAiChat | Format::Mistral => chat::decode(&value, &mut draft),
             Format::OpenAiResponses => responses::decode(&value, &mut draft),
             Format::Gemini => gemini::decode(&value, &mut draft),
             Format::Bedrock => bedrock::decode(&value, &mut draft),
             Format::Ollama => ollama::decode(&value, &mut draft),
-        }?;
-        if is_answer {
-            return Ok(draft.finish());
-        }
-        match error_of(&value) {
-            Some(error) => Err(refusal::in_stream(error)),
-            None => Err(unreadable(body, "it has not the members of an answer")),
+        };
+        // Whoever says that something went wrong has no whole answer, whatever stands beside it.
+        match (read, error_of(&value)) {
+            (Ok(true), None) => Ok(draft.finish()),
+            (Ok(false), None) => Err(unreadable(body, "it has not the members of an answer")),
+            (Ok(false), Some(error)) => Err(refusal::in_stream(error)),
+            (Ok(true), Some(error)) => Err(refusal::in_stream(error).with_partial(draft.partial())),
+            (Err(error), _) => Err(error.or_partial(|| draft.partial())),
         }
     }
 
@@ -294,119 +270,7 @@ impl Encoded {
             Format::Bedrock => Box::<bedrock::Stream>::default(),
             Format::Ollama => Box::<ollama::Stream>::default(),
         };
-        Assembler { draft: self.draft(), reader, secrets: self.secrets.clone(), is_done: false }
-    }
-}
-
-impl Assembler {
-    /// Takes one event: its name (empty where the format has none) and its data. For Bedrock the name is that of the
-    /// frame's `:event-type`, for Ollama an event is a line.
-    ///
-    /// Nothing comes after [`Event::Done`], whatever is pushed.
-    ///
-    /// # Errors
-    /// What the provider says went wrong, with what came before; `Unreadable` where it is not of the format.
-    pub fn push(&mut self, name: &str, data: &[u8]) -> Result<Vec<Event>, ModelError> {
-        let data = without_mark(data);
-        if self.is_done || data.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Vec::new());
-        }
-        if data.trim_ascii() == b"[DONE]" {
-            if self.draft.is_empty() && !self.reader.may_end() {
-                return self.end_by(CUT);
-            }
-            return Ok(self.done());
-        }
-        let value = match json::read(data) {
-            Ok(value) => value,
-            Err(error) => return self.odd(name, data, &error),
-        };
-        if name == "error" {
-            return Err(self.told(value.get("error").unwrap_or(&value)));
-        }
-        for piece in pieces(&value) {
-            if let Some(error) = error_of(piece) {
-                return Err(self.told(error));
-            }
-            match self.reader.event(name, piece, &mut self.draft) {
-                Ok(false) => {}
-                Ok(true) => return Ok(self.done()),
-                Err(error) => return Err(error.with_partial(self.draft.partial())),
-            }
-        }
-        Ok(self.draft.take_events())
-    }
-
-    /// An event whose data is no JSON.
-    fn odd(&mut self, name: &str, data: &[u8], error: &serde_json::Error) -> Result<Vec<Event>, ModelError> {
-        if matches!(name, "ping" | "heartbeat" | "keepalive" | "keep-alive") {
-            return Ok(Vec::new());
-        }
-        if name == "error" || name.ends_with("Exception") {
-            return Err(self.told(&Value::String(String::from_utf8_lossy(data).into_owned())));
-        }
-        // Without blank lines between them, several events look like one of several lines.
-        let lines = || data.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
-        if lines().nth(1).is_some() && lines().all(|line| line == b"[DONE]" || json::read(line).is_ok()) {
-            let mut events = Vec::new();
-            for line in lines() {
-                events.extend(self.push(name, line)?);
-            }
-            return Ok(events);
-        }
-        let hidden = self.secrets.hide(&String::from_utf8_lossy(data));
-        Err(unreadable(hidden.as_bytes(), &error.to_string()).with_partial(self.draft.partial()))
-    }
-
-    /// What the provider says went wrong.
-    fn told(&mut self, error: &Value) -> ModelError {
-        let hidden = self.secrets.hide(&error.to_string());
-        let told = serde_json::from_str(&hidden).unwrap_or_else(|_| error.clone());
-        refusal::in_stream(&told).with_partial(self.draft.partial())
-    }
-
-    /// Takes the end of the stream.
-    ///
-    /// # Errors
-    /// `Cut` where the answer was not whole, with what came.
-    pub fn end(&mut self) -> Result<Vec<Event>, ModelError> {
-        self.end_by(CUT)
-    }
-
-    /// The same, with what to say where it was not whole.
-    pub(crate) fn end_by(&mut self, why: &str) -> Result<Vec<Event>, ModelError> {
-        if self.is_done {
-            return Ok(Vec::new());
-        }
-        if self.reader.may_end() {
-            return Ok(self.done());
-        }
-        Err(ModelError::new(ModelErrorKind::Cut, why).with_partial(self.draft.partial()))
-    }
-
-    /// What came so far, for an error.
-    #[cfg(feature = "providers")]
-    pub(crate) fn partial(&mut self) -> Answer {
-        self.draft.partial()
-    }
-
-    /// Whether nothing of an answer came yet.
-    #[cfg(feature = "providers")]
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.draft.is_empty()
-    }
-
-    /// Whether the answer is whole.
-    pub const fn is_done(&self) -> bool {
-        self.is_done
-    }
-
-    fn done(&mut self) -> Vec<Event> {
-        self.is_done = true;
-        let answer = self.draft.finish();
-        let mut events = self.draft.take_events();
-        events.push(Event::Done(answer));
-        events
+        Assembler::new(self.draft(), reader, self.secrets.clone())
     }
 }
 
@@ -417,12 +281,6 @@ impl fmt::Debug for Encoded {
     }
 }
 
-impl fmt::Debug for Assembler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Assembler").field("is_done", &self.is_done).finish_non_exhaustive()
-    }
-}
-
 pub(crate) fn unreadable(body: &[u8], why: &str) -> ModelError {
     let shown = excerpt(&String::from_utf8_lossy(body.get(..400).unwrap_or(body)), 200);
     let why = excerpt(why, 200);
@@ -430,69 +288,6 @@ pub(crate) fn unreadable(body: &[u8], why: &str) -> ModelError {
         ModelErrorKind::Unreadable,
         format!("the provider's answer cannot be read ({why}): {shown}; check the address and the model"),
     )
-}
-
-/// A text member; empty where there is none.
-fn text<'v>(value: &'v Value, key: &str) -> &'v str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn number(value: &Value, pointer: &str) -> u64 {
-    value.pointer(pointer).and_then(count).unwrap_or_default()
-}
-
-/// A number of things, however it is written: some servers write a text, or a fraction of nothing.
-fn count(value: &Value) -> Option<u64> {
-    match value {
-        Value::Number(number) => {
-            let rounded = || number.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=1e15).contains(number));
-            number.as_u64().or_else(|| rounded().map(|number| number as u64))
-        }
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
-}
-
-/// Whether a member of this name says that something went wrong: some servers have it always.
-fn is_error(error: &Value) -> bool {
-    match error {
-        Value::Null | Value::Bool(false) => false,
-        Value::String(text) => !text.trim().is_empty(),
-        Value::Object(members) => !members.is_empty(),
-        Value::Array(all) => !all.is_empty(),
-        _ => true,
-    }
-}
-
-/// What went wrong, where an event or a body says that instead of an answer.
-fn error_of(value: &Value) -> Option<&Value> {
-    // Gemini wraps it in a list.
-    let inner = value.get(0).unwrap_or(value);
-    let named = inner.get("error").filter(|error| is_error(error));
-    named.or_else(|| ["object", "type"].iter().any(|key| text(inner, key) == "error").then_some(inner))
-}
-
-/// The pieces of an answer: of Gemini without `alt=sse`, which not all that stand in between pass on, they are a list.
-fn pieces(value: &Value) -> &[Value] {
-    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
-}
-
-fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
-    value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-}
-
-/// A text that a member may have, for `Option`s.
-fn named(value: &Value, key: &str) -> Option<String> {
-    value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
-}
-
-/// Arguments that came as an object, or as its text.
-fn arguments(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(value) => value.to_string(),
-    }
 }
 
 /// A message of several pieces. Those may be large, and are not copied.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use crate::message::{Content, Message, Part, ToolCall, ToolResult};
+use crate::results::NOTHING;
 
 /// What a call without a result is answered with: providers refuse a history with one that is open.
 const OPEN: &str = "The call was cancelled before it gave a result; it may have had effects.";
@@ -117,7 +118,7 @@ impl<'m> History<'m> {
         let mut results = Vec::new();
         for call in calls(self.turns.last()) {
             match given.iter().position(|result| result.call_id == call.id) {
-                Some(at) => results.push(Cow::Borrowed(given.remove(at))),
+                Some(at) => results.push(filled(given.remove(at))),
                 None => results.push(Cow::Owned(ToolResult::error(call, OPEN))),
             }
         }
@@ -138,6 +139,19 @@ impl<'m> History<'m> {
 pub(crate) fn calls<'m>(turn: Option<&Turn<'m>>) -> Vec<&'m ToolCall> {
     let Some(Turn::Assistant(parts)) = turn else { return Vec::new() };
     parts.iter().filter_map(|part| if let Part::Call(call) = part { Some(call) } else { None }).collect()
+}
+
+/// A result without blank texts, which some providers refuse, and never of nothing.
+fn filled(result: &ToolResult) -> Cow<'_, ToolResult> {
+    if !result.content.is_empty() && !result.content.iter().any(is_blank) {
+        return Cow::Borrowed(result);
+    }
+    let mut result = result.clone();
+    result.content.retain(|piece| !is_blank(piece));
+    if result.content.is_empty() {
+        result.content.push(Content::text(NOTHING));
+    }
+    Cow::Owned(result)
 }
 
 fn is_blank(content: &Content) -> bool {

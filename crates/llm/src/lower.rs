@@ -4,6 +4,7 @@
 
 mod keywords;
 mod objects;
+mod references;
 mod refs;
 mod repair;
 mod report;

@@ -31,6 +31,8 @@ use crate::{Encoded, Events, Features, Format, Model, ModelError, ModelErrorKind
 /// How much of an error's body is read, in bytes, and for how long.
 const ERROR_BYTES: usize = 64 << 10;
 const ERROR_WITHIN: Duration = Duration::from_secs(10);
+/// How what is packed with gzip begins, also where nobody says that it is.
+const GZIP: &[u8] = b"\x1f\x8b";
 /// The first wait before a request is sent again, where the provider does not say; doubled each time.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
@@ -205,15 +207,14 @@ impl Inner {
 
     async fn events(&self, mut response: HttpResponse, encoded: &Encoded, ends: Instant) -> Result<Events, ModelError> {
         if let Some(encoding) = foreign_encoding(response.headers()) {
-            let why = format!(
-                "{} answered in the content encoding \"{encoding}\", which was not asked for and is not read here; have it, or the proxy before it, answer as it is asked to",
-                shown(&self.url)
-            );
-            return Err(ModelError::new(ModelErrorKind::Unreadable, why).with_status(response.status().as_u16()));
+            return Err(self.packed(&encoding, &response));
         }
         let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let is_page = kind.trim_start().to_ascii_lowercase().starts_with("text/html");
         let head = self.head(&mut response, ends).await?;
+        if head.starts_with(GZIP) {
+            return Err(self.packed("gzip", &response));
+        }
         // What it is it says by how it begins: what it is said to be is often wrong, or missing.
         match without_mark(&head).trim_ascii_start().first() {
             _ if is_page => Err(self.page(head, response).await),
@@ -229,6 +230,15 @@ impl Inner {
             }
             _ => Ok(events::stream(self, head, response, encoded.assembler(), ends)),
         }
+    }
+
+    /// The error for an answer in an encoding that is not read here.
+    fn packed(&self, encoding: &str, response: &HttpResponse) -> ModelError {
+        let why = format!(
+            "{} answered in the content encoding \"{encoding}\", which was not asked for and is not read here; have it, or the proxy before it, answer as it is asked to",
+            shown(&self.url)
+        );
+        ModelError::new(ModelErrorKind::Unreadable, why).with_status(response.status().as_u16())
     }
 
     /// The beginning of an answer, up to where it says something; empty where there is none.

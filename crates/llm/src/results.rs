@@ -18,7 +18,7 @@ use crate::message::{Content, ToolCall, ToolResult};
 pub use self::media::media_type;
 
 /// What stands in for a result without content: providers refuse one that is empty.
-const NOTHING: &str = "(no output)";
+pub(crate) const NOTHING: &str = "(no output)";
 /// How many blocks of a result are looked at; further ones are counted, and kept.
 const BLOCKS: usize = 10_000;
 

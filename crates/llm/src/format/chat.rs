@@ -1,20 +1,19 @@
 //! OpenAI's Chat Completions, and Mistral's, which are nearly the same.
 
+mod answer;
+mod calls;
+mod thought;
+
 use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Declaration, Reader, Told, Writing, list, named, notes, number, object, text};
-use crate::draft::{Draft, Key, OpenCall};
+pub(super) use self::answer::{Stream, decode};
+use super::{Declaration, Told, Writing, notes, object};
 use crate::history::Turn;
-use crate::message::{Arguments, Content, MediaKind, Part, ToolResult};
-use crate::toolbox::Toolbox;
-use crate::{Format, ModelError, Stop, Target, ToolChoice, Usage, lower};
-
-/// The key of all text, and of all that is thought: there is one of each.
-const TEXT: Key = Key::MAX - 1;
-const THOUGHT: Key = Key::MAX - 2;
+use crate::message::{Content, MediaKind, Part, ToolResult};
+use crate::{Format, Target, ToolChoice, lower};
 
 pub(super) fn encode(writing: &mut Writing<'_>, turns: &[Turn<'_>]) -> Map<String, Value> {
     let (request, target) = (writing.request, writing.target);
@@ -232,7 +231,7 @@ fn media_chunk(writing: &Writing<'_>, content: &Content) -> Option<Value> {
 }
 
 fn assistant(writing: &Writing<'_>, parts: &[&Part], goes_on: bool) -> Value {
-    let (mut texts, mut calls, mut thought) = (Vec::new(), Vec::new(), None);
+    let (mut texts, mut calls, mut thought) = (Vec::new(), Vec::new(), Map::new());
     for part in parts {
         match part {
             Part::Text { text, .. } => texts.push(text.clone()),
@@ -256,8 +255,7 @@ fn assistant(writing: &Writing<'_>, parts: &[&Part], goes_on: bool) -> Value {
             }
             Part::Reasoning { text, opaque } if goes_on && writing.target.compatible => {
                 let own = opaque.as_ref().and_then(|opaque| opaque.of(writing.target.format));
-                let is_wanted = own.is_some_and(|own| super::text(own, "member") == REASONING);
-                thought = is_wanted.then(|| (REASONING.to_owned(), json!(text))).or(thought);
+                thought::written(text, own, &mut thought);
             }
             Part::Reasoning { .. } | Part::Opaque(_) => {}
         }
@@ -271,268 +269,12 @@ fn assistant(writing: &Writing<'_>, parts: &[&Part], goes_on: bool) -> Value {
         if is_silent { Value::Null } else { json!(if text.is_empty() { "(nothing)" } else { &text }) },
     );
     if !calls.is_empty() {
-        message.insert("tool_calls".to_owned(), json!(calls));
-        message.extend(thought);
+        message.insert("tool_calls".to_owned(), Value::Array(calls));
+        if !thought.is_empty() {
+            let ids = parts.iter().filter_map(|part| if let Part::Call(call) = part { Some(&call.id) } else { None });
+            ids.for_each(|called| thought::rename(&mut thought, called, &id(writing, called)));
+        }
+        message.append(&mut thought);
     }
     Value::Object(message)
-}
-
-fn stop(reason: &str) -> Option<Stop> {
-    Some(match reason {
-        "" => return None,
-        "stop" | "eos" | "eos_token" | "end_turn" => Stop::EndTurn,
-        "tool_calls" | "tool_call" | "function_call" | "tool_use" => Stop::ToolCalls,
-        "length" | "model_length" | "max_tokens" => Stop::MaxTokens,
-        "content_filter" => Stop::Refusal,
-        other => Stop::Other(other.to_owned()),
-    })
-}
-
-fn count(usage: &Value) -> Usage {
-    Usage {
-        input_tokens: number(usage, "/prompt_tokens"),
-        output_tokens: number(usage, "/completion_tokens"),
-        cached_input_tokens: number(usage, "/prompt_tokens_details/cached_tokens"),
-        reasoning_tokens: number(usage, "/completion_tokens_details/reasoning_tokens"),
-        ..Usage::default()
-    }
-}
-
-fn head(value: &Value, draft: &mut Draft) {
-    if draft.id.is_none() {
-        draft.id = named(value, "id");
-        draft.model = named(value, "model");
-    }
-    if let Some(usage) = value.get("usage").filter(|usage| usage.is_object()) {
-        draft.usage.grow(count(usage));
-    }
-}
-
-/// The text of a message or of a piece of one: a text, or chunks. `true` where it is a refusal.
-fn content(value: Option<&Value>, draft: &mut Draft) -> Result<bool, ModelError> {
-    let mut is_refused = false;
-    match value {
-        Some(Value::String(text)) if !text.is_empty() => draft.text(TEXT, text)?,
-        Some(Value::Array(chunks)) => {
-            for chunk in chunks {
-                is_refused |= self::chunk(chunk, draft)?;
-            }
-        }
-        Some(chunk @ Value::Object(_)) => is_refused = self::chunk(chunk, draft)?,
-        _ => {}
-    }
-    Ok(is_refused)
-}
-
-fn chunk(chunk: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
-    match text(chunk, "type") {
-        "refusal" => {
-            draft.text(TEXT, text(chunk, "refusal"))?;
-            return Ok(true);
-        }
-        "thinking" => {
-            draft.reasoning(THOUGHT, text(chunk, "thinking"))?;
-            for piece in list(chunk, "thinking") {
-                draft.reasoning(THOUGHT, piece.as_str().unwrap_or_else(|| text(piece, "text")))?;
-            }
-        }
-        "text" | "output_text" | "" => draft.text(TEXT, chunk.as_str().unwrap_or_else(|| text(chunk, "text")))?,
-        _ => {}
-    }
-    Ok(false)
-}
-
-/// What was thought, as most compatible servers call it. Those want it back while the model goes on with its calls.
-const REASONING: &str = "reasoning_content";
-
-fn thought(message: &Value, draft: &mut Draft) -> Result<(), ModelError> {
-    let piece = text(message, REASONING);
-    if piece.is_empty() {
-        let other = text(message, "reasoning");
-        return if other.is_empty() { Ok(()) } else { draft.reasoning(THOUGHT, other) };
-    }
-    draft.reasoning(THOUGHT, piece)?;
-    draft.opaque(THOUGHT, |value| *value = json!({ "member": REASONING }));
-    Ok(())
-}
-
-/// The text of a message, and whether it is a refusal.
-fn said(message: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
-    thought(message, draft)?;
-    let is_refused = content(message.get("content"), draft)?;
-    let refusal = text(message, "refusal");
-    if refusal.is_empty() {
-        return Ok(is_refused);
-    }
-    draft.text(TEXT, refusal)?;
-    Ok(true)
-}
-
-/// Whether a piece of a message has more than its role and members of nothing.
-fn says_something(delta: &Value) -> bool {
-    let is_nothing = |value: &Value| match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(all) => all.is_empty(),
-        Value::Object(members) => members.is_empty(),
-        _ => false,
-    };
-    delta.as_object().is_some_and(|members| members.iter().any(|(key, value)| key != "role" && !is_nothing(value)))
-}
-
-/// The calls of a message, or the pieces of such; and the one that those who know the older form have.
-fn calls(message: &Value) -> impl Iterator<Item = Cow<'_, Value>> {
-    let older = message.get("function_call").filter(|call| call.is_object());
-    let all = list(message, "tool_calls").iter().filter(|call| call.is_object()).map(Cow::Borrowed);
-    all.chain(older.map(|call| Cow::Owned(json!({ "function": call }))))
-}
-
-/// What went wrong, where a choice says so.
-fn failed(choice: &Value) -> Result<(), ModelError> {
-    let error = choice.get("error").filter(|error| super::is_error(error));
-    match (error, text(choice, "finish_reason")) {
-        (Some(error), _) => Err(super::refusal::in_stream(error)),
-        (None, "error") => Err(super::refusal::in_stream(&json!({ "message": "the provider failed without a word" }))),
-        _ => Ok(()),
-    }
-}
-
-fn keep_extra(key: Key, call: &Value, draft: &mut Draft) {
-    if let Some(extra) = call.get("extra_content").filter(|extra| !extra.is_null()) {
-        draft.opaque(key, |value| *value = json!({ "extra_content": extra }));
-    }
-}
-
-pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
-    let Some(choice) = value.get("choices").and_then(|choices| choices.get(0)) else { return Ok(false) };
-    let Some(message) = choice.get("message") else { return Ok(false) };
-    head(value, draft);
-    failed(choice)?;
-    let is_refused = said(message, draft)?;
-    for (key, call) in (0..).zip(calls(message)) {
-        let function = call.get("function").unwrap_or(&Value::Null);
-        let (id, name, arguments) =
-            (text(&call, "id"), text(function, "name"), super::arguments(function.get("arguments")));
-        if id.is_empty() && name.is_empty() && arguments.is_empty() {
-            continue;
-        }
-        draft.begin_call(key, id, name)?;
-        draft.arguments(key, &arguments)?;
-        keep_extra(key, &call, draft);
-        draft.close(key);
-    }
-    let stop = stop(text(choice, "finish_reason"));
-    draft.stop = if is_refused { Some(Stop::Refusal) } else { stop };
-    Ok(true)
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Stream {
-    has_stopped: bool,
-    has_refused: bool,
-    /// Where the last piece of a call without an index belonged.
-    last: Key,
-    /// The highest that any piece belonged to: a call that begins comes behind it.
-    top: Key,
-}
-
-impl Reader for Stream {
-    fn event(&mut self, _: &str, data: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
-        head(data, draft);
-        let Some(choice) = data.get("choices").and_then(|choices| choices.get(0)) else { return Ok(false) };
-        failed(choice)?;
-        let member = |key: &str| choice.get(key).filter(|value| value.is_object());
-        // Some send the whole message at the end, once more or for the first time.
-        let whole = || member("message").filter(|_| draft.is_empty());
-        let delta = member("delta").filter(|delta| says_something(delta)).or_else(whole).unwrap_or(&Value::Null);
-        self.has_refused |= said(delta, draft)?;
-        for call in calls(delta) {
-            self.call(&call, draft)?;
-        }
-        if let Some(stop) = stop(text(choice, "finish_reason")) {
-            draft.stop = Some(if self.has_refused { Stop::Refusal } else { stop });
-            self.has_stopped = true;
-        }
-        Ok(false)
-    }
-
-    fn may_end(&self) -> bool {
-        // Some compatible servers end without a word after the last piece.
-        self.has_stopped
-    }
-}
-
-impl Stream {
-    /// A piece of a call. Pieces belong together by their index; but one with another id or name is another call, since
-    /// some servers give all calls the same index.
-    fn call(&mut self, call: &Value, draft: &mut Draft) -> Result<(), ModelError> {
-        let function = call.get("function").unwrap_or(&Value::Null);
-        let (id, name) = (text(call, "id"), text(function, "name"));
-        let arguments = super::arguments(function.get("arguments"));
-        let goes_on = |open: OpenCall<'_>| id.is_empty() || open.id.is_empty() || open.id == id;
-        let known = || draft.key_of_call(id).filter(|_| !id.is_empty());
-        let key = match call.get("index").and_then(super::count).or_else(known) {
-            Some(key) => key,
-            None if draft.open_call(self.last).is_none_or(goes_on) => self.last,
-            None => self.top.saturating_add(1),
-        };
-        let meant = match draft.open_call(key) {
-            None if id.is_empty() && name.is_empty() && arguments.is_empty() => return Ok(()),
-            None => Meant::Other,
-            Some(open) if !id.is_empty() && !open.id.is_empty() && id != open.id => Meant::Other,
-            Some(open) => meant(open, id, name, &arguments, draft.toolbox()),
-        };
-        (self.last, self.top) = (key, self.top.max(key));
-        match meant {
-            Meant::Other => {
-                draft.close(key);
-                draft.begin_call(key, id, name)?;
-            }
-            Meant::Same(name) => draft.name_call(key, id, name)?,
-        }
-        keep_extra(key, call, draft);
-        draft.arguments(key, &arguments)
-    }
-}
-
-/// What a piece is of.
-enum Meant {
-    /// The call that is open, whose name this is as far as it came.
-    Same(String),
-    /// Another one.
-    Other,
-}
-
-/// Whether a piece whose id does not say so is of the call that is open. Servers repeat a name with each piece, cut it
-/// as they cut arguments, or begin another call with it at the same index.
-fn meant(open: OpenCall<'_>, id: &str, name: &str, arguments: &str, tools: &Toolbox) -> Meant {
-    let is_whole =
-        |text: &str| matches!(Arguments::read(text), Arguments::Object(_)) && text.trim_start().starts_with('{');
-    if name.is_empty() || open.name.is_empty() {
-        return Meant::Same(if name.is_empty() { open.name } else { name }.to_owned());
-    }
-    if name == open.name {
-        // Twice the same tool, each with all of its arguments. By the same id it is another call only where those
-        // differ, and an empty object may come before them.
-        let has_no_id = open.id.is_empty() && id.is_empty();
-        let is_other = (has_no_id || (arguments != open.arguments && open.arguments.trim() != "{}"))
-            && is_whole(arguments)
-            && is_whole(open.arguments);
-        return if is_other { Meant::Other } else { Meant::Same(name.to_owned()) };
-    }
-    if !open.arguments.is_empty() {
-        // A name ends before arguments begin.
-        return if !id.is_empty() && id == open.id { Meant::Same(open.name.to_owned()) } else { Meant::Other };
-    }
-    let joined = format!("{}{name}", open.name);
-    let is_cut = tools.begins_wire_name(&joined);
-    let (was_whole, is_whole) = (tools.has_wire_name(open.name), tools.has_wire_name(name));
-    match (open.id.is_empty() && id.is_empty(), was_whole && is_whole) {
-        _ if is_cut => Meant::Same(joined),
-        (_, true) => Meant::Other,
-        // All of it so far, each time.
-        _ if is_whole && name.starts_with(open.name) => Meant::Same(name.to_owned()),
-        (true, _) => Meant::Other,
-        (false, _) => Meant::Same(joined),
-    }
 }

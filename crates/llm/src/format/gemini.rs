@@ -1,18 +1,19 @@
 //! Google's Gemini, `generateContent`.
 
+mod answer;
+mod arguments;
+
 use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{
-    CUT, Declaration, Reader, Told, Writing, error_of, list, named, notes, number, object, pieces, refusal, text,
-};
-use crate::draft::{Draft, Key};
+pub(super) use self::answer::{Stream, decode};
+use super::{Declaration, Told, Writing, notes, object};
 use crate::history::{Turn, calls};
 use crate::lower::{self, SchemaTarget};
 use crate::message::{Content, Media, MediaKind, Opaque, Part, ToolCall, ToolResult};
-use crate::{Format, ModelError, ModelErrorKind, Stop, Target, ToolChoice, Usage};
+use crate::{Format, Target, ToolChoice};
 
 const FORMAT: Format = Format::Gemini;
 /// Stands for the signature of a call that another model made: without one the provider refuses the history.
@@ -246,132 +247,5 @@ fn user_part(writing: &Writing<'_>, content: &Content) -> Value {
             json!({ "inlineData": inline(media) })
         }
         other => json!({ "text": notes::text(other) }),
-    }
-}
-
-fn stop(reason: &str) -> Option<Stop> {
-    Some(match reason {
-        "" => return None,
-        "STOP" => Stop::EndTurn,
-        "MAX_TOKENS" => Stop::MaxTokens,
-        "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "TOO_MANY_TOOL_CALLS" => Stop::MalformedCall,
-        "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "IMAGE_SAFETY" => Stop::Refusal,
-        other => Stop::Other(other.to_owned()),
-    })
-}
-
-/// A part of an answer, or of a piece of one. Texts that follow one another are one.
-fn part(key: &mut Key, value: &Value, draft: &mut Draft) -> Result<(), ModelError> {
-    let signature = value.get(SIGNATURE);
-    let sign = |draft: &mut Draft, key: Key| {
-        if let Some(signature) = signature {
-            draft.opaque(key, |value| set(value, SIGNATURE, signature));
-        }
-    };
-    if let Some(call) = value.get("functionCall") {
-        draft.close(*key);
-        *key += 1;
-        draft.begin_call(*key, text(call, "id"), text(call, "name"))?;
-        draft.arguments(*key, &super::arguments(call.get("args")))?;
-        draft.opaque(*key, |value| *value = json!({}));
-        if let Some(id) = call.get("id").filter(|id| id.is_string()) {
-            draft.opaque(*key, |value| set(value, "id", id));
-        }
-        sign(draft, *key);
-        draft.close(*key);
-        *key += 1;
-        return Ok(());
-    }
-    if let Some(said) = value.get("text").and_then(Value::as_str) {
-        if value.get("thought") == Some(&Value::Bool(true)) {
-            draft.reasoning(*key, said)?;
-        } else {
-            draft.text(*key, said)?;
-        }
-        if signature.is_some() {
-            sign(draft, *key);
-            // What is signed ends there.
-            draft.close(*key);
-            *key += 1;
-        }
-        return Ok(());
-    }
-    if let Some(data) = value.get("inlineData") {
-        return draft.part(Part::Media(Media::new(text(data, "mimeType"), text(data, "data"))));
-    }
-    draft.part(Part::Opaque(Opaque::new(FORMAT, value.clone())))
-}
-
-fn set(value: &mut Value, key: &str, to: &Value) {
-    if !value.is_object() {
-        *value = json!({});
-    }
-    if let Some(members) = value.as_object_mut() {
-        members.insert(key.to_owned(), to.clone());
-    }
-}
-
-/// A whole answer, or a piece of one: both have the same form. `true` where it says why it ended.
-fn answer(key: &mut Key, value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
-    if let Some(usage) = value.get("usageMetadata") {
-        let thought = number(usage, "/thoughtsTokenCount");
-        draft.usage.grow(Usage {
-            input_tokens: number(usage, "/promptTokenCount"),
-            output_tokens: number(usage, "/candidatesTokenCount").saturating_add(thought),
-            cached_input_tokens: number(usage, "/cachedContentTokenCount"),
-            reasoning_tokens: thought,
-            ..Usage::default()
-        });
-    }
-    draft.model = named(value, "modelVersion").or(draft.model.take());
-    draft.id = named(value, "responseId").or(draft.id.take());
-    if let Some(why) = value.pointer("/promptFeedback/blockReason").and_then(Value::as_str) {
-        draft.stop = Some(if why.is_empty() { Stop::Other(String::new()) } else { Stop::Refusal });
-        return Ok(true);
-    }
-    let Some(candidate) = value.get("candidates").and_then(|all| all.get(0)) else { return Ok(false) };
-    for piece in candidate.get("content").map(|content| list(content, "parts")).unwrap_or_default() {
-        part(key, piece, draft)?;
-    }
-    match stop(text(candidate, "finishReason")) {
-        Some(stop) => {
-            draft.stop = Some(stop);
-            Ok(true)
-        }
-        None => Ok(false),
-    }
-}
-
-pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
-    let (mut key, mut is_answer, mut has_stopped) = (0, false, false);
-    for piece in pieces(value) {
-        if let Some(error) = error_of(piece) {
-            return Err(refusal::in_stream(error).with_partial(draft.partial()));
-        }
-        is_answer |= piece.get("candidates").is_some() || piece.get("promptFeedback").is_some();
-        has_stopped |= answer(&mut key, piece, draft)?;
-    }
-    // A list is a stream, and one that does not say why it ended was cut.
-    if is_answer && value.is_array() && !has_stopped {
-        return Err(ModelError::new(ModelErrorKind::Cut, CUT).with_partial(draft.partial()));
-    }
-    Ok(is_answer)
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Stream {
-    key: Key,
-    has_stopped: bool,
-}
-
-impl Reader for Stream {
-    fn event(&mut self, _: &str, data: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
-        self.has_stopped |= answer(&mut self.key, data, draft)?;
-        // Counts may come behind the end.
-        Ok(false)
-    }
-
-    fn may_end(&self) -> bool {
-        self.has_stopped
     }
 }

@@ -3,11 +3,11 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Declaration, Reader, Told, Writing, list, named, notes, number, object, text};
+use super::{CUT, Declaration, Reader, Told, Writing, named, notes, number, object, one_or_many, text};
 use crate::draft::{Draft, Key};
 use crate::history::Turn;
 use crate::message::{Content, MediaKind, Part};
-use crate::{ModelError, Stop, ToolChoice, Usage, lower};
+use crate::{ModelError, ModelErrorKind, Stop, ToolChoice, Usage, lower};
 
 const TEXT: Key = Key::MAX - 1;
 const THOUGHT: Key = Key::MAX - 2;
@@ -137,8 +137,8 @@ fn piece(next: &mut Key, value: &Value, draft: &mut Draft) -> Result<bool, Model
     if !text(message, "content").is_empty() {
         draft.text(TEXT, text(message, "content"))?;
     }
-    for call in list(message, "tool_calls").iter().filter(|call| call.is_object()) {
-        let function = call.get("function").unwrap_or(&Value::Null);
+    for call in one_or_many(message, "tool_calls").iter().filter(|call| call.is_object()) {
+        let function = call.get("function").filter(|function| function.is_object()).unwrap_or(call);
         draft.begin_call(*next, text(call, "id"), text(function, "name"))?;
         draft.arguments(*next, &super::arguments(function.get("arguments")))?;
         draft.close(*next);
@@ -164,8 +164,9 @@ pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelErro
     if !value.get("message").is_some_and(Value::is_object) {
         return Ok(false);
     }
-    let _ = piece(&mut 0, value, draft)?;
-    Ok(true)
+    // The first line of a stream that nobody asked for is no answer.
+    let is_whole = piece(&mut 0, value, draft)? || value.get("done") != Some(&Value::Bool(false));
+    if is_whole { Ok(true) } else { Err(ModelError::new(ModelErrorKind::Cut, CUT)) }
 }
 
 #[derive(Debug, Default)]

@@ -76,7 +76,10 @@ fn retry_delay(value: &Value) -> Option<Duration> {
 fn kind(status: u16, code: &str, said: &str) -> ModelErrorKind {
     let (code, said) = (code.to_ascii_lowercase(), said.to_ascii_lowercase());
     let any = |text: &str, words: &[&str]| words.iter().any(|word| text.contains(word));
-    if any(&code, &["insufficient_quota", "billing"]) || any(&said, &["credit balance"]) || status == 402 {
+    if any(&code, &["insufficient_quota", "billing"])
+        || any(&said, &["credit balance", "insufficient balance"])
+        || status == 402
+    {
         return ModelErrorKind::Quota;
     }
     // Gemini answers 400 to a wrong key.
@@ -85,7 +88,7 @@ fn kind(status: u16, code: &str, said: &str) -> ModelErrorKind {
     {
         return ModelErrorKind::Auth;
     }
-    if any(&code, &["context_length", "context_size", "request_too_large"])
+    if any(&code, &["context_length", "context_size", "request_too_large", "max_prompt_tokens"])
         || any(
             &said,
             &[
@@ -99,6 +102,14 @@ fn kind(status: u16, code: &str, said: &str) -> ModelErrorKind {
                 "maximum context",
                 "input is too long",
                 "exceeds the maximum number of tokens",
+                "exceeds maximum length",
+                "exceeds max length",
+                "exceeded model token limit",
+                "maximum model length",
+                "range of input length",
+                "tokens in the prompt",
+                "prompt token count",
+                "`inputs` tokens",
             ],
         )
         || status == 413
@@ -144,11 +155,26 @@ fn message(value: &Value) -> Option<String> {
             if let Some(error) = members.get("error") {
                 return message(error);
             }
-            let said = ["message", "Message", "detail", "msg"].iter().find_map(|key| members.get(*key))?;
-            Some(said.as_str().map_or_else(|| said.to_string(), str::to_owned))
+            let said =
+                ["message", "Message", "detail", "msg", "status_msg"].iter().find_map(|key| members.get(*key))?;
+            let said = said.as_str().map_or_else(|| said.to_string(), str::to_owned);
+            Some(behind(value).filter(|raw| *raw != said).map_or(said.clone(), |raw| format!("{said} ({raw})")))
         }
         _ => None,
     }
+}
+
+/// What the provider behind a router said, of which OpenRouter says only that it refused.
+fn behind(value: &Value) -> Option<String> {
+    let raw = match value.pointer("/metadata/raw")? {
+        Value::String(text) => {
+            let told: Option<Value> = serde_json::from_str(text).ok();
+            told.as_ref().and_then(message).unwrap_or_else(|| text.trim().to_owned())
+        }
+        raw => message(raw)?,
+    };
+    let name = value.pointer("/metadata/provider_name").and_then(Value::as_str);
+    (!raw.is_empty()).then(|| name.map_or(raw.clone(), |name| format!("{name}: {raw}")))
 }
 
 fn code(value: &Value) -> String {

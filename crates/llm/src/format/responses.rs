@@ -147,6 +147,12 @@ fn chunk(writing: &Writing<'_>, content: &Content) -> Value {
 }
 
 /// An item that is whole. Of a text, only what did not come in pieces before.
+/// The id that a result names. Some give the item's alone.
+fn call_id(item: &Value) -> &str {
+    let id = text(item, "call_id");
+    if id.is_empty() { text(item, "id") } else { id }
+}
+
 fn whole(key: Key, item: &Value, draft: &mut Draft) -> Result<(), ModelError> {
     match text(item, "type") {
         "message" => {
@@ -165,8 +171,11 @@ fn whole(key: Key, item: &Value, draft: &mut Draft) -> Result<(), ModelError> {
             Ok(())
         }
         "function_call" => {
+            let (id, name) = (call_id(item), text(item, "name"));
             if !draft.is_open(key) {
-                draft.begin_call(key, text(item, "call_id"), text(item, "name"))?;
+                draft.begin_call(key, id, name)?;
+            } else if !name.is_empty() {
+                draft.name_call(key, id, name.to_owned())?;
             }
             draft.whole_arguments(key, &super::arguments(item.get("arguments")))?;
             draft.close(key);
@@ -202,6 +211,9 @@ fn ended(response: &Value, draft: &mut Draft) {
             ..Usage::default()
         });
     }
+    if text(response, "status") == "completed" {
+        draft.stop.get_or_insert(Stop::EndTurn);
+    }
     if text(response, "status") == "incomplete" {
         let why = response.pointer("/incomplete_details/reason").and_then(Value::as_str).unwrap_or("incomplete");
         draft.stop = Some(match why {
@@ -212,20 +224,34 @@ fn ended(response: &Value, draft: &mut Draft) {
     }
 }
 
-fn failed(response: &Value) -> ModelError {
-    match response.get("error").filter(|error| !error.is_null()) {
-        Some(error) => super::refusal::in_stream(error),
-        None => ModelError::new(ModelErrorKind::Server, "the provider failed without a word; try again later"),
+fn failed_silently() -> ModelError {
+    ModelError::new(ModelErrorKind::Server, "the provider failed without a word; try again later")
+}
+
+/// What went wrong, where the status says so. `is_over` is whether an answer is there.
+fn failed(response: &Value, is_over: bool) -> Result<(), ModelError> {
+    match text(response, "status") {
+        "failed" => Err(match response.get("error").filter(|error| super::is_error(error)) {
+            Some(error) => super::refusal::in_stream(error),
+            None => failed_silently(),
+        }),
+        "cancelled" => Err(ModelError::new(ModelErrorKind::Cut, "the provider cancelled the answer; ask again")),
+        status @ ("queued" | "in_progress") if !is_over => {
+            let why = format!("the provider's answer is not there yet ({status}); ask without `background`");
+            Err(ModelError::new(ModelErrorKind::Unreadable, why))
+        }
+        _ => Ok(()),
     }
 }
 
 pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
-    let Some(output) = value.get("output").and_then(Value::as_array) else { return Ok(false) };
-    if text(value, "status") == "failed" {
-        return Err(failed(value));
-    }
-    for (key, item) in (0..).zip(output) {
+    let output = value.get("output").and_then(Value::as_array);
+    for (key, item) in (0..).zip(output.into_iter().flatten()) {
         whole(key, item, draft)?;
+    }
+    failed(value, output.is_some_and(|output| !output.is_empty()))?;
+    if output.is_none() {
+        return Ok(false);
     }
     ended(value, draft);
     Ok(true)
@@ -250,7 +276,7 @@ impl Reader for Stream {
             "response.output_item.added" => {
                 let key = self.place(data, item);
                 if text(item, "type") == "function_call" {
-                    draft.begin_call(key, text(item, "call_id"), text(item, "name"))?;
+                    draft.begin_call(key, call_id(item), text(item, "name"))?;
                 }
             }
             "response.output_text.delta" => draft.text(self.place(data, item), text(data, "delta"))?,
@@ -275,10 +301,14 @@ impl Reader for Stream {
                         whole(key, item, draft)?;
                     }
                 }
+                failed(response, true)?;
                 ended(response, draft);
                 return Ok(true);
             }
-            "response.failed" => return Err(failed(response)),
+            "response.failed" => {
+                failed(response, true)?;
+                return Err(failed_silently());
+            }
             _ => {}
         }
         Ok(false)

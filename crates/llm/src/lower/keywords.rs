@@ -157,15 +157,14 @@ impl<'t> Walk<'_, 't> {
             self.lost("type", LossKind::Repaired);
         }
         if kinds.is_empty() && (self.rules.stay.is_some() || mended) {
-            let texts = |all: &[Value<'_>]| !all.is_empty() && all.iter().all(Value::is_string);
             if schema.contains_key("properties") {
                 kinds.push("object");
             } else if schema.contains_key("items") || schema.contains_key("prefixItems") {
                 kinds.push("array");
-            } else if schema.get("enum").and_then(Value::as_array).is_some_and(|all| texts(all))
-                || schema.get("const").is_some_and(Value::is_string)
-            {
-                kinds.push("string");
+            } else {
+                let constant = schema.get("const").map(slice::from_ref);
+                let values = constant.or_else(|| schema.get("enum").and_then(Value::as_array).map(Vec::as_slice));
+                kinds = repair::types_of(values.unwrap_or_default());
             }
         }
         let is_nullable = schema.get("nullable") == Some(&Value::Bool(true));
@@ -253,7 +252,9 @@ impl<'t> Walk<'_, 't> {
                 if values.len() < before {
                     draft.put("nullable", true);
                 }
-                if values.iter().all(Value::is_string) {
+                if values.is_empty() {
+                    // It says so by its type.
+                } else if values.iter().all(Value::is_string) {
                     draft.put("enum", values);
                 } else {
                     self.describe("enum", &Value::Array(values), draft);

@@ -67,6 +67,33 @@ pub(super) fn types(given: Option<&Value<'_>>) -> (Types, bool) {
     (types, mended)
 }
 
+/// The type that these values are of, with `null` behind it where one is; none where they are of several, or of such as
+/// would have to say what is in them.
+pub(super) fn types_of(values: &[Value<'_>]) -> Types {
+    let (mut kind, mut has_null) = (None, false);
+    for value in values {
+        let one = match value {
+            Value::Null => {
+                has_null = true;
+                continue;
+            }
+            Value::Bool(_) => "boolean",
+            Value::Number(number) if number.is_f64() => "number",
+            Value::Number(_) => "integer",
+            Value::String(_) => "string",
+            Value::Array(_) | Value::Object(_) => return Types::default(),
+        };
+        kind = match (kind, one) {
+            (Some("integer"), "number") | (Some("number"), "integer") => Some("number"),
+            (Some(before), one) if before != one => return Types::default(),
+            (_, one) => Some(one),
+        };
+    }
+    let mut types = Types::default();
+    kind.into_iter().chain(has_null.then_some("null")).for_each(|kind| types.push(kind));
+    types
+}
+
 /// Up to how many names are compared one by one, which is faster than to hash each.
 const FEW: usize = 8;
 

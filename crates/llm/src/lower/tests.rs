@@ -173,7 +173,7 @@ fn what_a_target_has_no_keyword_for_becomes_words() {
         plain(schema.clone(), SchemaTarget::Gemini)["properties"],
         json!({
             "pair": {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": {}},
-            "one": {"anyOf": [{"enum": [1]}, {"type": "string", "description": "(matches /^a/; at least 2 characters)"}]},
+            "one": {"anyOf": [{"type": "integer", "enum": [1]}, {"type": "string", "description": "(matches /^a/; at least 2 characters)"}]},
             "maybe": {"type": ["string", "null"], "description": "(format: email)"},
             "other": {"type": "object", "description": "(patternProperties: {\"^x-\":{\"type\":\"string\"}}; not: {\"required\":[\"y\"]})"},
         })
@@ -185,11 +185,43 @@ fn what_a_target_has_no_keyword_for_becomes_words() {
                 "type": "ARRAY", "items": {"anyOf": [{"type": "STRING"}, {"type": "INTEGER"}]},
                 "description": "(items in this order: string, integer)",
             },
-            "one": {"anyOf": [{"description": "(one of [1])"}, {"type": "STRING", "pattern": "^a", "minLength": 2}]},
+            "one": {"anyOf": [{"type": "INTEGER", "description": "(one of [1])"}, {"type": "STRING", "pattern": "^a", "minLength": 2}]},
             "maybe": {"type": "STRING", "nullable": true, "description": "(format: email)"},
             "other": {"type": "OBJECT", "description": "(patternProperties: {\"^x-\":{\"type\":\"string\"}}; not: {\"required\":[\"y\"]})"},
         })
     );
+}
+
+#[test]
+fn values_tell_their_type_where_a_target_wants_one() {
+    let schema = json!({"type": "object", "properties": {
+        "a": {"oneOf": [{"const": "x"}, {"const": 1}, {"const": null}]}, "b": {"enum": [true, null]},
+        "c": {"enum": [9007199254740993_u64, 1.5]}, "d": {"enum": [null]}, "e": {"enum": ["x", 1]},
+    }});
+    let of = |target| plain(schema.clone(), target)["properties"].clone();
+    assert_eq!(
+        of(SchemaTarget::Gemini),
+        json!({
+            "a": {"anyOf": [{"type": "string", "enum": ["x"]}, {"type": "integer", "enum": [1]}, {"type": "null", "enum": [null]}]},
+            "b": {"type": ["boolean", "null"], "enum": [true, null]},
+            "c": {"type": "number", "enum": [9007199254740993_u64, 1.5]},
+            "d": {"type": "null", "enum": [null]}, "e": {"enum": ["x", 1]},
+        })
+    );
+    // An empty list of values is refused there.
+    assert_eq!(
+        of(SchemaTarget::GeminiOpenApi),
+        json!({
+            "a": {"anyOf": [{"type": "STRING", "enum": ["x"], "nullable": true}, {"type": "INTEGER", "description": "(one of [1])"}]},
+            "b": {"type": "BOOLEAN", "nullable": true, "description": "(one of [true])"},
+            "c": {"type": "NUMBER", "description": "(one of [9007199254740993,1.5])"},
+            "d": {"type": "NULL", "nullable": true}, "e": {"description": "(one of [\"x\",1])"},
+        })
+    );
+    let strict = of(SchemaTarget::OpenAiStrict);
+    assert_eq!(strict["b"], json!({"type": ["boolean", "null"], "enum": [true, null]}));
+    assert_eq!(strict["a"]["anyOf"][1], json!({"type": "integer", "const": 1}));
+    assert_eq!(of(SchemaTarget::Anthropic), schema["properties"]);
 }
 
 #[test]

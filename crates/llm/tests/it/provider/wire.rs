@@ -108,6 +108,13 @@ async fn what_is_no_answer_is_told_as_what_it_is() {
             assert_eq!(error, ModelErrorKind::Unreadable, "{told}");
             assert!(told.contains("\"x-packed\", which was not asked for"), "{told}");
         }
+        // Nobody says that it is packed.
+        for answer in both(format, || typed("application/json", b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xab\x56".to_vec())).await
+        {
+            let (error, told) = answer.unwrap_err();
+            assert_eq!(error, ModelErrorKind::Unreadable, "{told}");
+            assert!(told.contains("\"gzip\", which was not asked for"), "{told}");
+        }
     }
 }
 

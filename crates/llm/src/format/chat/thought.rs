@@ -1,0 +1,116 @@
+//! What was thought, as compatible servers tell it, and as they want it back while the model goes on with its calls.
+
+use serde_json::{Map, Value, json};
+
+use super::super::{list, set, text};
+use crate::ModelError;
+use crate::draft::{Draft, Key};
+
+/// The key of all that is thought.
+pub(super) const THOUGHT: Key = Key::MAX - 2;
+
+/// A text, as most servers call it.
+const REASONING: &str = "reasoning_content";
+/// A list of what was thought, signed or encrypted, as OpenRouter has it. Some models refuse their own calls without it.
+const DETAILS: &str = "reasoning_details";
+
+/// How many entries are looked at for the one that a piece goes on: models think of one thing at a time.
+const NEAR: usize = 16;
+/// What an entry weighs beside its text.
+const ENTRY: usize = 256;
+
+/// Takes what a message or a piece of one says of it.
+pub(super) fn read(message: &Value, draft: &mut Draft) -> Result<(), ModelError> {
+    let (content, details) = (text(message, REASONING), list(message, DETAILS));
+    let said = [content, text(message, "reasoning")].into_iter().find(|said| !said.is_empty());
+    match said {
+        Some(said) => draft.reasoning(THOUGHT, said)?,
+        None => {
+            for detail in details {
+                draft.reasoning(THOUGHT, words(detail))?;
+            }
+        }
+    }
+    if !content.is_empty() {
+        draft.opaque(THOUGHT, |value| set(value, "member", &json!(REASONING)));
+    }
+    for detail in details {
+        draft.spend(detail.to_string().len() + ENTRY)?;
+        draft.opaque(THOUGHT, |value| add(value, detail));
+    }
+    Ok(())
+}
+
+/// What an entry says in words.
+fn words(detail: &Value) -> &str {
+    ["text", "summary"].into_iter().map(|key| text(detail, key)).find(|words| !words.is_empty()).unwrap_or_default()
+}
+
+/// Puts an entry, or a piece of one, to those that came.
+fn add(value: &mut Value, detail: &Value) {
+    if value.get(DETAILS).is_none() {
+        set(value, DETAILS, &json!([]));
+    }
+    let Some(all) = value.get_mut(DETAILS).and_then(Value::as_array_mut) else { return };
+    if all.last() == Some(detail) && words(detail).is_empty() {
+        // Told once more.
+        return;
+    }
+    let near = if index(detail).is_some() { NEAR } else { 1 };
+    match all.iter_mut().rev().take(near).find(|open| goes_on(open, detail)) {
+        Some(open) => join(open, detail),
+        None => all.push(detail.clone()),
+    }
+}
+
+fn index(detail: &Value) -> Option<&Value> {
+    detail.get("index").filter(|index| !index.is_null())
+}
+
+/// Whether a piece is of an entry that came before: a signature is good for one whole text alone. What is encrypted comes
+/// whole.
+fn goes_on(open: &Value, piece: &Value) -> bool {
+    let kind = text(piece, "type");
+    let (one, other) = (text(open, "id"), text(piece, "id"));
+    matches!(kind, "reasoning.text" | "reasoning.summary")
+        && kind == text(open, "type")
+        && index(open) == index(piece)
+        && (one.is_empty() || other.is_empty() || one == other)
+        && (text(open, "signature").is_empty() || words(piece).is_empty())
+}
+
+fn join(open: &mut Value, piece: &Value) {
+    let (Some(open), Some(piece)) = (open.as_object_mut(), piece.as_object()) else { return };
+    for (key, value) in piece {
+        match (open.get_mut(key), value) {
+            (Some(Value::String(known)), Value::String(more)) if matches!(key.as_str(), "text" | "summary") => {
+                known.push_str(more);
+            }
+            (Some(known), value) if known.is_null() || known == "" => value.clone_into(known),
+            (Some(_), _) => {}
+            (None, value) => drop(open.insert(key.clone(), value.clone())),
+        }
+    }
+}
+
+/// The members of a message that say it again, of the part that holds what came.
+pub(super) fn written(said: &str, own: Option<&Value>, message: &mut Map<String, Value>) {
+    let Some(own) = own else { return };
+    if text(own, "member") == REASONING {
+        message.insert(REASONING.to_owned(), json!(said));
+    }
+    let details = list(own, DETAILS);
+    match message.get_mut(DETAILS) {
+        _ if details.is_empty() => {}
+        Some(Value::Array(all)) => all.extend_from_slice(details),
+        _ => drop(message.insert(DETAILS.to_owned(), json!(details))),
+    }
+}
+
+/// Has entries that are about a call name it as it is named in the request.
+pub(super) fn rename(message: &mut Map<String, Value>, call: &str, told: &str) {
+    let Some(Value::Array(all)) = message.get_mut(DETAILS) else { return };
+    for detail in all.iter_mut().filter(|detail| call != told && text(detail, "id") == call) {
+        set(detail, "id", &json!(told));
+    }
+}
