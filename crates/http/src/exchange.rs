@@ -367,20 +367,26 @@ impl Job {
 
     /// Takes what a body or event holds: hands on what is not the answer, and gives the answer.
     async fn take(&self, bytes: &Bytes, at: &str) -> Result<Option<Message>, TransportError> {
-        match answer::messages(bytes, at)? {
-            Incoming::Message(message) => Ok(self.sort(message).await),
-            Incoming::Batch(members) => {
+        let members = match answer::messages(bytes, at) {
+            Ok(Incoming::Message(message)) => return Ok(self.sort(message).await),
+            Ok(Incoming::Batch(members)) => {
                 self.shared.fault(Fault::Batch { len: members.len() });
-                let mut answer = None;
-                for member in members {
-                    match member {
-                        Ok(message) => answer = self.sort(message).await.or(answer),
-                        Err(error) => self.shared.fault(Fault::NotAMessage { error, count: 1 }),
-                    }
-                }
-                Ok(answer)
+                members
+            }
+            Err(error) => {
+                let Some(messages) = frame::decode_several(&answer::bare(bytes)) else { return Err(error) };
+                self.shared.fault(Fault::OnOneLine { len: messages.len() });
+                messages.into_iter().map(Ok).collect()
+            }
+        };
+        let mut answer = None;
+        for member in members {
+            match member {
+                Ok(message) => answer = self.sort(message).await.or(answer),
+                Err(error) => self.shared.fault(Fault::NotAMessage { error, count: 1 }),
             }
         }
+        Ok(answer)
     }
 
     async fn sort(&self, message: Message) -> Option<Message> {
