@@ -295,7 +295,15 @@ impl Job {
                         }
                         odd = Some(event);
                     }
-                    Ok(None) => break None,
+                    Ok(None) => {
+                        if let Some(event) = reader.unended().filter(Event::is_message) {
+                            self.shared.fault(Fault::EventWithoutEnd);
+                            if let Some(answer) = self.take(&event.data, &shown).await? {
+                                return Ok(answer);
+                            }
+                        }
+                        break None;
+                    }
                     Err(error) if error.kind() == TransportErrorKind::TooLarge => return Err(error),
                     Err(error) => break Some(error),
                 }

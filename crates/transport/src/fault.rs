@@ -28,6 +28,8 @@ pub enum Fault {
         /// How many there were.
         len: usize,
     },
+    /// The last event of a stream without the blank line that ends it. It was taken, as it holds a whole message.
+    EventWithoutEnd,
     /// An error without an id: it belongs to the connection, not to a call. In a handshake, one that says
     /// that the request could not be read (-32700, -32600) ends the question that is open, too.
     ErrorWithoutId {
@@ -91,6 +93,9 @@ impl fmt::Display for Fault {
             Self::UnknownAnswer { id } => write!(f, "ignored an answer to request {id}, which is not open"),
             Self::OnOneLine { len } => {
                 write!(f, "took {len} messages from one line, event or body, where each has one of its own")
+            }
+            Self::EventWithoutEnd => {
+                f.write_str("took the last event of a stream, which lacks the blank line that ends an event")
             }
             Self::ErrorWithoutId { error } => write!(f, "the server reported, for no request in particular: {error}"),
             Self::IdEchoedAsString { id } => write!(f, "took the answer with id {id} as that of the integer id"),

@@ -73,6 +73,29 @@ async fn messages_in_one_body_or_event_are_taken_and_told() {
 }
 
 #[tokio::test]
+async fn a_last_event_without_its_blank_line_is_taken_where_it_is_whole() {
+    for (end, whole) in [("", true), ("\n", true), ("", false)] {
+        let server = answering(move |request| {
+            let mut body =
+                format!(r#"data: {{"jsonrpc":"2.0","id":{},"result":{{"a":{{"b":1}}}}}}"#, request.json()["id"]);
+            body.truncate(body.len() - usize::from(!whole));
+            body.push_str(end);
+            Reply::status(200).with("content-type", "text/event-stream").body(body)
+        })
+        .await;
+        let transport = open(&server).await;
+        let mut inbound = transport.take_inbound().unwrap();
+        let outcome = call(&*transport, 2).await;
+        if whole {
+            assert_eq!(result(outcome.unwrap()), r#"{"a":{"b":1}}"#);
+            assert!(matches!(inbound.next().await, Some(InboundEvent::Fault(Fault::EventWithoutEnd))));
+        } else {
+            assert!(outcome.unwrap_err().to_string().contains("what came is no whole event"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn case_http_013_h_37_a_page_is_an_error_that_shows_its_start() {
     let page = format!("<!doctype html><title>Sign in</title>{}", "<p>x".repeat(5000));
     let server = HttpServer::start(move |_| {
