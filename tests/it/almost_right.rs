@@ -151,6 +151,145 @@ async fn shapes_that_can_mean_one_thing_only_are_read() {
 }
 
 #[tokio::test]
+async fn an_error_that_is_almost_right_is_read_and_told() {
+    let errors = [
+        r#"{"code":-32000,"message":"a\ud83d"}"#,
+        r#"{"code":"-32601","message":"m"}"#,
+        r#""boom""#,
+        r#"{"code":-32000,"message":["m"]}"#,
+        r#"{"code":-32000,"message":"as it should be"}"#,
+        r#"{"message":"m"}"#,
+    ];
+    let script = errors.iter().zip(2..).fold(server(), |script, (error, id)| {
+        script.expect("tools/call").send(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))
+    });
+    let (client, _) = connect(
+        script
+            .expect("tools/call")
+            .send(r#"{"jsonrpc":"2.0","id":8,"result":{"content":[]},"error":{"code":-32000,"message":"m"}}"#),
+    )
+    .await;
+    let mut events = client.events();
+    for _ in 0..=errors.len() {
+        assert_eq!(within(client.call("t")).await.unwrap_err().kind(), ErrorKind::Server);
+    }
+    within(client.close()).await.unwrap();
+    let told = [("tools/call", Leniency::NoCharacter, 1), ("tools/call", Leniency::Error, 1)];
+    let more = [2, 4].map(|count| ("tools/call", Leniency::Error, count));
+    assert_eq!(lenient(&rest(&mut events).await), [told.as_slice(), &more].concat());
+}
+
+#[tokio::test]
+async fn an_error_of_the_handshake_and_of_a_subscription_is_told_too() {
+    let refusal = r#"{"jsonrpc":"2.0","id":0,"error":{"code":"-32601","message":"no"}}"#;
+    let (sender, told) = std::sync::mpsc::channel();
+    let script = Script::new().expect("server/discover").send(refusal).expect("initialize").reply(json!({
+        "protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": { "name": "s", "version": 1 } }));
+    let builder = Client::builder().on_event(move |event| drop(sender.send(event)));
+    let client =
+        within(builder.connect(script.expect("notifications/initialized").hang().connector().0)).await.unwrap();
+    within(client.close()).await.unwrap();
+    let expected = [("server/discover", Leniency::Error, 1), ("initialize", Leniency::Label, 1)];
+    assert_eq!(lenient(&told.iter().collect::<Vec<_>>()), expected);
+
+    let script = Script::new()
+        .expect("server/discover")
+        .reply(json!({ "supportedVersions": ["2026-07-28"], "capabilities": { "tools": { "listChanged": true } } }))
+        .expect("subscriptions/listen")
+        .send(r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602.0,"message":"no"}}"#);
+    let client = within(Client::builder().revision(Revision::V2026_07_28).connect(script.connector().0)).await.unwrap();
+    let mut events = client.events();
+    let filter = bowline::protocol::SubscriptionFilter::new().with_tools_list_changed(true);
+    assert_eq!(within(client.listen(filter)).await.unwrap_err().code().map(|code| code.0), Some(-32602));
+    within(client.close()).await.unwrap();
+    assert_eq!(lenient(&rest(&mut events).await), [("subscriptions/listen", Leniency::Error, 1)]);
+}
+
+#[tokio::test]
+async fn hints_of_the_wrong_kind_are_told() {
+    let tools = r#"{"tools":[{"name":"t","title":["T"],"description":7,"annotations":"none","icons":{"src":"https://x/y.png"},
+        "_meta":[]}]}"#;
+    let (client, _) = connect(
+        server()
+            .expect("tools/list")
+            .send(format!(r#"{{"jsonrpc":"2.0","id":2,"result":{tools}}}"#).replace('\n', " ")),
+    )
+    .await;
+    let mut events = client.events();
+    let tools = within(client.tools().all()).await.unwrap();
+    assert_eq!((tools[0].title.as_deref(), tools[0].description.as_deref()), (None, Some("7")));
+    within(client.close()).await.unwrap();
+    let told = [Leniency::List, Leniency::Label, Leniency::Object, Leniency::Hint];
+    assert_eq!(lenient(&rest(&mut events).await), told.map(|leniency| ("tools/list", leniency, 1)));
+}
+
+#[tokio::test]
+async fn a_task_that_nobody_asked_for_is_no_empty_result() {
+    let answer = r#"{"jsonrpc":"2.0","id":2,"result":{"task":{"taskId":"t1","status":"working","ttl":null}}}"#;
+    let error = end_of(answer).await.unwrap_err();
+    assert_eq!((error.kind(), error.sent()), (ErrorKind::Protocol, Sent::Yes));
+    assert!(error.to_string().contains("carries the call on as a task, which was not asked for"), "{error}");
+    let result = end_of(r#"{"jsonrpc":"2.0","id":2,"result":{"task":"water the plants"}}"#).await.unwrap();
+    assert_eq!(result.extra["task"], "water the plants");
+}
+
+#[tokio::test]
+async fn questions_in_a_list_are_not_taken_for_none() {
+    let asks = |questions: &str| {
+        let script = Script::new()
+            .expect("server/discover")
+            .reply(json!({ "supportedVersions": ["2026-07-28"], "capabilities": { "tools": {} } }))
+            .expect("tools/call")
+            .send(format!(
+                r#"{{"jsonrpc":"2.0","id":2,"result":{{"resultType":"input_required","inputRequests":{questions}}}}}"#
+            ))
+            .expect("tools/call")
+            .reply(crate::support::text("done"));
+        async move {
+            let client =
+                within(Client::builder().revision(Revision::V2026_07_28).connect(script.connector().0)).await.unwrap();
+            within(client.call("t")).await.map(|result| result.joined_text())
+        }
+    };
+    for questions in [r#"[{"method":"roots/list"}]"#, "true", "\"who\""] {
+        let error = asks(questions).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{questions}");
+        assert!(
+            error.to_string().contains("inputRequests") && error.to_string().contains("expected an object"),
+            "{error}"
+        );
+    }
+    assert_eq!(asks("[]").await.unwrap(), "done", "as PHP writes an empty object");
+}
+
+#[tokio::test]
+async fn a_task_that_is_almost_right_is_told() {
+    let declared = json!({ "supportedVersions": ["2026-07-28"],
+        "capabilities": { "tools": {}, "extensions": { "io.modelcontextprotocol/tasks": {} } } });
+    let created =
+        r#"{"resultType":"task","taskId":"t1","status":"working","statusMessage":"a\ud83d","pollIntervalMs":"soon"}"#;
+    let failed = r#"{"resultType":"complete","taskId":"t1","status":"failed","error":{"code":"-32000","message":"m"}}"#;
+    let script = Script::new()
+        .expect("server/discover")
+        .reply(declared)
+        .expect("tools/call")
+        .send(format!(r#"{{"jsonrpc":"2.0","id":2,"result":{created}}}"#))
+        .expect("tasks/get")
+        .send(format!(r#"{{"jsonrpc":"2.0","id":3,"result":{failed}}}"#));
+    let client = within(Client::builder().revision(Revision::V2026_07_28).connect(script.connector().0)).await.unwrap();
+    let mut events = client.events();
+    let error = within(client.call("slow").as_task()).await.unwrap_err();
+    assert_eq!(error.code().map(|code| code.0), Some(-32000), "{error}");
+    within(client.close()).await.unwrap();
+    let expected = [
+        ("tools/call", Leniency::NoCharacter, 1),
+        ("tools/call", Leniency::Hint, 1),
+        ("tasks/get", Leniency::Error, 1),
+    ];
+    assert_eq!(lenient(&rest(&mut events).await), expected);
+}
+
+#[tokio::test]
 async fn what_is_as_it_should_be_is_told_nothing_of() {
     let (client, _) = connect(server().pings(1).expect("tools/call").reply(crate::support::text("ahoy"))).await;
     let mut events = client.events();

@@ -180,12 +180,25 @@ async fn what_a_server_was_given_in_confidence_is_not_quoted() {
 async fn messages_on_one_line_are_taken() {
     let log = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"a"}}"#;
     let answer = json!({ "jsonrpc": "2.0", "id": 2, "result": text("done") });
-    let (client, _) = connect(server().expect("tools/call").send(format!("{log}{answer}")).pings(1)).await;
-    let mut events = client.events();
-    assert_eq!(within(client.call("work")).await.unwrap().joined_text(), "done");
-    ping_times(&client, 1).await;
-    within(client.close()).await.unwrap();
-    let events = rest(&mut events).await;
-    assert!(matches!(faults(&events)[..], [Fault::OnOneLine { len: 2 }]), "{events:?}");
-    assert!(events.iter().any(|event| matches!(event, Event::Log(_))), "{events:?}");
+    // As serde_json writes it, and in the usual form, with the log on either side.
+    let usual = format!(r#"{{"jsonrpc":"2.0","id":2,"result":{}}}"#, text("done"));
+    for line in [format!("{log}{answer}"), format!("{log}{usual}"), format!("{usual}{log}"), format!("{usual} {log}")] {
+        let (client, _) = connect(server().expect("tools/call").send(&line).pings(1)).await;
+        let mut events = client.events();
+        assert_eq!(within(client.call("work")).await.unwrap().joined_text(), "done", "{line}");
+        ping_times(&client, 1).await;
+        within(client.close()).await.unwrap();
+        let events = rest(&mut events).await;
+        assert!(matches!(faults(&events)[..], [Fault::OnOneLine { len: 2 }]), "{events:?}");
+        assert!(events.iter().any(|event| matches!(event, Event::Log(_))), "{events:?}");
+    }
+}
+
+#[tokio::test]
+async fn answers_on_one_line_end_both_calls() {
+    let answer = |id: i64| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{}}}"#, text(&format!("done {id}")));
+    let line = format!("{}{}", answer(2), answer(3));
+    let (client, _) = connect(server().expect("tools/call").expect("tools/call").send(line)).await;
+    let (first, second) = within(async { tokio::join!(client.call("a"), client.call("b")) }).await;
+    assert_eq!((first.unwrap().joined_text(), second.unwrap().joined_text()), ("done 2".into(), "done 3".into()));
 }

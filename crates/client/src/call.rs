@@ -174,7 +174,10 @@ impl Call {
                 Some(Some(Ok(Message::Response(response)))) => {
                     exchange.answered();
                     let (status, wait) = (exchange.status(), exchange.retry_after());
-                    return response.outcome.map_err(|error| Error::server(error).with_status(status).waiting(wait));
+                    return response.outcome.map_err(|error| {
+                        connection.lenient(&self.method, error.leniencies());
+                        Error::server(error).with_status(status).waiting(wait)
+                    });
                 }
                 Some(Some(Ok(Message::Notification(n)))) if is_progress_of(&n, &self.options.token) => {
                     heard = true;

@@ -522,7 +522,7 @@ impl Client {
     /// The result of a call that may have become a task, once there is one.
     async fn finished(&self, call: &mut Call, result: Payload) -> Result<Payload, Error> {
         let started = call.began.unwrap_or_else(Instant::now);
-        match tasks::created(call, &result)? {
+        match tasks::created(&self.supervisor, call, &result)? {
             // Whatever keeps a later look from being sent, the call itself was: nobody may send it once more.
             Some(created) => {
                 tasks::finish(self, call, &created, started).await.map_err(|error| error.with_sent(Sent::Yes))

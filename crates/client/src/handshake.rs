@@ -115,6 +115,9 @@ async fn came(
     };
     let Open { method, exchange } = open.swap_remove(at);
     session.comes_with(exchange.status());
+    if let Ok(Err(error)) = &outcome {
+        connection.lenient(method, error.leniencies());
+    }
     match outcome {
         Ok(outcome) => connection.reading(method, || session.answered(method, outcome)),
         Err(error) => session.refused(method, connection.cause(error)),

@@ -135,7 +135,7 @@ async fn run<R: ResultType>(mut legs: Legs, mut call: Call, judge: Judge<R>) -> 
             judge,
         }));
     }
-    if let Some(created) = created(&call, &result)? {
+    if let Some(created) = created(legs.leg.client.supervisor(), &call, &result)? {
         return TaskHandle::created(legs.leg, &mut call, &created).map(Outcome::Task);
     }
     let result = legs.leg.client.supervisor().decode(&call.method, || result.decode())?;

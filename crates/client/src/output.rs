@@ -6,9 +6,10 @@ mod schemas;
 mod unchecked;
 
 use bowline_protocol::{CallToolResult, JsonKind, Revision, excerpt, method};
+use bowline_transport::Sent;
 
 use crate::client::Client;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::events::Event;
 
 #[cfg(feature = "schema")]
@@ -57,15 +58,26 @@ pub(crate) enum Problem {
 pub(crate) fn is_plain(client: &Client, tool: &str, result: &CallToolResult) -> bool {
     let outputs = &client.kept().outputs;
     // What failed has other things to tell than what its schema promises.
-    outputs.policy() == OutputSchemas::Ignore
-        || result.is_error()
-        || (result.structured_content.is_none() && !outputs.has(tool))
+    !is_task(result)
+        && (outputs.policy() == OutputSchemas::Ignore
+            || result.is_error()
+            || (result.structured_content.is_none() && !outputs.has(tool)))
+}
+
+/// Whether it is no result but the word of 2025-11-25 that there will be one, which nobody asked for.
+fn is_task(result: &CallToolResult) -> bool {
+    result.content.is_empty() && result.extra.get("task").is_some_and(|task| task.get("taskId").is_some())
 }
 
 /// Looks at the structured part of a result before the caller gets it.
 pub(crate) async fn judge(client: &Client, tool: &str, result: CallToolResult) -> Result<CallToolResult, Error> {
     if is_plain(client, tool, &result) {
         return Ok(result);
+    }
+    if is_task(&result) {
+        let what = "the server carries the call on as a task, which was not asked for, and gave no result; report it to \
+                    the server's makers";
+        return Err(Error::new(ErrorKind::Protocol, what).with_sent(Sent::Yes).with_method(method::TOOLS_CALL));
     }
     let outputs = &client.kept().outputs;
     let policy = outputs.policy();

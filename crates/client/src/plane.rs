@@ -85,10 +85,11 @@ pub(crate) struct Innermost(pub(crate) Weak<Supervisor>);
 
 impl Run for Innermost {
     fn run(&self, intent: Call) -> BoxFuture<'static, Result<Reply, Error>> {
-        let supervisor = self.0.clone();
+        let client = self.0.clone();
         Box::pin(async move {
-            let supervisor = supervisor.upgrade().ok_or_else(Error::closed)?;
+            let supervisor = client.upgrade().ok_or_else(Error::closed)?;
             let (session, visits, attempt) = (intent.how.session, intent.how.visits, intent.attempt());
+            let tells = intent.how.tells;
             let began = Instant::now();
             let mut call = intent.into_run();
             let outcome = if visits {
@@ -97,7 +98,12 @@ impl Run for Innermost {
                 call.run(&supervisor, session).await
             };
             let (payload, session) = outcome?;
-            Ok(Reply::came(payload, began.elapsed(), attempt, call, session))
+            let method = tells.then(|| std::mem::take(&mut call.method));
+            let reply = Reply::came(payload, began.elapsed(), attempt, call, session);
+            Ok(match method {
+                Some(method) => reply.telling(client, method),
+                None => reply,
+            })
         })
     }
 }

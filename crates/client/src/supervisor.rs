@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use bowline_protocol::{LoggingLevel, ResultType, ShapeError, noticing};
+use bowline_protocol::{Leniencies, LoggingLevel, ResultType, ShapeError, noticing};
 use bowline_transport::{BoxFuture, Connect, Sent, TransportError};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -202,11 +202,21 @@ impl Supervisor {
         method: &str,
         decode: impl FnOnce() -> Result<R, ShapeError>,
     ) -> Result<R, Error> {
-        let (result, lenient) = noticing(decode);
+        self.reading(method, decode).map_err(|error| Error::shape(&error).with_method(method))
+    }
+
+    /// Reads something that the server answered, and reports what was lenient about that.
+    pub(crate) fn reading<T>(&self, method: &str, read: impl FnOnce() -> T) -> T {
+        let (value, lenient) = noticing(read);
+        self.lenient(method, lenient);
+        value
+    }
+
+    /// Reports what was read though it is not as it should be.
+    pub(crate) fn lenient(&self, method: &str, lenient: Leniencies) {
         if !lenient.is_empty() {
             self.current().owner.connection.lenient(method, lenient);
         }
-        result.map_err(|error| Error::shape(&error).with_method(method))
     }
 
     /// What is told from now on; after the end, the end.

@@ -44,7 +44,7 @@ pub struct TooLarge {
 /// assert_eq!(decoder.retry(), Some(std::time::Duration::from_millis(200)));
 /// # Ok::<(), bowline_event_stream::TooLarge>(())
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Decoder {
     /// What was pushed and not yet looked at.
     input: Bytes,
@@ -69,7 +69,7 @@ pub struct Decoder {
 const STRAY: usize = 16 << 10;
 
 /// The data of the event under way.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 enum Data {
     #[default]
     None,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bowline_event_stream::{Decoder, Event};
+use bowline_protocol::frame;
 use bowline_transport::{Sent, TransportError, TransportErrorKind};
 use bytes::Bytes;
 use http::HeaderValue;
@@ -70,6 +71,13 @@ impl EventReader {
                 None => return Ok(None),
             }
         }
+    }
+
+    /// The event at the end of the stream that lacks the blank line behind it, if its data is whole.
+    pub(crate) fn unended(&self) -> Option<Event> {
+        let event = self.decoder.clone().rest()?;
+        // Also in the usual form it is read to its end: what was cut may have the two ends of an answer.
+        frame::decode(&event.data).is_ok().then_some(event)
     }
 
     /// What came and made no event ([`Decoder::leftover`]).

@@ -295,7 +295,15 @@ impl Job {
                         }
                         odd = Some(event);
                     }
-                    Ok(None) => break None,
+                    Ok(None) => {
+                        if let Some(event) = reader.unended().filter(Event::is_message) {
+                            self.shared.fault(Fault::EventWithoutEnd);
+                            if let Some(answer) = self.take(&event.data, &shown).await? {
+                                return Ok(answer);
+                            }
+                        }
+                        break None;
+                    }
                     Err(error) if error.kind() == TransportErrorKind::TooLarge => return Err(error),
                     Err(error) => break Some(error),
                 }
@@ -367,20 +375,26 @@ impl Job {
 
     /// Takes what a body or event holds: hands on what is not the answer, and gives the answer.
     async fn take(&self, bytes: &Bytes, at: &str) -> Result<Option<Message>, TransportError> {
-        match answer::messages(bytes, at)? {
-            Incoming::Message(message) => Ok(self.sort(message).await),
-            Incoming::Batch(members) => {
+        let members = match answer::messages(bytes, at) {
+            Ok(Incoming::Message(message)) => return Ok(self.sort(message).await),
+            Ok(Incoming::Batch(members)) => {
                 self.shared.fault(Fault::Batch { len: members.len() });
-                let mut answer = None;
-                for member in members {
-                    match member {
-                        Ok(message) => answer = self.sort(message).await.or(answer),
-                        Err(error) => self.shared.fault(Fault::NotAMessage { error, count: 1 }),
-                    }
-                }
-                Ok(answer)
+                members
+            }
+            Err(error) => {
+                let Some(messages) = frame::decode_several(&answer::bare(bytes)) else { return Err(error) };
+                self.shared.fault(Fault::OnOneLine { len: messages.len() });
+                messages.into_iter().map(Ok).collect()
+            }
+        };
+        let mut answer = None;
+        for member in members {
+            match member {
+                Ok(message) => answer = self.sort(message).await.or(answer),
+                Err(error) => self.shared.fault(Fault::NotAMessage { error, count: 1 }),
             }
         }
+        Ok(answer)
     }
 
     async fn sort(&self, message: Message) -> Option<Message> {

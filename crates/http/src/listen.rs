@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use bowline_protocol::frame::{Incoming, Message};
+use bowline_protocol::frame::{self, Incoming, Message};
 use bowline_transport::{Fault, InboundEvent, InboundSender, TransportError, TransportErrorKind};
 use bytes::Bytes;
 use http::{HeaderValue, Method};
@@ -183,7 +183,7 @@ impl Listener {
     }
 
     async fn take(&mut self, data: &Bytes) {
-        match bowline_protocol::frame::decode(data) {
+        match frame::decode(data) {
             Ok(Incoming::Message(message)) => self.hand_on(message).await,
             Ok(Incoming::Batch(members)) => {
                 self.shared.fault(Fault::Batch { len: members.len() });
@@ -191,12 +191,20 @@ impl Listener {
                     self.hand_on(member).await;
                 }
             }
-            Err(error) => {
-                self.noise += 1;
-                if self.noise.is_power_of_two() {
-                    self.shared.fault(Fault::NotAMessage { error, count: self.noise });
+            Err(error) => match frame::decode_several(data) {
+                Some(messages) => {
+                    self.shared.fault(Fault::OnOneLine { len: messages.len() });
+                    for message in messages {
+                        self.hand_on(message).await;
+                    }
                 }
-            }
+                None => {
+                    self.noise += 1;
+                    if self.noise.is_power_of_two() {
+                        self.shared.fault(Fault::NotAMessage { error, count: self.noise });
+                    }
+                }
+            },
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::leniency::{Leniencies, Leniency, note, noticing};
 use crate::raw::{JsonKind, RawJson};
 use crate::text::excerpt;
 
@@ -86,7 +87,7 @@ impl fmt::Display for ErrorCode {
 }
 
 /// An error as a peer sent it: code, message and data are kept as received.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct ErrorObject {
     /// The code; 0 where the peer sent none that is a number.
@@ -98,7 +99,17 @@ pub struct ErrorObject {
     pub data: Option<RawJson>,
     /// What is wrong with it, for `Display` to say.
     #[serde(skip)]
-    odd: Option<Odd>,
+    odd: Option<Box<Odd>>,
+    #[serde(skip)]
+    lenient: Leniencies,
+}
+
+/// Two errors are equal that say the same, however leniently one of them was read.
+impl PartialEq for ErrorObject {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { code, message, data, odd, lenient: _ } = self;
+        *code == other.code && *message == other.message && *data == other.data && *odd == other.odd
+    }
 }
 
 /// What an error of a peer is that is no proper one.
@@ -119,7 +130,7 @@ enum Odd {
 impl ErrorObject {
     /// An error with a code and a message.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), data: None, odd: None }
+        Self { code, message: message.into(), data: None, odd: None, lenient: Leniencies::default() }
     }
 
     /// Adds data.
@@ -137,21 +148,40 @@ impl ErrorObject {
     /// It came with a result, which no answer may have.
     #[must_use]
     pub(crate) fn beside_result(self) -> Self {
-        if self.odd.is_none() { self.being(Odd::BesideResult) } else { self }
+        let this = if self.odd.is_none() { self.being(Odd::BesideResult) } else { self };
+        this.noted(Leniency::Error.into())
     }
 
     fn being(mut self, odd: Odd) -> Self {
-        self.odd = Some(odd);
+        self.odd = Some(Box::new(odd));
         self
+    }
+
+    /// Also for whoever notices what is read around it.
+    fn noted(mut self, lenient: Leniencies) -> Self {
+        note(lenient);
+        self.lenient = self.lenient.and(lenient);
+        self
+    }
+
+    /// What was read leniently in it.
+    pub const fn leniencies(&self) -> Leniencies {
+        self.lenient
     }
 
     /// One without a code that is a number; the whole of it is kept as the data.
     fn malformed(message: impl Into<String>, raw: &RawJson, odd: Odd) -> Self {
+        note(Leniency::Error);
         Self::new(ErrorCode(0), message).with_data(raw.clone()).being(odd)
     }
 
     /// Reads the `error` member of an answer; whatever stands there becomes an error.
     pub fn from_raw(raw: &RawJson) -> Self {
+        let (error, lenient) = noticing(|| Self::read(raw));
+        if lenient.is_empty() { error } else { error.noted(lenient) }
+    }
+
+    fn read(raw: &RawJson) -> Self {
         #[derive(Deserialize)]
         struct Lenient {
             code: Option<RawJson>,
@@ -166,12 +196,15 @@ impl ErrorObject {
         };
         let message = match message.map(|m| m.parse::<String>().map_err(|_| m)) {
             Some(Ok(text)) => text,
-            Some(Err(other)) => excerpt(other.as_str(), 256),
+            Some(Err(other)) => {
+                note(Leniency::Error);
+                excerpt(other.as_str(), 256)
+            }
             None => String::new(),
         };
         let Some(code) = code else { return Self::malformed(message, raw, Odd::NoCode) };
         match integer(&code) {
-            Some(code) => Self { code: ErrorCode(code), message, data, odd: None },
+            Some(code) => Self { data, ..Self::new(ErrorCode(code), message) },
             None => Self::malformed(message, raw, Odd::Code(excerpt(code.as_str(), 40))),
         }
     }
@@ -179,8 +212,12 @@ impl ErrorObject {
 
 /// The integer that a code is, also where it is spelled as a float or in a string.
 fn integer(code: &RawJson) -> Option<i64> {
+    let exact = code.parse::<i64>().ok();
+    if exact.is_none() {
+        note(Leniency::Error);
+    }
     let spelled = || code.parse::<String>().ok()?.parse().ok();
-    code.parse::<i64>().ok().or_else(|| whole(code.parse().ok()?)).or_else(spelled)
+    exact.or_else(|| whole(code.parse().ok()?)).or_else(spelled)
 }
 
 /// The integer that a float such as `-32000.0` stands for.
@@ -190,7 +227,7 @@ fn whole(n: f64) -> Option<i64> {
 
 impl fmt::Display for ErrorObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.odd {
+        match self.odd.as_deref() {
             Some(Odd::Nothing) => {
                 return f.write_str("neither a result nor an error, so that nobody knows what became of the request; report it to the server's makers");
             }
@@ -204,14 +241,14 @@ impl fmt::Display for ErrorObject {
                 }
             }
         }
-        match (self.message.as_str(), &self.odd) {
+        match (self.message.as_str(), self.odd.as_deref()) {
             ("", Some(Odd::NoCode | Odd::Code(_))) => {
                 f.write_str(" and without a message; report it to the server's makers")?;
             }
             ("", _) => {}
             (message, _) => write!(f, ": {}", excerpt(message, 500))?,
         }
-        if self.odd == Some(Odd::BesideResult) {
+        if self.odd.as_deref() == Some(&Odd::BesideResult) {
             f.write_str("; a result came with it, which is not used, as an answer has one of the two")?;
         }
         Ok(())

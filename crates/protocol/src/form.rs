@@ -31,7 +31,7 @@ object! {
     pub struct ElicitationSchema {
         required {
             /// The fields.
-            #[serde(default, deserialize_with = "crate::lenient::features")]
+            #[serde(default, deserialize_with = "crate::lenient::members")]
             properties: Entries<PrimitiveSchemaDefinition>,
         }
         preset {

@@ -4,8 +4,10 @@ mod encode;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
+use memchr::memmem::Finder;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -30,6 +32,13 @@ const MAX_MEMBERS: usize = 10_000;
 
 /// How many members of a batch that are no message are told apart.
 const MAX_MEMBER_ERRORS: usize = 16;
+
+/// What each message has, and an answer not twice unless it quotes messages as they are.
+static VERSION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""jsonrpc""#));
+
+/// How far from either end of an answer another message is looked for, in bytes: what is longer than a buffer of the
+/// peer is torn, and no whole message. So what a look costs does not grow with the answer.
+const ANOTHER_WITHIN: usize = 8 << 10;
 
 /// A request: it asks for an answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -199,7 +208,8 @@ fn decode_batch(frame: &Bytes) -> Result<Vec<Result<Message, FrameError>>, Frame
 /// recognised so as well, and its parameters are checked to be JSON.
 ///
 /// # Errors
-/// As [`decode`].
+/// As [`decode`]. A frame with another message behind the answer is for [`decode_several`], where the one or the other
+/// has 8 KiB at most; where both are larger, the payload cannot be decoded, and the error says why.
 pub fn decode_lazily(frame: &Bytes) -> Result<Incoming, FrameError> {
     match find_result(frame) {
         Some((id, start)) => {
@@ -235,13 +245,16 @@ pub fn decode_several(frame: &Bytes) -> Option<Vec<Message>> {
 }
 
 /// The id and the beginning of the result of `{"jsonrpc":"2.0","id":N,"result":…}`.
-fn find_result(frame: &[u8]) -> Option<(i64, usize)> {
+fn find_result(frame: &Bytes) -> Option<(i64, usize)> {
     let rest = frame.strip_suffix(b"}")?.strip_prefix(br#"{"jsonrpc":"2.0","id":"#)?;
     let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
     let (id, rest) = rest.split_at_checked(digits)?;
     let result = rest.strip_prefix(br#","result":"#)?;
     if result.starts_with(b"null") {
         // Behind it there may be an error.
+        return None;
+    }
+    if may_hold_another(result) && decode_several(frame).is_some() {
         return None;
     }
     let id = std::str::from_utf8(id).ok()?.parse().ok()?;
@@ -257,6 +270,14 @@ fn find_progress(frame: &Bytes) -> Option<Message> {
     let params = params.get().starts_with('{').then(|| RawJson::slice_of(frame, params))?;
     let method = ByteStr::from_static(method::NOTIFICATIONS_PROGRESS);
     Some(Message::Notification(Notification { method, params: Some(params) }))
+}
+
+/// Whether it looks as if there was another message, near one of the ends.
+fn may_hold_another(result: &[u8]) -> bool {
+    match (result.first_chunk::<ANOTHER_WITHIN>(), result.last_chunk::<ANOTHER_WITHIN>()) {
+        (Some(first), Some(last)) => VERSION.find(first).or_else(|| VERSION.find(last)).is_some(),
+        _ => VERSION.find(result).is_some(),
+    }
 }
 
 /// Reads one message; `bytes` is `frame` or a part of it.
@@ -640,6 +661,29 @@ mod tests {
             let error = decode(&Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
             assert_eq!(error.breaks_off(), breaks_off, "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn an_answer_with_another_message_behind_it_is_not_taken_for_an_answer_alone() {
+        let answer = |len: usize| format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"a":"{}"}}}}"#, "x".repeat(len));
+        let glued = |first: &str, second: &str| {
+            let frame = Bytes::from([first, second].concat());
+            (decode_lazily(&frame).is_err(), decode_several(&frame).map(|all| all.len()))
+        };
+        for (first, second) in
+            [(0, 0), (0, 1 << 20), (1 << 20, 0), (4 << 10, 4 << 10), (8000, 1 << 20), (1 << 20, 8000)]
+        {
+            assert_eq!(glued(&answer(first), &answer(second)), (true, Some(2)), "{first} and {second} bytes");
+        }
+        for second in [r#"  {"jsonrpc":"2.0","method":"n"}"#, r#"{"method":"n", "jsonrpc":"2.0"}"#] {
+            assert_eq!(glued(&answer(0), second), (true, Some(2)), "{second}");
+        }
+        // Of two large ones it shows when the first is decoded.
+        assert_eq!(glued(&answer(1 << 20), &answer(1 << 20)), (false, Some(2)));
+        // What quotes a message is an answer alone, and one with half of a message behind it fails its call at once.
+        let quoting = r#"{"jsonrpc":"2.0","id":1,"result":{"last":{"jsonrpc":"2.0"}}}"#;
+        assert_eq!(lazily(quoting).unwrap().as_str(), r#"{"last":{"jsonrpc":"2.0"}}"#);
+        assert_eq!(glued(&answer(0), r#"{"jsonrpc":"2.0","params":{}"#), (false, None));
     }
 
     #[test]

@@ -26,7 +26,7 @@ object! {
         }
         optional {
             /// What the server asks, by keys of its own.
-            #[serde(deserialize_with = "crate::lenient::feature")]
+            #[serde(deserialize_with = "crate::lenient::entries")]
             input_requests: InputRequests => with_input_requests,
             /// What the server wants back, byte for byte. Where there is none, send none.
             request_state: String => with_request_state,

@@ -21,10 +21,32 @@ pub enum Leniency {
     Blocks,
     /// `null` in place of a result that says nothing.
     Null,
+    /// A string of digits in place of the integer that is the id of a subscription.
+    Id,
+    /// A number or a boolean in place of a text: read as its digits or its word.
+    Label,
+    /// What is no object in place of one whose presence is the message: read as an empty one, and `false` as none.
+    Object,
+    /// A hint of a kind that nothing can be made of, such as a list in place of a title: read as none.
+    Hint,
+    /// An error that is no proper one, such as a string, or one with another code than an integer.
+    Error,
 }
 
 impl Leniency {
-    const ALL: [Self; 6] = [Self::NoCharacter, Self::Boolean, Self::Text, Self::List, Self::Blocks, Self::Null];
+    const ALL: [Self; 11] = [
+        Self::NoCharacter,
+        Self::Boolean,
+        Self::Text,
+        Self::List,
+        Self::Blocks,
+        Self::Null,
+        Self::Id,
+        Self::Label,
+        Self::Object,
+        Self::Hint,
+        Self::Error,
+    ];
 
     /// How many there are, for whoever counts each by its [`index`](Self::index).
     #[doc(hidden)]
@@ -47,18 +69,35 @@ impl fmt::Display for Leniency {
             Self::List => "an item as a list of one",
             Self::Blocks => "a list of blocks as a message for each",
             Self::Null => "null as an empty result",
+            Self::Id => "a string of digits as the integer id",
+            Self::Label => "a number or boolean as a text",
+            Self::Object => "what is no object as an empty one",
+            Self::Hint => "a hint of the wrong kind as none",
+            Self::Error => "what is no proper error as one",
         })
     }
 }
 
 /// Which [`Leniency`]s there were, each at most once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Leniencies(u8);
+pub struct Leniencies(u16);
 
 impl Leniencies {
     /// Whether there was none: all was as it should be.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// Those of both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Those that the others do not have.
+    #[must_use]
+    pub const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
     }
 
     /// Those that there were.
@@ -67,18 +106,24 @@ impl Leniencies {
     }
 }
 
-const fn bit(leniency: Leniency) -> u8 {
+impl From<Leniency> for Leniencies {
+    fn from(leniency: Leniency) -> Self {
+        Self(bit(leniency))
+    }
+}
+
+const fn bit(leniency: Leniency) -> u16 {
     1 << leniency.index()
 }
 
 thread_local! {
     // Readers are made by serde, which has no way to hand them anything. What is read is read by one thread at one go.
-    static NOTED: Cell<u8> = const { Cell::new(0) };
+    static NOTED: Cell<u16> = const { Cell::new(0) };
 }
 
 /// Notes a leniency for whoever is [`noticing`].
-pub(crate) fn note(leniency: Leniency) {
-    NOTED.set(NOTED.get() | bit(leniency));
+pub(crate) fn note(leniency: impl Into<Leniencies>) {
+    NOTED.set(NOTED.get() | leniency.into().0);
 }
 
 /// Runs `read`, and tells what was read leniently in it.

@@ -8,10 +8,11 @@ use std::marker::PhantomData;
 use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::entries::Entries;
 use crate::leniency::{Leniency, note};
 use crate::raw::RawJson;
 
-pub(crate) use self::hint::{amount, cursor, flag, hint, icons, label, name, texts, truth, word, words};
+pub(crate) use self::hint::{Named, amount, cursor, flag, hint, hints, icons, label, name, texts, truth, word, words};
 
 /// Reads null as the default.
 pub(crate) fn null_is_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
@@ -71,12 +72,15 @@ pub(crate) fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RawJs
 
 /// Reads a whole number that is not negative, also one spelled as a float; anything else as none.
 pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    Ok(serde_json::Value::deserialize(deserializer).ok().and_then(|value| {
-        // Floats are exact up to 2^53; beyond that they name no one number.
-        const EXACT: f64 = 9_007_199_254_740_992.0;
-        let whole = |n: f64| (n.fract() == 0.0 && (0.0..=EXACT).contains(&n)).then_some(n as u64);
-        value.as_u64().or_else(|| value.as_f64().and_then(whole))
-    }))
+    let value = serde_json::Value::deserialize(deserializer).unwrap_or_default();
+    // Floats are exact up to 2^53; beyond that they name no one number.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let whole = |n: f64| (n.fract() == 0.0 && (0.0..=EXACT).contains(&n)).then_some(n as u64);
+    let count = value.as_u64().or_else(|| value.as_f64().and_then(whole));
+    if count.is_none() && !value.is_null() {
+        note(Leniency::Hint);
+    }
+    Ok(count)
 }
 
 /// Reads the text of an open enum.
@@ -112,6 +116,12 @@ where
 {
     struct FeatureVisitor<T>(PhantomData<T>);
 
+    /// An empty object, in place of what is none.
+    fn empty<T: Default>() -> Option<T> {
+        note(Leniency::Object);
+        Some(T::default())
+    }
+
     impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for FeatureVisitor<T> {
         type Value = Option<T>;
 
@@ -124,28 +134,28 @@ where
         }
 
         fn visit_bool<E: de::Error>(self, there: bool) -> Result<Option<T>, E> {
-            Ok(there.then(T::default))
+            Ok(empty().filter(|_| there))
         }
 
         fn visit_i64<E: de::Error>(self, _: i64) -> Result<Option<T>, E> {
-            Ok(Some(T::default()))
+            Ok(empty())
         }
 
         fn visit_u64<E: de::Error>(self, _: u64) -> Result<Option<T>, E> {
-            Ok(Some(T::default()))
+            Ok(empty())
         }
 
         fn visit_f64<E: de::Error>(self, _: f64) -> Result<Option<T>, E> {
-            Ok(Some(T::default()))
+            Ok(empty())
         }
 
         fn visit_str<E: de::Error>(self, _: &str) -> Result<Option<T>, E> {
-            Ok(Some(T::default()))
+            Ok(empty())
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Option<T>, A::Error> {
             while seq.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(Some(T::default()))
+            Ok(empty())
         }
 
         fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<T>, A::Error> {
@@ -154,6 +164,45 @@ where
     }
 
     deserializer.deserialize_any(FeatureVisitor(PhantomData))
+}
+
+/// Reads an object whose members matter: null is absence, and an empty list an empty object, as PHP writes it. All else
+/// is an error, since it may say what would be lost.
+pub(crate) fn entries<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Entries<T>>, D::Error> {
+    struct EntriesVisitor<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
+        type Value = Option<Entries<T>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            if seq.next_element::<IgnoredAny>()?.is_some() {
+                return Err(de::Error::invalid_type(de::Unexpected::Seq, &self));
+            }
+            note(Leniency::Object);
+            Ok(Some(Entries::new()))
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            Entries::deserialize(de::value::MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+
+    deserializer.deserialize_any(EntriesVisitor(PhantomData))
+}
+
+/// Reads [`entries`] where absence is the same as an empty object.
+pub(crate) fn members<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Entries<T>, D::Error> {
+    entries(deserializer).map(Option::unwrap_or_default)
 }
 
 /// Reads [`feature`] where absence is the same as an empty object.

@@ -29,8 +29,8 @@ pub fn path_at(text: &str, line: usize, column: usize) -> String {
             b'{' | b'[' if stack.len() == MAX_DEPTH => deeper += 1,
             b'{' => stack.push(Step::Key(None)),
             b'[' => stack.push(Step::Index(0)),
-            // The place is often just behind the value that is wrong.
-            b'}' | b']' if at + 1 < end => {
+            // An object that lacks a member is wrong at its end: what it is in is named, and no member of it.
+            b'}' | b']' => {
                 if deeper > 0 {
                     deeper -= 1;
                 } else {
@@ -92,6 +92,8 @@ mod tests {
         let text = "{\n  \"a\": {\"b\\\"{\": [1, {\"c\": 7}]},\n  \"d\": 1\n}";
         assert_eq!(path_at(text, 2, 25), "a.b\\\"{[1].c");
         assert_eq!(path_at(text, 3, 8), "d");
+        assert_eq!(path_at(text, 2, 28), "a.b\\\"{[1]");
+        assert_eq!(path_at(text, 4, 1), "");
         assert_eq!(path_at("[1,2]", 1, 4), "[1]");
         assert_eq!(path_at("7", 1, 1), "");
         assert_eq!(path_at("", 9, 9), "");

@@ -283,8 +283,9 @@ mod tests {
 
     #[test]
     fn an_answer_with_another_message_behind_it_says_so() {
-        let frame = r#"{"jsonrpc":"2.0","id":1,"result":{}}{"jsonrpc":"2.0","id":2,"result":{}}"#;
-        let error = payload(frame).decode::<EmptyResult>().unwrap_err().to_string();
+        // Both are large, so that they are not told apart before.
+        let frame = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"a":"{}"}}}}"#, "x".repeat(10_000)).repeat(2);
+        let error = payload(&frame).decode::<EmptyResult>().unwrap_err().to_string();
         assert!(error.contains("another message stands behind the answer on its line, and is lost"), "{error}");
     }
 

@@ -11,7 +11,7 @@ use crate::content::ContentBlock;
 use crate::icons::Icon;
 use crate::input::InputResponses;
 use crate::leniency::{Leniency, note};
-use crate::lenient::Alone;
+use crate::lenient::{Alone, Named};
 use crate::meta::Extra;
 use crate::raw::RawJson;
 use crate::result::{Rescued, list_result};
@@ -48,6 +48,21 @@ object! {
 }
 
 impl Prompt {
+    /// One whose arguments are not as they should be has those that can be read.
+    fn rescue(raw: &RawJson) -> Rescued<Self> {
+        #[derive(Deserialize)]
+        #[serde(transparent)]
+        struct Arguments(#[serde(deserialize_with = "crate::lenient::hints")] Option<Vec<PromptArgument>>);
+
+        let read = || {
+            let mut members: BTreeMap<String, RawJson> = raw.parse_strictly().ok()?;
+            let Arguments(arguments) = members.remove("arguments")?.parse_strictly().ok()?;
+            let rest = RawJson::from_serialize(&members).ok()?;
+            Some(Self { arguments, ..rest.parse_strictly().ok()? })
+        };
+        read().map_or_else(Rescued::nothing, |prompt| Rescued::All(vec![prompt]))
+    }
+
     /// The arguments that must be given and are not among the `given` names.
     pub fn missing_arguments<'a>(&self, given: impl IntoIterator<Item = &'a str>) -> Vec<&str> {
         let given: Vec<&str> = given.into_iter().collect();
@@ -78,6 +93,12 @@ object! {
     }
 }
 
+impl Named for PromptArgument {
+    fn named(name: String) -> Self {
+        Self::new(name)
+    }
+}
+
 impl PromptArgument {
     /// Whether it must be given.
     pub fn is_required(&self) -> bool {
@@ -100,7 +121,7 @@ object! {
         problems { problems }
     }
 }
-list_result!(ListPromptsResult, "prompts" => prompts by "name");
+list_result!(ListPromptsResult, "prompts" => prompts by "name" else Prompt::rescue);
 
 object! {
     /// The parameters of `prompts/get`.

@@ -323,13 +323,15 @@ impl<'de> Deserialize<'de> for ResourceContents {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         /// Both kinds at once, so that a big payload is read in one pass.
         #[derive(Serialize, Deserialize)]
-        #[serde(rename_all = "camelCase")]
+        #[serde(rename_all = "camelCase", expecting = "an object with text or blob")]
         struct Either {
             #[serde(default, deserialize_with = "crate::lenient::null_is_default")]
             uri: String,
             #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::lenient::label")]
             mime_type: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
             text: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
             blob: Option<String>,
             #[serde(
                 rename = "_meta",

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::annotations::Role;
 use crate::content::{AudioContent, ContentBlock, ImageContent, TextContent};
 use crate::leniency::{Leniency, note};
+use crate::lenient::Named;
 use crate::raw::RawJson;
 use crate::result::plain_result;
 use crate::tagged::tagged;
@@ -230,6 +231,7 @@ object! {
     pub struct ModelPreferences {
         optional {
             /// Names of models, or parts of them, best first.
+            #[serde(deserialize_with = "crate::lenient::hints")]
             hints: Vec<ModelHint> => with_hints,
             /// How much low cost matters, from 0 to 1.
             #[serde(serialize_with = "crate::lenient::optional_number::serialize", deserialize_with = "crate::lenient::amount")]
@@ -250,8 +252,15 @@ object! {
     pub struct ModelHint {
         optional {
             /// A name, or a part of one, such as a family's.
+            #[serde(deserialize_with = "crate::lenient::label")]
             name: String => with_name,
         }
+    }
+}
+
+impl Named for ModelHint {
+    fn named(name: String) -> Self {
+        Self::new().with_name(name)
     }
 }
 

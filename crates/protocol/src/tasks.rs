@@ -306,7 +306,7 @@ pub struct GetTaskResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<RawJson>,
     /// The open requests for input, while the task waits for them (2026-07-28).
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::lenient::feature")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::lenient::entries")]
     pub input_requests: Option<InputRequests>,
     /// The `_meta` object.
     #[serde(

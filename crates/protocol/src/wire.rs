@@ -28,7 +28,7 @@ macro_rules! object {
     ) => {
         $(#[$attr])*
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-        #[serde(rename_all = "camelCase")]
+        #[serde(rename_all = "camelCase", expecting = "an object")]
         #[non_exhaustive]
         pub struct $name {
             $($(

@@ -21,12 +21,15 @@ pub enum Fault {
         /// The id it named.
         id: RequestId,
     },
-    /// Messages that stood on one line, where each has a line of its own. They were taken. A line whose first message is
-    /// an answer of the usual form is taken for that alone: its call fails, and what stands behind it is lost.
+    /// Messages that stood on one line, or in one event or body, where each has one of its own. They were taken. A line
+    /// that begins with an answer of the usual form, of more than 8 KiB with more than 8 KiB behind it, is taken for that
+    /// answer alone: its call fails, and what stands behind it is lost.
     OnOneLine {
         /// How many there were.
         len: usize,
     },
+    /// The last event of a stream without the blank line that ends it. It was taken, as it holds a whole message.
+    EventWithoutEnd,
     /// An error without an id: it belongs to the connection, not to a call. In a handshake, one that says
     /// that the request could not be read (-32700, -32600) ends the question that is open, too.
     ErrorWithoutId {
@@ -88,7 +91,12 @@ impl fmt::Display for Fault {
                 write!(f, "ignored {count} lines that are no messages, such as: {error}")
             }
             Self::UnknownAnswer { id } => write!(f, "ignored an answer to request {id}, which is not open"),
-            Self::OnOneLine { len } => write!(f, "took {len} messages from one line, where each has one of its own"),
+            Self::OnOneLine { len } => {
+                write!(f, "took {len} messages from one line, event or body, where each has one of its own")
+            }
+            Self::EventWithoutEnd => {
+                f.write_str("took the last event of a stream, which lacks the blank line that ends an event")
+            }
             Self::ErrorWithoutId { error } => write!(f, "the server reported, for no request in particular: {error}"),
             Self::IdEchoedAsString { id } => write!(f, "took the answer with id {id} as that of the integer id"),
             Self::Batch { len } => {

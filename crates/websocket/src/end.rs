@@ -68,9 +68,13 @@ pub(crate) fn failed(error: Error, peer: &str, max: usize) -> (TransportError, O
             (TransportError::new(TransportErrorKind::Protocol, message), Some(CloseCode::Invalid))
         }
         other => {
-            let message = format!(
-                "the server at {peer} broke the WebSocket protocol: {other}; see whether a proxy is in the way"
-            );
+            // Its own words begin with that it is a protocol error.
+            let what = match &other {
+                Error::Protocol(violation) => violation.to_string(),
+                other => other.to_string(),
+            };
+            let message =
+                format!("the server at {peer} broke the WebSocket protocol: {what}; see whether a proxy is in the way");
             (TransportError::new(TransportErrorKind::Protocol, message), Some(CloseCode::Protocol))
         }
     }

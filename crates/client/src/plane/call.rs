@@ -65,6 +65,8 @@ pub(crate) struct How {
     round: Option<RawJson>,
     /// The one session in which it may go out.
     pub(crate) session: Option<u64>,
+    /// Whether its reply tells what is read leniently in it, since no typed request does.
+    pub(crate) tells: bool,
     /// What is known of the server, for layers alone.
     known: Option<(Arc<ServerInfo>, ListsVersion)>,
 }
@@ -110,6 +112,7 @@ impl Call {
             task_support: options.task().and_then(|task| task.support.clone()),
             round: run.round.clone(),
             session,
+            tells: false,
             known: None,
         };
         Self {

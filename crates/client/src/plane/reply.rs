@@ -1,11 +1,14 @@
 //! What came back for a call.
 
+use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use bowline_protocol::{Payload, RawJson, ResultType};
+use bowline_protocol::{Leniencies, Payload, RawJson, ResultType, noticing};
 
 use crate::call::Call as Running;
 use crate::error::Error;
+use crate::supervisor::Supervisor;
 use crate::tasks::{Asked, Watch};
 
 /// What came back for a [`Call`](crate::Call): the server's result, still undecoded.
@@ -38,6 +41,31 @@ pub(crate) struct Came {
     pub(crate) asked: Asked,
     pub(crate) watch: Option<Watch>,
     pub(crate) rounds: u32,
+    /// Who tells what is read leniently in it, where no typed request does.
+    teller: Option<Box<Teller>>,
+}
+
+/// Tells what a reply was read leniently for.
+#[derive(Debug)]
+struct Teller {
+    client: Weak<Supervisor>,
+    method: Cow<'static, str>,
+    /// What was told already: each result is counted once, however often it is decoded.
+    told: Mutex<Leniencies>,
+}
+
+impl Teller {
+    fn tell(&self, lenient: Leniencies) {
+        let fresh = {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            let fresh = lenient.without(*told);
+            *told = told.and(lenient);
+            fresh
+        };
+        if let Some(client) = self.client.upgrade() {
+            client.lenient(&self.method, fresh);
+        }
+    }
 }
 
 impl Reply {
@@ -47,8 +75,15 @@ impl Reply {
     }
 
     pub(crate) fn came(payload: Payload, elapsed: Duration, attempt: u32, run: Running, session: u64) -> Self {
-        let came = Came { session: Some(session), asked: run.asked, watch: run.watch, rounds: run.rounds };
+        let Running { asked, watch, rounds, .. } = run;
+        let came = Came { session: Some(session), asked, watch, rounds, teller: None };
         Self { payload, elapsed, attempts: attempt, came }
+    }
+
+    /// Tells the client from now on what is read leniently in it.
+    pub(crate) fn telling(mut self, client: Weak<Supervisor>, method: Cow<'static, str>) -> Self {
+        self.came.teller = Some(Box::new(Teller { client, method, told: Mutex::default() }));
+        self
     }
 
     pub(crate) fn into_parts(self) -> (Payload, Came) {
@@ -86,12 +121,18 @@ impl Reply {
         self.decode()
     }
 
-    /// Decodes the result.
+    /// Decodes the result. What was read leniently in that is told as
+    /// [`Fault::Lenient`](bowline_transport::Fault::Lenient) where the call was made by hand, to
+    /// [`Client::service`](crate::Client::service); elsewhere the typed request tells it.
     ///
     /// # Errors
     /// [`ErrorKind::Protocol`](crate::ErrorKind::Protocol) where it has another shape.
     pub fn decode<R: ResultType>(&self) -> Result<R, Error> {
-        self.payload.decode().map_err(|error| Error::shape(&error))
+        let (result, lenient) = noticing(|| self.payload.decode());
+        if let Some(teller) = self.came.teller.as_ref().filter(|_| !lenient.is_empty()) {
+            teller.tell(lenient);
+        }
+        result.map_err(|error| Error::shape(&error))
     }
 
     /// How long the attempt took that brought it, rounds and visits included; zero where the server was not asked.

@@ -54,10 +54,11 @@ impl Service<Call> for CallService {
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        let call = match &self.alive {
-            Some(supervisor) => call.through(supervisor),
-            None => call,
-        };
+        let mut call = call;
+        if let Some(supervisor) = &self.alive {
+            call = call.through(supervisor);
+            call.how.tells = true;
+        }
         self.run.run(call.begun())
     }
 }

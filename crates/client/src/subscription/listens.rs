@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bowline_protocol::frame::Notification;
 use bowline_protocol::{
-    CancelledNotificationParams, Meta, RawJson, RequestId, SubscriptionsAcknowledgedNotificationParams, excerpt, method,
+    CancelledNotificationParams, Leniency, Meta, RawJson, RequestId, SubscriptionsAcknowledgedNotificationParams,
+    excerpt, method,
 };
 use bowline_transport::Fault;
 use tokio::sync::watch;
@@ -187,13 +188,13 @@ pub(crate) fn sort(connection: &Connection, notification: &Notification) {
     if notification.method == method::NOTIFICATIONS_CANCELLED {
         // Specification: 2026-07-28, basic/patterns/cancellation: it ends a subscription or is invalid.
         let params = notification.params.as_ref().and_then(|params| params.parse::<CancelledNotificationParams>().ok());
-        return match params.and_then(|params| params.request_id).map(|id| connection.listens.whose(&id)) {
+        return match params.and_then(|params| params.request_id).map(|id| whose(connection, notification, &id)) {
             Some(Whose::Open(listening)) => listening.phase.send_modify(|phase| phase.cancelled = true),
             Some(Whose::Ended) => {}
             Some(Whose::Nobody) | None => connection.not_in_revision(&notification.method),
         };
     }
-    match subscription_id(notification).map(|id| connection.listens.whose(&id)) {
+    match subscription_id(notification).map(|id| whose(connection, notification, &id)) {
         Some(Whose::Open(listening)) => hand_on(connection, &listening, notification),
         Some(Whose::Ended) => {
             tracing::debug!(method = %excerpt(&notification.method, 80), "ignored what came after the end");
@@ -205,6 +206,26 @@ pub(crate) fn sort(connection: &Connection, notification: &Notification) {
             connection.tell(notification);
         }
     }
+}
+
+/// Whose a subscription id is that a notification names. The ids of this side are integers, so that a string of digits
+/// can mean one of them only.
+fn whose(connection: &Connection, notification: &Notification, id: &RequestId) -> Whose {
+    match (connection.listens.whose(id), integer(id)) {
+        (Whose::Nobody, Some(id)) => {
+            let found = connection.listens.whose(&id);
+            if !matches!(found, Whose::Nobody) {
+                connection.lenient(&notification.method, Leniency::Id.into());
+            }
+            found
+        }
+        (found, _) => found,
+    }
+}
+
+/// The integer that a string of digits spells.
+fn integer(id: &RequestId) -> Option<RequestId> {
+    id.as_digits().map(RequestId::Number)
 }
 
 /// Counts what nobody asked for. What it says is out of date is so all the same.
@@ -219,9 +240,14 @@ pub(crate) fn sort_within(connection: &Connection, id: &RequestId, listening: &L
         return sort(connection, notification);
     }
     match subscription_id(notification) {
-        Some(named) if named != *id => connection.unasked(&notification.method),
-        _ => hand_on(connection, listening, notification),
+        Some(named) if named == *id => {}
+        Some(named) if integer(&named).as_ref() == Some(id) => {
+            connection.lenient(&notification.method, Leniency::Id.into());
+        }
+        Some(_) => return connection.unasked(&notification.method),
+        None => {}
     }
+    hand_on(connection, listening, notification);
 }
 
 fn hand_on(connection: &Connection, listening: &Listening, notification: &Notification) {

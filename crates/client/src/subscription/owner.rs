@@ -271,6 +271,9 @@ impl Owner {
             // Whatever it says beyond that: it is the end, in order.
             Ok(_) => Over::For(SubscriptionEnd::Server),
             Err(error) => {
+                if let Some(connection) = connection.upgrade() {
+                    connection.lenient(method::SUBSCRIPTIONS_LISTEN, error.leniencies());
+                }
                 let for_good = error.code.is_stateless()
                     || matches!(
                         error.code,

@@ -16,6 +16,7 @@ use crate::connection::Connection;
 use crate::error::{Error, ErrorKind};
 use crate::members::Members;
 use crate::server_info::ServerInfo;
+use crate::supervisor::Supervisor;
 
 /// Of how many tools it is kept whether they may be called as tasks.
 const MAX_TOOLS: usize = 10_000;
@@ -97,7 +98,11 @@ pub(crate) fn with_task(params: Option<&RawJson>, ttl: Option<Duration>) -> Resu
 ///
 /// # Errors
 /// [`ErrorKind::Protocol`] where it cannot be read.
-pub(crate) fn created(call: &Call, result: &Payload) -> Result<Option<CreateTaskResult>, Error> {
+pub(crate) fn created(
+    supervisor: &Supervisor,
+    call: &Call,
+    result: &Payload,
+) -> Result<Option<CreateTaskResult>, Error> {
     let is_task = call.method == method::TOOLS_CALL
         && match call.asked {
             Asked::Plain => false,
@@ -107,7 +112,7 @@ pub(crate) fn created(call: &Call, result: &Payload) -> Result<Option<CreateTask
     if !is_task {
         return Ok(None);
     }
-    let created: CreateTaskResult = result.decode().map_err(|error| Error::shape(&error).with_method(&call.method))?;
+    let created: CreateTaskResult = supervisor.decode(&call.method, || result.decode())?;
     if created.task.task_id.is_empty() {
         let what = "the server made a task without an id; report it to the server's makers";
         return Err(Error::new(ErrorKind::Protocol, what).with_sent(Sent::Yes).with_method(&call.method));

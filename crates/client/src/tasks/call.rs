@@ -105,7 +105,7 @@ impl TaskCall {
                 break outcome?;
             }
         };
-        match created(&call, &result)? {
+        match created(legs.leg.client.supervisor(), &call, &result)? {
             Some(created) => TaskHandle::created(legs.leg, &mut call, &created).map(Started::Task),
             None => {
                 let result = legs.leg.client.supervisor().decode(&call.method, || result.decode())?;

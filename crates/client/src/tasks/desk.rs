@@ -199,7 +199,8 @@ async fn created(connection: &Connection, mut exchange: Exchange) -> Option<Stri
         match exchange.next().await?.ok()? {
             Message::Response(response) => {
                 let result = response.outcome.ok().filter(is_nested)?;
-                return result.decode::<CreateTaskResult>().ok().map(|created| created.task.task_id);
+                let created = connection.reading(method::TOOLS_CALL, || result.decode::<CreateTaskResult>());
+                return created.ok().map(|created| created.task.task_id);
             }
             other => connection.hand_on(other).await,
         }

@@ -319,7 +319,7 @@ impl Follow {
 
     /// Specification: SEP-2663, task status. The error is that of the call.
     fn failed(&self, state: &GetTaskResult) -> Error {
-        match state.error() {
+        match self.client.supervisor().reading(method::TASKS_GET, || state.error()) {
             Some(error) => Error::server(error).about_task("the task failed", &self.tracker.message()),
             None => Error::new(ErrorKind::Protocol, "the task failed, and the server did not say with which error")
                 .with_sent(Sent::Yes)

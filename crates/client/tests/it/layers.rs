@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bowline_client::{Call, CallService, Client, Error, ErrorKind, Reply, Safety};
-use bowline_protocol::{CallToolResult, RawJson, Tool, ToolAnnotations};
+use bowline_client::{Call, CallService, Client, Error, ErrorKind, Event, Reply, Safety};
+use bowline_protocol::{CallToolResult, Leniency, RawJson, Tool, ToolAnnotations};
 use bowline_testkit::{Misbehaviour, MockServer, ToolCall, When};
-use bowline_transport::Sent;
+use bowline_transport::{Fault, Sent};
 use serde_json::json;
 use tower_layer::{Layer, layer_fn};
 use tower_service::Service;
@@ -231,6 +231,38 @@ async fn a_service_keeps_its_client_and_a_layer_keeps_no_connection() {
     server.journal().wait_ended().await;
     let mut inner = kept.lock().unwrap().take().unwrap();
     assert_eq!(inner.call(call).await.unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn a_reply_to_a_call_made_by_hand_tells_once_what_was_lenient() {
+    let looks = through(|mut inner: CallService, call: Call| {
+        let reply = inner.call(call);
+        async move {
+            let reply = reply.await?;
+            let _ = reply.decode::<CallToolResult>();
+            Ok::<_, Error>(reply)
+        }
+    });
+    let answer = Misbehaviour::Answer(r#"{"content":"ahoy"}"#.parse().unwrap());
+    let server = MockServer::builder().misbehave(When::method("tools/call"), answer).build();
+    let client = Client::builder().allow_undeclared(true).layer(looks).connect(server.connector()).await.unwrap();
+    let mut events = client.events();
+    for _ in 0..3 {
+        let call = Call::new("tools/call").with_params(r#"{"name":"t"}"#.parse::<RawJson>().unwrap());
+        let reply = client.service().call(call).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(reply.decode::<CallToolResult>().unwrap().joined_text(), "ahoy");
+        }
+    }
+    assert_eq!(client.call("t").await.unwrap().joined_text(), "ahoy");
+    client.close().await.unwrap();
+    let mut told = Vec::new();
+    while let Some(event) = events.next().await {
+        if let Event::Fault(Fault::Lenient { leniency, count, .. }) = event {
+            told.push((leniency, count));
+        }
+    }
+    assert_eq!(told, [1, 2, 4].map(|count| [(Leniency::Text, count), (Leniency::List, count)]).concat());
 }
 
 #[tokio::test]

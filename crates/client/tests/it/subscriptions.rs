@@ -135,11 +135,11 @@ async fn case_resources_005_su_02_su_05_what_is_not_granted_is_told_and_an_end_i
 }
 
 #[tokio::test]
-async fn su_01_su_03_events_are_sorted_by_the_id_with_its_type_and_by_what_was_granted() {
+async fn su_01_su_03_events_are_sorted_by_the_id_and_by_what_was_granted() {
     let script =
         modern().expect(LISTEN).says(&[acknowledged(2, &json!({ "toolsListChanged": true }))]).expect(LISTEN).says(&[
             updated(2, "note://not-asked"),
-            notification("tools/list_changed", &json!("2"), json!({})),
+            notification("tools/list_changed", &json!("99"), json!({})),
             notification("tools/list_changed", &json!(99), json!({})),
             json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" }),
             acknowledged(3, &json!({ "resourceSubscriptions": ["note://1"] })),
@@ -169,6 +169,40 @@ async fn su_01_su_03_events_are_sorted_by_the_id_with_its_type_and_by_what_was_g
     assert_eq!(faults, [unasked("resources/updated", 1), unasked(tools, 2), unasked(tools, 4)], "five in all");
     let changes = told.iter().filter(|e| matches!(e, Event::ToolsChanged | Event::ResourceUpdated { .. })).count();
     assert_eq!(changes, 3);
+}
+
+// Duty: SU-03
+#[tokio::test]
+async fn a_string_of_digits_is_the_integer_id_since_no_other_id_is_open() {
+    let named = |method: &str, params: Value| notification(method, &json!("2"), params);
+    let script = modern().expect(LISTEN).says(&[
+        named("subscriptions/acknowledged", json!({ "notifications": { "toolsListChanged": true } })),
+        named("tools/list_changed", json!({})),
+        named("resources/updated", json!({ "uri": "note://not-asked" })),
+        json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": "2" } }),
+    ]);
+    let (client, _) = connect(script).await;
+    let mut events = client.events();
+    let mut changes = client.listen(tools()).await.unwrap();
+    assert_eq!((changes.next().await, changes.next().await), (Some(Change::Tools), None));
+    assert!(matches!(changes.ended(), Some(SubscriptionEnd::Server)), "{:?}", changes.ended());
+    client.close().await.unwrap();
+    let mut faults = Vec::new();
+    while let Some(event) = events.next().await {
+        if let Event::Fault(fault) = event {
+            faults.push(fault.to_string());
+        }
+    }
+    let taken = "took a string of digits as the integer id, in what came for notifications";
+    assert_eq!(
+        faults,
+        [
+            format!("{taken}/subscriptions/acknowledged (1 so far)"),
+            format!("{taken}/tools/list_changed (2 so far)"),
+            String::from("ignored notifications/resources/updated that nobody asked for (1 so far)"),
+            format!("{taken}/cancelled (4 so far)"),
+        ]
+    );
 }
 
 #[tokio::test]

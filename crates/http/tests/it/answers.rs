@@ -6,7 +6,7 @@ use bowline_http::HttpConnect;
 use bowline_protocol::ErrorCode;
 use bowline_protocol::frame::Message;
 use bowline_testkit::http::{HttpServer, Reply};
-use bowline_transport::{Limits, Sent, TransportErrorKind};
+use bowline_transport::{Fault, InboundEvent, Limits, Sent, TransportErrorKind};
 
 use crate::peer::{answering, call, connect, open, open_with, request, result, server, shake};
 
@@ -44,6 +44,54 @@ async fn case_http_011_h_03_content_types_have_parameters_and_any_case() {
         })
         .await;
         assert_eq!(result(call(&*open(&server).await, 2).await.unwrap()), r#"{"a":1}"#);
+    }
+}
+
+#[tokio::test]
+async fn messages_in_one_body_or_event_are_taken_and_told() {
+    let log = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"a"}}"#;
+    for (kind, before, between) in [
+        ("application/json", "", "\n"),
+        ("application/json", "\u{feff}", ""),
+        ("text/event-stream", "data: ", "\ndata: "),
+        ("text/event-stream", "data: ", ""),
+    ] {
+        let server = answering(move |request| {
+            let answer = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{"a":1}}}}"#, request.json()["id"]);
+            let end = if kind == "text/event-stream" { "\n\n" } else { "" };
+            Reply::status(200).with("content-type", kind).body(format!("{before}{answer}{between}{log}{end}"))
+        })
+        .await;
+        let transport = open(&server).await;
+        let mut inbound = transport.take_inbound().unwrap();
+        let mut exchange = transport.request(request(2, "tools/call")).await.unwrap();
+        assert!(matches!(exchange.next().await, Some(Ok(Message::Notification(_)))), "{kind} {between:?}");
+        let Some(Ok(Message::Response(answer))) = exchange.next().await else { panic!("an answer was due") };
+        assert_eq!(result(answer), r#"{"a":1}"#);
+        assert!(matches!(inbound.next().await, Some(InboundEvent::Fault(Fault::OnOneLine { len: 2 }))));
+    }
+}
+
+#[tokio::test]
+async fn a_last_event_without_its_blank_line_is_taken_where_it_is_whole() {
+    for (end, whole) in [("", true), ("\n", true), ("", false)] {
+        let server = answering(move |request| {
+            let mut body =
+                format!(r#"data: {{"jsonrpc":"2.0","id":{},"result":{{"a":{{"b":1}}}}}}"#, request.json()["id"]);
+            body.truncate(body.len() - usize::from(!whole));
+            body.push_str(end);
+            Reply::status(200).with("content-type", "text/event-stream").body(body)
+        })
+        .await;
+        let transport = open(&server).await;
+        let mut inbound = transport.take_inbound().unwrap();
+        let outcome = call(&*transport, 2).await;
+        if whole {
+            assert_eq!(result(outcome.unwrap()), r#"{"a":{"b":1}}"#);
+            assert!(matches!(inbound.next().await, Some(InboundEvent::Fault(Fault::EventWithoutEnd))));
+        } else {
+            assert!(outcome.unwrap_err().to_string().contains("what came is no whole event"));
+        }
     }
 }
 

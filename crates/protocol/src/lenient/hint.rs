@@ -25,13 +25,20 @@ enum Scalar<'a> {
 impl Scalar<'_> {
     /// The text, or that of a number or a flag.
     fn label(self) -> Option<String> {
-        match self {
-            Self::Text(text) => Some(text.to_owned()),
-            Self::Bool(flag) => Some(flag.to_string()),
-            Self::Whole(number) => Some(number.to_string()),
-            Self::Float(number) => serde_json::Number::from_f64(number).map(|number| number.to_string()),
-            Self::Null | Self::List | Self::Object => None,
-        }
+        let label = match self {
+            Self::Text(text) => return Some(text.to_owned()),
+            Self::Bool(flag) => flag.to_string(),
+            Self::Whole(number) => number.to_string(),
+            Self::Float(number) => serde_json::Number::from_f64(number)?.to_string(),
+            Self::Null | Self::List | Self::Object => return self.nothing(),
+        };
+        note(Leniency::Label);
+        Some(label)
+    }
+
+    /// Nothing, which is noted where it is not what came.
+    fn nothing<T>(&self) -> Option<T> {
+        if matches!(self, Self::Null) { None } else { not_a_hint() }
     }
 
     /// Yes or no, where it is that or commonly written for it.
@@ -133,7 +140,7 @@ where
 {
     look(deserializer, |found| match found {
         Scalar::Text(text) => Some(T::from(text)),
-        _ => None,
+        _ => found.nothing(),
     })
 }
 
@@ -153,7 +160,7 @@ pub(crate) fn cursor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
 /// Reads yes or no, also where it is written as a text or as 1 or 0; all else as none. Where it may not be lost,
 /// [`truth`] is what reads it.
 pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    look(deserializer, |found| found.flag())
+    look(deserializer, |found| found.flag().or_else(|| found.nothing()))
 }
 
 /// As [`flag`], but null alone is none, and all else is an error.
@@ -170,7 +177,7 @@ pub(crate) fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     look(deserializer, |found| match found {
         Scalar::Whole(number) => Some(number as f64),
         Scalar::Float(number) => Some(number),
-        _ => None,
+        _ => found.nothing(),
     })
 }
 
@@ -195,26 +202,53 @@ pub(crate) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
 
 /// Reads the icons that can be read, where one alone is a list of one; what is no list at all reads as none.
 pub(crate) fn icons<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Icon>>, D::Error> {
-    list(deserializer, |icon: Value| Icon::deserialize(icon).ok())
+    list(deserializer, |icon: Value| Icon::deserialize(icon).ok().or_else(not_a_hint))
+}
+
+/// Nothing, in place of what nothing can be made of.
+fn not_a_hint<T>() -> Option<T> {
+    note(Leniency::Hint);
+    None
+}
+
+/// Reads the items of a list that can be read, where one alone is a list of one, and a text stands for one by that name;
+/// what is no list at all reads as none.
+pub(crate) fn hints<'de, T, D>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    T: de::DeserializeOwned + Named,
+    D: Deserializer<'de>,
+{
+    list(deserializer, |item: Value| match item {
+        Value::String(name) => {
+            note(Leniency::Text);
+            Some(T::named(name))
+        }
+        other => T::deserialize(other).ok().or_else(not_a_hint),
+    })
+}
+
+/// What a name alone may stand for.
+pub(crate) trait Named {
+    fn named(name: String) -> Self;
 }
 
 /// What is neither text nor list nor object, in visitors that make nothing of it.
 macro_rules! numbers_are_none {
     () => {
         fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
-            Ok(None)
+            Ok(not_a_hint())
         }
 
         fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
-            Ok(None)
+            Ok(not_a_hint())
         }
 
         fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
-            Ok(None)
+            Ok(not_a_hint())
         }
 
         fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
-            Ok(None)
+            Ok(not_a_hint())
         }
 
         fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
@@ -233,7 +267,11 @@ where
 
     impl<I, T> List<I, T> {
         fn alone<E>(self, item: Result<I, E>) -> Result<Option<Vec<T>>, E> {
-            Ok((self.0)(item?).map(|item| vec![item]))
+            let item = (self.0)(item?);
+            if item.is_some() {
+                note(Leniency::List);
+            }
+            Ok(item.map(|item| vec![item]))
         }
     }
 
@@ -287,11 +325,11 @@ where
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
             while seq.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(None)
+            Ok(not_a_hint())
         }
 
         fn visit_str<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
-            Ok(None)
+            Ok(not_a_hint())
         }
 
         numbers_are_none!();

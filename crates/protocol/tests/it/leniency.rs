@@ -221,6 +221,107 @@ fn content_that_is_no_list_is_read_as_one() {
 }
 
 #[test]
+fn arguments_that_cannot_be_read_do_not_cost_the_prompt() {
+    for (arguments, names, lenient) in [
+        (r#"["repo",{"name":"note"}]"#, Some(vec!["repo", "note"]), vec![Leniency::Text]),
+        (
+            r#"[{"description":"nameless"},{"name":"repo","required":"true"}]"#,
+            Some(vec!["repo"]),
+            vec![Leniency::Boolean, Leniency::Hint],
+        ),
+        (r#"{"name":"repo"}"#, Some(vec!["repo"]), vec![Leniency::List]),
+        (r#"{"repo":{"required":true}}"#, None, vec![Leniency::Hint]),
+        ("{}", None, vec![Leniency::Hint]),
+        ("7", None, vec![Leniency::Hint]),
+        ("[]", Some(vec![]), vec![]),
+        ("null", None, vec![]),
+    ] {
+        let text = format!(r#"{{"prompts":[{{"name":"p","title":"P","arguments":{arguments}}},{{"name":"q"}}]}}"#);
+        let (list, noted) = leniently::<ListPromptsResult>(&text);
+        let [p, _] = list.prompts.as_slice() else { panic!("{arguments}: {:?}", list.problems) };
+        let read = p.arguments.as_ref().map(|all| all.iter().map(|a| a.name.as_str()).collect::<Vec<_>>());
+        assert_eq!((p.title.as_deref(), read, noted), (Some("P"), names, lenient), "{arguments}");
+    }
+}
+
+#[test]
+fn hints_at_models_do_not_cost_the_request() {
+    let asked = |preferences: &str| {
+        let text = format!(r#"{{"messages":[],"maxTokens":1,"modelPreferences":{preferences}}}"#);
+        let request: CreateMessageRequestParams = read(&text);
+        let hints = request.model_preferences?.hints?;
+        Some(hints.into_iter().map(|hint| hint.name.unwrap_or_default()).collect::<Vec<_>>())
+    };
+    assert_eq!(asked(r#"{"hints":["claude",{"name":"gpt"},7,{"name":4}]}"#).unwrap(), ["claude", "gpt", "4"]);
+    assert_eq!(asked(r#"{"hints":"claude","costPriority":"high"}"#).unwrap(), ["claude"]);
+    assert_eq!(asked(r#"{"hints":null}"#), None);
+    assert_eq!(asked(r#""claude""#), None);
+}
+
+#[test]
+fn fields_that_are_no_object_are_not_taken_for_none() {
+    let form = |properties: &str| {
+        let text = format!(r#"{{"message":"m","requestedSchema":{{"type":"object","properties":{properties}}}}}"#);
+        serde_json::from_str::<ElicitRequestFormParams>(&text).map(|form| form.requested_schema.properties.len())
+    };
+    for none in ["{}", "[]", "null"] {
+        assert_eq!(form(none).unwrap(), 0, "{none}");
+    }
+    for odd in [r#"[{"name":"a","type":"string"}]"#, "true", "\"a\""] {
+        assert!(form(odd).unwrap_err().to_string().contains("expected an object"), "{odd}");
+    }
+}
+
+#[test]
+fn contents_of_neither_kind_are_kept_as_they_came() {
+    let raw = r#"{"uri":"x://1","mimeType":"text/plain","more":1}"#;
+    let contents: ResourceContents = read(raw);
+    assert_eq!(serde_json::to_string(&contents).unwrap(), raw);
+    let result: ReadResourceResult = decode(r#"{"contents":[7]}"#);
+    assert!(result.problems[0].error.contains("expected an object with text or blob"), "{}", result.problems[0]);
+    let list: ListToolsResult = decode(r#"{"tools":[7]}"#);
+    assert!(list.problems[0].error.contains("integer `7`, expected an object"), "{}", list.problems[0]);
+}
+
+#[test]
+fn what_becomes_of_hints_is_told() {
+    for (member, lenient) in [
+        (r#""title":7"#, vec![Leniency::Label]),
+        (r#""title":{}"#, vec![Leniency::Hint]),
+        (r#""title":null,"annotations":null,"icons":null,"_meta":null"#, vec![]),
+        (r#""annotations":[]"#, vec![Leniency::Hint]),
+        (r#""annotations":{"readOnlyHint":"perhaps"}"#, vec![Leniency::Hint]),
+        (r#""icons":[{"src":7}]"#, vec![Leniency::Hint]),
+        (r#""icons":[7]"#, vec![Leniency::Hint]),
+        (r#""icons":7"#, vec![Leniency::Hint]),
+        (r#""execution":{"taskSupport":7}"#, vec![Leniency::Hint]),
+        (r#""_meta":[]"#, vec![Leniency::Object]),
+    ] {
+        let (list, noted) = leniently::<ListToolsResult>(&format!(r#"{{"tools":[{{"name":"a",{member}}}]}}"#));
+        assert_eq!((list.tools.len(), noted), (1, lenient), "{member}");
+    }
+    for (member, lenient) in [
+        (r#""ttlMs":-1"#, vec![Leniency::Hint]),
+        (r#""ttlMs":1.0,"cacheScope":"public""#, vec![]),
+        (r#""cacheScope":1"#, vec![Leniency::Hint]),
+        (r#""nextCursor":5"#, vec![Leniency::Label]),
+    ] {
+        assert_eq!(leniently::<ListToolsResult>(&format!(r#"{{"tools":[],{member}}}"#)).1, lenient, "{member}");
+    }
+    for (capability, lenient) in [
+        ("[]", vec![Leniency::Object]),
+        ("true", vec![Leniency::Object]),
+        ("false", vec![Leniency::Object]),
+        ("{}", vec![]),
+        ("null", vec![]),
+    ] {
+        let (server, noted) = noticing(|| read::<ServerCapabilities>(&format!(r#"{{"tools":{capability}}}"#)));
+        assert_eq!(noted.iter().collect::<Vec<_>>(), lenient, "{capability}");
+        assert_eq!(server.tools.is_some(), !matches!(capability, "false" | "null"), "{capability}");
+    }
+}
+
+#[test]
 fn a_boolean_may_be_spelled_in_other_ways() {
     for (spelled, flag) in [("\"true\"", true), ("\"False\"", false), ("1", true), ("0", false)] {
         let (result, noted) = leniently::<CallToolResult>(&format!(r#"{{"isError":{spelled}}}"#));

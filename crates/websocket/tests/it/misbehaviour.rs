@@ -44,7 +44,7 @@ async fn what_ends_a_connection_is_named_and_the_server_is_told() {
         (Close(1011, "no rope".to_owned()), Closed, "failed inside (close code 1011, no rope)", Some(1011)),
         (Close(1013, String::new()), Closed, "overloaded", Some(1013)),
         (Compressed, Protocol, "broke the WebSocket protocol", Some(1002)),
-        (Masked, Protocol, "broke the WebSocket protocol", Some(1002)),
+        (Masked, Protocol, "broke the WebSocket protocol: Received a masked frame", Some(1002)),
         (StrayContinuation, Protocol, "broke the WebSocket protocol", Some(1002)),
         (CutInFrame, Closed, "vanished", None),
         (Vanish, Closed, "vanished", None),
