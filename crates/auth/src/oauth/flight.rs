@@ -224,6 +224,9 @@ impl Inner {
                     state.denied = state.denied.union(missing);
                     return Err(out_of_scope(missing));
                 }
+                if !self.settings.asks_somebody() && !self.settings.acts_by_itself() {
+                    return Err(self.lacks_scopes(&asked, missing));
+                }
                 state.step_ups += 1;
             }
             _ => {}
