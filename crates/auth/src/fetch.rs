@@ -100,20 +100,30 @@ impl Fetcher {
     }
 
     /// The headers by which the server refuses a request without credentials; none where it does not.
+    ///
+    /// It is asked for a stream, and where it says nothing of credentials, as servers do that have none, by a message.
     pub(crate) async fn probe(&self, server: &Url) -> Result<HeaderMap, AuthError> {
         const EITHER: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
-        let headers = HeaderMap::from_iter([(ACCEPT, EITHER)]);
-        // A stream that it opens is closed again.
-        let response = tokio::time::timeout(WITHIN, self.open.send(Method::GET, server, headers, None)).await;
-        match response {
-            Ok(response) => {
-                let response = response?;
-                let refuses = response.status() == StatusCode::UNAUTHORIZED;
-                Ok(if refuses { response.headers().clone() } else { HeaderMap::new() })
+        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        // It changes nothing, and is allowed before a handshake (basic/utilities/ping).
+        const PING: &[u8] = br#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#;
+        for method in [Method::GET, Method::POST] {
+            let mut headers = HeaderMap::from_iter([(ACCEPT, EITHER)]);
+            let handover = Arc::new(Handover::default());
+            let body = (method == Method::POST).then(|| (Bytes::from_static(PING), &handover));
+            if body.is_some() {
+                headers.insert(CONTENT_TYPE, JSON);
             }
+            // A stream that it opens is closed again.
+            let response = tokio::time::timeout(WITHIN, self.open.send(method, server, headers, body)).await;
             // Some keep silent until they have something to say.
-            Err(_) => Ok(HeaderMap::new()),
+            let Ok(response) = response else { continue };
+            let response = response?;
+            if response.status() == StatusCode::UNAUTHORIZED {
+                return Ok(response.headers().clone());
+            }
         }
+        Ok(HeaderMap::new())
     }
 
     /// The status of a page, and where it redirects to, which is not asked.
