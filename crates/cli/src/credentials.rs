@@ -238,6 +238,12 @@ pub(crate) const fn wants_login(kind: AuthErrorKind) -> bool {
     matches!(kind, Denied | LoginRequired | Response | Scope | Token)
 }
 
+/// The scopes that a login would have to be for, where the one that there is lacks some. What was asked for and not
+/// granted is not asked for again by advice.
+pub(crate) fn scopes_to_ask_for(error: &AuthError) -> Vec<String> {
+    if error.is_login_required() { error.scopes().to_vec() } else { Vec::new() }
+}
+
 /// How long another command may hold what is kept of a server.
 const LEASE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -298,11 +304,11 @@ impl From<AuthError> for CliError {
             AuthErrorKind::Registration => {
                 Some("give the id with --client-id, and a secret with --client-secret and --issuer")
             }
-            AuthErrorKind::Timeout => Some("start again, and sign in within five minutes"),
             _ => None,
         };
         let mut this = Self::new(code, error.to_string()).hint_if(hint.map(str::to_owned));
         this.wants_login = wants_login(error.kind());
+        this.scopes = scopes_to_ask_for(&error);
         this
     }
 }

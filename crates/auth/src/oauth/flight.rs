@@ -263,6 +263,7 @@ impl Inner {
             known: preferred.as_deref(),
             only: self.settings.identity.issuer.as_deref(),
             choose: self.settings.choose.as_deref(),
+            any: self.settings.identity.id.is_none(),
             compare: self.settings.compare,
         };
         let found = Arc::new(discovery.run(hint.as_deref()).await?);
@@ -345,6 +346,18 @@ impl Inner {
     pub(super) fn login_required(&self) -> AuthError {
         let why = format!("{} wants a login; log in to it first", shown(&self.server));
         AuthError::new(AuthErrorKind::LoginRequired, why)
+    }
+
+    /// As [`login_required`](Self::login_required), for more scopes than the token was asked with.
+    fn lacks_scopes(&self, asked: &Scopes, missing: &Scopes) -> AuthError {
+        let (server, all) = (shown(&self.server), asked.union(missing));
+        let why = match missing.is_empty() {
+            true => format!("{server} wants more scopes than the token has, and names none; log in to it again"),
+            false => format!(
+                "{server} wants the scopes \"{missing}\", which the token lacks; log in to it again, for \"{all}\""
+            ),
+        };
+        AuthError::new(AuthErrorKind::LoginRequired, why).with_scopes(all.to_vec())
     }
 
     /// Asks the server without a token what it wants. One that wants nothing says nothing.
