@@ -72,6 +72,12 @@ impl EventReader {
         }
     }
 
+    /// The event that was under way when the stream ended ([`Decoder::rest`]): for servers that leave out the blank line
+    /// at the end of the last one. It may be cut.
+    pub fn rest(&mut self) -> Option<Event> {
+        self.decoder.rest()
+    }
+
     /// What came and made no event ([`Decoder::leftover`]).
     pub(crate) fn leftover(&self) -> Bytes {
         self.decoder.leftover()

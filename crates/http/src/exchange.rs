@@ -29,6 +29,8 @@ use crate::transport::Shared;
 
 /// How often a broken stream is asked for in vain before the request counts as lost.
 const MAX_RESUMES: u32 = 5;
+/// The longest pause that a server may ask for before that: whoever waits for longer is told instead.
+const MAX_PAUSE: Duration = Duration::from_secs(3600);
 
 /// How much an error shows of what came in place of an answer, and of an id or type in it.
 const SHOWN: usize = 300;
@@ -83,7 +85,7 @@ impl HttpExchange {
         request: WireRequest,
         slot: OwnedSemaphorePermit,
     ) -> Result<Self, TransportError> {
-        let (handover, aside) = (Arc::new(Handover::default()), Arc::new(Aside::default()));
+        let (handover, aside) = (Arc::new(Handover::of(&request.routing.method)), Arc::new(Aside::default()));
         let mut this = Self {
             shared: Arc::clone(shared),
             id: request.id.clone(),
@@ -254,14 +256,13 @@ impl Job {
     }
 
     /// A stream that ended too early: what it brought in place of the answer is said, as far as it is known.
-    fn ended(&self, reader: &EventReader, session: &Session, odd: Option<&Event>) -> TransportError {
+    fn ended(&self, reader: &EventReader, session: &Session, leftover: &Bytes, odd: Option<&Event>) -> TransportError {
         let quoted = |bytes: &[u8]| {
             let secrets = confided(session.target.url(), &session.post, reader.given());
             excerpt(&secrets.hide(&String::from_utf8_lossy(bytes)), SHOWN)
         };
-        let leftover = reader.leftover();
         let came = if !leftover.is_empty() {
-            format!("; what came is no whole event: {}", quoted(&leftover))
+            format!("; what came is no whole event: {}", quoted(leftover))
         } else if let Some(odd) = odd {
             let kind = excerpt(&String::from_utf8_lossy(&odd.event), SHOWN_ID);
             format!("; the last that came was an event of type \"{kind}\": {}", quoted(&odd.data))
@@ -305,7 +306,16 @@ impl Job {
                 last_id.clone_from(reader.last_event_id());
             }
             retry = reader.retry().or(retry);
-            let lost = broken.unwrap_or_else(|| self.ended(&reader, session, odd.as_ref()));
+            let lost = match broken {
+                Some(error) => error,
+                None => {
+                    let leftover = reader.leftover();
+                    if let Some(answer) = reader.rest().and_then(|event| self.whole(&event)) {
+                        return Ok(answer);
+                    }
+                    self.ended(&reader, session, &leftover, odd.as_ref())
+                }
+            };
             // Specification: 2026-07-28, basic/transports/streamable-http: streams are not resumable.
             if self.request.routing.revision.is_some() || last_id.is_empty() {
                 return Err(lost);
@@ -331,7 +341,13 @@ impl Job {
         headers.insert(header::LAST_EVENT_ID, id);
         let mut error = lost.clone();
         for _ in 0..MAX_RESUMES {
-            tokio::time::sleep(backoff.next(retry)).await;
+            let pause = backoff.next(retry);
+            if pause > MAX_PAUSE {
+                let wants = pause.as_secs();
+                let message = format!("{lost}, and the server wants to be left alone for {wants} s before it goes on");
+                return Err(TransportError::new(lost.kind(), message).with_sent(Sent::Yes).with_source(lost));
+            }
+            tokio::time::sleep(pause).await;
             match self.shared.endpoint.send_to(Method::GET, &session.target, (&headers).into(), None).await {
                 Ok((response, _)) if response.status().is_success() && answer::kind(&response) == Kind::Events => {
                     return Ok(self.reader(response).resuming(self.shared.limits.max_frame_bytes, last_id.clone()));
@@ -391,6 +407,17 @@ impl Job {
                 self.aside.hand_on(other).await;
                 None
             }
+        }
+    }
+
+    /// The answer in an event that lacks the blank line at its end, as some servers leave it out before they close the
+    /// stream. The standard discards such an event since it may be cut; a message says itself whether it is whole.
+    fn whole(&self, event: &Event) -> Option<Message> {
+        match answer::messages(&event.data, "").ok().filter(|_| event.is_message())? {
+            Incoming::Message(Message::Response(response)) => {
+                self.is_answer(&response).then_some(Message::Response(response))
+            }
+            _ => None,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bowline_http::EventReader;
+use bowline_protocol::frame::decode;
 use bowline_transport::{TransportError, TransportErrorKind};
 use bytes::Bytes;
 use tokio::io::{AsyncWriteExt, DuplexStream};
@@ -23,6 +24,13 @@ pub(crate) async fn read(mut events: EventReader, mut lines: DuplexStream, cause
             // Pings, and another `endpoint`: the first one counts.
             Ok(Some(_)) => {}
             Ok(None) => {
+                // Without the blank line at its end the last event may be cut; a message says itself whether it is.
+                let last = events.rest().filter(|event| event.is_message() && decode(&event.data).is_ok());
+                if let Some(event) = last
+                    && write(&mut lines, &event.data).await.is_err()
+                {
+                    return;
+                }
                 break TransportError::new(TransportErrorKind::Closed, "the server ended its stream of messages");
             }
             Err(error) => break error,
