@@ -77,19 +77,29 @@ impl Discovery<'_> {
     async fn resource(&self, hint: Option<&str>) -> Result<Option<Resource>, AuthError> {
         const WHAT: &str = "resource metadata";
         let mut places = resource::places(self.server);
-        if let Some(hint) = hint {
-            // It may be relative to what was asked.
-            let hint = self.server.join(hint).map_err(|error| {
-                let why = format!("the challenge names {} as {WHAT}, which is no URL ({error})", excerpt(hint, 100));
-                AuthError::new(AuthErrorKind::Discovery, why)
-            })?;
-            let at = places.iter().position(|(place, _)| *place == hint);
-            let hinted = at.map_or((hint, Place::Hinted), |at| places.remove(at));
-            places.insert(0, hinted);
-        }
         let mut spoiled = None;
+        // It may be relative to what was asked.
+        match hint.map(|hint| self.server.join(hint).map_err(|error| (hint, error))) {
+            Some(Ok(hint)) => {
+                let at = places.iter().position(|(place, _)| *place == hint);
+                let hinted = at.map_or((hint, Place::Hinted), |at| places.remove(at));
+                places.insert(0, hinted);
+            }
+            Some(Err((hint, error))) => {
+                let why = format!("the challenge names {} as {WHAT}, which is no URL ({error})", excerpt(hint, 100));
+                spoiled = Some(AuthError::new(AuthErrorKind::Discovery, why));
+            }
+            None => {}
+        }
         for (url, place) in places {
-            let answer = self.fetcher.get(WHAT, &url, HeaderMap::new()).await?;
+            let answer = match self.fetcher.get(WHAT, &url, HeaderMap::new()).await {
+                // A server behind a proxy may name itself by an address that it has there alone.
+                Err(error) if place == Place::Hinted => {
+                    spoiled.get_or_insert(error);
+                    continue;
+                }
+                answer => answer?,
+            };
             match look(WHAT, &url, &answer)? {
                 Look::Here => {}
                 Look::Elsewhere => continue,
@@ -102,7 +112,9 @@ impl Discovery<'_> {
                 Ok(resource) => return Ok(Some(resource)),
                 Err(resource::Refusal::Wrong(wrong)) => return Err(refused(WHAT, &url, &wrong)),
                 // A page for people stands at every address of some hosts, or an error with a status of success.
-                Err(resource::Refusal::None(wrong)) => spoiled = Some(refused(WHAT, &url, &wrong)),
+                Err(resource::Refusal::None(wrong)) => {
+                    spoiled.get_or_insert_with(|| refused(WHAT, &url, &wrong));
+                }
             }
         }
         spoiled.map_or(Ok(None), Err)

@@ -34,6 +34,8 @@ pub(crate) struct Fetcher {
     server: Url,
     /// Whether the server is on this machine.
     local: bool,
+    /// Whether what it names may be in a private network.
+    private: bool,
 }
 
 /// An answer, read whole.
@@ -60,7 +62,7 @@ impl Fetcher {
             Reach::Private => private,
             Reach::Never => false,
         });
-        Self { open: client, guarded, server: server.clone(), local }
+        Self { open: client, guarded, server: server.clone(), local, private }
     }
 
     /// Whether an address may be asked, as far as that is told before its name is resolved.
@@ -156,7 +158,8 @@ impl Fetcher {
         let handover = Arc::new(Handover::default());
         let work = async {
             let body = body.map(|bytes| (bytes, &handover));
-            let mut response = client.send(method, url, headers, body).await?;
+            let sent = client.send(method, url, headers, body).await;
+            let mut response = sent.map_err(|error| self.unsent(what, url, error.into()))?;
             if response.status().is_redirection() {
                 if asks {
                     // Metadata may be elsewhere. What it leads to is not read.
@@ -168,6 +171,21 @@ impl Fetcher {
             Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
         };
         tokio::time::timeout(WITHIN, work).await.unwrap_or_else(|_| Err(late(what, url)))
+    }
+}
+
+impl Fetcher {
+    /// Says what must not be asked, where the error names an address alone.
+    fn unsent(&self, what: &str, url: &Url, error: AuthError) -> AuthError {
+        if error.kind() != AuthErrorKind::Blocked {
+            return error;
+        }
+        let next = match self.private {
+            true => "",
+            false => "; where it is in a network of your own, allow such (`allow_private_networks`)",
+        };
+        let why = format!("the {what} {} is not asked: {error}{next}", shown(url));
+        AuthError::new(AuthErrorKind::Blocked, why).with_source(error)
     }
 }
 
@@ -249,6 +267,8 @@ mod tests {
             let error = fetcher("https://mcp.example").get("metadata", &url.parse().unwrap(), HeaderMap::new()).await;
             let error = error.unwrap_err();
             assert_eq!(error.kind(), AuthErrorKind::Blocked, "{url}: {error}");
+            let text = error.to_string();
+            assert!(text.contains("metadata https://") && text.contains("`allow_private_networks`"), "{text}");
         }
         let from_here = fetcher("http://127.0.0.1:1/mcp");
         let url = "https://169.254.169.254/".parse().unwrap();

@@ -67,6 +67,25 @@ async fn a_challenge_names_the_metadata_in_whatever_form() {
 }
 
 #[tokio::test]
+async fn case_auth_001_metadata_that_a_challenge_names_and_nobody_can_ask_for_hides_no_usual_place() {
+    for named in ["http://mcp.internal:3000/meta", "http://127.0.0.1:1/meta", "http://[/", "ftp://h/meta"] {
+        let header = format!("Bearer resource_metadata=\"{named}\"");
+        for (places, is_there) in [(&[ResourceMetadataAt::Root][..], true), (&[], false)] {
+            let settings = ProtectedSettings::default().metadata_at(places);
+            let settings = settings.challenge(ChallengeWith::Header(header.clone()));
+            let world = World::new(AuthSettings::default(), settings).await;
+            let connected = world.connect(&world.person().build().unwrap()).await;
+            assert_eq!(connected.is_ok(), is_there, "{named}");
+            // Where there is none at all, what was named is what there is to mend.
+            if let Err(error) = connected {
+                let (_, text) = told(&error);
+                assert!(text.contains(named.trim_end_matches("meta")), "{named}: {text}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn case_auth_004_a_09_the_issuer_is_compared_to_the_letter() {
     for (issuer, lenient) in [("{issuer}/", true), ("http://localhost:1", false), ("{issuer}//", false)] {
         let settings = AuthSettings::default().metadata("issuer", issuer).iss(Iss::Absent).advertise_iss(false);

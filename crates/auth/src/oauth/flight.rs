@@ -344,8 +344,12 @@ impl Inner {
     }
 
     pub(super) fn login_required(&self) -> AuthError {
-        let why = format!("{} wants a login; log in to it first", shown(&self.server));
-        AuthError::new(AuthErrorKind::LoginRequired, why)
+        let next = match self.lock().record.tokens {
+            None => "wants a login; log in to it first",
+            // It has ended, or is not taken.
+            Some(_) => "wants another login, and not the token that there is; log in to it again",
+        };
+        AuthError::new(AuthErrorKind::LoginRequired, format!("{} {next}", shown(&self.server)))
     }
 
     /// As [`login_required`](Self::login_required), for more scopes than the token was asked with.
