@@ -125,6 +125,9 @@ impl HttpClient {
 
     /// Sends one request and waits for the head of its answer. Redirects are answers.
     ///
+    /// One without a body, whose method may be repeated, is sent once more where a connection that had carried others
+    /// ends without a word: the server may have closed it before.
+    ///
     /// # Errors
     /// When the server cannot be reached or does not answer; any status is an answer. The verdict on
     /// [`Sent`](bowline_transport::Sent) is that of `body`'s [`Handover`], where there is a body.
@@ -189,7 +192,7 @@ impl HttpClient {
                     Err(error)
                         if used_before
                             && connection.ended_unheard(&error)
-                            && handover.is_none_or(|handover| handover.repeats()) =>
+                            && handover.map_or(method.is_idempotent(), |handover| handover.repeats()) =>
                     {
                         drop(connection);
                         // Whatever becomes of the second time, nobody knows of the first.
