@@ -121,6 +121,31 @@ async fn case_config_004() {
 }
 
 #[tokio::test]
+async fn e_04_what_an_old_server_says_of_its_stream_is_the_error_where_it_is_of_that_kind() {
+    for (stream, wanted) in [
+        (
+            "event: endpoint\ndata: http://evil.example/messages\n\n",
+            "http://evil.example/messages, which is no address",
+        ),
+        // The newer transport has such streams as well.
+        (": nothing\n\n", "405"),
+    ] {
+        let server = HttpServer::start(move |request| async move {
+            if request.method == "GET" { Reply::events().data(stream) } else { Reply::status(405) }
+        });
+        let server = server.await.unwrap();
+        let error = Client::builder().connect(Target::parse(&server.url("/mcp")).unwrap()).await.unwrap_err();
+        assert!(error.to_string().contains(wanted), "{error}");
+    }
+    // Credentials that are wanted for the stream alone are what is missing.
+    let server =
+        HttpServer::start(move |request| async move { Reply::status(if request.method == "GET" { 401 } else { 405 }) });
+    let server = server.await.unwrap();
+    let error = Client::builder().connect(Target::parse(&server.url("/mcp")).unwrap()).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::Auth, Some(401)), "{error}");
+}
+
+#[tokio::test]
 async fn nobody_at_an_address_is_an_error_that_says_so() {
     let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     for target in [format!("http://{unused}/mcp"), format!("ws://{unused}/"), format!("tcp:{unused}")] {

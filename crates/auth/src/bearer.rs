@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bowline_http::{AuthRequest, Authorize, Challenge, Retry};
+use bowline_http::{AuthRequest, Authorize, Challenge, Retry, bearer};
 use bowline_transport::{BoxFuture, TransportError};
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, StatusCode};
@@ -20,7 +20,7 @@ const MAX_BYTES: u64 = 64 << 10;
 
 /// Gives a token that may be another one next time.
 pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
-    /// The token of now, without the word `Bearer`.
+    /// The token of now, with or without the word `Bearer`.
     ///
     /// # Errors
     /// When there is none.
@@ -145,13 +145,8 @@ impl<S: TokenSource> SourcedBearer<S> {
             AuthError::new(AuthErrorKind::Timeout, why)
         };
         let token = tokio::time::timeout(WITHIN, self.source.token()).await.map_err(late)??;
-        let value = format!("Bearer {}", token.expose_secret().trim());
-        let mut value = HeaderValue::try_from(value).map_err(|_| {
-            let why = "the token has characters that no header may have; check for line breaks";
-            AuthError::new(AuthErrorKind::Token, why)
-        })?;
-        value.set_sensitive(true);
-        Ok(value)
+        let fits = bearer(token.expose_secret());
+        fits.map_err(|error| AuthError::new(AuthErrorKind::Token, error.to_string()).with_source(error))
     }
 }
 

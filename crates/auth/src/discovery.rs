@@ -8,7 +8,6 @@ use url::Url;
 use crate::error::{AuthError, AuthErrorKind};
 use crate::fetch::{Answer, Fetcher, redirects};
 use crate::issuer::{self, Compare, Issuer, Refusal};
-use crate::json;
 use crate::resource::{self, Place, Resource};
 use crate::scope::Scopes;
 
@@ -35,8 +34,14 @@ pub(crate) struct Discovery<'a> {
     /// The one issuer that is trusted, where the program says so.
     pub(crate) only: Option<&'a str>,
     pub(crate) choose: Option<&'a Choose>,
+    /// Whether who this program is does not hang on which of them it is, so that another one will do where the first
+    /// cannot be had.
+    pub(crate) any: bool,
     pub(crate) compare: Compare,
 }
+
+/// How many of the authorization servers that a resource names are asked, one after another.
+const MAX_ASKED: usize = 4;
 
 impl Discovery<'_> {
     /// Finds out. `hint` is where a challenge said that the metadata of the resource is, as it was written.
@@ -49,28 +54,52 @@ impl Discovery<'_> {
             let resource = resource::canonical(self.server);
             return Ok(Discovered { resource, scopes: None, dpop: false, issuer });
         };
-        let chosen = self.chosen(&issuers)?;
-        let issuer = self.issuer(chosen).await?;
+        let issuer = self.first_of(self.chosen(&issuers)?).await?;
         Ok(Discovered { resource: id, scopes, dpop, issuer })
+    }
+
+    /// The first of these authorization servers that can be had. The error is that of the first.
+    async fn first_of(&self, issuers: &[String]) -> Result<Issuer, AuthError> {
+        let mut first = None;
+        for id in issuers.iter().take(MAX_ASKED) {
+            match self.issuer(id).await {
+                Ok(issuer) => return Ok(issuer),
+                Err(error) => {
+                    tracing::debug!(%error, "an authorization server cannot be used");
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        Err(first.unwrap_or_else(|| none_chosen(issuers)))
     }
 
     /// The metadata of the resource; none where every place says that it has none.
     async fn resource(&self, hint: Option<&str>) -> Result<Option<Resource>, AuthError> {
         const WHAT: &str = "resource metadata";
         let mut places = resource::places(self.server);
-        if let Some(hint) = hint {
-            // It may be relative to what was asked.
-            let hint = self.server.join(hint).map_err(|error| {
-                let why = format!("the challenge names {} as {WHAT}, which is no URL ({error})", excerpt(hint, 100));
-                AuthError::new(AuthErrorKind::Discovery, why)
-            })?;
-            let at = places.iter().position(|(place, _)| *place == hint);
-            let hinted = at.map_or((hint, Place::Hinted), |at| places.remove(at));
-            places.insert(0, hinted);
-        }
         let mut spoiled = None;
+        // It may be relative to what was asked.
+        match hint.map(|hint| self.server.join(hint).map_err(|error| (hint, error))) {
+            Some(Ok(hint)) => {
+                let at = places.iter().position(|(place, _)| *place == hint);
+                let hinted = at.map_or((hint, Place::Hinted), |at| places.remove(at));
+                places.insert(0, hinted);
+            }
+            Some(Err((hint, error))) => {
+                let why = format!("the challenge names {} as {WHAT}, which is no URL ({error})", excerpt(hint, 100));
+                spoiled = Some(AuthError::new(AuthErrorKind::Discovery, why));
+            }
+            None => {}
+        }
         for (url, place) in places {
-            let answer = self.fetcher.get(WHAT, &url, HeaderMap::new()).await?;
+            let answer = match self.fetcher.get(WHAT, &url, HeaderMap::new()).await {
+                // A server behind a proxy may name itself by an address that it has there alone.
+                Err(error) if place == Place::Hinted => {
+                    spoiled.get_or_insert(error);
+                    continue;
+                }
+                answer => answer?,
+            };
             match look(WHAT, &url, &answer)? {
                 Look::Here => {}
                 Look::Elsewhere => continue,
@@ -79,35 +108,34 @@ impl Discovery<'_> {
                     continue;
                 }
             }
-            match json::object(&answer.body) {
-                // A page for people stands at every address of some hosts.
-                Err(wrong) => spoiled = Some(refused(WHAT, &url, &wrong)),
-                Ok(_) => {
-                    let read = Resource::read(&answer.body, self.server, place);
-                    return read.map(Some).map_err(|wrong| refused(WHAT, &url, &wrong));
+            match Resource::read(&answer.body, self.server, place) {
+                Ok(resource) => return Ok(Some(resource)),
+                Err(resource::Refusal::Wrong(wrong)) => return Err(refused(WHAT, &url, &wrong)),
+                // A page for people stands at every address of some hosts, or an error with a status of success.
+                Err(resource::Refusal::None(wrong)) => {
+                    spoiled.get_or_insert_with(|| refused(WHAT, &url, &wrong));
                 }
             }
         }
         spoiled.map_or(Ok(None), Err)
     }
 
-    fn chosen<'b>(&self, issuers: &'b [String]) -> Result<&'b str, AuthError> {
+    /// Those that may be asked, in order.
+    fn chosen<'b>(&self, issuers: &'b [String]) -> Result<&'b [String], AuthError> {
+        let one = |at: usize| issuers.get(at..=at);
+        let at = |id: &str| issuers.iter().position(|issuer| issuer == id);
         if let Some(only) = self.only {
             // Nothing may be sent to any other, least of all a secret.
-            let same = issuers.iter().find(|issuer| *issuer == only);
-            return same.map(String::as_str).ok_or_else(|| of_another(only, &issuers.join(", ")));
+            return at(only).and_then(one).ok_or_else(|| of_another(only, &issuers.join(", ")));
         }
-        if let Some(known) = self.known
-            && let Some(same) = issuers.iter().find(|issuer| *issuer == known)
-        {
-            return Ok(same);
+        if let Some(known) = self.known.and_then(at).and_then(one) {
+            return Ok(known);
         }
-        let at = self.choose.map_or(Some(0), |choose| choose(issuers));
-        at.and_then(|at| issuers.get(at)).map(String::as_str).ok_or_else(|| {
-            let named = excerpt(&issuers.join(", "), 300);
-            let why = format!("none of the authorization servers was chosen; the server names {named}");
-            AuthError::new(AuthErrorKind::Discovery, why)
-        })
+        match self.choose {
+            Some(choose) => choose(issuers).and_then(one).ok_or_else(|| none_chosen(issuers)),
+            None if self.any => Ok(issuers),
+            None => one(0).ok_or_else(|| none_chosen(issuers)),
+        }
     }
 
     async fn issuer(&self, id: &str) -> Result<Issuer, AuthError> {
@@ -201,6 +229,12 @@ fn look(what: &str, place: &Url, answer: &Answer) -> Result<Look, AuthError> {
 fn fails(what: &str, place: &Url, status: StatusCode) -> AuthError {
     let why = format!("the {what} {} answered {status}; try again later", shown(place));
     AuthError::new(AuthErrorKind::Network, why)
+}
+
+fn none_chosen(issuers: &[String]) -> AuthError {
+    let named = excerpt(&issuers.join(", "), 300);
+    let why = format!("none of the authorization servers was chosen; the server names {named}");
+    AuthError::new(AuthErrorKind::Discovery, why)
 }
 
 /// What the program trusts is not what the server names.

@@ -120,7 +120,8 @@ impl AuthError {
         self.0.code.as_deref()
     }
 
-    /// The scopes that the server wants, where that is what is missing.
+    /// The scopes that the server wants, where that is what is missing. Where somebody has to log in for them, those of
+    /// the token that lacks them are among them.
     pub fn scopes(&self) -> &[String] {
         &self.0.scopes
     }

@@ -34,6 +34,8 @@ pub(crate) struct Fetcher {
     server: Url,
     /// Whether the server is on this machine.
     local: bool,
+    /// Whether what it names may be in a private network.
+    private: bool,
 }
 
 /// An answer, read whole.
@@ -60,7 +62,7 @@ impl Fetcher {
             Reach::Private => private,
             Reach::Never => false,
         });
-        Self { open: client, guarded, server: server.clone(), local }
+        Self { open: client, guarded, server: server.clone(), local, private }
     }
 
     /// Whether an address may be asked, as far as that is told before its name is resolved.
@@ -100,20 +102,30 @@ impl Fetcher {
     }
 
     /// The headers by which the server refuses a request without credentials; none where it does not.
+    ///
+    /// It is asked for a stream, and where it says nothing of credentials, as servers do that have none, by a message.
     pub(crate) async fn probe(&self, server: &Url) -> Result<HeaderMap, AuthError> {
         const EITHER: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
-        let headers = HeaderMap::from_iter([(ACCEPT, EITHER)]);
-        // A stream that it opens is closed again.
-        let response = tokio::time::timeout(WITHIN, self.open.send(Method::GET, server, headers, None)).await;
-        match response {
-            Ok(response) => {
-                let response = response?;
-                let refuses = response.status() == StatusCode::UNAUTHORIZED;
-                Ok(if refuses { response.headers().clone() } else { HeaderMap::new() })
+        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        // It changes nothing, and is allowed before a handshake (basic/utilities/ping).
+        const PING: &[u8] = br#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#;
+        for method in [Method::GET, Method::POST] {
+            let mut headers = HeaderMap::from_iter([(ACCEPT, EITHER)]);
+            let handover = Arc::new(Handover::default());
+            let body = (method == Method::POST).then(|| (Bytes::from_static(PING), &handover));
+            if body.is_some() {
+                headers.insert(CONTENT_TYPE, JSON);
             }
+            // A stream that it opens is closed again.
+            let response = tokio::time::timeout(WITHIN, self.open.send(method, server, headers, body)).await;
             // Some keep silent until they have something to say.
-            Err(_) => Ok(HeaderMap::new()),
+            let Ok(response) = response else { continue };
+            let response = response?;
+            if response.status() == StatusCode::UNAUTHORIZED {
+                return Ok(response.headers().clone());
+            }
         }
+        Ok(HeaderMap::new())
     }
 
     /// The status of a page, and where it redirects to, which is not asked.
@@ -146,7 +158,8 @@ impl Fetcher {
         let handover = Arc::new(Handover::default());
         let work = async {
             let body = body.map(|bytes| (bytes, &handover));
-            let mut response = client.send(method, url, headers, body).await?;
+            let sent = client.send(method, url, headers, body).await;
+            let mut response = sent.map_err(|error| self.unsent(what, url, error.into()))?;
             if response.status().is_redirection() {
                 if asks {
                     // Metadata may be elsewhere. What it leads to is not read.
@@ -158,6 +171,21 @@ impl Fetcher {
             Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
         };
         tokio::time::timeout(WITHIN, work).await.unwrap_or_else(|_| Err(late(what, url)))
+    }
+}
+
+impl Fetcher {
+    /// Says what must not be asked, where the error names an address alone.
+    fn unsent(&self, what: &str, url: &Url, error: AuthError) -> AuthError {
+        if error.kind() != AuthErrorKind::Blocked {
+            return error;
+        }
+        let next = match self.private {
+            true => "",
+            false => "; where it is in a network of your own, allow such (`allow_private_networks`)",
+        };
+        let why = format!("the {what} {} is not asked: {error}{next}", shown(url));
+        AuthError::new(AuthErrorKind::Blocked, why).with_source(error)
     }
 }
 
@@ -239,6 +267,8 @@ mod tests {
             let error = fetcher("https://mcp.example").get("metadata", &url.parse().unwrap(), HeaderMap::new()).await;
             let error = error.unwrap_err();
             assert_eq!(error.kind(), AuthErrorKind::Blocked, "{url}: {error}");
+            let text = error.to_string();
+            assert!(text.contains("metadata https://") && text.contains("`allow_private_networks`"), "{text}");
         }
         let from_here = fetcher("http://127.0.0.1:1/mcp");
         let url = "https://169.254.169.254/".parse().unwrap();

@@ -66,7 +66,7 @@ impl Who<'_> {
     }
 
     /// Adds what the form does not hold: a secret that went in a header, which the other side may quote all the same.
-    fn hide(&self, secrets: Secrets) -> Secrets {
+    pub(crate) fn hide(&self, secrets: Secrets) -> Secrets {
         let Some(client) = self.client.filter(|client| client.method == AuthMethod::SecretBasic) else {
             return secrets;
         };

@@ -129,18 +129,23 @@ impl Identity {
         Ok(method_of_secret(self.secret.is_some(), issuer, told))
     }
 
+    /// How a client that has to be registered is to show who it is, the first choice first.
+    pub(crate) fn methods(issuer: &Issuer) -> Vec<AuthMethod> {
+        let Some(listed) = &issuer.auth_methods else {
+            // A program on a person's machine keeps no secret; what stands in for a list that is not there (RFC 8414)
+            // is one that wants one.
+            return vec![AuthMethod::None, AuthMethod::SecretBasic];
+        };
+        let methods = [AuthMethod::None, AuthMethod::SecretBasic, AuthMethod::SecretPost];
+        let first = methods.into_iter().find(|method| listed.iter().any(|known| known == method.name()));
+        vec![first.unwrap_or(AuthMethod::None)]
+    }
+
     /// A request to be registered.
     ///
     /// It names `application_type`, since without it servers of OpenID Connect take a client for a web site, which
     /// may not be sent back to this machine (2026-07-28, client registration).
-    pub(crate) fn registration(&self, issuer: &Issuer, redirect_uri: &str, device: bool) -> Value {
-        let lists = |method: AuthMethod| match &issuer.auth_methods {
-            // What stands in for a list that is not there (RFC 8414): a program on a person's machine keeps no secret.
-            None => method == AuthMethod::None,
-            Some(methods) => methods.iter().any(|known| known == method.name()),
-        };
-        let methods = [AuthMethod::None, AuthMethod::SecretBasic, AuthMethod::SecretPost];
-        let method = methods.into_iter().find(|method| lists(*method)).unwrap_or(AuthMethod::None);
+    pub(crate) fn registration(&self, redirect_uri: &str, method: AuthMethod, device: bool) -> Value {
         let mut grants = vec!["authorization_code", "refresh_token"];
         if device {
             grants.push(DEVICE_CODE);
@@ -234,8 +239,12 @@ fn method_of_secret(secret: bool, issuer: &Issuer, told: Option<AuthMethod>) -> 
 impl Client {
     /// Whether a registration that was kept still serves: its secret lives, and it knows this address.
     pub(crate) fn serves(&self, redirect_uri: &str) -> bool {
-        let lives = self.expires_at.is_none_or(|at| at > Clock::here());
-        lives && self.registered.as_ref().is_none_or(|uris| uris.iter().any(|uri| uri == redirect_uri))
+        self.expires_at.is_none_or(|at| at > Clock::here()) && self.knows(redirect_uri)
+    }
+
+    /// Whether it was registered with this address.
+    pub(crate) fn knows(&self, redirect_uri: &str) -> bool {
+        self.registered.as_ref().is_none_or(|uris| uris.iter().any(|uri| uri == redirect_uri))
     }
 
     pub(crate) fn secret(&self) -> &str {
@@ -361,9 +370,22 @@ mod tests {
     }
 
     #[test]
+    fn case_auth_025_a_client_without_a_secret_is_the_first_choice() {
+        let methods = |more: &str| Identity::methods(&issuer(more));
+        assert_eq!(methods(""), [AuthMethod::None, AuthMethod::SecretBasic]);
+        for (listed, method) in [
+            (r#"["client_secret_post","none"]"#, AuthMethod::None),
+            (r#"["client_secret_post","client_secret_basic"]"#, AuthMethod::SecretBasic),
+            (r#"["private_key_jwt","client_secret_post"]"#, AuthMethod::SecretPost),
+            (r#"["private_key_jwt"]"#, AuthMethod::None),
+        ] {
+            assert_eq!(methods(&format!(r#","token_endpoint_auth_methods_supported":{listed}"#)), [method], "{listed}");
+        }
+    }
+
+    #[test]
     fn a_17_a_registration_says_what_kind_of_program_it_is() {
-        let issuer = issuer(REGISTERS);
-        let body = identity(None, None).registration(&issuer, "http://127.0.0.1:7/callback", false);
+        let body = identity(None, None).registration("http://127.0.0.1:7/callback", AuthMethod::None, false);
         assert_eq!(
             body,
             json!({
@@ -372,7 +394,7 @@ mod tests {
                 "token_endpoint_auth_method": "none", "application_type": "native",
             })
         );
-        let body = identity(None, None).registration(&issuer, "https://me.example/callback", true);
+        let body = identity(None, None).registration("https://me.example/callback", AuthMethod::None, true);
         assert_eq!((body["application_type"].as_str(), body["grant_types"][2].is_string()), (Some("web"), true));
     }
 
@@ -387,6 +409,7 @@ mod tests {
         let client = read(StatusCode::OK, r#"{"client_id":"c1","client_secret":"s","client_secret_expires_at":1}"#);
         let client = client.unwrap();
         assert_eq!((client.method, client.serves("http://127.0.0.1/c")), (AuthMethod::SecretBasic, false));
+        assert!(client.knows("http://127.0.0.1/c"), "it is the secret that ended, and no other address");
         for (body, wanted) in [
             ("<html>", "it is HTML"),
             ("{}", "`client_id` is missing"),

@@ -45,16 +45,12 @@ impl Issuer {
     pub(crate) fn read(body: &[u8], expected: &str, compare: Compare) -> Result<Self, Refusal> {
         let object = json::object(body)?;
         let id = json::required(&object, "issuer")?;
-        let same = match compare {
-            Compare::Exactly => id == expected,
-            Compare::ButASlash => id.strip_suffix('/').unwrap_or(id) == expected.strip_suffix('/').unwrap_or(expected),
-        };
-        if !same {
-            return Err(Refusal::OfAnother(format!(
-                "`issuer`: expected {}, got {}",
-                excerpt(expected, 200),
-                excerpt(id, 200)
-            )));
+        let bare = |text: &str| text.strip_suffix('/').unwrap_or(text).to_owned();
+        let but_a_slash = bare(id) == bare(expected);
+        if id != expected && !(but_a_slash && compare == Compare::ButASlash) {
+            let next = if but_a_slash { "; a slash alone is taken with `lenient_issuer_slash`" } else { "" };
+            let (expected, got) = (excerpt(expected, 200), excerpt(id, 200));
+            return Err(Refusal::OfAnother(format!("`issuer`: expected {expected}, got {got}{next}")));
         }
         if id != expected {
             tracing::warn!(expected, got = id, "the issuer differs by a slash at its end");
@@ -71,8 +67,8 @@ impl Issuer {
             authorize: endpoint(object, "authorization_endpoint")?,
             token: parsed("token_endpoint", token)?,
             register: endpoint(object, "registration_endpoint")?,
-            revoke: endpoint(object, "revocation_endpoint")?,
-            device: endpoint(object, "device_authorization_endpoint")?,
+            revoke: spare(object, "revocation_endpoint"),
+            device: spare(object, "device_authorization_endpoint"),
             scopes: scopes.map(|scopes| scopes.iter().map(String::as_str).collect()),
             auth_methods: json::texts(object, "token_endpoint_auth_methods_supported")?,
             s256: methods.map(|methods| methods.iter().any(|method| method == "S256")),
@@ -112,14 +108,12 @@ impl Issuer {
         }
     }
 
-    /// Every address that it names.
+    /// The addresses that a login may need. Others are looked at by whoever asks them.
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = (&'static str, &Url)> {
         [
             ("authorization_endpoint", self.authorize.as_ref()),
             ("token_endpoint", Some(&self.token)),
             ("registration_endpoint", self.register.as_ref()),
-            ("revocation_endpoint", self.revoke.as_ref()),
-            ("device_authorization_endpoint", self.device.as_ref()),
         ]
         .into_iter()
         .filter_map(|(name, url)| Some((name, url?)))
@@ -143,6 +137,14 @@ impl From<Wrong> for Refusal {
 
 fn endpoint(object: &Map<String, Value>, name: &str) -> Result<Option<Url>, Wrong> {
     json::text(object, name)?.map(|text| parsed(name, text)).transpose()
+}
+
+/// An address that most logins do without: one that is none is as if it were not there.
+fn spare(object: &Map<String, Value>, name: &str) -> Option<Url> {
+    endpoint(object, name).unwrap_or_else(|wrong| {
+        tracing::warn!(%wrong, "an endpoint of the authorization server is left out");
+        None
+    })
 }
 
 fn parsed(name: &str, text: &str) -> Result<Url, Wrong> {
@@ -210,6 +212,7 @@ mod tests {
         for got in ["https://as.example", "https://as.example/a/", "https://AS.example/a", "https://as.example:443/a"] {
             let Err(Refusal::OfAnother(why)) = read(got, Compare::Exactly) else { panic!("{got} was taken") };
             assert!(why.contains("expected https://as.example/a") && why.contains(&format!("got {got}")), "{why}");
+            assert_eq!(why.contains("`lenient_issuer_slash`"), got.ends_with("/a/"), "{why}");
         }
         assert!(read("https://as.example/a/", Compare::ButASlash).is_ok());
         assert!(read("https://as.example/A/", Compare::ButASlash).is_err());
@@ -220,6 +223,17 @@ mod tests {
         let body = r#"{"issuer":"i","token_endpoint":"https://as.example/t","registration_endpoint":null}"#;
         let issuer = Issuer::read(body.as_bytes(), "i", Compare::Exactly).unwrap();
         assert_eq!((issuer.register, issuer.s256), (None, None));
+    }
+
+    #[test]
+    fn an_endpoint_that_a_login_does_without_spoils_nothing() {
+        for bad in [r#""n/a""#, r#""""#, "7", "{}"] {
+            let body = format!(
+                r#"{{"issuer":"i","token_endpoint":"https://t","revocation_endpoint":{bad},"device_authorization_endpoint":{bad}}}"#
+            );
+            let issuer = Issuer::read(body.as_bytes(), "i", Compare::Exactly).unwrap();
+            assert_eq!((issuer.revoke, issuer.device), (None, None), "{bad}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use bowline_http::shown;
 use bowline_protocol::excerpt;
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::json::{self, Wrong};
@@ -18,21 +19,37 @@ pub(crate) struct Resource {
     pub(crate) dpop: bool,
 }
 
+/// Why metadata is not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It is none; another place may have it.
+    None(Wrong),
+    /// It is metadata, and wrong: nothing goes on from here.
+    Wrong(Wrong),
+}
+
 impl Resource {
     /// Reads metadata and holds it against the server that it is to be about.
-    pub(crate) fn read(body: &[u8], server: &Url, place: Place) -> Result<Self, Wrong> {
-        let object = json::object(body)?;
-        let id = json::required(&object, "resource")?;
+    pub(crate) fn read(body: &[u8], server: &Url, place: Place) -> Result<Self, Refusal> {
+        let object = json::object(body).map_err(Refusal::None)?;
+        if !["resource", "authorization_servers"].iter().any(|name| object.contains_key(*name)) {
+            return Err(Refusal::None("`resource` is missing".to_owned()));
+        }
+        Self::of(&object, server, place).map_err(Refusal::Wrong)
+    }
+
+    fn of(object: &Map<String, Value>, server: &Url, place: Place) -> Result<Self, Wrong> {
+        let id = json::required(object, "resource")?;
         if !is_right(id, server, place) {
             return Err(format!("`resource` is {}, and the server asked for is {}", excerpt(id, 200), shown(server)));
         }
-        let issuers = json::texts(&object, "authorization_servers")?.unwrap_or_default();
+        let issuers = json::texts(object, "authorization_servers")?.unwrap_or_default();
         if issuers.is_empty() {
             return Err("`authorization_servers` names none".to_owned());
         }
-        let scopes = json::texts(&object, "scopes_supported")?;
+        let scopes = json::texts(object, "scopes_supported")?;
         let scopes = scopes.map(|scopes| scopes.iter().map(String::as_str).collect::<Scopes>());
-        let dpop = json::is_true(&object, "dpop_bound_access_tokens_required");
+        let dpop = json::is_true(object, "dpop_bound_access_tokens_required");
         Ok(Self { id: id.to_owned(), issuers, scopes: scopes.filter(|scopes| !scopes.is_empty()), dpop })
     }
 }
@@ -132,11 +149,11 @@ mod tests {
     #[test]
     fn a_06_case_auth_019_another_resource_is_refused_with_both() {
         let read = |id: &str, server: &str| {
-            Resource::read(
-                format!(r#"{{"resource":"{id}","authorization_servers":["https://as.example"]}}"#).as_bytes(),
-                &url(server),
-                Place::WithPath,
-            )
+            let body = format!(r#"{{"resource":"{id}","authorization_servers":["https://as.example"]}}"#);
+            Resource::read(body.as_bytes(), &url(server), Place::WithPath).map_err(|refusal| match refusal {
+                Refusal::Wrong(wrong) => wrong,
+                Refusal::None(wrong) => panic!("it is metadata, and was not taken for some: {wrong}"),
+            })
         };
         assert_eq!(
             read("https://mcp.example.com", "https://mcp.example.com/").unwrap().id,
@@ -181,15 +198,25 @@ mod tests {
 
     #[test]
     fn metadata_that_is_none_names_the_check() {
-        let wrong = |body: &str| Resource::read(body.as_bytes(), &url("https://h/mcp"), Place::WithPath).unwrap_err();
-        assert_eq!(wrong("<!doctype html><p>hi"), "it is HTML, not JSON");
-        assert_eq!(wrong("[]"), "it is an array, not an object");
-        assert_eq!(wrong("{}"), "`resource` is missing");
-        assert_eq!(wrong(r#"{"resource":1}"#), "`resource` is a number, not a string");
-        assert_eq!(wrong(r#"{"resource":"https://h/mcp"}"#), "`authorization_servers` names none");
-        assert_eq!(
-            wrong(r#"{"resource":"https://h/mcp","authorization_servers":{"a":"https://as"}}"#),
-            "`authorization_servers` is an object, not an array"
-        );
+        let read = |body: &str| Resource::read(body.as_bytes(), &url("https://h/mcp"), Place::WithPath).unwrap_err();
+        for (body, why) in [
+            ("<!doctype html><p>hi", "it is HTML, not JSON"),
+            ("[]", "it is an array, not an object"),
+            ("{}", "`resource` is missing"),
+            (r#"{"message":"Not Found"}"#, "`resource` is missing"),
+        ] {
+            assert_eq!(read(body), Refusal::None(why.to_owned()), "{body}");
+        }
+        for (body, why) in [
+            (r#"{"authorization_servers":["https://as"]}"#, "`resource` is missing"),
+            (r#"{"resource":1}"#, "`resource` is a number, not a string"),
+            (r#"{"resource":"https://h/mcp"}"#, "`authorization_servers` names none"),
+            (
+                r#"{"resource":"https://h/mcp","authorization_servers":{"a":"https://as"}}"#,
+                "`authorization_servers` is an object, not an array",
+            ),
+        ] {
+            assert_eq!(read(body), Refusal::Wrong(why.to_owned()), "{body}");
+        }
     }
 }

@@ -45,7 +45,8 @@ mod first {
     use bowline_protocol::{Era, method};
     use bowline_sse::SseConnect;
     use bowline_transport::{
-        BoxFuture, Connect, Exchange, ExchangeSource, Inbound, InboundPromise, Transport, TransportError, WireRequest,
+        BoxFuture, Connect, Exchange, ExchangeSource, Inbound, InboundPromise, Transport, TransportError,
+        TransportErrorKind, WireRequest,
     };
 
     /// Which of the two is tried first.
@@ -124,6 +125,16 @@ mod first {
         }
     }
 
+    /// Whether a server without a stream of the older kind is of that kind all the same: it named an address that
+    /// nothing may be sent to, or wants credentials for the stream. One that is silent, or ends it, may be of the newer
+    /// kind, which has such streams as well.
+    fn tells_more(error: &TransportError) -> bool {
+        match error.kind() {
+            TransportErrorKind::Unauthorized => true,
+            kind => kind == TransportErrorKind::Protocol && error.status().is_none(),
+        }
+    }
+
     /// A transport whose kind the answer to the first request decides.
     struct Undecided {
         http: Arc<dyn Transport>,
@@ -184,6 +195,8 @@ mod first {
                     self.choose(&sse, Kind::Sse);
                     sse.request(request).await
                 }
+                // What it says of a stream that it has, or of who may have it, says more than that it is of no newer kind.
+                Err(error) if tells_more(&error) => Err(error),
                 // The server is of neither kind: what it said to the newer one says more.
                 Err(_) => Err(refusal),
             }

@@ -54,6 +54,15 @@ pub(crate) struct Profile {
     scopes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect_uri: Option<String>,
+    #[serde(skip_serializing_if = "is_off")]
+    private_networks: bool,
+    #[serde(skip_serializing_if = "is_off")]
+    lenient_issuer_slash: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+const fn is_off(switch: &bool) -> bool {
+    !*switch
 }
 
 impl Profile {
@@ -70,6 +79,8 @@ impl Profile {
             client_metadata_url: login.client_metadata_url.clone(),
             scopes: login.scope.iter().flat_map(|scopes| scopes.split_whitespace()).map(str::to_owned).collect(),
             redirect_uri: login.callback_port.map(|port| format!("http://127.0.0.1:{port}/callback")),
+            private_networks: login.private_networks,
+            lenient_issuer_slash: login.lenient_issuer_slash,
         };
         match profile.lacks_issuer() {
             true => Err(nobody_to_trust("name the one that you have the secret from with --issuer")),
@@ -179,6 +190,12 @@ impl Credentials {
         if let Some(redirect) = &profile.redirect_uri {
             oauth = oauth.redirect_uri(redirect);
         }
+        if profile.private_networks {
+            oauth = oauth.allow_private_networks();
+        }
+        if profile.lenient_issuer_slash {
+            oauth = oauth.lenient_issuer_slash();
+        }
         if run.global.insecure {
             let client = HttpClient::builder().danger_accept_any_certificate_on_loopback().build();
             oauth = oauth.http_client(client.map_err(AuthError::from)?);
@@ -238,6 +255,12 @@ pub(crate) const fn wants_login(kind: AuthErrorKind) -> bool {
     matches!(kind, Denied | LoginRequired | Response | Scope | Token)
 }
 
+/// The scopes that a login would have to be for, where the one that there is lacks some. What was asked for and not
+/// granted is not asked for again by advice.
+pub(crate) fn scopes_to_ask_for(error: &AuthError) -> Vec<String> {
+    if error.is_login_required() { error.scopes().to_vec() } else { Vec::new() }
+}
+
 /// How long another command may hold what is kept of a server.
 const LEASE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -294,15 +317,23 @@ impl From<AuthError> for CliError {
             AuthErrorKind::NoKeyring | AuthErrorKind::Store => Code::Unexpected,
             _ => Code::Authorization,
         };
+        let text = error.to_string();
         let hint = match error.kind() {
             AuthErrorKind::Registration => {
                 Some("give the id with --client-id, and a secret with --client-secret and --issuer")
             }
-            AuthErrorKind::Timeout => Some("start again, and sign in within five minutes"),
+            // The library's settings by the names that they have here.
+            AuthErrorKind::Blocked if text.contains("`allow_private_networks`") => {
+                Some("log in with --private-networks, if it is in a network of your own")
+            }
+            AuthErrorKind::Discovery if text.contains("`lenient_issuer_slash`") => {
+                Some("log in with --lenient-issuer-slash, if you trust the server")
+            }
             _ => None,
         };
-        let mut this = Self::new(code, error.to_string()).hint_if(hint.map(str::to_owned));
+        let mut this = Self::new(code, text).hint_if(hint.map(str::to_owned));
         this.wants_login = wants_login(error.kind());
+        this.scopes = scopes_to_ask_for(&error);
         this
     }
 }
@@ -317,6 +348,15 @@ mod tests {
             assert_eq!(key(spelling), key("https://h.example/"), "{spelling}");
         }
         assert_ne!(key("https://h.example/a"), key("https://h.example/"));
+    }
+
+    #[test]
+    fn what_a_login_allows_is_kept_and_nothing_is_where_it_allows_nothing() {
+        let allows = Profile { private_networks: true, lenient_issuer_slash: true, ..Profile::default() };
+        let text = serde_json::to_string(&allows).unwrap();
+        let again: Profile = serde_json::from_str(&text).unwrap();
+        assert!(again.private_networks && again.lenient_issuer_slash, "{text}");
+        assert_eq!(serde_json::to_string(&Profile::default()).unwrap(), "{}");
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub(crate) struct CliError {
     pub(crate) http_status: Option<u16>,
     /// Whether a login would help.
     pub(crate) wants_login: bool,
+    /// The scopes that it would have to be for; none where it does not matter.
+    pub(crate) scopes: Vec<String>,
 }
 
 impl CliError {
@@ -86,6 +88,7 @@ impl CliError {
             server_error: None,
             http_status: None,
             wants_login: false,
+            scopes: Vec::new(),
         }
     }
 

@@ -69,7 +69,10 @@ impl From<Error> for CliError {
         let hint = visits(&error).or(accept).or_else(|| hint.map(str::to_owned));
         let change = change.map(ToString::to_string);
         let mut this = Self::new(code, error.to_string()).hint_if(hint).detail(stderr.or(change));
-        this.wants_login = AuthError::in_chain(&error).is_some_and(|error| credentials::wants_login(error.kind()));
+        if let Some(error) = AuthError::in_chain(&error) {
+            this.wants_login = credentials::wants_login(error.kind());
+            this.scopes = credentials::scopes_to_ask_for(error);
+        }
         this.http_status = error.status();
         this.server_error = error.server_error().and_then(|object| serde_json::to_value(object).ok()).map(Box::new);
         this
@@ -140,13 +143,34 @@ impl CliError {
         }
         // What may be secret in it is left out; whoever wrote it knows it.
         let url = url.parse().map_or_else(|_| "URL".to_owned(), |url| bowline::http::shown(&url));
-        self.hint(format!("log in with `bowline auth login {url}`, or give a token with --bearer-env VAR"))
+        // What a server calls its scopes is put into a command only where no shell takes it for more than words.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-+".contains(&byte);
+        let scopes = match self.scopes.as_slice() {
+            [] => String::new(),
+            scopes if scopes.iter().all(|scope| scope.bytes().all(is_plain)) => {
+                format!(" --scope \"{}\"", scopes.join(" "))
+            }
+            _ => " --scope SCOPES".to_owned(),
+        };
+        self.hint(format!("log in with `bowline auth login {url}{scopes}`, or give a token with --bearer-env VAR"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_login_for_more_scopes_names_those_that_can_be_typed() {
+        for (scope, hint) in
+            [("files:write", "auth login https://h/mcp --scope \"a files:write\"`"), ("$(rm)", "--scope SCOPES`")]
+        {
+            let mut error = CliError::new(Code::Authorization, "x");
+            (error.wants_login, error.scopes) = (true, vec!["a".to_owned(), scope.to_owned()]);
+            let error = error.about_login("https://h/mcp");
+            assert!(error.hint.as_deref().is_some_and(|text| text.contains(hint)), "{:?}", error.hint);
+        }
+    }
 
     #[test]
     fn advice_can_be_typed_as_it_stands() {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use bowline_transport::{BoxFuture, TransportError, TransportErrorKind};
+use bowline_transport::{BoxFuture, TransportError, TransportErrorKind, bare_token};
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
@@ -164,20 +164,35 @@ pub enum Retry {
 pub struct StaticBearer(HeaderValue);
 
 impl StaticBearer {
-    /// A token, without the word `Bearer`.
+    /// A token, with or without the word `Bearer`.
     ///
     /// # Errors
-    /// [`TransportErrorKind::Config`] when it has characters that no header may have.
+    /// [`TransportErrorKind::Config`] when it is empty, or has characters that no header may have.
     pub fn new(token: &str) -> Result<Self, TransportError> {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim())).map_err(|_| {
-            TransportError::new(
-                TransportErrorKind::Config,
-                "the bearer token has characters that no header may have; check for line breaks",
-            )
-        })?;
-        value.set_sensitive(true);
-        Ok(Self(value))
+        bearer(token).map(Self)
     }
+}
+
+/// The value of `Authorization` for a token, with or without the word `Bearer` ([`bare_token`]).
+///
+/// ```
+/// assert_eq!(bowline_http::bearer("bearer tok-1\n")?, "Bearer tok-1");
+/// assert!(bowline_http::bearer("Bearer ").is_err());
+/// # Ok::<(), bowline_transport::TransportError>(())
+/// ```
+///
+/// # Errors
+/// [`TransportErrorKind::Config`] when it is empty, or has characters that no header may have.
+pub fn bearer(token: &str) -> Result<HeaderValue, TransportError> {
+    let config = |why| TransportError::new(TransportErrorKind::Config, why);
+    let token = bare_token(token);
+    if token.is_empty() {
+        return Err(config("the bearer token is empty; look at where it comes from"));
+    }
+    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+        .map_err(|_| config("the bearer token has characters that no header may have; check for line breaks"))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 impl Authorize for StaticBearer {

@@ -125,6 +125,9 @@ impl HttpClient {
 
     /// Sends one request and waits for the head of its answer. Redirects are answers.
     ///
+    /// One without a body, whose method may be repeated, is sent once more where a connection that had carried others
+    /// ends without a word: the server may have closed it before.
+    ///
     /// # Errors
     /// When the server cannot be reached or does not answer; any status is an answer. The verdict on
     /// [`Sent`](bowline_transport::Sent) is that of `body`'s [`Handover`], where there is a body.
@@ -139,7 +142,7 @@ impl HttpClient {
         body: Option<(Bytes, &Arc<Handover>)>,
     ) -> Result<HttpResponse, TransportError> {
         let body = body.as_ref().map(|(bytes, handover)| (bytes, *handover));
-        self.send_to(method, &self.target(url.clone()), Cow::Owned(headers), body).await
+        self.send_to(method, &self.target(url.clone()), Cow::Owned(headers), body, false).await
     }
 
     /// What is known of an address: whoever asks it often keeps that.
@@ -167,23 +170,40 @@ impl HttpClient {
         }
     }
 
-    /// As [`send`](Self::send).
+    /// As [`send`](Self::send); `anew` over a connection that carried nothing before.
     pub(crate) async fn send_to(
         &self,
         method: Method,
         target: &Target,
         mut headers: Cow<'_, HeaderMap>,
         body: Option<(&Bytes, &Arc<Handover>)>,
+        anew: bool,
     ) -> Result<HttpResponse, TransportError> {
         let route = target.route()?;
         self.write_headers(&mut headers, target);
         let handover = body.map(|(_, handover)| handover);
-        let (sender, used_before) = self.connection(target, route, body.is_some()).await?;
+        let (sender, used_before) = self.connection(target, route, body.is_some(), anew).await?;
         let answered = match sender {
             Sender::Single(mut connection) => {
                 let request = h1::Request { method: &method, line: &route.line, headers: &headers, body };
-                let answered = connection.exchange(request).await;
-                answered.map(|(status, headers)| (status, headers, Incoming::Single(connection)))
+                match connection.exchange(request).await {
+                    Ok((status, headers)) => Ok((status, headers, Incoming::Single(connection))),
+                    // The server may have closed it while it waited. What changes nothing is sent once more.
+                    Err(error)
+                        if used_before
+                            && connection.ended_unheard(&error)
+                            && handover.map_or(method.is_idempotent(), |handover| handover.repeats()) =>
+                    {
+                        drop(connection);
+                        // Whatever becomes of the second time, nobody knows of the first.
+                        let again = Box::pin(self.send_to(method, target, headers, body, true)).await;
+                        return again.map_err(|error| {
+                            let sent = error.sent().max(Sent::Maybe);
+                            error.with_sent(sent)
+                        });
+                    }
+                    Err(error) => Err(error),
+                }
             }
             #[cfg(feature = "http2")]
             Sender::Shared(mut shared) => {
@@ -192,7 +212,7 @@ impl HttpClient {
                     Ok((status, headers, incoming)) => Ok((status, headers, Incoming::Shared(incoming))),
                     // The connection had ended while it waited.
                     Err(unanswered) if unanswered.untouched && used_before => {
-                        return Box::pin(self.send_to(method, target, headers, body)).await;
+                        return Box::pin(self.send_to(method, target, headers, body, false)).await;
                     }
                     Err(unanswered) => Err(unanswered.error),
                 }
@@ -213,8 +233,17 @@ impl HttpClient {
     }
 
     /// A connection for one request, and whether it was used before. One that `waits` gives those a moment that may be
-    /// free soon.
-    async fn connection(&self, target: &Target, route: &Route, waits: bool) -> Result<(Sender, bool), TransportError> {
+    /// free soon; one that is sent `anew` opens its own.
+    async fn connection(
+        &self,
+        target: &Target,
+        route: &Route,
+        waits: bool,
+        anew: bool,
+    ) -> Result<(Sender, bool), TransportError> {
+        if anew {
+            return fresh(target, Box::pin(self.0.dial(&route.origin)).await);
+        }
         match route.origin.pool.take() {
             Some(sender) => Ok((sender, true)),
             // On the heap, so that requests which find a connection have no room for it.

@@ -202,7 +202,7 @@ impl Endpoint {
             given = added(&headers, base);
             credentials = headers.get(AUTHORIZATION).cloned();
         }
-        let mut response = self.client.send_to(method.clone(), target, headers, body).await?;
+        let mut response = self.client.send_to(method.clone(), target, headers, body, false).await?;
         if let Some(authorize) = &self.authorize {
             authorize.answered(response.headers());
             if let Some(sent) = credentials.as_ref().filter(|_| response.status().is_success()) {

@@ -73,8 +73,9 @@ impl EventReader {
         }
     }
 
-    /// The event at the end of the stream that lacks the blank line behind it, if its data is whole.
-    pub(crate) fn unended(&self) -> Option<Event> {
+    /// The event that was under way when the stream ended, if its data is whole: for servers that leave out the blank
+    /// line at the end of the last one. The standard discards it since it may be cut; a message says itself whether it is.
+    pub fn unended(&self) -> Option<Event> {
         let event = self.decoder.clone().rest()?;
         // Also in the usual form it is read to its end: what was cut may have the two ends of an answer.
         frame::decode(&event.data).is_ok().then_some(event)

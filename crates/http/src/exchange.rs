@@ -29,6 +29,8 @@ use crate::transport::Shared;
 
 /// How often a broken stream is asked for in vain before the request counts as lost.
 const MAX_RESUMES: u32 = 5;
+/// The longest pause that a server may ask for before that: whoever waits for longer is told instead.
+const MAX_PAUSE: Duration = Duration::from_secs(3600);
 
 /// How much an error shows of what came in place of an answer, and of an id or type in it.
 const SHOWN: usize = 300;
@@ -83,7 +85,7 @@ impl HttpExchange {
         request: WireRequest,
         slot: OwnedSemaphorePermit,
     ) -> Result<Self, TransportError> {
-        let (handover, aside) = (Arc::new(Handover::default()), Arc::new(Aside::default()));
+        let (handover, aside) = (Arc::new(Handover::of(&request.routing.method)), Arc::new(Aside::default()));
         let mut this = Self {
             shared: Arc::clone(shared),
             id: request.id.clone(),
@@ -339,7 +341,13 @@ impl Job {
         headers.insert(header::LAST_EVENT_ID, id);
         let mut error = lost.clone();
         for _ in 0..MAX_RESUMES {
-            tokio::time::sleep(backoff.next(retry)).await;
+            let pause = backoff.next(retry);
+            if pause > MAX_PAUSE {
+                let wants = pause.as_secs();
+                let message = format!("{lost}, and the server wants to be left alone for {wants} s before it goes on");
+                return Err(TransportError::new(lost.kind(), message).with_sent(Sent::Yes).with_source(lost));
+            }
+            tokio::time::sleep(pause).await;
             match self.shared.endpoint.send_to(Method::GET, &session.target, (&headers).into(), None).await {
                 Ok((response, _)) if response.status().is_success() && answer::kind(&response) == Kind::Events => {
                     return Ok(self.reader(response).resuming(self.shared.limits.max_frame_bytes, last_id.clone()));

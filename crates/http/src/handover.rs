@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::time::Duration;
 
+use bowline_protocol::method;
 use bowline_transport::Sent;
 use tokio::sync::Notify;
 
@@ -25,9 +26,24 @@ pub struct Handover {
     /// How long the server asks to be left alone, where an error came with that.
     wait: OnceLock<Duration>,
     taken: Notify,
+    /// Whether it may be written once more, where nobody tells whether it was read.
+    repeats: bool,
 }
 
 impl Handover {
+    /// For a request of this method.
+    pub(crate) fn of(method: &str) -> Self {
+        // A handshake changes nothing but that there is one more session, which nobody uses.
+        let repeats = method::changes_nothing(method) || method == method::INITIALIZE;
+        Self { repeats, ..Self::default() }
+    }
+
+    /// Whether it may be written once more, where a connection that had carried others ended without a word: most likely
+    /// the server had closed it before it came.
+    pub(crate) const fn repeats(&self) -> bool {
+        self.repeats
+    }
+
     /// Whether the server may have read the request by now.
     pub fn sent(&self) -> Sent {
         match self.state.load(Ordering::Acquire) {

@@ -16,7 +16,7 @@ mod setters;
 mod transport;
 
 pub use answer::Said;
-pub use authorize::{AuthRequest, Authorize, Challenge, Retry, StaticBearer, www_authenticate};
+pub use authorize::{AuthRequest, Authorize, Challenge, Retry, StaticBearer, bearer, www_authenticate};
 #[doc(hidden)]
 pub use client::read_answer;
 pub use client::{HttpClient, HttpClientBuilder, HttpResponse, shown};

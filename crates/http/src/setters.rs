@@ -21,11 +21,11 @@ macro_rules! setters {
                 self
             }
 
-            /// Sends this token with every request.
+            /// Sends this token, with or without the word `Bearer`, with every request.
             ///
             /// # Errors
-            /// [`TransportErrorKind::Config`](bowline_transport::TransportErrorKind::Config) when it has characters
-            /// that no header may have.
+            /// [`TransportErrorKind::Config`](bowline_transport::TransportErrorKind::Config) when it is empty, or has
+            /// characters that no header may have.
             pub fn bearer(self, token: &str) -> Result<Self, bowline_transport::TransportError> {
                 Ok(self.authorize(std::sync::Arc::new($crate::StaticBearer::new(token)?)))
             }

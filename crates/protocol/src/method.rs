@@ -305,6 +305,33 @@ methods! {
     }
 }
 
+/// Whether a request of this method changes nothing at the server, by the specification: it may be sent again where
+/// nobody knows whether it arrived. False of what the specification does not know.
+///
+/// ```
+/// use bowline_protocol::method;
+///
+/// assert!(method::changes_nothing("resources/read"));
+/// assert!(!method::changes_nothing("tools/call") && !method::changes_nothing("com.example/anything"));
+/// ```
+pub fn changes_nothing(method: &str) -> bool {
+    matches!(
+        method,
+        TOOLS_LIST
+            | PROMPTS_LIST
+            | PROMPTS_GET
+            | RESOURCES_LIST
+            | RESOURCES_TEMPLATES_LIST
+            | RESOURCES_READ
+            | COMPLETION_COMPLETE
+            | PING
+            | SERVER_DISCOVER
+            | TASKS_LIST
+            | TASKS_GET
+            | TASKS_RESULT
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

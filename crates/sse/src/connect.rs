@@ -123,7 +123,7 @@ impl SseConnect {
                 None => {
                     let message =
                         format!("{at} ended the stream before it said where messages go; is it an SSE endpoint?");
-                    return Err(TransportError::new(TransportErrorKind::Protocol, message));
+                    return Err(TransportError::new(TransportErrorKind::Closed, message).with_sent(Sent::No));
                 }
             }
         };

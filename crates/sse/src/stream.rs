@@ -23,6 +23,11 @@ pub(crate) async fn read(mut events: EventReader, mut lines: DuplexStream, cause
             // Pings, and another `endpoint`: the first one counts.
             Ok(Some(_)) => {}
             Ok(None) => {
+                if let Some(event) = events.unended().filter(|event| event.is_message())
+                    && write(&mut lines, &event.data).await.is_err()
+                {
+                    return;
+                }
                 break TransportError::new(TransportErrorKind::Closed, "the server ended its stream of messages");
             }
             Err(error) => break error,

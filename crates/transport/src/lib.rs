@@ -25,6 +25,6 @@ pub use mux::{Mux, MuxBuilder};
 pub use network::Network;
 pub use noise::Noise;
 pub use patience::Patience;
-pub use secrets::Secrets;
+pub use secrets::{Secrets, bare_token};
 pub use seldom::Seldom;
 pub use wrap::{WrapConnect, WrapTransport};

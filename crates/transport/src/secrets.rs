@@ -103,6 +103,27 @@ impl fmt::Debug for Secrets {
     }
 }
 
+/// A bearer token without the word `Bearer` and the blanks around it; empty where there is none. It is kept in either
+/// form, and no token has a blank.
+///
+/// ```
+/// use bowline_transport::bare_token;
+///
+/// for text in ["tok-1", " tok-1\n", "bearer  tok-1"] {
+///     assert_eq!(bare_token(text), "tok-1");
+/// }
+/// assert_eq!([bare_token(" Bearer "), bare_token("")], ["", ""]);
+/// assert_eq!(bare_token("Bearerish"), "Bearerish");
+/// ```
+pub fn bare_token(text: &str) -> &str {
+    const WORD: &str = "bearer";
+
+    let text = text.trim();
+    let (word, rest) = text.split_at_checked(WORD.len()).unwrap_or((text, ""));
+    let is_word = word.eq_ignore_ascii_case(WORD) && (rest.is_empty() || rest.starts_with([' ', '\t']));
+    if is_word { rest.trim_start() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bowline_socket::TcpConnect;
 use bowline_tls::TlsSettings;
-use bowline_transport::{BoxFuture, Connect, Limits, Network, Secrets, Transport, TransportError, TransportErrorKind};
+use bowline_transport::{
+    BoxFuture, Connect, Limits, Network, Secrets, Transport, TransportError, TransportErrorKind, bare_token,
+};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::timeout;
@@ -115,11 +117,19 @@ impl WebSocketConnect {
         self
     }
 
-    /// Authorizes with a token: the header `Authorization: Bearer …`. Replaces an earlier one.
+    /// Authorizes with a token, with or without the word `Bearer`: the header `Authorization: Bearer …`. Replaces an
+    /// earlier one.
+    ///
+    /// That it is empty is said by the next connect.
     #[must_use]
     pub fn bearer_token(mut self, token: impl AsRef<str>) -> Self {
         self.headers.remove(AUTHORIZATION);
-        self.header("authorization", format!("Bearer {}", token.as_ref()))
+        let token = bare_token(token.as_ref());
+        if token.is_empty() {
+            self.fail(config("the bearer token is empty; look at where it comes from".to_owned()));
+            return self;
+        }
+        self.header("authorization", format!("Bearer {token}"))
     }
 
     /// Trusts a certificate authority of your own, besides those of the system. `pem` may hold several certificates.

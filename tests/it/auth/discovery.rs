@@ -1,6 +1,6 @@
 //! Finding out who authorizes.
 
-use bowline_testkit::authority::{ChallengeWith, Client as Known, Iss, MetadataAt, ResourceMetadataAt};
+use bowline_testkit::authority::{Answer, ChallengeWith, Client as Known, Iss, MetadataAt, ResourceMetadataAt};
 
 use super::*;
 
@@ -63,6 +63,25 @@ async fn a_challenge_names_the_metadata_in_whatever_form() {
         let client = client.unwrap_or_else(|error| panic!("{challenge:?}: {error}"));
         assert!(world.server.asked().iter().all(|asked| !asked.path.contains("/.well-known/")), "{challenge:?}");
         within(client.close()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn case_auth_001_metadata_that_a_challenge_names_and_nobody_can_ask_for_hides_no_usual_place() {
+    for named in ["http://mcp.internal:3000/meta", "http://127.0.0.1:1/meta", "http://[/", "ftp://h/meta"] {
+        let header = format!("Bearer resource_metadata=\"{named}\"");
+        for (places, is_there) in [(&[ResourceMetadataAt::Root][..], true), (&[], false)] {
+            let settings = ProtectedSettings::default().metadata_at(places);
+            let settings = settings.challenge(ChallengeWith::Header(header.clone()));
+            let world = World::new(AuthSettings::default(), settings).await;
+            let connected = world.connect(&world.person().build().unwrap()).await;
+            assert_eq!(connected.is_ok(), is_there, "{named}");
+            // Where there is none at all, what was named is what there is to mend.
+            if let Err(error) = connected {
+                let (_, text) = told(&error);
+                assert!(text.contains(named.trim_end_matches("meta")), "{named}: {text}");
+            }
+        }
     }
 }
 
@@ -177,7 +196,7 @@ async fn a_place_that_leads_elsewhere_or_fails_hides_no_other_place() {
     use bowline_testkit::http::{HttpServer, Reply};
 
     let auth = AuthSettings::default().any_resource().start().await.unwrap();
-    for spoiled in [302, 503] {
+    for spoiled in [302, 503, 200] {
         let issuer = auth.issuer();
         let server = HttpServer::start(move |request| {
             let issuer = issuer.clone();
@@ -188,7 +207,7 @@ async fn a_place_that_leads_elsewhere_or_fails_hides_no_other_place() {
                     "/.well-known/oauth-protected-resource" => {
                         Reply::json(json!({ "resource": resource, "authorization_servers": [issuer] }))
                     }
-                    _ => Reply::status(spoiled).with("location", "/sign-in"),
+                    _ => Reply::json(json!({ "message": "not found" })).code(spoiled).with("location", "/sign-in"),
                 }
             }
         });
@@ -196,6 +215,19 @@ async fn a_place_that_leads_elsewhere_or_fails_hides_no_other_place() {
         let oauth = OAuth::builder(server.url("/mcp")).visitor(headless()).build().unwrap();
         assert!(within(oauth.login()).await.unwrap().authorized);
         assert!(server.requests().iter().all(|request| request.path != "/sign-in"));
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_a_login_does_without_spoils_none() {
+    for bad in ["http://internal:8080/x", "n/a", "javascript:alert(1)"] {
+        let auth = AuthSettings::default();
+        let auth = auth.metadata("revocation_endpoint", bad).metadata("device_authorization_endpoint", bad);
+        let world = World::new(auth, ProtectedSettings::default()).await;
+        let oauth = world.person().build().unwrap();
+        assert!(within(oauth.login()).await.unwrap().authorized, "{bad}");
+        let done = within(oauth.logout()).await.unwrap();
+        assert!(done.was_authorized && !done.revoked, "{bad}");
     }
 }
 
@@ -252,6 +284,35 @@ async fn one_of_several_authorization_servers_is_chosen() {
     let (kind, text) = told(&world.refusal(world.person().choose_issuer(|_| None)).await);
     assert_eq!(kind, AuthErrorKind::Discovery);
     assert!(text.contains(&other.issuer()), "{text}");
+}
+
+#[tokio::test]
+async fn an_authorization_server_that_cannot_be_had_leaves_the_others() {
+    let pages = AuthServer::builder().answer(Endpoint::Metadata, Answer::Html(200)).start().await.unwrap();
+    let other = AuthServer::builder().metadata("issuer", "https://evil.example").start().await.unwrap();
+    for (first, why) in [
+        ("http://127.0.0.1:1".to_owned(), "cannot connect to http://127.0.0.1:1/"),
+        ("http://as.internal:8080/realms/x".to_owned(), "not https"),
+        (pages.issuer(), "HTML"),
+        (other.issuer(), "https://evil.example"),
+    ] {
+        let world = World::plain().await;
+        let name = |issuers: Vec<String>| {
+            world.server.change(|settings| settings.metadata("authorization_servers", issuers));
+        };
+        name(vec![first.clone(), world.auth.issuer()]);
+        let client = world.connect(&world.person().build().unwrap()).await.unwrap();
+        assert_eq!((echo(&client).await.unwrap().as_str(), world.auth.counts().tokens), ("ahoy", 1), "{first}");
+        within(client.close()).await.unwrap();
+        // An id is one at one of them, and the first is the only one that it may be known to.
+        let (_, text) = told(&world.refusal(world.person().client_id("abc")).await);
+        assert!(text.contains(why), "{text}");
+        // Where none can be had, the first is what there is to mend.
+        name(vec![first, pages.issuer()]);
+        let (_, text) = told(&world.refusal(world.person()).await);
+        assert!(text.contains(why), "{text}");
+        assert_eq!(world.auth.counts().tokens, 1);
+    }
 }
 
 // Duty: A-20

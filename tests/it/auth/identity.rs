@@ -71,6 +71,43 @@ async fn a_registration_says_what_kind_of_program_it_is() {
     assert!(text.contains("redirect_uri"), "{text}");
 }
 
+#[tokio::test]
+async fn case_auth_025_a_server_that_takes_no_public_clients_gets_one_with_a_secret() {
+    let refuses =
+        Answer::Json(400, json!({ "error": "invalid_client_metadata", "error_description": "no `none` here" }));
+    let settings = AuthSettings::default().without_metadata("token_endpoint_auth_methods_supported");
+    let settings = settings.answer_once(Endpoint::Register, refuses.clone());
+    let world = World::new(settings.clone(), ProtectedSettings::default()).await;
+    let client = world.connect(&world.person().build().unwrap()).await.unwrap();
+    let methods = world.asked(Endpoint::Register);
+    let methods = methods.iter().map(|asked| asked.param("token_endpoint_auth_method")).collect::<Vec<_>>();
+    assert_eq!(methods, ["none", "client_secret_basic"]);
+    assert_eq!(world.asked(Endpoint::Token)[0].scheme, "Basic");
+    within(client.close()).await.unwrap();
+    // Twice is enough, and one that lists what it takes is not asked for anything else.
+    let listed = AuthSettings::default().metadata("token_endpoint_auth_methods_supported", vec!["none"]);
+    for (settings, asked) in [(settings, 2), (listed, 1)] {
+        let world =
+            World::new(settings.answer(Endpoint::Register, refuses.clone()), ProtectedSettings::default()).await;
+        let (kind, text) = told(&world.refusal(world.person()).await);
+        assert_eq!((kind, world.asked(Endpoint::Register).len()), (AuthErrorKind::Registration, asked));
+        assert!(text.contains("no `none` here") && text.contains("client_id"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_has_ended_by_the_clock_of_this_machine_is_used_once() {
+    let known = Known::secret_basic("abc", "s-SECRET").redirect(REDIRECT);
+    let registered = json!({ "client_id": "abc", "client_secret": "s-SECRET", "client_secret_expires_at": 1_000 });
+    let settings = AuthSettings::default().client(known).answer(Endpoint::Register, Answer::Json(201, registered));
+    let world = World::new(settings, ProtectedSettings::default()).await;
+    let oauth = world.person().build().unwrap();
+    for logins in 1..3 {
+        assert!(within(oauth.login()).await.unwrap().authorized);
+        assert_eq!(world.asked(Endpoint::Register).len(), logins, "the next login registers anew");
+    }
+}
+
 // Duty
 #[tokio::test]
 async fn a_document_is_the_id_where_the_server_takes_such() {

@@ -64,6 +64,25 @@ async fn a_server_that_always_wants_more_is_given_up() {
     within(client.close()).await.unwrap();
 }
 
+// Duty: A-39
+#[tokio::test]
+async fn case_auth_012_a_lack_of_scope_that_nobody_can_be_asked_about_says_what_to_log_in_for() {
+    let settings = ProtectedSettings::default().challenge_scope("files:read").needs_for("tools/call", &["files:write"]);
+    let world = World::new(AuthSettings::default(), settings).await;
+    let store = bowline::auth::MemoryStore::default();
+    within(world.person().store(store.clone()).build().unwrap().login()).await.unwrap();
+    let client = world.connect(&world.nobody().store(store).build().unwrap()).await.unwrap();
+    // However often: what was never asked for was not denied either.
+    for _ in 0..6 {
+        let error = echo(&client).await.unwrap_err();
+        let (kind, text) = told(&error);
+        assert_eq!(kind, AuthErrorKind::LoginRequired, "{text}");
+        assert_eq!(below(&error).scopes(), ["files:read", "files:write"]);
+        assert!(text.contains(r#"the scopes "files:write""#) && text.contains(r#""files:read files:write""#), "{text}");
+    }
+    within(client.close()).await.unwrap();
+}
+
 // Duty: A-02
 #[tokio::test]
 async fn refusals_by_401_403_and_400_are_three_things() {

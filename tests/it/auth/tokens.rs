@@ -212,7 +212,7 @@ impl Drop for Scratch {
 #[tokio::test]
 async fn case_auth_036_a_token_in_a_file_is_read_again_once_it_is_refused() {
     let (world, file) = (OneToken::new().await, Scratch::new("token-of-file"));
-    world.renews(TokenFile::new(&file.0), |token| std::fs::write(&file.0, format!("{token}\n")).unwrap()).await;
+    world.renews(TokenFile::new(&file.0), |token| std::fs::write(&file.0, format!("Bearer {token}\n")).unwrap()).await;
 }
 
 #[cfg(unix)]

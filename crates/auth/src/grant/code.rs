@@ -31,10 +31,13 @@ impl Back {
     }
 
     /// Goes on under another spelling of the address.
-    pub(crate) async fn rename(&mut self, text: &str) {
+    pub(crate) async fn rename(&mut self, text: &str) -> Result<(), AuthError> {
         match self {
             Self::Here(listener) => listener.rename(text).await,
-            Self::Brought(uri) => text.clone_into(uri),
+            Self::Brought(uri) => {
+                text.clone_into(uri);
+                Ok(())
+            }
         }
     }
 }

@@ -162,7 +162,7 @@ async fn begin(asking: Asking<'_>, at: &Url) -> Result<Begun, AuthError> {
     let answer = asking.fetcher.post(what, at, headers, Body::Form(form.encode())).await?;
     let says_no = json::object(&answer.body).is_ok_and(|object| is_refusal(&object, "device_code"));
     if !answer.status.is_success() || says_no {
-        return Err(refusal(answer.status, &answer.body, &shown(at), &form.secrets()));
+        return Err(refusal(answer.status, &answer.body, &shown(at), &who.hide(form.secrets())));
     }
     Begun::read(&answer.body).map_err(|wrong| {
         let wrong = excerpt(&Secrets::default().hide(&wrong), 200);

@@ -96,7 +96,8 @@ impl OAuthBuilder {
     }
 
     /// The one authorization server that is trusted, whoever this program is there. Should the server not name it,
-    /// that is an error, and nothing is sent to those that it names. Default: the one that it names first.
+    /// that is an error, and nothing is sent to those that it names. Default: the first that it names
+    /// and that can be had.
     ///
     /// It has to be set where there is a secret, a key or an assertion: without it, the server says who gets to see
     /// them.
@@ -198,7 +199,8 @@ impl OAuthBuilder {
     }
 
     /// Chooses among several authorization servers that a server names; `None` refuses them all. Default: the one
-    /// that there are credentials for, else the first.
+    /// that there are credentials for; else, with a [`client_id`](Self::client_id), the first, and without one the first
+    /// of four whose metadata can be had.
     pub fn choose_issuer(mut self, choose: impl Fn(&[String]) -> Option<usize> + Send + Sync + 'static) -> Self {
         self.choose = Some(Arc::new(choose));
         self

@@ -224,6 +224,9 @@ impl Inner {
                     state.denied = state.denied.union(missing);
                     return Err(out_of_scope(missing));
                 }
+                if !self.settings.asks_somebody() && !self.settings.acts_by_itself() {
+                    return Err(self.lacks_scopes(&asked, missing));
+                }
                 state.step_ups += 1;
             }
             _ => {}
@@ -260,6 +263,7 @@ impl Inner {
             known: preferred.as_deref(),
             only: self.settings.identity.issuer.as_deref(),
             choose: self.settings.choose.as_deref(),
+            any: self.settings.identity.id.is_none(),
             compare: self.settings.compare,
         };
         let found = Arc::new(discovery.run(hint.as_deref()).await?);
@@ -340,8 +344,24 @@ impl Inner {
     }
 
     pub(super) fn login_required(&self) -> AuthError {
-        let why = format!("{} wants a login; log in to it first", shown(&self.server));
-        AuthError::new(AuthErrorKind::LoginRequired, why)
+        let next = match self.lock().record.tokens {
+            None => "wants a login; log in to it first",
+            // It has ended, or is not taken.
+            Some(_) => "wants another login, and not the token that there is; log in to it again",
+        };
+        AuthError::new(AuthErrorKind::LoginRequired, format!("{} {next}", shown(&self.server)))
+    }
+
+    /// As [`login_required`](Self::login_required), for more scopes than the token was asked with.
+    fn lacks_scopes(&self, asked: &Scopes, missing: &Scopes) -> AuthError {
+        let (server, all) = (shown(&self.server), asked.union(missing));
+        let why = match missing.is_empty() {
+            true => format!("{server} wants more scopes than the token has, and names none; log in to it again"),
+            false => format!(
+                "{server} wants the scopes \"{missing}\", which the token lacks; log in to it again, for \"{all}\""
+            ),
+        };
+        AuthError::new(AuthErrorKind::LoginRequired, why).with_scopes(all.to_vec())
     }
 
     /// Asks the server without a token what it wants. One that wants nothing says nothing.

@@ -71,7 +71,7 @@ impl Inner {
             let form = who.sign(form, &mut headers, self.clock.there(at))?;
             let answer = self.fetcher.post("revocation endpoint", at, headers, Body::Form(form.encode())).await?;
             if !answer.status.is_success() {
-                let error = refusal(answer.status, &answer.body, &shown(at), &form.secrets());
+                let error = refusal(answer.status, &answer.body, &shown(at), &who.hide(form.secrets()));
                 // RFC 7009, section 2.2.1: one that cannot be revoked ends by itself, and soon.
                 if hint == "access_token" && error.code() == Some("unsupported_token_type") && tokens.refresh.is_some()
                 {

@@ -7,6 +7,7 @@ use bowline_http::shown;
 use bowline_protocol::excerpt;
 use http::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
 
 use super::cause::Cause;
 use super::flight::{LEASE_WITHIN, before, given_up};
@@ -20,7 +21,8 @@ use crate::error::{AuthError, AuthErrorKind};
 use crate::fetch::Body;
 use crate::grant::code::Back;
 use crate::grant::{Asking, assertion, client_credentials, code, device, enterprise, refresh};
-use crate::identity::{Client, Identity, Way};
+use crate::identity::{AuthMethod, Client, Identity, Way};
+use crate::issuer::Issuer;
 use crate::key::PrivateKey;
 use crate::scope::{self, Scopes};
 use crate::token::{Issued, NotIssued, TokenKind};
@@ -153,7 +155,7 @@ impl Inner {
             // 2026-07-28, client registration, on constraints of redirect URIs.
             (Err(refused), Some(by_name)) if refused.code() == Some("invalid_redirect_uri") => {
                 tracing::debug!(%refused, "the registration is tried with the name of this machine");
-                back.rename(&by_name).await;
+                back.rename(&by_name).await?;
                 self.client(found, &by_name).await.map_err(|_| refused)?
             }
             (client, _) => client?,
@@ -229,11 +231,9 @@ impl Inner {
         if let Some(kept) = self.kept_client(found).filter(|client| client.serves(redirect_uri)) {
             return Ok(kept);
         }
-        let body = identity.registration(issuer, redirect_uri, self.settings.device.is_some());
-        let what = "registration endpoint";
-        let answer = self.fetcher().post(what, at, HeaderMap::new(), Body::Json(body.to_string())).await?;
-        let client = Identity::registered(answer.status, &answer.body, issuer, redirect_uri)?;
-        if !client.serves(redirect_uri) {
+        let client = self.register(issuer, at, redirect_uri).await?;
+        // That its secret has ended already is what this machine's clock says.
+        if !client.knows(redirect_uri) {
             let why = format!(
                 "the registration endpoint {} registered other redirect addresses than {redirect_uri}; register this program by hand",
                 shown(at)
@@ -246,6 +246,24 @@ impl Inner {
             self.keep_client(&issuer.id, &client).await;
         }
         Ok(client)
+    }
+
+    /// Registers; once more as a client with a secret, where it may be that others are not taken.
+    async fn register(&self, issuer: &Issuer, at: &Url, redirect_uri: &str) -> Result<Client, AuthError> {
+        let device = self.settings.device.is_some();
+        let mut methods = Identity::methods(issuer).into_iter().peekable();
+        loop {
+            let method = methods.next().unwrap_or(AuthMethod::None);
+            let body = self.settings.identity.registration(redirect_uri, method, device);
+            let what = "registration endpoint";
+            let answer = self.fetcher().post(what, at, HeaderMap::new(), Body::Json(body.to_string())).await?;
+            match Identity::registered(answer.status, &answer.body, issuer, redirect_uri) {
+                Err(refused) if refused.code() == Some("invalid_client_metadata") && methods.peek().is_some() => {
+                    tracing::debug!(%refused, "the registration is tried as a client with a secret");
+                }
+                done => return done,
+            }
+        }
     }
 
     async fn keep_client(&self, issuer: &str, client: &Client) {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +51,7 @@ struct Arrival {
 impl Listener {
     /// Listens at a port that is free.
     pub(crate) async fn anywhere() -> Result<Self, AuthError> {
-        let socket = bind(IpAddr::from(Ipv4Addr::LOCALHOST), 0).await?;
+        let socket = bind(IpAddr::from(Ipv4Addr::LOCALHOST), 0).await.map_err(|error| cannot(0, &error))?;
         let port = socket.local_addr().map_err(|error| cannot(0, &error))?.port();
         Ok(Self { sockets: vec![socket], uri: format!("http://127.0.0.1:{port}{PATH}"), path: PATH.to_owned() })
     }
@@ -69,11 +70,8 @@ impl Listener {
         for address in addresses {
             match bind(address, port).await {
                 Ok(socket) => sockets.push(socket),
-                // This machine may have no such addresses; a port that is taken is another matter.
-                Err(error) if address.is_ipv6() && !sockets.is_empty() => {
-                    tracing::debug!(%error, "the redirect address is not listened at over IPv6");
-                }
-                Err(error) => failure = Some(error),
+                Err(error) if address.is_ipv6() && !sockets.is_empty() && !is_taken(&error) => lacks_ipv6(&error),
+                Err(error) => failure = Some(cannot(port, &error)),
             }
         }
         match failure {
@@ -88,15 +86,17 @@ impl Listener {
     }
 
     /// Goes on under another spelling of its address, over both protocols: a browser may take either for a name.
-    pub(crate) async fn rename(&mut self, text: &str) {
-        self.uri = text.to_owned();
+    pub(crate) async fn rename(&mut self, text: &str) -> Result<(), AuthError> {
         let port = self.sockets.first().and_then(|socket| socket.local_addr().ok()).map(|address| address.port());
         if let Some(port) = port.filter(|_| self.sockets.len() == 1) {
             match bind(IpAddr::from(Ipv6Addr::LOCALHOST), port).await {
                 Ok(socket) => self.sockets.push(socket),
-                Err(error) => tracing::debug!(%error, "the redirect address is not listened at over IPv6"),
+                Err(error) if is_taken(&error) => return Err(cannot(port, &error)),
+                Err(error) => lacks_ipv6(&error),
             }
         }
+        self.uri = text.to_owned();
+        Ok(())
     }
 
     /// Waits until `judge`, which is given the query of each visit, says that one was the answer. The page follows
@@ -156,11 +156,21 @@ impl Connections {
     }
 }
 
-async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, AuthError> {
-    TcpListener::bind(SocketAddr::new(address, port)).await.map_err(|error| cannot(port, &error))
+async fn bind(address: IpAddr, port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind(SocketAddr::new(address, port)).await
 }
 
-fn cannot(port: u16, error: &std::io::Error) -> AuthError {
+/// Whether somebody else has the port. A browser may go to them then, with the code.
+fn is_taken(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrInUse
+}
+
+/// This machine may have no such addresses.
+fn lacks_ipv6(error: &io::Error) {
+    tracing::debug!(%error, "the redirect address is not listened at over IPv6");
+}
+
+fn cannot(port: u16, error: &io::Error) -> AuthError {
     let why = format!(
         "port {port} of this machine, where the browser would be sent back to, cannot be listened at ({error}); end what has it, or set another redirect address"
     );
@@ -293,6 +303,28 @@ mod tests {
         let waiting = tokio::spawn(listener.wait(judge));
         assert_eq!(visit(&format!("http://127.0.0.1:{port}/callback?state=mine")).await.0, 200);
         assert!(waiting.await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn case_auth_029_a_name_whose_port_somebody_else_has_over_one_protocol_is_not_listened_at() {
+        let (port, _other) = loop {
+            let Ok(other) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await else {
+                eprintln!("skipped: this machine has no ::1");
+                return;
+            };
+            let port = other.local_addr().unwrap().port();
+            if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.is_ok() {
+                break (port, other);
+            }
+        };
+        let text = format!("http://localhost:{port}/callback");
+        let error = Listener::at(&text, &text.parse().unwrap()).await.unwrap_err();
+        assert!(error.to_string().contains(&format!("port {port} of this machine")), "{error}");
+        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        let number = format!("http://127.0.0.1:{port}{PATH}");
+        let mut listener = Listener { sockets: vec![socket], uri: number.clone(), path: PATH.to_owned() };
+        assert!(listener.rename(&text).await.is_err());
+        assert_eq!((listener.uri(), listener.sockets.len()), (number.as_str(), 1));
     }
 
     #[test]

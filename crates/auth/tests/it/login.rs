@@ -4,7 +4,9 @@ use bowline_auth::{
     AuthErrorKind, DevicePage, DevicePrompt, DpopUse, MemoryStore, OpenWith, PrivateKey, Visit, Visited, Visitor,
 };
 use bowline_http::{Authorize as _, HttpClient};
-use bowline_testkit::authority::{Answer, AuthServer, Client, Endpoint, ProtectedSettings, SigningKey};
+use bowline_testkit::authority::{
+    Answer, AuthServer, Client, Endpoint, ProtectedSettings, ResourceMetadataAt, SigningKey,
+};
 use bowline_transport::BoxFuture;
 use http::header::LOCATION;
 use http::{HeaderMap, Method};
@@ -28,6 +30,41 @@ async fn a_02_a_refused_request_is_sent_again_with_a_token_and_the_next_has_it_f
     assert_eq!(refused, 1);
     let status = oauth.status().await.unwrap();
     assert!(status.authorized && status.refreshable && status.issuer == Some(place.auth.issuer()), "{status:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_lets_anybody_ask_for_a_stream_is_asked_by_a_message_what_it_wants() {
+    // What asks for a stream has no method, and a server without streams says so before it wants a token.
+    let settings = ProtectedSettings::default().open_for("").challenge_scope("files:read");
+    let settings = settings.metadata_at(&[ResourceMetadataAt::Path("/elsewhere".to_owned())]);
+    let place = Place::new(AuthServer::builder(), settings).await;
+    let status = place.oauth().visitor(Counting::new()).build().unwrap().login().await.unwrap();
+    assert!(status.authorized && status.issuer == Some(place.auth.issuer()), "{status:?}");
+    assert_eq!(status.scopes, ["files:read"]);
+    let asked = place.server.asked();
+    let probes = asked.iter().filter(|asked| asked.endpoint == Endpoint::Server);
+    assert_eq!(probes.map(|asked| asked.rpc_method.as_str()).collect::<Vec<_>>(), ["", "ping"]);
+}
+
+#[tokio::test]
+async fn what_a_client_says_of_itself_in_a_header_is_not_quoted_by_a_login_with_another_device() {
+    #[derive(Debug)]
+    struct Nobody;
+    impl DevicePrompt for Nobody {
+        fn show<'a>(&'a self, _: &'a DevicePage) -> BoxFuture<'a, Result<(), bowline_auth::AuthError>> {
+            Box::pin(std::future::pending())
+        }
+    }
+    // "abc:s-SECRET"
+    let said = "who is s-SECRET, or Basic YWJjOnMtU0VDUkVU?";
+    let refused = Answer::Json(401, serde_json::json!({ "error": "invalid_client", "error_description": said }));
+    let known = Client::secret_basic("abc", "s-SECRET").redirect("http://127.0.0.1:7/callback");
+    let auth = AuthServer::builder().client(known).answer(Endpoint::Device, refused);
+    let place = Place::new(auth, ProtectedSettings::default()).await;
+    let oauth = place.oauth().issuer(place.auth.issuer()).client_id("abc").client_secret("s-SECRET").device(Nobody);
+    let error = oauth.build().unwrap().login().await.unwrap_err();
+    assert!(error.to_string().contains("who is (hidden)"), "{error}");
+    assert!(!format!("{error:?}").contains("SECRET") && !format!("{error:?}").contains("YWJj"), "{error:?}");
 }
 
 #[tokio::test]

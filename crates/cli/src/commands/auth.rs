@@ -109,7 +109,7 @@ fn tell(oauth: &OAuth, status: &Status, what: &str, out: &mut Output) -> Result<
         row("scopes", sanitize::excerpt(&status.scopes.join(" "), 1_000));
     }
     let life = match status.expires_in {
-        Some(life) => format!("ends in {}", duration::show(life)),
+        Some(life) => format!("ends in {}", duration::left(life)),
         None => "ends at a time that the server does not tell".to_owned(),
     };
     let next = if status.refreshable { "and is renewed by itself" } else { "and then wants another login" };

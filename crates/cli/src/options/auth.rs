@@ -85,4 +85,10 @@ pub(crate) struct Login {
     /// The port of this machine that the browser is sent back to [default: one that is free]
     #[arg(long, value_name = "PORT", env = "BOWLINE_CALLBACK_PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) callback_port: Option<u16>,
+    /// Lets the authorization server be in a private network, as inside a company
+    #[arg(long, env = "BOWLINE_PRIVATE_NETWORKS", value_parser = FalseyValueParser::new())]
+    pub(crate) private_networks: bool,
+    /// Takes an issuer that differs from what the server names by one slash at its end
+    #[arg(long, env = "BOWLINE_LENIENT_ISSUER_SLASH", value_parser = FalseyValueParser::new())]
+    pub(crate) lenient_issuer_slash: bool,
 }

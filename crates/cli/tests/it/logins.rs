@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use bowline_testkit::authority::{AuthServer, AuthSettings, Client, ProtectedServer, ProtectedSettings};
+use bowline_testkit::authority::{AuthServer, AuthSettings, Client, Iss, ProtectedServer, ProtectedSettings};
 use bowline_testkit::demo;
 use tokio::runtime::Runtime;
 
@@ -187,6 +187,20 @@ fn another_device_is_sent_to_a_page_with_a_code() {
     let ran: Ran = child.wait_with_output().unwrap().into();
     assert_eq!(ran.code, Some(0));
     assert!(ran.stdout.starts_with("logged in to"), "{}", ran.stdout);
+}
+
+#[test]
+fn case_auth_004_what_a_login_is_lenient_about_is_said_and_kept_with_it() {
+    let settings = AuthSettings::default().metadata("issuer", "{issuer}/").iss(Iss::Absent).advertise_iss(false);
+    let world = World::new(settings);
+    let ran = world.run(&["auth", "login", "URL"]);
+    assert!(ran.code == Some(3) && ran.stderr.contains("--lenient-issuer-slash"), "{}", ran.stderr);
+    world.run_with_browser(&["auth", "login", "URL", "--lenient-issuer-slash"]);
+    // A refresh looks for the issuer again.
+    world.auth.expire_tokens();
+    let ran = world.run(&["call", "URL", "echo", "message=hi"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "hi\n"), "{}", ran.stderr);
+    assert_eq!(world.auth.counts().refreshes, 1);
 }
 
 #[test]

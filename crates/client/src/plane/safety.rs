@@ -36,19 +36,10 @@ pub enum Safety {
 impl Safety {
     /// What a method is by the specification. Calls of tools are unsafe, and so is what the specification does not know.
     pub fn of_method(method: &str) -> Self {
+        if method::changes_nothing(method) {
+            return Self::ReadOnly;
+        }
         match method {
-            method::TOOLS_LIST
-            | method::PROMPTS_LIST
-            | method::PROMPTS_GET
-            | method::RESOURCES_LIST
-            | method::RESOURCES_TEMPLATES_LIST
-            | method::RESOURCES_READ
-            | method::COMPLETION_COMPLETE
-            | method::PING
-            | method::SERVER_DISCOVER
-            | method::TASKS_LIST
-            | method::TASKS_GET
-            | method::TASKS_RESULT => Self::ReadOnly,
             method::LOGGING_SET_LEVEL
             | method::RESOURCES_SUBSCRIBE
             | method::RESOURCES_UNSUBSCRIBE

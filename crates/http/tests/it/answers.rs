@@ -348,6 +348,15 @@ async fn a_stream_without_the_answer_is_an_error_that_shows_what_came() {
 }
 
 #[tokio::test]
+async fn case_sse_002_a_last_event_without_its_blank_line_is_the_answer_where_it_is_whole() {
+    for end in ["", "\n", "\r", "\r\n"] {
+        let body = format!("data: {{\"jsonrpc\":\"2.0\",\ndata: \"id\":2,\"result\":{{}}}}{end}");
+        let server = answering(move |_| Reply::events().data(body.clone())).await;
+        assert_eq!(result(call(&*open(&server).await, 2).await.unwrap()), "{}", "{end:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_to_another_request_is_named() {
     let server = answering(|_| {
         Reply::status(200).with("content-type", "application/json").body(r#"{"jsonrpc":"2.0","id":77,"result":{}}"#)

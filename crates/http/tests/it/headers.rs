@@ -46,7 +46,7 @@ async fn h_08_h_33_session_and_version_go_with_everything_after_the_handshake() 
 async fn headers_of_the_protocol_cannot_be_overwritten_and_others_go_everywhere() {
     let server = answering(|request| Reply::result(request, "{}")).await;
     let settings = HttpConnect::new(&server.url("/mcp")).unwrap();
-    let settings = settings.bearer("t").unwrap();
+    let settings = settings.bearer("bearer t").unwrap();
     let settings = [("x-team", "a"), ("accept", "text/plain"), ("mcp-session-id", "mine")]
         .into_iter()
         .fold(settings, |settings, (name, value)| settings.header(name.parse().unwrap(), value.parse().unwrap()));

@@ -56,6 +56,14 @@ async fn h_27_h_29_every_cut_stream_is_resumed_by_its_own_id() {
 }
 
 #[tokio::test]
+async fn h_28_a_wait_beyond_all_patience_is_told_and_not_waited_for() {
+    let server = answering(|_| Reply::events().data("retry: 99999999999999999999\nid: e1\ndata:\n\n")).await;
+    let error = call(&*open(&server).await, 2).await.unwrap_err();
+    assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Closed, Sent::Yes));
+    assert!(error.to_string().contains("wants to be left alone for 18446744073709551 s"), "{error}");
+}
+
+#[tokio::test]
 async fn a_stream_without_ids_is_lost_when_it_breaks() {
     for cut in [true, false] {
         let server = answering(move |_| {

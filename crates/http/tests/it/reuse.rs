@@ -1,16 +1,18 @@
 //! Which connection a request goes over.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bowline_http::HttpClient;
 use bowline_testkit::http::{HttpServer, Reply};
+use bowline_transport::{Sent, TransportErrorKind};
 use http::{HeaderMap, Method};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::peer::{answering, call, open, result};
+use crate::peer::{answer, answering, call, dull, open, request, result};
 
 /// The numbers of the connections that calls came over.
 fn connections(server: &HttpServer) -> BTreeSet<u64> {
@@ -47,6 +49,37 @@ async fn a_connection_that_the_server_closes_is_not_used_again() {
         assert_eq!(result(call(&*transport, id).await.unwrap()), "{}");
     }
     assert_eq!(connections(&server).len(), 6);
+}
+
+#[tokio::test]
+async fn what_changes_nothing_is_sent_once_more_where_a_connection_that_rested_ends_without_a_word() {
+    let known = Mutex::new(BTreeSet::new());
+    let server = HttpServer::start(move |request| {
+        let is_first = known.lock().unwrap().insert(request.connection);
+        let reply = match (dull(&request), request.rpc_method().as_str()) {
+            (Some(reply), _) => reply,
+            // Only then is there nothing that could have been read before.
+            (None, "prompts/list") => Reply::closed(),
+            (None, _) if is_first => Reply::result(&request, "{}"),
+            (None, _) => Reply::closed(),
+        };
+        async move { reply }
+    })
+    .await
+    .unwrap();
+    let transport = open(&server).await;
+    let count = |method: &str| server.requests().iter().filter(|request| request.rpc_method() == method).count();
+    let ask = async |id, method| answer(transport.request(request(id, method)).await?).await;
+    for id in 2..5 {
+        assert_eq!(result(ask(id, "tools/list").await.unwrap()), "{}");
+    }
+    assert!(count("tools/list") > 3);
+    let error = ask(7, "prompts/list").await.unwrap_err();
+    assert_eq!((error.kind(), error.sent(), count("prompts/list")), (TransportErrorKind::Closed, Sent::Maybe, 2));
+    // The connection of that one is gone, so this opens one to rest.
+    assert_eq!(result(ask(8, "tools/list").await.unwrap()), "{}");
+    let error = ask(9, "tools/call").await.unwrap_err();
+    assert_eq!((error.kind(), error.sent(), count("tools/call")), (TransportErrorKind::Closed, Sent::Maybe, 1));
 }
 
 #[tokio::test]
@@ -128,7 +161,7 @@ async fn a_request_that_is_given_up_takes_its_connection_with_it() {
     })
     .await;
     let transport = open(&server).await;
-    let held = transport.request(crate::peer::request(2, "tools/call")).await.unwrap();
+    let held = transport.request(request(2, "tools/call")).await.unwrap();
     server.wait_for(|request| request.json()["id"] == 2).await;
     held.cancel("enough");
     server.wait_for(|request| request.rpc_method() == "notifications/cancelled").await;

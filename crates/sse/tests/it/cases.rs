@@ -7,7 +7,7 @@ use bowline_protocol::frame::{self, Message};
 use bowline_sse::SseConnect;
 use bowline_testkit::http::{HttpServer, Reply};
 use bowline_transport::{
-    Connect, Exchange, Limits, Routing, Sent, Transport, TransportError, TransportErrorKind, WireRequest,
+    Connect, Exchange, InboundEvent, Limits, Routing, Sent, Transport, TransportError, TransportErrorKind, WireRequest,
 };
 
 pub(crate) async fn ping(transport: &dyn Transport, id: i64) -> Result<Exchange, TransportError> {
@@ -149,6 +149,32 @@ async fn e_07_the_end_of_the_stream_fails_what_is_open() {
     let error = failure(ping(&transport, 1).await.unwrap()).await;
     assert_eq!(error.kind(), TransportErrorKind::Closed);
     assert_ne!(error.sent(), Sent::No);
+}
+
+#[tokio::test]
+async fn e_03_a_last_event_without_its_blank_line_is_heard_where_it_is_whole() {
+    for (last, heard) in [
+        (r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#, true),
+        (r#"{"jsonrpc":"2.0","method":"notifications/tools/li"#, false),
+    ] {
+        let events = format!("event: endpoint\ndata: /message\n\ndata: {last}");
+        let server = HttpServer::start(move |_| {
+            let reply = Reply::events().data(events.clone());
+            async move { reply }
+        });
+        let server = server.await.unwrap();
+        let transport = SseConnect::new(&server.url("/sse")).unwrap().connect().await.unwrap();
+        let mut inbound = transport.take_inbound().unwrap();
+        let mut methods = Vec::new();
+        let ended = loop {
+            match inbound.next().await {
+                Some(InboundEvent::Message(Message::Notification(note))) => methods.push(note.method.to_string()),
+                Some(InboundEvent::Closed(error)) => break error,
+                other => panic!("{last}: {other:?}"),
+            }
+        };
+        assert_eq!((methods.len(), ended.kind()), (usize::from(heard), TransportErrorKind::Closed), "{last}: {ended}");
+    }
 }
 
 #[tokio::test]

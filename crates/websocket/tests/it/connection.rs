@@ -19,7 +19,7 @@ async fn case_websocket_003_the_upgrade_carries_the_token_and_offers_mcp() {
     let connect = WebSocketConnect::new(server.url("/mcp?session=1")).bearer_token("an older one");
     let error = refusal(&connect).await;
     assert_eq!((error.kind(), error.status()), (TransportErrorKind::Unauthorized, Some(401)), "{error}");
-    let connect = connect.bearer_token("t").header("x-tenant", "blue");
+    let connect = connect.bearer_token("Bearer t").header("x-tenant", "blue");
     let transport = within(connect.connect()).await.unwrap();
     message(&mut transport.take_inbound().unwrap()).await;
     let head = server.requests().pop().unwrap().head;

@@ -135,6 +135,14 @@ impl Connection {
         self.take_head(request.method, head)
     }
 
+    /// Whether an exchange failed because the other side had ended the connection, or ended it without a word.
+    pub(crate) fn ended_unheard(&self, error: &io::Error) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+
+        let ended = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof];
+        self.came.is_empty() && ended.contains(&error.kind())
+    }
+
     fn take_head(&mut self, method: &Method, head: Head) -> io::Result<(StatusCode, HeaderMap)> {
         let (length, goes_on) = head.length(method)?;
         self.length = length;
