@@ -44,6 +44,7 @@ use serde::Serialize;
 
 pub use self::kind::Kind;
 pub use self::names::lookalikes;
+pub(crate) use self::names::shapes;
 pub use self::rules::{Action, Rules};
 pub use self::surface::Surface;
 
