@@ -253,7 +253,7 @@ pub(crate) fn policy(global: &Global) -> Result<Policy, CliError> {
     let own = || {
         let places = locations(Host::Bowline, &Surroundings::of_process());
         let own = places.into_iter().find(|place| place.scope == Scope::User)?;
-        Some(Path::new(&own.path).with_file_name(POLICY)).filter(|path| path.is_file())
+        Some(Path::new(&own.path).with_file_name(POLICY)).filter(|path| is_there(path))
     };
     let Some(path) = global.policy.clone().or_else(own) else { return Ok(Policy::read_only()) };
     Policy::open(&path).map_err(|error| {
@@ -264,6 +264,13 @@ pub(crate) fn policy(global: &Global) -> Result<Policy, CliError> {
         };
         CliError::usage(message).hint("nothing of the policy holds until it is mended, so nothing is called")
     })
+}
+
+/// Whether something stands there, be it a link to nowhere or what cannot be looked at: a policy that cannot be read is not
+/// none.
+fn is_there(path: &Path) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    !path.symlink_metadata().is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
 }
 
 /// Who calls, for rules and records: who is named, or the person whose account this is, as the environment has it.

@@ -8,8 +8,11 @@ mod verify;
 mod writer;
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
+use bowline_protocol::excerpt;
 use bowline_transport::BoxFuture;
 use thiserror::Error;
 
@@ -18,6 +21,7 @@ pub use self::otlp::OtlpFile;
 pub use self::record::{Arguments, Outcome, Record, Stage};
 pub use self::verify::{AuditReport, Broken, verify};
 use self::writer::Writer;
+use crate::ordinary::mend;
 
 /// Where records go.
 ///
@@ -36,6 +40,16 @@ impl AuditError {
     /// An error that says what failed and what to do, on one line in lower case.
     pub fn new(message: impl Into<String>) -> Self {
         Self(message.into())
+    }
+
+    fn io(which: &str, path: &Path, what: &str, error: &io::Error) -> Self {
+        let name = excerpt(&path.display().to_string(), 200);
+        Self(match error.kind() {
+            io::ErrorKind::WouldBlock => format!(
+                "the {which} {name} has been locked by another process for 5 s; end it if it hangs, or try again"
+            ),
+            _ => format!("the {which} {name} cannot be {what}: {error}{}", mend(error)),
+        })
     }
 }
 

@@ -36,6 +36,7 @@ mod text;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bowline_protocol::{Payload, RawJson};
@@ -43,6 +44,7 @@ use serde::Serialize;
 
 pub use self::kind::Kind;
 pub use self::names::lookalikes;
+pub(crate) use self::names::shapes;
 pub use self::rules::{Action, Rules};
 pub use self::surface::Surface;
 
@@ -208,26 +210,27 @@ impl Content {
         if found.is_empty() {
             return None;
         }
-        let mut strongest = Action::Note;
-        let mut marks: Vec<&str> = Vec::new();
+        let mut told = Told { rules: &self.rules, place, notes, strongest: Action::Note, marks: Vec::new() };
         for (hit, times) in &found {
-            let action = self.rules.action(hit);
-            notes.add(hit, *times, text, place, action);
-            strongest = strongest.max(action);
-            if action == Action::Mark && !marks.contains(&hit.kind.id()) {
-                marks.push(hit.kind.id());
-            }
+            told.tell(hit, *times, text);
         }
-        if strongest == Action::Note || strongest == Action::Block {
+        if matches!(told.strongest, Action::Note | Action::Block) {
             return None;
         }
         let is_cut = |(hit, _): &(Hit, u32)| hit.kind == Kind::Oversized && is_unwanted(hit);
         let cut = if found.iter().any(is_cut) { cut(text, bytes, tokens) } else { Cow::Borrowed(text) };
-        let stripped = match &cut {
-            Cow::Borrowed(_) => text::strip(text, role, unwanted, clean, is_unwanted),
-            // What was found in the whole stands elsewhere in it, or not at all.
-            Cow::Owned(cut) => text::stripped(cut, role, is_unwanted),
+        let mut late = |left: &str, hit: &Hit| {
+            if !found.iter().any(|(known, _)| known.kind == hit.kind && known.severity == hit.severity) {
+                told.tell_late(hit, left);
+                found.push((hit.clone(), 1));
+            }
         };
+        let stripped = match &cut {
+            Cow::Borrowed(_) => text::strip(text, role, unwanted, clean, is_unwanted, &mut late),
+            // What was found in the whole stands elsewhere in it, or not at all.
+            Cow::Owned(cut) => text::stripped(cut, role, is_unwanted, &mut late),
+        };
+        let marks = told.marks;
         let clean = stripped.map_or(cut, Cow::Owned);
         if marks.is_empty() {
             return matches!(clean, Cow::Owned(_)).then(|| clean.into_owned());
@@ -275,6 +278,38 @@ impl Incoming for Content {
     }
 }
 
+/// What is told of one text, and what is done about it.
+struct Told<'a> {
+    rules: &'a Rules,
+    place: &'a dyn Fn() -> String,
+    notes: &'a mut Notes,
+    strongest: Action,
+    marks: Vec<&'static str>,
+}
+
+impl Told<'_> {
+    fn tell(&mut self, hit: &Hit, times: u32, text: &str) {
+        let action = self.rules.action(hit);
+        self.notes.add(hit, times, text, self.place, action);
+        self.act(hit, action);
+    }
+
+    /// What shows only in what is left of the text once something else is gone. In the text it has no place of its own.
+    fn tell_late(&mut self, hit: &Hit, left: &str) {
+        let action = self.rules.action(hit);
+        let passage = left.get(hit.span.clone()).unwrap_or_default();
+        self.notes.add_passage(hit, 1, passage, 0..0, self.place, action);
+        self.act(hit, action);
+    }
+
+    fn act(&mut self, hit: &Hit, action: Action) {
+        self.strongest = self.strongest.max(action);
+        if action == Action::Mark && !self.marks.contains(&hit.kind.id()) {
+            self.marks.push(hit.kind.id());
+        }
+    }
+}
+
 /// What an inspection tells.
 #[derive(Debug, Default)]
 struct Notes {
@@ -288,13 +323,25 @@ struct Notes {
 
 impl Notes {
     fn add(&mut self, hit: &Hit, times: u32, text: &str, place: &dyn Fn() -> String, action: Action) {
+        let passage = text.get(hit.span.clone()).unwrap_or_default();
+        self.add_passage(hit, times, passage, hit.span.clone(), place, action);
+    }
+
+    fn add_passage(
+        &mut self,
+        hit: &Hit,
+        times: u32,
+        passage: &str,
+        span: Range<usize>,
+        place: &dyn Fn() -> String,
+        action: Action,
+    ) {
         let is_full = self.findings.len() >= MAX_FINDINGS;
         if is_full && (action != Action::Block || self.blocked.is_some()) {
             self.more += 1;
             return;
         }
-        let passage = text.get(hit.span.clone()).unwrap_or_default();
-        let mut finding = Finding::new(hit.kind.id(), hit.severity, place(), hit.what).with_span(hit.span.clone());
+        let mut finding = Finding::new(hit.kind.id(), hit.severity, place(), hit.what).with_span(span);
         finding = match hit.kind {
             Kind::TagCharacters => finding.with_excerpt(&hidden::tags(passage)),
             Kind::EncodedBlob | Kind::Oversized => finding,

@@ -60,6 +60,15 @@ pub enum GuardEvent {
         /// The others.
         by: Vec<String>,
     },
+    /// A server has a tool whose name looks like that of another one's tool: by its letters, or but for their case.
+    Alike {
+        /// The server.
+        server: Arc<str>,
+        /// The tool.
+        tool: String,
+        /// The others, and their tools; 20 at most.
+        to: Vec<(String, String)>,
+    },
     /// A server says that it is another one, or is reached another way, than when it was pinned.
     ServerChanged {
         /// The server.
@@ -145,6 +154,11 @@ impl fmt::Display for GuardEvent {
             Self::Shadowed { server, tool, by } => {
                 let others = by.iter().take(5).map(|other| of(other)).collect::<Vec<_>>().join(", ");
                 write!(f, "{}: the tool {} has the name of one of {others}", of(server), of(tool))
+            }
+            Self::Alike { server, tool, to } => {
+                let others = to.iter().take(5).map(|(server, tool)| format!("{} of {}", of(tool), of(server)));
+                let others = others.collect::<Vec<_>>().join(", ");
+                write!(f, "{}: the name of the tool {} looks like {others}", of(server), of(tool))
             }
             Self::ServerChanged { server, what } => write!(f, "{}: {}", of(server), excerpt(what, 400)),
             Self::PinsFailed { why } => write!(f, "pins are not kept: {}", excerpt(why, 400)),

@@ -19,6 +19,7 @@ pub mod scan;
 pub mod secrets;
 mod stats;
 mod strings;
+mod turns;
 mod unique;
 
 pub use audit::{

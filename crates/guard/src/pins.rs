@@ -24,6 +24,7 @@ pub use self::definition::{Definition, PinKind};
 use self::table::Pinned;
 pub(crate) use self::table::{Edit, Judged, KnownServer, Table};
 pub use self::way::Way;
+use crate::ordinary::mend;
 
 /// How many changes that could not be written are kept in mind.
 const MAX_UNWRITTEN: usize = 50_000;
@@ -34,7 +35,8 @@ const MAX_UNWRITTEN: usize = 50_000;
 /// They are kept in a lock file, `bowline.lock` by custom, or in memory alone. The file is for version control as well
 /// as for this machine: one line a definition, in order, without secrets. It is read as a whole when it is opened, and a
 /// file that was cut or edited, or that a newer version wrote, is refused with the line. Changes go through a lock on a
-/// file beside it (`.bowline.lock.lock`), and what other processes have pinned meanwhile stays.
+/// file beside it (`.bowline.lock.lock`), and what other processes have pinned meanwhile stays. A link is followed to the
+/// file that it leads to; one that leads nowhere is refused.
 ///
 /// ```
 /// use bowline_guard::{Definition, Pins};
@@ -77,7 +79,7 @@ impl PinsError {
         let message = if error.kind() == io::ErrorKind::WouldBlock {
             format!("{name} has been locked by another process for 5 s; end it if it hangs, or try again")
         } else {
-            format!("{name} cannot be {what}: {error}")
+            format!("{name} cannot be {what}: {error}{}", mend(error))
         };
         Self { message, line: None }
     }

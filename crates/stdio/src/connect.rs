@@ -10,6 +10,7 @@ use bowline_transport::{BoxFuture, Connect, Limits, Network, Secrets, Transport,
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
+use crate::confided::{self, Mask};
 use crate::env::{EnvRules, InheritEnv, child_env};
 use crate::process::{Pipes, ServerProcess};
 use crate::program::{explain_spawn_failure, no_program, short_name};
@@ -21,7 +22,9 @@ use crate::transport::{Parts, StdioTransport};
 #[non_exhaustive]
 pub enum StderrMode {
     /// Read always, whatever comes: the last lines are kept for errors, each line goes to the callbacks and streams
-    /// of the connector, and as a `tracing` event of level debug and target `bowline::stdio::stderr`.
+    /// of the connector, and as a `tracing` event of level debug and target `bowline::stdio::stderr`. Private keys are
+    /// hidden in all of these, as are the values of the server's variables that are secrets by their name (`GITHUB_TOKEN`)
+    /// or their shape (`sk-…`).
     #[default]
     Capture,
     /// Goes where this process's own stderr goes.
@@ -181,7 +184,8 @@ impl StdioConnect {
         self
     }
 
-    /// Calls `callback` with each line of captured stderr, without its newline; longer lines are cut after 4 KiB.
+    /// Calls `callback` with each line of captured stderr, without its newline; longer lines are cut after 4 KiB. Private
+    /// keys are hidden, as are the values of the server's variables that are secrets by their name or their shape.
     ///
     /// It must not block: while it runs, nothing more is read. One that panics is not called again.
     #[must_use]
@@ -224,10 +228,10 @@ impl StdioConnect {
         let (process, pipes) = ServerProcess::start(command).map_err(|error| {
             explain_spawn_failure(&self.program, self.folder.as_deref(), lookup(&env, "PATH"), error)
         })?;
-        self.transport(process, pipes)
+        self.transport(process, pipes, Mask::new(confided::secrets(&env, &self.args)))
     }
 
-    fn transport(&self, process: ServerProcess, pipes: Pipes) -> Result<StdioTransport, TransportError> {
+    fn transport(&self, process: ServerProcess, pipes: Pipes, mask: Mask) -> Result<StdioTransport, TransportError> {
         let server = short_name(&self.program);
         let Pipes { stdin: Some(stdin), stdout: Some(stdout), stderr: stderr_pipe } = pipes else {
             return Err(TransportError::new(TransportErrorKind::Io, format!("`{server}` was started without pipes")));
@@ -237,7 +241,7 @@ impl StdioConnect {
         let mut stderr_reader = JoinSet::new();
         match stderr_pipe {
             Some(pipe) => {
-                stderr_reader.spawn(stderr.clone().drain(pipe, server.clone(), self.sinks.clone()));
+                stderr_reader.spawn(stderr.clone().drain(pipe, server.clone(), self.sinks.clone(), mask));
             }
             None => stderr.end(),
         }

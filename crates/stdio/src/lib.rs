@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod confided;
 mod connect;
 mod env;
 mod process;

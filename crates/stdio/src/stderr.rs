@@ -9,6 +9,8 @@ use bowline_protocol::excerpt;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::{broadcast, watch};
 
+use crate::confided::Mask;
+
 /// The bounds of what is kept.
 const MAX_LINE: usize = 4 << 10;
 const MAX_LINES: usize = 64;
@@ -129,7 +131,13 @@ impl StderrTail {
     }
 
     /// Reads `pipe` to its end, whatever comes.
-    pub(crate) async fn drain(self, pipe: impl AsyncRead + Unpin, server: String, mut sinks: StderrSinks) {
+    pub(crate) async fn drain(
+        self,
+        pipe: impl AsyncRead + Unpin,
+        server: String,
+        mut sinks: StderrSinks,
+        mut mask: Mask,
+    ) {
         let mut pipe = BufReader::new(pipe);
         let mut line = Line::default();
         // A pipe that cannot be read has nothing more to say.
@@ -143,17 +151,17 @@ impl StderrTail {
                 line.append(first);
             }
             for piece in pieces {
-                self.take(&mut line, &server, &mut sinks);
+                self.take(&mut line, &server, &mut sinks, &mut mask);
                 line.append(piece);
             }
             pipe.consume(taken);
         }
-        self.take(&mut line, &server, &mut sinks);
+        self.take(&mut line, &server, &mut sinks, &mut mask);
         self.end();
     }
 
-    fn take(&self, line: &mut Line, server: &str, sinks: &mut StderrSinks) {
-        if let Some(text) = line.take() {
+    fn take(&self, line: &mut Line, server: &str, sinks: &mut StderrSinks, mask: &mut Mask) {
+        if let Some(text) = line.take(mask) {
             sinks.line(server, &text);
             self.tail().push(text);
         }
@@ -185,17 +193,24 @@ impl Line {
         self.cut |= piece.len() > room;
     }
 
-    /// The line, unless it is blank.
-    fn take(&mut self) -> Option<String> {
+    /// The line, unless it is blank or nothing of it may be shown.
+    fn take(&mut self, mask: &mut Mask) -> Option<String> {
         let mut text = String::from_utf8_lossy(&self.bytes).trim_end().to_owned();
         // What is no text has grown threefold.
         self.cut |= text.len() > MAX_LINE;
         text.truncate(text.floor_char_boundary(MAX_LINE));
-        if std::mem::take(&mut self.cut) {
+        self.bytes.clear();
+        let cut = std::mem::take(&mut self.cut);
+        if text.is_empty() {
+            return None;
+        }
+        let mut text = mask.line(&text, cut)?;
+        if cut {
+            // What stands in place of a value may be longer.
+            text.truncate(text.floor_char_boundary(MAX_LINE));
             text.push('…');
         }
-        self.bytes.clear();
-        (!text.is_empty()).then_some(text)
+        Some(text)
     }
 }
 
@@ -211,7 +226,7 @@ mod tests {
 
     async fn drained(bytes: &[u8]) -> Vec<String> {
         let tail = StderrTail::new();
-        tail.clone().drain(bytes, "srv".into(), StderrSinks::default()).await;
+        tail.clone().drain(bytes, "srv".into(), StderrSinks::default(), Mask::default()).await;
         tail.ended().await;
         let text = tail.text();
         assert!(text.len() <= MAX_BYTES);
@@ -287,7 +302,7 @@ mod tests {
         sinks.add(|_| panic!("on purpose"));
         let mut lines = sinks.subscribe();
         let tail = StderrTail::new();
-        tail.clone().drain(&b"one\ntwo\n"[..], "srv".into(), sinks).await;
+        tail.clone().drain(&b"one\ntwo\n"[..], "srv".into(), sinks, Mask::default()).await;
         assert_eq!(tail.text(), "one\ntwo");
         assert_eq!(lines.next().await.as_deref(), Some("one"));
         assert_eq!(lines.next().await.as_deref(), Some("two"));
@@ -298,7 +313,9 @@ mod tests {
     async fn a_reader_that_lags_learns_how_much_it_missed() {
         let sinks = StderrSinks::default();
         let mut lines = sinks.subscribe();
-        StderrTail::new().drain("line\n".repeat(MAX_QUEUED + 10).as_bytes(), "srv".into(), sinks).await;
+        StderrTail::new()
+            .drain("line\n".repeat(MAX_QUEUED + 10).as_bytes(), "srv".into(), sinks, Mask::default())
+            .await;
         let mut count = 0;
         while lines.next().await.is_some() {
             count += 1;

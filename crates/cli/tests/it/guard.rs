@@ -294,6 +294,22 @@ fn what_a_server_says_of_itself_is_looked_at_where_the_policy_says_so() {
     assert!(info.stderr.contains("notes: initialize: 1 finding, first high instructions"), "{}", info.stderr);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_policy_that_leads_nowhere_or_is_no_file_lets_nothing_go() {
+    let person = Person::new().with(OWN, "[servers.notes]\ncommand = 'sh'\nargs = ['SCRIPT']\n");
+    let policy = person.path("home/.config/bowline/policy.toml");
+    let explained = || person.run(&["guard", "explain", "notes", "t"]);
+    assert_eq!(explained().code, Some(0));
+    std::os::unix::fs::symlink(person.path("nothing"), &policy).unwrap();
+    let refused = explained();
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("policy.toml cannot be read: "), "{}", refused.stderr);
+    fs::remove_file(&policy).unwrap();
+    fs::create_dir(&policy).unwrap();
+    assert_eq!(person.run(&["call", "notes", "t", "--yes"]).code, Some(2));
+}
+
 #[test]
 fn answers_that_were_in_a_damaged_file_are_said_to_be_gone() {
     let server = server("");

@@ -68,6 +68,12 @@ struct Stated<'l> {
     time: Option<&'l RawValue>,
 }
 
+/// Whether a part of a line may be the beginning of one.
+pub(super) fn may_be(part: &[u8]) -> bool {
+    const BEGINNING: &[u8] = b"{\"seq\":";
+    part.starts_with(BEGINNING) || BEGINNING.starts_with(part)
+}
+
 /// Reads a line without its end.
 pub(super) fn read(line: &[u8]) -> Result<Link, &'static str> {
     let line = std::str::from_utf8(line).map_err(|_| "it is no text")?;

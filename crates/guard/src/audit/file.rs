@@ -1,10 +1,8 @@
 //! An audit in files: appended to under a lock, chained, and put aside when it is large.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use bowline_protocol::excerpt;
 use bowline_transport::BoxFuture;
@@ -12,12 +10,9 @@ use bowline_transport::BoxFuture;
 use super::chain::{self, Head, MAX_LINE};
 use super::record::Record;
 use super::{AuditError, AuditSink};
-use crate::ordinary::is_no_file;
+use crate::ordinary::{behind_links, is_no_file};
+use crate::turns;
 
-/// How long a line waits for other processes.
-pub(super) const WAIT: Duration = Duration::from_secs(5);
-/// How often it looks whether they are done.
-pub(super) const LOOK: Duration = Duration::from_millis(2);
 /// The largest file by default, in bytes, and how many that were put aside are kept.
 const MAX_BYTES: u64 = 64 << 20;
 const MAX_FILES: usize = 16;
@@ -34,6 +29,9 @@ const NO_NUMBER: &str = "there is no number above it";
 ///
 /// A file that has grown to its limit is put aside under the number of its first line (`audit.jsonl.00000001`), and the
 /// chain goes on in a new one. On Unix files are made with mode 0600.
+///
+/// A link is followed to the file that it leads to, and what is kept beside a file is beside that one; a link that leads
+/// nowhere is refused. Lines that cannot be written are taken back, so that the next ones follow what was written whole.
 #[derive(Debug, Clone)]
 pub struct AuditFile {
     path: PathBuf,
@@ -75,8 +73,7 @@ impl AuditFile {
     }
 
     fn error(&self, what: &str, error: &io::Error) -> AuditError {
-        let name = excerpt(&self.path.display().to_string(), 200);
-        AuditError::new(format!("the audit {name} cannot be {what}: {error}; make room, or mend its rights"))
+        AuditError::io("audit", &self.path, what, error)
     }
 
     fn broken(&self, path: &Path, after: u64, why: &str) -> AuditError {
@@ -84,12 +81,25 @@ impl AuditFile {
         AuditError::new(format!("the audit {name} is broken after line {after}: {why}; verify it, and move it away"))
     }
 
+    /// Writes to the file that a link leads to.
     fn append(&self, records: &[Record]) -> Result<(), AuditError> {
+        let path = behind_links(&self.path).map_err(|error| self.error("opened", &error))?;
+        // Before anything is made beside it.
+        must_be_file(&path).map_err(|error| self.error("opened", &error))?;
+        Self { path, ..self.clone() }.append_here(records)
+    }
+
+    fn append_here(&self, records: &[Record]) -> Result<(), AuditError> {
         if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(|error| self.error("written", &error))?;
         }
         let mut head_file = self.lock()?;
-        let mut stand = self.stand(&mut head_file)?;
+        let (mut stand, is_noted) = self.stand(&mut head_file)?;
+        if !is_noted {
+            // A disk that has no room for the note must not have the lines.
+            self.note(&mut head_file, &stand)?;
+        }
+        let before = stand.clone();
         let mut file = self.open()?;
         let mut text = String::new();
         for record in records {
@@ -97,7 +107,7 @@ impl AuditFile {
                 stand.head.link(record).ok_or_else(|| self.broken(&self.path, stand.head.number, NO_NUMBER))?;
             let size = stand.length + text.len() as u64;
             if size > 0 && size + line.len() as u64 > self.max_bytes {
-                self.write(&mut file, &text)?;
+                self.write(&mut file, &text, stand.length)?;
                 text.clear();
                 self.put_aside(stand.first)?;
                 file = self.open()?;
@@ -106,9 +116,14 @@ impl AuditFile {
             text.push_str(&line);
             stand.head = head;
         }
-        self.write(&mut file, &text)?;
+        self.write(&mut file, &text, stand.length)?;
         stand.length += text.len() as u64;
-        self.note(&mut head_file, &stand)
+        self.note(&mut head_file, &stand).inspect_err(|_| {
+            let is_as_before = read_head(&mut head_file).is_ok_and(|noted| noted.as_ref() == Some(&before));
+            if is_as_before && stand.first == before.first {
+                take_back(&file, before.length);
+            }
+        })
     }
 
     fn open(&self) -> Result<File, AuditError> {
@@ -118,9 +133,14 @@ impl AuditFile {
             .map_err(|error| self.error("opened", &error))
     }
 
-    fn write(&self, file: &mut File, text: &str) -> Result<(), AuditError> {
+    /// Writes to the end of a file of this length. What was written of a text that cannot be written is taken back: nobody
+    /// is told that it is on record, and what does not go for that must not look as if it had gone.
+    fn write(&self, file: &mut File, text: &str, length: u64) -> Result<(), AuditError> {
         let done = file.write_all(text.as_bytes()).and_then(|()| if self.sync { file.sync_data() } else { Ok(()) });
-        done.map_err(|error| self.error("written", &error))
+        done.map_err(|error| {
+            take_back(file, length);
+            self.error("written", &error)
+        })
     }
 
     /// The lock, which is the file that says where the chain stands.
@@ -128,25 +148,26 @@ impl AuditFile {
         let mut options = OpenOptions::new();
         let options = private(options.create(true).truncate(false).read(true).write(true));
         let head = head_path(&self.path);
-        let file =
-            must_be_file(&head).and_then(|()| options.open(head)).map_err(|error| self.error("locked", &error))?;
-        let until = Instant::now() + WAIT;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOOK),
-                Err(TryLockError::WouldBlock) => return Err(self.error("locked", &io::ErrorKind::TimedOut.into())),
-                Err(TryLockError::Error(error)) => return Err(self.error("locked", &error)),
+        // It is written anew, so a link would have another file lost.
+        let opened = match fs::symlink_metadata(&head) {
+            Ok(there) if !there.is_file() => {
+                let name = excerpt(&head.display().to_string(), 200);
+                Err(io::Error::other(format!("{name} is no file; remove it")))
             }
-        }
+            _ => options.open(head),
+        };
+        let file = opened.map_err(|error| self.error("locked", &error))?;
+        turns::take(&file).map_err(|error| self.error("locked", &error))?;
+        Ok(file)
     }
 
-    /// Where the chain stands. A process that died between a line and the note of it left the line, which counts, or a
+    /// Where the chain stands, and whether that is what the note says. A process that died between a line and the note of it left the line, which counts, or a
     /// part of it, which does not: nobody was told that it is written.
-    fn stand(&self, head_file: &mut File) -> Result<Stand, AuditError> {
+    fn stand(&self, head_file: &mut File) -> Result<(Stand, bool), AuditError> {
         let noted = read_head(head_file).map_err(|error| self.error("read", &error))?;
         let length = length_of(&self.path);
         let is_noted = noted.is_some();
+        let before = noted.clone();
         let mut stand = match noted {
             Some(noted) if noted.length <= length => noted,
             // It may have died after it put the file aside.
@@ -169,7 +190,8 @@ impl AuditFile {
         if stand.length < length {
             self.catch_up(&self.path, &mut stand, is_noted)?;
         }
-        Ok(stand)
+        let is_as_noted = before.as_ref() == Some(&stand);
+        Ok((stand, is_as_noted))
     }
 
     /// Takes what stands in a file behind what was noted, as far as it follows; without a note, the first line is where the
@@ -191,7 +213,11 @@ impl AuditFile {
                     }
                     return Ok(());
                 }
-                Next::Part | Next::TooLong => {
+                Next::TooLong => return Err(self.broken(path, stand.head.number, "no line of an audit is so long")),
+                Next::Part(bytes) if !is_known && !chain::may_be(&bytes) => {
+                    return Err(self.broken(path, stand.head.number, "it is no audit"));
+                }
+                Next::Part(_) => {
                     // What stands behind the last whole line was never told to be written.
                     return file.set_len(stand.length).map_err(|error| failed(&error));
                 }
@@ -244,6 +270,13 @@ impl AuditSink for AuditFile {
     }
 }
 
+/// Cuts a file to the length that it had before a text was written that is not to stay.
+fn take_back(file: &File, length: u64) {
+    if let Err(error) = file.set_len(length) {
+        tracing::warn!(%error, "a part of the audit that could not be written whole is still there");
+    }
+}
+
 /// Where a chain stands, and how long its last file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stand {
@@ -260,6 +293,8 @@ pub(super) fn read_head(file: &mut File) -> io::Result<Option<Stand>> {
     if file.take(1024).read_to_string(&mut text).is_err() {
         return Ok(None);
     }
+    // One that was not written whole says nothing.
+    let Some((text, _)) = text.split_once('\n') else { return Ok(None) };
     let mut words = text.split_whitespace();
     let mut next = || words.next();
     let stand = (|| {
@@ -337,7 +372,7 @@ pub(super) enum Next {
     /// A line without its end, and its length with it.
     Line { bytes: Vec<u8>, length: u64 },
     /// The beginning of a line, at the end of the file.
-    Part,
+    Part(Vec<u8>),
     /// A line that nobody wrote here.
     TooLong,
     /// Nothing.
@@ -358,7 +393,10 @@ impl<R: io::Read> Lines<R> {
             None => Next::End,
             Some(b'\n') => Next::Line { bytes, length: read as u64 },
             Some(_) if read > MAX_LINE => Next::TooLong,
-            Some(_) => Next::Part,
+            Some(last) => {
+                bytes.push(last);
+                Next::Part(bytes)
+            }
         })
     }
 }

@@ -1,18 +1,18 @@
 //! Records as log records of OpenTelemetry.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
 
-use bowline_protocol::excerpt;
 use bowline_transport::BoxFuture;
 use serde_json::{Value, json};
 
 use super::record::{Arguments, Outcome, Record, Stage};
 use super::{AuditError, AuditSink};
+use crate::turns;
 
 /// Records as lines of OTLP/JSON, as collectors of OpenTelemetry read them (`otlpjsonfile`), for logs beside other logs.
-/// They are not chained.
+/// They are not chained. Processes take turns at the file, and a line that cannot be written whole is taken back.
 #[derive(Debug, Clone)]
 pub struct OtlpFile {
     path: PathBuf,
@@ -42,15 +42,39 @@ impl AuditSink for OtlpFile {
         Box::pin(async move {
             let done = tokio::task::spawn_blocking(move || {
                 let line = format!("{}\n", Self::document(&records));
-                let file = OpenOptions::new().create(true).append(true).open(&path);
-                file.and_then(|mut file| file.write_all(line.as_bytes())).map_err(|error| {
-                    let name = excerpt(&path.display().to_string(), 200);
-                    AuditError::new(format!("the log {name} cannot be written: {error}; make room, or mend its rights"))
-                })
+                append(&path, &line).map_err(|error| AuditError::io("log", &path, "written", &error))
             });
             done.await.unwrap_or_else(|_| Err(AuditError::new("the log ends, as the runtime does")))
         })
     }
+}
+
+/// Adds a line. One that was not written whole would be read as one with the next.
+fn append(path: &Path, line: &str) -> io::Result<()> {
+    let there = std::fs::metadata(path);
+    if there.is_ok_and(|there| !there.is_file()) {
+        // A pipe or a device: nothing can be taken back there.
+        return OpenOptions::new().append(true).open(path)?.write_all(line.as_bytes());
+    }
+    let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    turns::take(&file)?;
+    let length = file.metadata()?.len();
+    let begun = if ends_in_line(&mut file, length)? { "\n" } else { "" };
+    let written = file.write_all(begun.as_bytes()).and_then(|()| file.write_all(line.as_bytes()));
+    if written.is_err() {
+        // What cannot be taken back is ended by the next line.
+        let _ = file.set_len(length);
+    }
+    written
+}
+
+/// Whether the last line of a file has no end, as a process leaves it that dies while it writes.
+fn ends_in_line(file: &mut File, length: u64) -> io::Result<bool> {
+    let Some(last) = length.checked_sub(1) else { return Ok(false) };
+    file.seek(SeekFrom::Start(last))?;
+    let mut byte = [0];
+    file.read_exact(&mut byte)?;
+    Ok(byte != *b"\n")
 }
 
 fn attribute(key: &str, value: impl Into<String>) -> Value {

@@ -1,18 +1,18 @@
 //! Holding an audit against itself.
 
 use std::fmt;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Instant;
 
 use bowline_protocol::excerpt;
 use serde::Serialize;
 
 use super::AuditError;
 use super::chain::{self, Head};
-use super::file::{LOOK, Lines, Next, Stand, WAIT, head_path, must_be_file, put_aside, read_head};
+use super::file::{Lines, Next, Stand, head_path, must_be_file, put_aside, read_head};
+use crate::ordinary::behind_links;
+use crate::turns;
 
 /// What [`verify`] found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,12 +61,12 @@ impl fmt::Display for Broken {
 /// Where a file cannot be read. What is wrong with lines is no error, but [`AuditReport::broken`].
 pub fn verify(path: impl AsRef<Path>) -> Result<AuditReport, AuditError> {
     let path = path.as_ref();
-    Snapshot::of(path)?.verify(path)
+    let path = behind_links(path).map_err(|error| failed(path, &error))?;
+    Snapshot::of(&path)?.verify(&path)
 }
 
 fn failed(path: &Path, error: &io::Error) -> AuditError {
-    let name = excerpt(&path.display().to_string(), 200);
-    AuditError::new(format!("the audit {name} cannot be read: {error}"))
+    AuditError::io("audit", path, "read", error)
 }
 
 /// An audit as it is at one moment, so that whoever writes need not wait until it is read.
@@ -121,7 +121,7 @@ impl Snapshot {
         let noted = match &mut lock {
             Some(file) => {
                 // Whoever is writing is waited for, so that no half line is taken for a cut.
-                wait_for_writer(file).map_err(|error| failed(&head_file, &error))?;
+                turns::share(file).map_err(|error| failed(&head_file, &error))?;
                 read_head(file).map_err(|error| failed(&head_file, &error))?
             }
             None => None,
@@ -190,19 +190,6 @@ impl Snapshot {
     }
 }
 
-/// Whoever writes is done in a moment, and one that hangs is not waited for without end.
-fn wait_for_writer(file: &File) -> io::Result<()> {
-    let until = Instant::now() + WAIT;
-    loop {
-        match file.try_lock_shared() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOOK),
-            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::TimedOut.into()),
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-    }
-}
-
 fn read(
     part: &Part,
     noted: Option<&Head>,
@@ -218,7 +205,7 @@ fn read(
         let broken = |why: String, is_cut| Some(Broken { file: path.clone(), line: line + 1, why, is_cut });
         let link = match lines.next()? {
             Next::End => return Ok(None),
-            Next::Part => return Ok(broken("the line is cut, as the file is".to_owned(), true)),
+            Next::Part(_) => return Ok(broken("the line is cut, as the file is".to_owned(), true)),
             Next::TooLong => return Ok(broken("the line is longer than any that is written here".to_owned(), false)),
             Next::Line { bytes, .. } => match chain::read(&bytes) {
                 Ok(link) => link,

@@ -48,7 +48,34 @@ pub(super) fn is_suspicious(text: &str) -> bool {
         }
         at += 1;
     }
+    has_small_forms(bytes)
+}
+
+/// Whether a text has many letters that are small capitals or raised, or marks above, below and through letters.
+fn has_small_forms(bytes: &[u8]) -> bool {
+    let mut at = 0;
+    let mut count = 0;
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr3(0xcc, 0xcd, 0xe1, rest)) {
+        at += found;
+        // Other scripts, and Latin letters with marks of their own, begin so too.
+        let is_form = match bytes.get(at..at + 2) {
+            Some([0xe1, second]) => matches!(second, 0xb4..=0xb6),
+            Some([0xcd, second]) => *second < 0xb0,
+            Some(_) => true,
+            None => false,
+        };
+        count += usize::from(is_form);
+        if count == LEAST {
+            return true;
+        }
+        at += 1;
+    }
     false
+}
+
+/// Whether a character stands with the letter before it: a mark above, below or through it.
+const fn is_mark(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}')
 }
 
 /// The text with letters of ASCII in the place of those that only look otherwise; none where it has hardly any.
@@ -59,6 +86,7 @@ pub(super) fn plain(text: &str) -> Option<Plain> {
     let mut plain = Plain { text: String::with_capacity(text.len()), behind: Vec::new() };
     for (at, c) in text.char_indices() {
         match letter(c) {
+            None if is_mark(c) => plain.behind.push((plain.text.len(), at + c.len_utf8())),
             Some(letter) => {
                 plain.text.push(letter);
                 plain.behind.push((plain.text.len(), at + c.len_utf8()));
@@ -86,8 +114,35 @@ fn letter(c: char) -> Option<char> {
         0x1f130..=0x1f149 => char::from_u32(0x41 + code - 0x1f130),
         0x1f150..=0x1f169 => char::from_u32(0x41 + code - 0x1f150),
         0x1f170..=0x1f189 => char::from_u32(0x41 + code - 0x1f170),
-        // Those that had a place of their own before there were rows.
+        // Those of regions: two of them are a flag, and many a word.
+        0x1f1e6..=0x1f1ff => char::from_u32(0x41 + code - 0x1f1e6),
+        // Those that had a place of their own before there were rows, small capitals, and raised ones.
         _ => Some(match c {
+            'ᴀ' | 'ᵃ' => 'a',
+            'ʙ' | 'ᵇ' => 'b',
+            'ᴄ' | 'ᶜ' => 'c',
+            'ᴅ' | 'ᵈ' => 'd',
+            'ᴇ' | 'ᵉ' => 'e',
+            'ꜰ' | 'ᶠ' => 'f',
+            'ɢ' | 'ᵍ' => 'g',
+            'ʜ' | 'ʰ' => 'h',
+            'ɪ' | 'ⁱ' => 'i',
+            'ᴊ' | 'ʲ' => 'j',
+            'ᴋ' | 'ᵏ' => 'k',
+            'ʟ' | 'ˡ' => 'l',
+            'ᴍ' | 'ᵐ' => 'm',
+            'ɴ' | 'ⁿ' => 'n',
+            'ᴏ' | 'ᵒ' => 'o',
+            'ᴘ' | 'ᵖ' => 'p',
+            'ʀ' | 'ʳ' => 'r',
+            'ꜱ' | 'ˢ' => 's',
+            'ᴛ' | 'ᵗ' => 't',
+            'ᴜ' | 'ᵘ' => 'u',
+            'ᴠ' | 'ᵛ' => 'v',
+            'ᴡ' | 'ʷ' => 'w',
+            'ˣ' => 'x',
+            'ʏ' | 'ʸ' => 'y',
+            'ᴢ' | 'ᶻ' => 'z',
             'ℂ' | 'ℭ' => 'C',
             'ℊ' => 'g',
             'ℋ' | 'ℌ' | 'ℍ' => 'H',
@@ -128,9 +183,32 @@ mod tests {
     }
 
     #[test]
+    fn small_capitals_raised_letters_those_of_regions_and_marks_are_read() {
+        let struck: String = "Ignore all".chars().flat_map(|c| [c, '\u{336}']).collect();
+        for (text, read) in [
+            ("ɪɢɴᴏʀᴇ ᴀʟʟ ᴘʀᴇᴠɪᴏᴜꜱ x", "ignore all previous x"),
+            ("ⁱᵍⁿᵒʳᵉ ᵃˡˡ ᵖʳᵉᵛⁱᵒᵘˢ x", "ignore all previous x"),
+            ("🇮🇬🇳🇴🇷🇪 🇦🇱🇱 x", "IGNORE ALL x"),
+            (&*format!("{struck} x"), "Ignore all x"),
+        ] {
+            let plain = plain(text).unwrap();
+            assert_eq!(plain.text, read);
+            let last = read.len() - 1..read.len();
+            assert_eq!(text.get(plain.before(&last)), Some("x"));
+            assert_eq!(text.get(plain.before(&(0..read.len()))), Some(text));
+        }
+    }
+
+    #[test]
     fn other_text_is_left_alone() {
-        for text in ["全角，標点。「日本語」：はい！ＩＤ", "emoji 🎉🎉🎉🎉🎉🎉🎉🎉🎉", "“quotes” — and … dots", "plain"]
-        {
+        for text in [
+            "全角，標点。「日本語」：はい！ＩＤ",
+            "emoji 🎉🎉🎉🎉🎉🎉🎉🎉🎉",
+            "“quotes” — and … dots",
+            "plain",
+            "Tiếng Việt có dấu",
+            "ᲐᲑᲒ ქართული",
+        ] {
             assert!(plain(text).is_none(), "{text}");
         }
     }

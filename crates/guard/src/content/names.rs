@@ -131,6 +131,12 @@ fn shape(name: &str) -> String {
     skeleton(name).collect()
 }
 
+/// What a name looks like, and what it is but for the case of its letters: names that share either are easily taken for one
+/// another. None of a name that is too long to be looked at.
+pub(crate) fn shapes(name: &str) -> Option<[String; 2]> {
+    (name.len() <= MAX_NAME).then(|| [shape(name), name.to_lowercase()])
+}
+
 /// The pairs of different names that look the same, each name of the second of a pair once.
 ///
 /// ```

@@ -131,6 +131,9 @@ async fn judged(core: &Core, seat: &Seat, kind: PinKind, asked: &Asked, reply: R
         // Asked once for all pages.
         let is_first = seat.is_first_use(kind, || !pins.table().knows_kind(&seat.settings.key, kind));
         edits.extend(meeting::renamed(core, seat, pins, asked));
+        if kind == PinKind::Tool {
+            tell_alike(core, seat, pins, &page);
+        }
         for (definition, annotations) in page.definitions {
             let name = definition.name().to_owned();
             let hash = Some(definition.hash().to_owned());
@@ -161,6 +164,20 @@ async fn judged(core: &Core, seat: &Seat, kind: PinKind, asked: &Asked, reply: R
     let rest = whole.without(&held_back, &repeated);
     let rest = rest.map_err(|error| Error::refused_by_layer(format!("the list cannot be written again: {error}")))?;
     Ok(Judged { reply: reply.with_payload(rest), items, next })
+}
+
+/// Tells of new tools whose names look like those of other servers' tools.
+fn tell_alike(core: &Core, seat: &Seat, pins: &Pins, page: &Page) {
+    const MOST: usize = 20;
+    let alike = {
+        let table = pins.table();
+        let names = page.definitions.iter().map(|(definition, _)| definition.name());
+        let is_new = |name: &&str| table.pinned(&seat.settings.key, PinKind::Tool, name).is_none();
+        table.alike(&seat.settings.key, names.filter(is_new), MOST)
+    };
+    for (tool, to) in alike {
+        core.tell(&GuardEvent::Alike { server: Arc::clone(&seat.settings.server), tool: tool.to_owned(), to });
+    }
 }
 
 /// Takes out what has the name of something before it on the page: one name cannot be pinned, nor called, as two things.

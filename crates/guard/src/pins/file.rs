@@ -1,23 +1,18 @@
 //! The lock file on the disk: read whole, changed under a lock, and put in place at once.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use super::PinsError;
 use super::lock_file::{self, MAX_BYTES};
 use super::table::{Edit, Table};
-use crate::ordinary::is_no_file;
-
-/// How long a change waits for other processes.
-const WAIT: Duration = Duration::from_secs(5);
-/// How often it looks whether they are done.
-const LOOK: Duration = Duration::from_millis(5);
+use crate::ordinary::{behind_links, is_no_file};
+use crate::turns;
 
 /// Reads the file; an empty table where there is none.
 pub(crate) fn load(path: &Path) -> Result<Table, PinsError> {
+    let path = &behind_links(path).map_err(|error| PinsError::io(path, "read", &error))?;
     if is_no_file(path) {
         return Err(PinsError::io(path, "read", &io::Error::other("it is no file")));
     }
@@ -42,6 +37,7 @@ pub(crate) fn load(path: &Path) -> Result<Table, PinsError> {
 /// Changes the file, with what others have changed in it meanwhile kept; gives what it holds then, and how many changes there
 /// was no room for.
 pub(crate) fn change(path: &Path, edits: &[Edit]) -> Result<(Table, usize), PinsError> {
+    let path = &behind_links(path).map_err(|error| PinsError::io(path, "written", &error))?;
     let failed = |error: &io::Error| PinsError::io(path, "written", error);
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -61,7 +57,7 @@ pub(crate) fn change(path: &Path, edits: &[Edit]) -> Result<(Table, usize), Pins
     }
     let written = (|| {
         // A name that nobody knows before: the folder may come from somebody else, with links in it.
-        let mut file = tempfile::NamedTempFile::new_in(&folder)?;
+        let mut file = tempfile::Builder::new().prefix(".bowline-lock-").tempfile_in(&folder)?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
@@ -85,15 +81,8 @@ fn lock(path: &Path) -> Result<File, PinsError> {
     }
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&beside);
     let file = file.map_err(|error| failed(&error))?;
-    let until = Instant::now() + WAIT;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOOK),
-            Err(TryLockError::WouldBlock) => return Err(failed(&io::ErrorKind::WouldBlock.into())),
-            Err(TryLockError::Error(error)) => return Err(failed(&error)),
-        }
-    }
+    turns::take(&file).map_err(|error| failed(&error))?;
+    Ok(file)
 }
 
 /// A hidden file beside the one of a path.

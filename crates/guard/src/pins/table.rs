@@ -1,9 +1,10 @@
 //! Which definitions are pinned, and what comes of those that a server lists.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::change::Change;
 use super::definition::{Definition, PinKind};
+use crate::content::shapes;
 
 /// How many pins a server may have.
 const MAX_PINS: usize = 50_000;
@@ -138,6 +139,41 @@ impl Table {
         let name = (kind, name.to_owned());
         let others = self.servers.iter().filter(|(other, server)| *other != key && server.pins.contains_key(&name));
         others.map(|(other, _)| other.clone()).collect()
+    }
+
+    /// Tools of other servers whose names are not these, and look like them: of each of these, `most` at most.
+    ///
+    /// All pins are looked at, which takes some milliseconds where there are tens of thousands; it is asked once for all that
+    /// is new on a page.
+    pub(crate) fn alike<'n>(
+        &self,
+        key: &str,
+        names: impl IntoIterator<Item = &'n str>,
+        most: usize,
+    ) -> BTreeMap<&'n str, Vec<(String, String)>> {
+        let mut by_shape: HashMap<String, Vec<&str>> = HashMap::new();
+        for name in names {
+            for shape in shapes(name).into_iter().flatten() {
+                by_shape.entry(shape).or_default().push(name);
+            }
+        }
+        let mut alike: BTreeMap<&str, Vec<(String, String)>> = BTreeMap::new();
+        if by_shape.is_empty() {
+            return alike;
+        }
+        for (other, server) in self.servers.iter().filter(|(other, _)| *other != key) {
+            let tools = server.pins.keys().filter(|(kind, _)| *kind == PinKind::Tool);
+            for (_, tool) in tools {
+                let same = shapes(tool).into_iter().flatten().filter_map(|shape| by_shape.get(&shape)).flatten();
+                for name in same.copied().filter(|name| name != tool).collect::<BTreeSet<_>>() {
+                    let found = alike.entry(name).or_default();
+                    if found.len() < most {
+                        found.push((other.clone(), tool.clone()));
+                    }
+                }
+            }
+        }
+        alike
     }
 
     /// Makes a change; false where the server has too many pins for it.

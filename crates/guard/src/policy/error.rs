@@ -5,6 +5,8 @@ use std::path::Path;
 use bowline_protocol::excerpt;
 use thiserror::Error;
 
+use crate::ordinary::mend;
+
 /// Why a policy is refused, as a whole: nothing of it holds.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 #[error("{}{message}", place(*line, *column))]
@@ -29,7 +31,7 @@ impl PolicyError {
 
     pub(super) fn io(path: &Path, error: &std::io::Error) -> Self {
         let name = excerpt(&path.display().to_string(), 200);
-        Self { line: 0, column: 0, message: format!("the policy {name} cannot be read: {error}") }
+        Self { line: 0, column: 0, message: format!("the policy {name} cannot be read: {error}{}", mend(error)) }
     }
 
     /// The line, from 1; 0 where the file could not be read at all.

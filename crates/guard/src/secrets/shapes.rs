@@ -12,6 +12,8 @@ enum Of {
     Alnum,
     /// Letters, digits, `-` and `_`.
     Word,
+    /// Word, and slashes.
+    Path,
     /// Word, and dots between its parts.
     Dotted,
     /// Capital letters and digits.
@@ -27,6 +29,7 @@ impl Of {
         match self {
             Self::Alnum => byte.is_ascii_alphanumeric(),
             Self::Word => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'),
+            Self::Path => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/'),
             Self::Dotted => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'),
             Self::Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
             Self::Hex => byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'),
@@ -55,8 +58,10 @@ const SHAPES: &[Shape] = &[
     shape("aws-key", "ASIA", Of::Upper, 16, 16),
     shape("azure-key", "AccountKey=", Of::Base64, 40, 120),
     shape("azure-key", "SharedAccessKey=", Of::Base64, 40, 120),
+    shape("atlassian-token", "ATATT3", Of::Word, 60, 300),
     shape("databricks-token", "dapi", Of::Hex, 32, 40),
     shape("digitalocean-token", "dop_v1_", Of::Hex, 64, 64),
+    shape("discord-webhook", "discord.com/api/webhooks/", Of::Path, 60, 120),
     shape("docker-token", "dckr_pat_", Of::Word, 20, 60),
     shape("github-token", "ghp_", Of::Alnum, 36, 255),
     shape("github-token", "gho_", Of::Alnum, 36, 255),
@@ -70,7 +75,9 @@ const SHAPES: &[Shape] = &[
     shape("google-key", "AIza", Of::Word, 35, 35),
     shape("google-secret", "GOCSPX-", Of::Word, 28, 28),
     shape("google-token", "ya29.", Of::Dotted, 40, 2_048),
+    shape("figma-token", "figd_", Of::Word, 36, 60),
     shape("grafana-token", "glsa_", Of::Word, 32, 60),
+    shape("groq-key", "gsk_", Of::Alnum, 48, 60),
     shape("huggingface-token", "hf_", Of::Alnum, 34, 40),
     shape("linear-key", "lin_api_", Of::Alnum, 40, 60),
     shape("notion-token", "ntn_", Of::Alnum, 40, 60),
@@ -79,7 +86,11 @@ const SHAPES: &[Shape] = &[
     shape("openai-key", "sk-svcacct-", Of::Word, 40, 220),
     shape("openai-key", "sk-admin-", Of::Word, 40, 220),
     shape("openai-key", "sk-", Of::Alnum, 48, 60),
+    shape("openrouter-key", "sk-or-v1-", Of::Hex, 64, 64),
+    shape("perplexity-key", "pplx-", Of::Alnum, 40, 60),
+    shape("postman-key", "PMAK-", Of::Word, 50, 70),
     shape("pypi-token", "pypi-AgE", Of::Word, 50, 300),
+    shape("replicate-token", "r8_", Of::Alnum, 37, 40),
     shape("sendgrid-key", "SG.", Of::Dotted, 60, 70),
     shape("shopify-token", "shpat_", Of::Hex, 32, 32),
     shape("slack-token", "xoxb-", Of::Word, 24, 120),
@@ -93,7 +104,10 @@ const SHAPES: &[Shape] = &[
     shape("stripe-key", "rk_live_", Of::Alnum, 24, 120),
     shape("stripe-key", "sk_test_", Of::Alnum, 24, 120),
     shape("stripe-secret", "whsec_", Of::Base64, 32, 80),
+    shape("supabase-token", "sbp_", Of::Hex, 40, 40),
+    shape("tavily-key", "tvly-", Of::Word, 30, 60),
     shape("vault-token", "hvs.", Of::Word, 24, 200),
+    shape("xai-key", "xai-", Of::Alnum, 60, 100),
 ];
 
 /// Which test a beginning leads to.
@@ -189,7 +203,8 @@ fn jwt_len(bytes: &[u8]) -> Option<usize> {
 fn pem_len(text: &str) -> Option<usize> {
     const MAX: usize = 32 * 1024;
     let label_end = text.get(11..)?.bytes().take(40).position(|byte| byte == b'-')? + 11;
-    if !text.get(11..label_end)?.ends_with("PRIVATE KEY") {
+    let label = text.get(11..label_end)?;
+    if !label.ends_with("PRIVATE KEY") && !label.ends_with("PRIVATE KEY BLOCK") {
         return None;
     }
     let body = text.as_bytes().get(label_end..)?;
@@ -234,12 +249,24 @@ mod tests {
             ("npm-token", cut("npm_", 36)),
             ("openai-key", cut("sk-proj-", 60)),
             ("openai-key", cut("sk-", 48)),
+            ("atlassian-token", cut("ATATT3", 70)),
+            ("discord-webhook", cut("discord.com/api/webhooks/123456789012345678/", 60)),
+            ("figma-token", cut("figd_", 40)),
+            ("groq-key", cut("gsk_", 52)),
+            ("openrouter-key", format!("sk-or-v1-{hex}")),
+            ("perplexity-key", cut("pplx-", 48)),
+            ("postman-key", format!("PMAK-{}-{}", &hex[..24], &hex[..34])),
+            ("replicate-token", cut("r8_", 37)),
+            ("supabase-token", format!("sbp_{}", &hex[..40])),
+            ("tavily-key", cut("tvly-dev-", 32)),
+            ("xai-key", cut("xai-", 70)),
             ("pypi-token", cut("pypi-AgE", 60)),
             ("sendgrid-key", cut("SG.", 22) + "." + &word[..43]),
             ("slack-token", cut("xoxb-", 40)),
             ("slack-webhook", cut("hooks.slack.com/services/T0/", 40)),
             ("stripe-key", cut("sk_live_", 24)),
             ("json-web-token", format!("eyJ{}.eyJ{}.{}", &word[..20], &word[..30], &word[..43])),
+            ("private-key", format!("-----BEGIN PGP {0}-----\n\n{word}\n-----END PGP {0}-----", "PRIVATE KEY BLOCK")),
             ("private-key", format!("-----BEGIN RSA {0}-----\n{word}\n-----END RSA {0}-----", "PRIVATE KEY")),
         ]
     }

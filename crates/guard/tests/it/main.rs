@@ -4,6 +4,8 @@
 
 mod audit;
 mod consent;
+#[cfg(unix)]
+mod disk;
 mod inspect;
 mod instructions;
 mod pins;

@@ -1,5 +1,6 @@
 //! Servers that end, or half of them, while they are needed.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bowline_transport::{Fault, InboundEvent, Limits, Sent, Transport, TransportErrorKind};
@@ -28,6 +29,25 @@ async fn case_stdio_023_a_crash_fails_all_open_calls_with_status_and_last_words(
         assert_eq!(error.exit(), Some(exit));
         within(transport.close()).await.unwrap();
         assert!(!lives(transport.id().unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn case_security_010_last_words_hide_what_the_server_was_given_in_confidence() {
+    let death = r#"env | grep -E 'DB_|LEVEL' >&2; printf '%s\n' "$SERVICE_KEY" >&2; exit 1"#;
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\nAQEFAASCBKcwggSjAgEA\n-----END PRIVATE KEY-----";
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let connect = sh(death).env("DB_PASSWORD", "hunter2!").env("LEVEL", "verbose").env("SERVICE_KEY", key).on_stderr({
+        let seen = Arc::clone(&seen);
+        move |line| seen.lock().unwrap().push(line.to_owned())
+    });
+    let transport = connect.spawn().unwrap();
+    let error = call(&transport, 1).await.expect_err("the server is dead");
+    let mut lines: Vec<_> = error.stderr().unwrap().lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["(a private key, hidden)", "DB_PASSWORD=(hidden)", "LEVEL=verbose"]);
+    for text in [error.to_string(), format!("{error:?}"), transport.stderr_tail(), seen.lock().unwrap().join("\n")] {
+        assert!(!text.contains("hunter2") && !text.contains("MIIE") && !text.contains("AQEF"), "{text}");
     }
 }
 

@@ -42,13 +42,20 @@ pub(super) fn is_followed(bytes: &[u8], at: usize, words: &Words) -> bool {
 }
 
 /// The word that follows a place behind white space, and where it ends. It is empty where no letter of ASCII stands there
-/// but white space of another kind may, which readers take as any, or the escape of a line break in JSON; the expressions
-/// know it.
+/// but white space of another kind may, which readers take as any, the escape of a line break in JSON, a tag of HTML or the
+/// beginning of a comment; the expressions know it.
 fn next_word(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
     let rest = bytes.get(at..)?;
-    let spaces = run(rest, SPACES, |byte| byte.is_ascii_whitespace());
+    let spaces = run(rest, SPACES, |byte| byte.is_ascii_whitespace() || is_markup(*byte));
     let word = rest.get(spaces..)?;
-    if word.first().is_some_and(|byte| !byte.is_ascii() || *byte == b'\\') {
+    let may_be = match word.first() {
+        Some(b'\\') => true,
+        Some(b'<') => is_tag(word),
+        Some(b'&') => word.starts_with(b"&nbsp;"),
+        Some(b'/') => spaces > 0 && word.starts_with(b"//"),
+        first => first.is_some_and(|byte| !byte.is_ascii()),
+    };
+    if may_be {
         return Some((&[], at + spaces));
     }
     let len = run(word, 16, |byte| byte.is_ascii_alphabetic());
@@ -56,6 +63,19 @@ fn next_word(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
         return None;
     }
     Some((word.get(..len)?, at + spaces + len))
+}
+
+/// Whether a text begins with a short tag of HTML that has a name alone, as the expressions know it.
+fn is_tag(text: &[u8]) -> bool {
+    let name = text.get(1..).map(|name| name.strip_prefix(b"/").unwrap_or(name)).unwrap_or_default();
+    let len = run(name, 9, u8::is_ascii_alphanumeric);
+    len > 0 && name.get(len) == Some(&b'>')
+}
+
+/// Whether a byte is a mark of Markdown, of a comment or a quote, which may stand between two words.
+#[inline]
+const fn is_markup(byte: u8) -> bool {
+    matches!(byte, b'*' | b'`' | b'"' | b'\'' | b'~' | b'(' | b')' | b'>' | b'#')
 }
 
 /// How many bytes of a sort a text begins with; at most so many.
