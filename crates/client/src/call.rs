@@ -102,21 +102,42 @@ impl Call {
     async fn in_rounds(&mut self, connection: &Arc<Connection>, deadline: &mut Deadline) -> Result<Payload, Error> {
         let mut without_questions = 0;
         loop {
-            let result = match self.exchange(connection, deadline).await {
-                Err(error) if Box::pin(self.mirrors_others(&error, connection, deadline)).await => {
-                    deadline.heard();
-                    continue;
+            // As in `exchange`: nothing is kept while it waits that need not be.
+            let going_on = {
+                let outcome = self.exchange(connection, deadline).await;
+                // In a session, kinds of results are unknown.
+                let asks = |result: &Payload| {
+                    let may_ask = connection.stamped().is_some() && !self.options.by_hand;
+                    let kind = may_ask.then(|| rounds::kind_of(result, &self.method, self.asked)).transpose()?;
+                    Ok::<_, Error>(kind == Some(ResultKind::InputRequired))
+                };
+                if let Ok(result) = &outcome
+                    && !asks(result)?
+                {
+                    return outcome;
                 }
-                result => result?,
+                Box::pin(self.go_on(outcome, connection, deadline, &mut without_questions))
             };
-            // In a session, kinds of results are unknown.
-            if connection.stamped().is_none() || self.options.by_hand {
-                return Ok(result);
+            going_on.await?;
+        }
+    }
+
+    /// Sees to it that the request can be sent once more, where the server refused it for what was mirrored, or needs
+    /// input.
+    async fn go_on(
+        &mut self,
+        outcome: Result<Payload, Error>,
+        connection: &Arc<Connection>,
+        deadline: &mut Deadline,
+        without_questions: &mut u32,
+    ) -> Result<(), Error> {
+        match outcome {
+            Ok(result) => self.next_round(&result, connection, deadline, without_questions).await,
+            Err(error) if self.mirrors_others(&error, connection, deadline).await => {
+                deadline.heard();
+                Ok(())
             }
-            if rounds::kind_of(&result, &self.method, self.asked)? != ResultKind::InputRequired {
-                return Ok(result);
-            }
-            Box::pin(self.next_round(&result, connection, deadline, &mut without_questions)).await?;
+            Err(error) => Err(error),
         }
     }
 
@@ -156,12 +177,16 @@ impl Call {
     async fn exchange(&mut self, connection: &Connection, deadline: &mut Deadline) -> Result<Payload, Error> {
         connection.check(&self.method)?;
         self.check_token()?;
+        // What is not needed any more is gone before anything is waited for: every call's future would have room for it.
         let opened = {
-            let request = self.wire_request(connection)?;
-            span::tell_request(&request, connection);
-            match connection.transport.try_request(&request) {
-                Some(opened) => Some(opened),
-                None => deadline.bound(connection.transport.request(request)).await,
+            let opening = {
+                let request = self.wire_request(connection)?;
+                span::tell_request(&request, connection);
+                connection.transport.try_request(&request).ok_or_else(|| connection.transport.request(request))
+            };
+            match opening {
+                Ok(opened) => Some(opened),
+                Err(opening) => deadline.bound(opening).await,
             }
         };
         let exchange = opened.ok_or_else(|| deadline.passed(Sent::No))?.map_err(Error::transport)?;
@@ -170,7 +195,7 @@ impl Call {
         let mut heard = false;
         let mut dropped = 0;
         loop {
-            match deadline.bound_message(&mut exchange, connection).await {
+            let handing_on = match deadline.bound_message(&mut exchange, connection).await {
                 Some(Some(Ok(Message::Response(response)))) => {
                     exchange.answered();
                     let (status, wait) = (exchange.status(), exchange.retry_after());
@@ -187,12 +212,14 @@ impl Call {
                         missed.fetch_add(dropped.saturating_sub(before), Ordering::Relaxed);
                     }
                     self.report(&n);
+                    continue;
                 }
                 // What a transport received in this exchange and that is not about it alone.
                 Some(Some(Ok(Message::Notification(log)))) if self.is_unasked_log(&log, connection) => {
                     connection.unasked(&log.method);
+                    continue;
                 }
-                Some(Some(Ok(other))) => Box::pin(hand_on(connection, other, deadline)).await,
+                Some(Some(Ok(other))) => Box::pin(hand_on(connection, other, deadline)),
                 Some(Some(Err(error))) => return Err(Error::transport(connection.cause(error))),
                 Some(None) => return Err(Error::transport(TransportError::closed().with_sent(Sent::Maybe))),
                 None => {
@@ -204,7 +231,8 @@ impl Call {
                         .with_last_words(transport.last_words().as_deref())
                         .with_noise(transport.noise(Some(deadline.started.into_std()))));
                 }
-            }
+            };
+            handing_on.await;
         }
     }
 

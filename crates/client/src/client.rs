@@ -508,14 +508,14 @@ impl Client {
     }
 
     async fn run_tool<R: ResultType>(&self, call: &mut Call) -> Result<R, Error> {
-        let outcome = plane::run(&self.supervisor, call, None, true).await;
-        if let (Err(error), Some(cache)) = (&outcome, &self.supervisor.kept().cache) {
-            cache.doubt(&call.method, error);
-        }
-        let (mut result, _) = outcome?;
-        if call.asked != Asked::Plain {
-            result = Box::pin(self.finished(call, result)).await?;
-        }
+        let result = {
+            let outcome = plane::run(&self.supervisor, call, None, true).await;
+            if let (Err(error), Some(cache)) = (&outcome, &self.supervisor.kept().cache) {
+                cache.doubt(&call.method, error);
+            }
+            outcome?.0
+        };
+        let result = if call.asked == Asked::Plain { result } else { Box::pin(self.finished(call, result)).await? };
         self.supervisor.decode(&call.method, || result.into_decoded())
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bowline_protocol::{
     CallToolResult, CompleteRequestParams, CompleteResult, CompletionArgument, CompletionContext, CompletionReference,
     GetPromptRequestParams, GetPromptResult, LoggingLevel, Meta, ProgressNotificationParams, ProgressToken, RawJson,
-    ReadResourceRequestParams, ReadResourceResult, ResultType, Revision, method,
+    ReadResourceRequestParams, ReadResourceResult, ResultType, Revision, TaskSupport, method,
 };
 use bowline_transport::BoxFuture;
 use serde::Serialize;
@@ -290,8 +290,10 @@ fn call_of<K: Kind>(
     if let Some(name) = name.as_deref().filter(|_| method == method::TOOLS_CALL)
         && options.task().is_none_or(|task| task.support.is_none())
         && let Some(support) = client.known_task_support(name)
+        && (support == TaskSupport::Required || options.rare.is_some())
     {
-        // What was listed as to be called as a task is called so (2025-11-25), whoever calls it.
+        // What was listed as to be called as a task is called so (2025-11-25), whoever calls it. What may be matters to
+        // those alone who want one, and they have said so.
         options.rare_mut().task.support = Some(support);
     }
     Ok(Call { method, name, params, options, ..Call::default() })

@@ -31,11 +31,12 @@ pub(crate) async fn run(
     call: &mut Call,
     epoch: Option<u64>,
 ) -> Result<(Payload, u64), Error> {
-    match call.run(supervisor, epoch).await {
-        // On the heap: every call's future would have room for it.
-        Err(error) if !call.options.no_visits => Box::pin(after_visits(supervisor, call, epoch, error)).await,
-        other => other,
-    }
+    let error = match call.run(supervisor, epoch).await {
+        Err(error) if !call.options.no_visits => error,
+        other => return other,
+    };
+    // On the heap: every call's future would have room for it.
+    Box::pin(after_visits(supervisor, call, epoch, error)).await
 }
 
 /// Has the URLs visited that an error asks for, if it does, and runs the call once more.

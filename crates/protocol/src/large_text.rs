@@ -10,7 +10,6 @@ use bytes::{Bytes, BytesMut};
 
 use crate::content::ContentBlock;
 use crate::raw::RawJson;
-use crate::result::ResultType;
 use crate::surrogates::unit;
 use crate::text::{ByteStr, special_bytes};
 use crate::tools::CallToolResult;
@@ -25,9 +24,8 @@ const HEAD: &str = r#"{"content":[{"type":"text","text":""#;
 ///
 /// Where nobody else holds the frame, its memory becomes the text's.
 pub(crate) fn take(frame: Bytes, range: Range<usize>) -> Result<CallToolResult, Bytes> {
-    let is_one =
-        frame.get(range.clone()).is_some_and(|result| result.len() >= LARGE && result.starts_with(HEAD.as_bytes()));
-    if !is_one {
+    let begun = frame.get(range.clone()).and_then(|result| result.strip_prefix(HEAD.as_bytes()));
+    if !begun.and_then(|text| text.get(..LARGE)).is_some_and(goes_on) {
         return Err(frame);
     }
     match frame.try_into_mut() {
@@ -42,25 +40,35 @@ fn unescaped(mut frame: BytesMut, range: Range<usize>) -> Result<CallToolResult,
     let head = frame.get(..from).map(Vec::from).unwrap_or_default();
     let Walk { read, written, has_end } =
         frame.get_mut(..range.end).map_or(Walk::default(), |text| unescape(text, from));
-    let behind = frame.get(read..).map(Vec::from).unwrap_or_default();
+    let text = frame.get(..written).unwrap_or_default();
+    let tail = frame.get(read..range.end).filter(|_| has_end && std::str::from_utf8(text).is_ok());
+    let Some(mut result) = tail.and_then(around) else {
+        return Err(escaped(head, text, frame.get(read..).unwrap_or_default()));
+    };
     frame.truncate(written);
-    let tail = behind.get(..range.end - read).filter(|_| has_end);
-    let Some(mut result) = tail.and_then(around) else { return Err(escaped(head, &frame, &behind)) };
     let mut memory = Vec::from(frame);
     // The head and the escapes took room as well, and what was read line by line has more.
     memory.shrink_to_fit();
-    match (String::from_utf8(memory), result.content.first_mut()) {
-        (Ok(text), Some(ContentBlock::Text(first))) => first.text = text,
-        (Ok(text), _) => return Err(escaped(head, text.as_bytes(), &behind)),
-        (Err(error), _) => return Err(escaped(head, error.as_bytes(), &behind)),
+    if let Some(ContentBlock::Text(first)) = result.content.first_mut() {
+        first.text = String::from_utf8(memory).unwrap_or_default();
     }
     Ok(result)
 }
 
-/// The result with an empty text in place of the large one, behind which this stands.
+/// The result with an empty text in place of the large one, behind which this stands. Strictly: a second list of content
+/// would be taken for the one that the text is of.
 fn around(tail: &[u8]) -> Option<CallToolResult> {
     let tail = std::str::from_utf8(tail).ok()?;
-    CallToolResult::decode(&RawJson::from_valid(ByteStr::from(format!("{HEAD}{tail}")))).ok()
+    let result: CallToolResult = RawJson::from_valid(ByteStr::from(format!("{HEAD}{tail}"))).parse_strictly().ok()?;
+    matches!(result.content.first(), Some(ContentBlock::Text(_))).then_some(result)
+}
+
+/// Whether a text does not end with what there is of it.
+fn goes_on(text: &[u8]) -> bool {
+    let mut quotes = memchr::memchr_iter(b'"', text);
+    quotes.all(|at| {
+        text.get(..at).is_some_and(|before| before.iter().rev().take_while(|b| **b == b'\\').count() % 2 == 1)
+    })
 }
 
 /// How far a text was unescaped to the front of the memory that it is in.
@@ -169,6 +177,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::result::ResultType;
 
     /// A frame with a result in it, and where that is.
     fn framed(result: &str) -> (Bytes, Range<usize>) {
@@ -212,7 +221,6 @@ mod tests {
                 "\"}],\"isError\":true}",
                 "\" , \"annotations\":{\"priority\":1}} ] ,\"_meta\":{\"a\":1},\"structuredContent\":null }",
                 "\"},{\"type\":\"text\",\"text\":\"b\"}]}",
-                "\"},7]}",
                 &format!("\"}}],\"structuredContent\":\"{}\"}}", "y".repeat(LARGE)),
             ] {
                 let result = result_of(spelled, tail);
@@ -228,12 +236,17 @@ mod tests {
         for spelled in ["\n", "\u{1f}", "\\x", "\\u12g4", "\\ud83d", "\\ud83dx", "\\ud83d\\u0041", "\\udc19", "\\u00"] {
             assert_eq!(taken(&result_of(spelled, good)), None, "{spelled:?}");
         }
-        for tail in
-            ["", "\"", "\"}]", "\"}]}}", "\"}],\"isError\":7}", "\",\"text\":7}]}", "\"}]}\n{\"jsonrpc\":\"2.0\"}"]
-        {
+        let twice = "\"}],\"content\":[{\"type\":\"text\",\"text\":\"\"}]}";
+        let two = "\"}]}\n{\"jsonrpc\":\"2.0\"}";
+        for tail in ["", "\"", "\"}]", "\"}]}}", "\"},7]}", "\"}],\"isError\":7}", "\",\"text\":7}]}", twice, two] {
             assert_eq!(taken(&result_of("", tail)), None, "{tail}");
         }
-        assert_eq!(taken(&format!("{HEAD}short{good}")), None);
+        let picture = format!("\"}},{{\"type\":\"image\",\"data\":\"{}\"}}]}}", "A".repeat(LARGE));
+        for short in ["", "short \\\" \\\\"] {
+            for tail in [good, &picture] {
+                assert_eq!(taken(&format!("{HEAD}{short}{tail}")), None, "{short}");
+            }
+        }
         let broken = [result_of("", "").as_bytes(), b"\xff", good.as_bytes()].concat();
         let range = 0..broken.len();
         assert_eq!(take(broken.clone().into(), range).unwrap_err(), broken);

@@ -67,9 +67,9 @@ impl LineSplitter {
                 self.chunk = self.chunk.saturating_mul(2).min(CHUNK);
             }
             // Doubling keeps the copying of a long line linear. One that has become long may well become as long as the
-            // last one; room that is not used up costs no memory.
+            // last one; where memory is given on first use, room that is not used up costs none.
             let len = self.buffer.len();
-            let as_last = if len > KEEP { self.long.saturating_sub(len).min(len * LEAP) } else { 0 };
+            let as_last = if len > KEEP { self.long.saturating_sub(len).min(len.saturating_mul(LEAP)) } else { 0 };
             self.buffer.reserve(self.chunk.max(len).max(as_last).min(self.max.saturating_add(CHUNK)));
         }
         &mut self.buffer

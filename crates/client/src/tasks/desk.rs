@@ -93,9 +93,9 @@ impl Desk {
     /// Keeps the progress under a token for a call that may go on as a task (basic/utilities/progress: the token stays
     /// valid until the task ends). With `keeps_all` it is cut off rather than loses any.
     pub(crate) fn watch(self: &Arc<Self>, token: ProgressToken, keeps_all: bool) -> Watch {
-        let lane = Arc::new(Lane { keeps_all, waiting: Mutex::default() });
-        self.lanes().insert(token.clone(), Arc::clone(&lane));
-        Watch { desk: Arc::clone(self), token, lane }
+        let lane = Arc::new(Lane { token: token.clone(), keeps_all, waiting: Mutex::default() });
+        self.lanes().insert(token, Arc::clone(&lane));
+        Watch { desk: Arc::clone(self), lane }
     }
 
     /// Tells when the server says that a task changed (2025-11-25). Servers need not say so.
@@ -227,6 +227,7 @@ async fn cancel(connection: &Connection, task_id: String, limit: Duration) {
 /// Progress on its way to the caller of a task.
 #[derive(Debug)]
 struct Lane {
+    token: ProgressToken,
     /// Whether it is cut off where there is no room.
     keeps_all: bool,
     waiting: Mutex<Waiting>,
@@ -269,7 +270,6 @@ impl Lane {
 #[derive(Debug)]
 pub(crate) struct Watch {
     desk: Arc<Desk>,
-    token: ProgressToken,
     lane: Arc<Lane>,
 }
 
@@ -293,8 +293,8 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut lanes = self.desk.lanes();
-        if lanes.get(&self.token).is_some_and(|lane| Arc::ptr_eq(lane, &self.lane)) {
-            lanes.remove(&self.token);
+        if lanes.get(&self.lane.token).is_some_and(|lane| Arc::ptr_eq(lane, &self.lane)) {
+            lanes.remove(&self.lane.token);
         }
     }
 }
