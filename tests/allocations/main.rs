@@ -75,6 +75,14 @@ fn a_small_call_in_a_session_over_memory() {
     bounded("a call", Session::with(peer::in_session()).small_calls(), 8);
 }
 
+/// What glibc has at hand for whoever asks: larger blocks cost five times as much.
+#[test]
+fn the_future_of_a_call_is_a_small_block() {
+    let session = Session::with(peer::in_session());
+    let future = session.client.call("echo").arg("message", "hi").into_future();
+    bounded_bytes("the future of a call", size_of_val(&*future) as u64, 1032);
+}
+
 #[test]
 fn a_small_call_without_a_session_over_memory() {
     bounded("a call", Session::with(peer::stateless()).small_calls(), 8);

@@ -250,8 +250,15 @@ pub(crate) fn items<'de, T: Alone + Deserialize<'de>, D: Deserializer<'de>>(
             Ok(vec![item])
         }
 
-        fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Vec<T>, A::Error> {
-            ListVisitor(PhantomData).visit_seq(seq)
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
+            // Mostly there is one. A vector that grows has room for four from the first on, which for blocks of content
+            // is more than glibc's heap has at hand.
+            let Some(first) = seq.next_element()? else { return Ok(Vec::new()) };
+            let mut items = vec![first];
+            while let Some(item) = seq.next_element()? {
+                items.push(item);
+            }
+            Ok(items)
         }
     }
 
