@@ -164,7 +164,7 @@ impl Table {
     /// [`MAX_ALIKE`] of them.
     ///
     /// All pins are looked at, which takes some milliseconds where there are tens of thousands; it is asked once for all that
-    /// is new on a page. However many names look alike, each pin costs no more than that many steps.
+    /// is new on a page. However many names look alike, a pin is held against 200 of them at most.
     pub(crate) fn alike<'n>(
         &self,
         key: &str,
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn of_names_that_look_alike_by_the_thousand_a_hundred_are_told() {
         const MOST: usize = 20;
-        // Each of another eleven letters of `l`, `I` and `1`.
+        // Of `l`, `I` and `1` alone, each another.
         let name = |n: usize, end: char| {
             let mut rest = n;
             let mut name = String::new();
