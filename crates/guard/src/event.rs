@@ -60,7 +60,8 @@ pub enum GuardEvent {
         /// The others.
         by: Vec<String>,
     },
-    /// A server has a tool whose name looks like that of another one's tool: by its letters, or but for their case.
+    /// A server has a tool whose name looks like that of another one's tool: by its letters, or but for their case. Of a page
+    /// of a list, 100 of them are told at most.
     Alike {
         /// The server.
         server: Arc<str>,

@@ -10,7 +10,7 @@ use bowline_transport::BoxFuture;
 use super::chain::{self, Head, MAX_LINE};
 use super::record::Record;
 use super::{AuditError, AuditSink};
-use crate::ordinary::{behind_links, is_no_file};
+use crate::ordinary::{behind_links_or, is_no_file};
 use crate::turns;
 
 /// The largest file by default, in bytes, and how many that were put aside are kept.
@@ -31,7 +31,7 @@ const NO_NUMBER: &str = "there is no number above it";
 /// chain goes on in a new one. On Unix files are made with mode 0600.
 ///
 /// A link is followed to the file that it leads to, and what is kept beside a file is beside that one; a link that leads
-/// nowhere is refused. Lines that cannot be written are taken back, so that the next ones follow what was written whole.
+/// to neither is refused. Lines that cannot be written are taken back, so that the next ones follow what was written whole.
 #[derive(Debug, Clone)]
 pub struct AuditFile {
     path: PathBuf,
@@ -46,7 +46,8 @@ impl AuditFile {
         Self { path: path.into(), max_bytes: MAX_BYTES, max_files: MAX_FILES, sync: true }
     }
 
-    /// Sets at what size a file is put aside, in bytes. Default 64 MiB.
+    /// Sets at what size a file is put aside, in bytes. Default 64 MiB. Lines that are written at once stay in one file, which
+    /// is larger where they alone are.
     #[must_use]
     pub const fn with_max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;
@@ -100,30 +101,38 @@ impl AuditFile {
             self.note(&mut head_file, &stand)?;
         }
         let before = stand.clone();
-        let mut file = self.open()?;
         let mut text = String::new();
         for record in records {
             let (line, head) =
                 stand.head.link(record).ok_or_else(|| self.broken(&self.path, stand.head.number, NO_NUMBER))?;
-            let size = stand.length + text.len() as u64;
-            if size > 0 && size + line.len() as u64 > self.max_bytes {
-                self.write(&mut file, &text, stand.length)?;
-                text.clear();
-                self.put_aside(stand.first)?;
-                file = self.open()?;
-                stand = Stand { head: stand.head, length: 0, first: head.number };
-            }
             text.push_str(&line);
             stand.head = head;
         }
-        self.write(&mut file, &text, stand.length)?;
-        stand.length += text.len() as u64;
+        let size = text.len() as u64;
+        // All or nothing of them is written: in a file that was put aside, nothing could be taken back.
+        let is_full = stand.length > 0 && size > 0 && stand.length.saturating_add(size) > self.max_bytes;
+        if is_full {
+            let first = before.head.next().ok_or_else(|| self.broken(&self.path, before.head.number, NO_NUMBER))?;
+            let aside = aside_path(&self.path, before.first);
+            fs::rename(&self.path, aside).map_err(|error| self.error("put aside", &error))?;
+            stand = Stand { length: 0, first, ..stand };
+        }
+        let length = stand.length;
+        let mut file = self.open()?;
+        self.write(&mut file, &text, length)?;
+        stand.length += size;
         self.note(&mut head_file, &stand).inspect_err(|_| {
-            let is_as_before = read_head(&mut head_file).is_ok_and(|noted| noted.as_ref() == Some(&before));
-            if is_as_before && stand.first == before.first {
-                take_back(&file, before.length);
+            // Only where the note does not know of the lines: it would else say that the file was cut.
+            let _ = self.note(&mut head_file, &before);
+            if read_head(&mut head_file).is_ok_and(|noted| noted.as_ref() == Some(&before)) {
+                take_back(&file, length);
             }
-        })
+        })?;
+        if is_full {
+            // Only now: until its end is noted anew, the note is about the file that was put aside.
+            self.remove_old();
+        }
+        Ok(())
     }
 
     fn open(&self) -> Result<File, AuditError> {
@@ -161,8 +170,8 @@ impl AuditFile {
         Ok(file)
     }
 
-    /// Where the chain stands, and whether that is what the note says. A process that died between a line and the note of it left the line, which counts, or a
-    /// part of it, which does not: nobody was told that it is written.
+    /// Where the chain stands, and whether that is what the note says. A process that died between a line and the note of it
+    /// left the line, which counts, or a part of it, which does not: nobody was told that it is written.
     fn stand(&self, head_file: &mut File) -> Result<(Stand, bool), AuditError> {
         let noted = read_head(head_file).map_err(|error| self.error("read", &error))?;
         let length = length_of(&self.path);
@@ -249,14 +258,17 @@ impl AuditFile {
         done.map_err(|error| self.error("noted", &error))
     }
 
-    fn put_aside(&self, first: u64) -> Result<(), AuditError> {
-        let aside = aside_path(&self.path, first);
-        fs::rename(&self.path, aside).map_err(|error| self.error("put aside", &error))?;
-        let kept = put_aside(&self.path).map_err(|error| self.error("put aside", &error))?;
-        for (_, old) in kept.iter().take(kept.len().saturating_sub(self.max_files)) {
-            fs::remove_file(old).map_err(|error| self.error("put aside", &error))?;
+    /// Removes the oldest of the files that were put aside, as far as there are too many. One that stays is told in the log,
+    /// and tried again with the next one that is put aside: all lines are written.
+    fn remove_old(&self) {
+        let remove = || {
+            let kept = put_aside(&self.path)?;
+            kept.iter().take(kept.len().saturating_sub(self.max_files)).try_for_each(|(_, old)| fs::remove_file(old))
+        };
+        if let Err(error) = remove() {
+            let path = self.path.display();
+            tracing::warn!(%path, %error, "old files of the audit cannot be removed; mend the rights of its folder");
         }
-        Ok(())
     }
 }
 
@@ -303,6 +315,12 @@ pub(super) fn read_head(file: &mut File) -> io::Result<Option<Stand>> {
         Some(Stand { head: Head { number, hash }, length: next()?.parse().ok()?, first: next()?.parse().ok()? })
     })();
     Ok(stand)
+}
+
+/// The file of an audit that a link leads to. While it is put aside there is none, or where a process died then; the note
+/// of where the chain stands tells that from a link to nowhere.
+pub(super) fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    behind_links_or(path, |file| fs::symlink_metadata(head_path(file)).is_ok_and(|there| there.is_file()))
 }
 
 /// What is there already must be a file.

@@ -12,7 +12,8 @@ use super::{AuditError, AuditSink};
 use crate::turns;
 
 /// Records as lines of OTLP/JSON, as collectors of OpenTelemetry read them (`otlpjsonfile`), for logs beside other logs.
-/// They are not chained. Processes take turns at the file, and a line that cannot be written whole is taken back.
+/// They are not chained. Processes take turns at the file, and a line that cannot be written whole is taken back, both where
+/// its file system has locks. A link is followed, also to where no file is yet.
 #[derive(Debug, Clone)]
 pub struct OtlpFile {
     path: PathBuf,
@@ -56,12 +57,28 @@ fn append(path: &Path, line: &str) -> io::Result<()> {
         // A pipe or a device: nothing can be taken back there.
         return OpenOptions::new().append(true).open(path)?.write_all(line.as_bytes());
     }
-    let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
-    turns::take(&file)?;
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    let file = match options.clone().read(true).open(path) {
+        // One that may be written to and not read.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => options.open(path),
+        opened => opened,
+    };
+    add(&file?, line)
+}
+
+fn add(mut file: &File, line: &str) -> io::Result<()> {
+    let is_alone = match turns::take(file) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+        // Some file systems have no locks. A line goes as a whole there as well, as long as there is room.
+        Err(_) => false,
+    };
     let length = file.metadata()?.len();
-    let begun = if ends_in_line(&mut file, length)? { "\n" } else { "" };
+    // Where it may not be read, a line is taken to be whole.
+    let begun = if ends_in_line(file, length).unwrap_or(false) { "\n" } else { "" };
     let written = file.write_all(begun.as_bytes()).and_then(|()| file.write_all(line.as_bytes()));
-    if written.is_err() {
+    if written.is_err() && is_alone {
         // What cannot be taken back is ended by the next line.
         let _ = file.set_len(length);
     }
@@ -69,7 +86,7 @@ fn append(path: &Path, line: &str) -> io::Result<()> {
 }
 
 /// Whether the last line of a file has no end, as a process leaves it that dies while it writes.
-fn ends_in_line(file: &mut File, length: u64) -> io::Result<bool> {
+fn ends_in_line(mut file: &File, length: u64) -> io::Result<bool> {
     let Some(last) = length.checked_sub(1) else { return Ok(false) };
     file.seek(SeekFrom::Start(last))?;
     let mut byte = [0];
@@ -127,4 +144,29 @@ fn log_record(record: &Record) -> Value {
         "body": {"stringValue": body.trim_end()},
         "attributes": attributes,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_may_not_be_read_is_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        std::fs::write(&path, "{}\n").unwrap();
+        let file = OpenOptions::new().append(true).open(&path).unwrap();
+        add(&file, "1\n").unwrap();
+        drop(file);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+
+            // Whoever is root may read it all the same.
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o200)).unwrap();
+            append(&path, "2\n").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}\n1\n2\n");
+        }
+    }
 }

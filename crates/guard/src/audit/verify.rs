@@ -10,8 +10,7 @@ use serde::Serialize;
 
 use super::AuditError;
 use super::chain::{self, Head};
-use super::file::{Lines, Next, Stand, head_path, must_be_file, put_aside, read_head};
-use crate::ordinary::behind_links;
+use super::file::{Lines, Next, Stand, behind_links, head_path, must_be_file, put_aside, read_head};
 use crate::turns;
 
 /// What [`verify`] found.
@@ -315,6 +314,48 @@ mod tests {
         let after = snapshot.verify(&path).unwrap();
         assert_eq!((after.lines, after.first, after.broken), (before.lines, before.first, None));
         assert_eq!(after.files, before.files);
+    }
+
+    #[tokio::test]
+    async fn of_lines_that_fail_as_a_file_is_put_aside_none_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let file = AuditFile::new(&path).with_max_bytes(600).with_max_files(1);
+        file.write(vec![record()]).await.unwrap();
+        assert!(std::fs::metadata(&path).unwrap().len() < 300, "there is room for one more");
+        // It cannot be put aside.
+        let folder = folder.path().join("audit.jsonl.00000001");
+        std::fs::create_dir(&folder).unwrap();
+        file.write(vec![record(), record(), record()]).await.unwrap_err();
+        std::fs::remove_dir(&folder).unwrap();
+        let report = verify(&path).unwrap();
+        assert_eq!((report.lines, report.broken, report.behind_note), (1, None, 0));
+        file.write(vec![record(), record(), record()]).await.unwrap();
+        let report = verify(&path).unwrap();
+        assert_eq!((report.lines, report.broken, report.files.len()), (4, None, 2));
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_link_leads_to_an_audit_also_while_it_is_put_aside() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = elsewhere.path().join("team.jsonl");
+        let (link, second) = (folder.path().join("audit.jsonl"), elsewhere.path().join("second"));
+        // By two links, of which one says no folder.
+        std::os::unix::fs::symlink("team.jsonl", &second).unwrap();
+        std::os::unix::fs::symlink(&second, &link).unwrap();
+        AuditFile::new(&path).write(vec![record(), record()]).await.unwrap();
+        // A process died once it had put the file aside.
+        std::fs::rename(&path, elsewhere.path().join("team.jsonl.00000001")).unwrap();
+        assert_eq!(verify(&link).unwrap().lines, 2);
+        AuditFile::new(&link).write(vec![record()]).await.unwrap();
+        let report = verify(&link).unwrap();
+        assert_eq!((report.lines, report.broken, report.files.len()), (3, None, 2));
+        assert_eq!(report.files.last(), Some(&std::fs::canonicalize(&path).unwrap()));
+        // Without a note it is a link to nowhere.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::remove_file(head_path(&path)).unwrap();
+        assert!(verify(&link).unwrap_err().to_string().contains("a link to nowhere"));
     }
 
     #[test]

@@ -56,8 +56,13 @@ pub(crate) fn change(path: &Path, edits: &[Edit]) -> Result<(Table, usize), Pins
         return Err(PinsError::io(path, "written", &io::Error::other("it would be larger than 64 MiB")));
     }
     let written = (|| {
-        // A name that nobody knows before: the folder may come from somebody else, with links in it.
-        let mut file = tempfile::Builder::new().prefix(".bowline-lock-").tempfile_in(&folder)?;
+        // It is made anew: one that is there was left by a process that died, or is a link of somebody else's.
+        let new = beside(path, ".new");
+        if fs::symlink_metadata(&new).is_ok_and(|there| !there.is_dir()) {
+            fs::remove_file(&new)?;
+        }
+        let name = new.file_name().unwrap_or_default();
+        let mut file = tempfile::Builder::new().prefix(name).rand_bytes(0).tempfile_in(&folder)?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;

@@ -9,6 +9,9 @@ use crate::content::shapes;
 /// How many pins a server may have.
 const MAX_PINS: usize = 50_000;
 
+/// Of how many names on a page it is told that others look like them.
+const MAX_ALIKE: usize = 100;
+
 /// The pins of all servers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Table {
@@ -55,6 +58,22 @@ impl KnownServer {
         self.pins.insert(name, pinned);
         true
     }
+}
+
+/// Names that share a shape.
+#[derive(Debug, Default)]
+struct OfShape<'n> {
+    names: Vec<&'n str>,
+    /// How many tools of this shape there were.
+    tools: usize,
+}
+
+/// The shapes of a name, each once.
+fn shapes_of(name: &str) -> impl Iterator<Item = String> {
+    shapes(name).into_iter().flat_map(|[look, letters]| {
+        let letters = (letters != look).then_some(letters);
+        std::iter::once(look).chain(letters)
+    })
 }
 
 /// A pin.
@@ -141,35 +160,49 @@ impl Table {
         others.map(|(other, _)| other.clone()).collect()
     }
 
-    /// Tools of other servers whose names are not these, and look like them: of each of these, `most` at most.
+    /// Tools of other servers whose names are not these, and look like them: of each of these `most` at most, and of
+    /// [`MAX_ALIKE`] of them.
     ///
     /// All pins are looked at, which takes some milliseconds where there are tens of thousands; it is asked once for all that
-    /// is new on a page.
+    /// is new on a page. However many names look alike, a pin is held against 200 of them at most.
     pub(crate) fn alike<'n>(
         &self,
         key: &str,
         names: impl IntoIterator<Item = &'n str>,
         most: usize,
     ) -> BTreeMap<&'n str, Vec<(String, String)>> {
-        let mut by_shape: HashMap<String, Vec<&str>> = HashMap::new();
+        let mut by_shape: HashMap<String, OfShape<'_>> = HashMap::new();
         for name in names {
-            for shape in shapes(name).into_iter().flatten() {
-                by_shape.entry(shape).or_default().push(name);
+            for shape in shapes_of(name) {
+                let of_shape = by_shape.entry(shape).or_default();
+                if of_shape.names.len() < MAX_ALIKE {
+                    of_shape.names.push(name);
+                }
             }
         }
         let mut alike: BTreeMap<&str, Vec<(String, String)>> = BTreeMap::new();
-        if by_shape.is_empty() {
-            return alike;
-        }
-        for (other, server) in self.servers.iter().filter(|(other, _)| *other != key) {
-            let tools = server.pins.keys().filter(|(kind, _)| *kind == PinKind::Tool);
-            for (_, tool) in tools {
-                let same = shapes(tool).into_iter().flatten().filter_map(|shape| by_shape.get(&shape)).flatten();
-                for name in same.copied().filter(|name| name != tool).collect::<BTreeSet<_>>() {
+        let others = self.servers.iter().filter(|(other, _)| *other != key);
+        let pins = others.flat_map(|(other, server)| server.pins.keys().map(move |(kind, tool)| (other, kind, tool)));
+        for (other, _, tool) in pins.filter(|(_, kind, _)| **kind == PinKind::Tool) {
+            if by_shape.is_empty() {
+                break;
+            }
+            for shape in shapes_of(tool) {
+                let Some(of_shape) = by_shape.get_mut(&shape) else { continue };
+                for name in of_shape.names.iter().copied().filter(|name| name != tool) {
+                    if alike.len() >= MAX_ALIKE && !alike.contains_key(name) {
+                        continue;
+                    }
                     let found = alike.entry(name).or_default();
-                    if found.len() < most {
+                    let is_told = found.last().is_some_and(|(server, its)| server == other && its == tool);
+                    if found.len() < most && !is_told {
                         found.push((other.clone(), tool.clone()));
                     }
+                }
+                of_shape.tools += 1;
+                // One of them may be the name itself.
+                if of_shape.tools > most {
+                    by_shape.remove(&shape);
                 }
             }
         }
@@ -215,5 +248,53 @@ impl Table {
             }
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pins::Pins;
+
+    fn table(tools: impl Iterator<Item = String>) -> Table {
+        let mut table = Table::default();
+        for tool in tools {
+            let tool = serde_json::json!({"name": tool, "inputSchema": {"type": "object"}});
+            let definition = Definition::of_tool(&serde_json::from_value(tool).unwrap());
+            assert!(table.apply(Pins::first("other", definition)));
+        }
+        table
+    }
+
+    #[test]
+    fn names_that_look_alike_are_told_each_with_others_than_itself() {
+        let table = table(["read_fi1e", "Read_File", "read_file", "list"].map(str::to_owned).into_iter());
+        let alike = table.alike("mine", ["read_file", "list", "write"], 20);
+        let to = |name: &str| alike.get(name).into_iter().flatten().map(|(_, tool)| tool.as_str()).collect::<Vec<_>>();
+        assert_eq!(to("read_file"), ["Read_File", "read_fi1e"]);
+        assert_eq!(alike.len(), 1);
+        assert!(table.alike("other", ["read_file"], 20).is_empty());
+        assert_eq!(table.alike("mine", ["read_file"], 1)["read_file"].len(), 1);
+    }
+
+    #[test]
+    fn of_names_that_look_alike_by_the_thousand_a_hundred_are_told() {
+        const MOST: usize = 20;
+        // Of `l`, `I` and `1` alone, each another.
+        let name = |n: usize, end: char| {
+            let mut rest = n;
+            let mut name = String::new();
+            for _ in 0..10 {
+                name.push(['l', 'I', '1'][rest % 3]);
+                rest /= 3;
+            }
+            name.push(end);
+            name
+        };
+        let table = table((0..20_000).map(|n| name(n, 'l')));
+        let names: Vec<String> = (0..20_000).map(|n| name(n, 'I')).collect();
+        let alike = table.alike("mine", names.iter().map(String::as_str), MOST);
+        assert_eq!(alike.len(), MAX_ALIKE);
+        assert!(alike.values().all(|to| to.len() == MOST));
     }
 }

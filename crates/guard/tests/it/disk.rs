@@ -168,8 +168,30 @@ async fn a_process_that_is_killed_while_it_pins_loses_nothing_that_was_pinned() 
         for name in &pinned {
             assert!(there.contains(&name.as_str()), "{name} is gone");
         }
+        // Nor is anything of them left.
+        assert_eq!(names(folder.path()), [".bowline.lock.lock", "bowline.lock"]);
     }
     assert!(pinned.len() >= 21);
+}
+
+#[tokio::test]
+async fn what_a_process_left_that_died_while_it_pinned_is_in_the_way_of_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, new) = (folder.path().join("bowline.lock"), folder.path().join(".bowline.lock.new"));
+    let precious = folder.path().join("precious");
+    fs::write(&precious, "to be kept").unwrap();
+    let pins = Pins::open(&path).unwrap();
+    for number in 0..2 {
+        match number {
+            0 => fs::write(&new, "half a li").unwrap(),
+            _ => symlink(&precious, &new).unwrap(),
+        }
+        pins.accept("files", [definition(&number.to_string())]).await.unwrap();
+        assert_eq!(Pins::open(&path).unwrap().servers()[0].pins.len(), number + 1);
+        assert_eq!(names(folder.path()), [".bowline.lock.lock", "bowline.lock", "precious"]);
+        assert!(!fs::symlink_metadata(&path).unwrap().is_symlink());
+    }
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "to be kept");
 }
 
 #[tokio::test]

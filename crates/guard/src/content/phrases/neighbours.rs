@@ -74,8 +74,8 @@ fn is_tag(text: &[u8]) -> bool {
 
 /// Whether a byte is a mark of Markdown, of a comment or a quote, which may stand between two words.
 #[inline]
-const fn is_markup(byte: u8) -> bool {
-    matches!(byte, b'*' | b'`' | b'"' | b'\'' | b'~' | b'(' | b')' | b'>' | b'#')
+fn is_markup(mark: impl Into<char>) -> bool {
+    matches!(mark.into(), '*' | '`' | '"' | '\'' | '~' | '(' | ')' | '>' | '#')
 }
 
 /// How many bytes of a sort a text begins with; at most so many.
@@ -163,15 +163,40 @@ pub(super) fn may_hand_over(before: &[u8], from_anchor: &[u8]) -> bool {
     false
 }
 
-/// Whether the last word of a text is one of these, with white space behind it.
+/// Whether the last word of a text is one of these, with something behind it that may stand between two words, or may be.
 pub(super) fn ends_with_word(bytes: &[u8], words: &Words) -> bool {
-    let trimmed = bytes.trim_ascii_end();
-    // White space of another kind.
-    if trimmed.last().is_some_and(|byte| !byte.is_ascii()) {
-        return true;
+    let behind = bytes.iter().rev().take_while(|byte| byte.is_ascii_whitespace() || is_markup(**byte)).count();
+    let trimmed = bytes.get(..bytes.len() - behind).unwrap_or_default();
+    match trimmed.last() {
+        // White space or quotes of another kind.
+        Some(byte) if !byte.is_ascii() => return true,
+        // A blank of HTML, or the beginning of a comment.
+        Some(b';' | b'/') => return true,
+        _ => {}
     }
-    let len = trimmed.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
-    trimmed.len() < bytes.len() && trimmed.get(trimmed.len() - len..).is_some_and(|word| words.has(word))
+    let len = trimmed.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let (rest, word) = trimmed.split_at(trimmed.len() - len);
+    // A tag of HTML.
+    let is_tag = bytes.get(trimmed.len()) == Some(&b'>') && matches!(rest.last(), Some(b'<' | b'/'));
+    is_tag || (behind > 0 && words.has(word))
+}
+
+/// What stands before the white space, the marks and the tags of HTML that a text ends with: a word, where one does.
+pub(super) fn before_gap(text: &str) -> &str {
+    let mut text = text;
+    loop {
+        let is_between = |c: char| c.is_whitespace() || matches!(c, '“' | '”' | '‘' | '’') || is_markup(c);
+        let trimmed = text.trim_end_matches(is_between);
+        let rest = trimmed.strip_suffix("&nbsp;").or_else(|| {
+            let name = trimmed.trim_end_matches(|c: char| c.is_ascii_alphanumeric());
+            let begun = name.strip_suffix("</").or_else(|| name.strip_suffix('<'))?;
+            text.get(begun.len()..).is_some_and(|tag| is_tag(tag.as_bytes())).then_some(begun)
+        });
+        match rest {
+            Some(rest) => text = rest,
+            None => return trimmed,
+        }
+    }
 }
 
 /// Whether a text ends within a word, or with one.
