@@ -143,8 +143,8 @@ impl CliError {
         }
         // What may be secret in it is left out; whoever wrote it knows it.
         let url = url.parse().map_or_else(|_| "URL".to_owned(), |url| bowline::http::shown(&url));
-        // What a server calls its scopes is put into a command only where no shell takes it for more than words, and the
-        // command itself takes none for an option.
+        // What a server calls its scopes is put into a command only where no shell takes it for more than words, and
+        // the command itself takes none for an option.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-+".contains(&byte);
         let scopes = match self.scopes.as_slice() {
             [] => String::new(),

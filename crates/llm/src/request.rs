@@ -46,8 +46,8 @@ pub struct Request {
     pub cache: bool,
     /// Members for the provider's request, set last: what it has and nobody else. Where both a member here and that of
     /// the request are objects, what the two say stands side by side: `{"toolConfig": {"functionCallingConfig":
-    /// {"streamFunctionCallArguments": true}}}` leaves Gemini's tool choice as it is. Any other value takes the place of
-    /// the request's.
+    /// {"streamFunctionCallArguments": true}}}` leaves Gemini's tool choice as it is. Any other value takes the place
+    /// of the request's.
     pub extra: Map<String, Value>,
 }
 

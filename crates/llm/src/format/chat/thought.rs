@@ -19,7 +19,8 @@ const NEAR: usize = 16;
 /// What an entry weighs beside its text.
 const ENTRY: usize = 256;
 
-/// Takes what a message says of it, or a piece of one where it is not `whole`: entries are put together only from pieces.
+/// Takes what a message says of it, or a piece of one where it is not `whole`: only from pieces entries are put
+/// together.
 pub(super) fn read(message: &Value, whole: bool, draft: &mut Draft) -> Result<(), ModelError> {
     let (content, details) = (text(message, REASONING), list(message, DETAILS));
     let said = [content, text(message, "reasoning")].into_iter().find(|said| !said.is_empty());

@@ -88,7 +88,8 @@ fn weight(value: &Value) -> usize {
     }
 }
 
-/// Puts the value of a piece in its place: behind what came of a text, else in place of nothing. Says how much it weighs.
+/// Puts the value of a piece in its place: behind what came of a text, else in place of nothing. Says how much it
+/// weighs.
 fn put(place: &mut Value, piece: &Value) -> Option<usize> {
     let (kind, value) = piece.as_object()?.iter().find(|(key, _)| key.ends_with("Value"))?;
     match (&mut *place, value) {
