@@ -143,11 +143,12 @@ impl CliError {
         }
         // What may be secret in it is left out; whoever wrote it knows it.
         let url = url.parse().map_or_else(|_| "URL".to_owned(), |url| bowline::http::shown(&url));
-        // What a server calls its scopes is put into a command only where no shell takes it for more than words.
+        // What a server calls its scopes is put into a command only where no shell takes it for more than words, and
+        // the command itself takes none for an option.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-+".contains(&byte);
         let scopes = match self.scopes.as_slice() {
             [] => String::new(),
-            scopes if scopes.iter().all(|scope| scope.bytes().all(is_plain)) => {
+            scopes if scopes.iter().all(|scope| !scope.starts_with('-') && scope.bytes().all(is_plain)) => {
                 format!(" --scope \"{}\"", scopes.join(" "))
             }
             _ => " --scope SCOPES".to_owned(),
@@ -170,6 +171,10 @@ mod tests {
             let error = error.about_login("https://h/mcp");
             assert!(error.hint.as_deref().is_some_and(|text| text.contains(hint)), "{:?}", error.hint);
         }
+        let mut error = CliError::new(Code::Authorization, "x");
+        (error.wants_login, error.scopes) = (true, vec!["-x".to_owned()]);
+        let hint = error.about_login("https://h/mcp").hint.unwrap();
+        assert!(hint.contains("--scope SCOPES`"), "{hint}");
     }
 
     #[test]

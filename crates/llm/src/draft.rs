@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use bowline_transport::Secrets;
+
 use crate::message::{Arguments, Opaque, Part, ToolCall};
 use crate::toolbox::Toolbox;
 use crate::{Answer, Event, Format, ModelError, ModelErrorKind, Stop, Usage};
@@ -24,6 +26,8 @@ pub(crate) struct Draft {
     calls: usize,
     room: usize,
     events: Vec<Event>,
+    /// What no error may repeat.
+    secrets: Secrets,
     pub(crate) stop: Option<Stop>,
     pub(crate) usage: Usage,
     pub(crate) model: Option<String>,
@@ -65,11 +69,22 @@ impl Draft {
             calls: 0,
             room: max_bytes,
             events: Vec::new(),
+            secrets: Secrets::default(),
             stop: None,
             usage: Usage::default(),
             model: None,
             id: None,
         }
+    }
+
+    pub(crate) fn with_secrets(mut self, secrets: Secrets) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
+    /// What has to be hidden in what the provider says, before it is cut.
+    pub(crate) const fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// What came since this was asked last.
@@ -189,12 +204,12 @@ impl Draft {
         self.slots.iter().rev().find(is_it).map(|slot| slot.key)
     }
 
-    /// Adds what came later of a call's id, and sets its name.
+    /// Sets what came later of a call's id, if it is any, and its name.
     pub(crate) fn name_call(&mut self, key: Key, new_id: &str, new_name: String) -> Result<(), ModelError> {
         self.spend(new_id.len() + new_name.len())?;
         for slot in self.slots.iter_mut().rev().filter(|slot| slot.key == key && !slot.is_whole) {
             if let Kind::Call { id, name, .. } = &mut slot.kind {
-                if id.is_empty() {
+                if !new_id.is_empty() {
                     new_id.clone_into(id);
                 }
                 *name = new_name;

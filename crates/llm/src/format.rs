@@ -76,7 +76,7 @@ impl Target {
             Format::Ollama => ollama::encode(&mut writing, &turns),
         };
         let tools = writing.tools;
-        body.extend(request.extra.iter().map(|(key, value)| (key.clone(), value.clone())));
+        merge(&mut body, &request.extra);
         Ok(Encoded {
             body: Body::new(body, self.format, tools),
             losses,
@@ -196,7 +196,8 @@ impl Encoded {
     }
 
     fn draft(&self) -> Draft {
-        Draft::new(self.target.format, Arc::clone(&self.toolbox), self.turn, self.max_answer_bytes)
+        let draft = Draft::new(self.target.format, Arc::clone(&self.toolbox), self.turn, self.max_answer_bytes);
+        draft.with_secrets(self.secrets.clone())
     }
 
     /// Reads an answer that came whole.
@@ -233,8 +234,8 @@ impl Encoded {
         match (read, error_of(&value)) {
             (Ok(true), None) => Ok(draft.finish()),
             (Ok(false), None) => Err(unreadable(body, "it has not the members of an answer")),
-            (Ok(false), Some(error)) => Err(refusal::in_stream(error)),
-            (Ok(true), Some(error)) => Err(refusal::in_stream(error).with_partial(draft.partial())),
+            (Ok(false), Some(error)) => Err(refusal::in_stream(error, &self.secrets)),
+            (Ok(true), Some(error)) => Err(refusal::in_stream(error, &self.secrets).with_partial(draft.partial())),
             (Err(error), _) => Err(error.or_partial(|| draft.partial())),
         }
     }
@@ -270,7 +271,7 @@ impl Encoded {
             Format::Bedrock => Box::<bedrock::Stream>::default(),
             Format::Ollama => Box::<ollama::Stream>::default(),
         };
-        Assembler::new(self.draft(), reader, self.secrets.clone())
+        Assembler::new(self.draft(), reader)
     }
 }
 
@@ -303,6 +304,16 @@ fn within(key: &str, value: Value) -> Value {
 /// A JSON object of these members.
 fn object<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
     members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// Sets members of an object; of one that is an object in both, those that it has.
+fn merge(into: &mut Map<String, Value>, more: &Map<String, Value>) {
+    for (key, value) in more {
+        match (into.get_mut(key), value) {
+            (Some(Value::Object(known)), Value::Object(more)) => merge(known, more),
+            _ => drop(into.insert(key.clone(), value.clone())),
+        }
+    }
 }
 
 /// The names of tools that the history calls, where the request has none at all: some providers refuse that.

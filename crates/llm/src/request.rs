@@ -44,7 +44,10 @@ pub struct Request {
     pub stop_sequences: Vec<String>,
     /// Whether the provider is told to keep the tools and what comes before them, where it has to be told.
     pub cache: bool,
-    /// Members for the provider's request as they are, set last: what it has and nobody else.
+    /// Members for the provider's request, set last: what it has and nobody else. Where both a member here and that of
+    /// the request are objects, what the two say stands side by side: `{"toolConfig": {"functionCallingConfig":
+    /// {"streamFunctionCallArguments": true}}}` leaves Gemini's tool choice as it is. Any other value takes the place
+    /// of the request's.
     pub extra: Map<String, Value>,
 }
 

@@ -259,6 +259,7 @@ fn begin(key: Key, block: &Value, draft: &mut Draft) -> Result<(), ModelError> {
         "text" => draft.text(key, text(block, "text")),
         "thinking" => {
             draft.reasoning(key, text(block, "thinking"))?;
+            draft.spend(block.to_string().len())?;
             draft.opaque(key, |value| *value = block.clone());
             Ok(())
         }

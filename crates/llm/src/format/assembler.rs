@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use bowline_transport::Secrets;
 use serde_json::Value;
 
 use super::{CUT, error_of, json, pieces, refusal, unreadable, without_mark};
@@ -24,7 +23,6 @@ use crate::{Event, ModelError, ModelErrorKind};
 pub struct Assembler {
     draft: Draft,
     reader: Box<dyn Reader>,
-    secrets: Secrets,
     is_done: bool,
 }
 
@@ -40,8 +38,8 @@ pub(crate) trait Reader: Send {
 }
 
 impl Assembler {
-    pub(super) const fn new(draft: Draft, reader: Box<dyn Reader>, secrets: Secrets) -> Self {
-        Self { draft, reader, secrets, is_done: false }
+    pub(super) const fn new(draft: Draft, reader: Box<dyn Reader>) -> Self {
+        Self { draft, reader, is_done: false }
     }
 
     /// Takes one event: its name (empty where the format has none) and its data. For Bedrock the name is that of the
@@ -99,15 +97,13 @@ impl Assembler {
             }
             return Ok(events);
         }
-        let hidden = self.secrets.hide(&String::from_utf8_lossy(data));
+        let hidden = self.draft.secrets().hide(&String::from_utf8_lossy(data));
         Err(unreadable(hidden.as_bytes(), &error.to_string()).with_partial(self.draft.partial()))
     }
 
     /// What the provider says went wrong.
     fn told(&mut self, error: &Value) -> ModelError {
-        let hidden = self.secrets.hide(&error.to_string());
-        let told = serde_json::from_str(&hidden).unwrap_or_else(|_| error.clone());
-        refusal::in_stream(&told).with_partial(self.draft.partial())
+        refusal::in_stream(error, self.draft.secrets()).with_partial(self.draft.partial())
     }
 
     /// Takes the end of the stream.

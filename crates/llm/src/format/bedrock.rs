@@ -314,7 +314,9 @@ impl Reader for Stream {
                 }
                 return Ok(self.has_stopped);
             }
-            name if name.ends_with("Exception") => return Err(super::refusal::in_stream(&with_type(name, data))),
+            name if name.ends_with("Exception") => {
+                return Err(super::refusal::in_stream(&with_type(name, data), draft.secrets()));
+            }
             _ => {}
         }
         Ok(false)

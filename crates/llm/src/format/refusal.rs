@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bowline_protocol::excerpt;
+use bowline_transport::Secrets;
 use serde_json::Value;
 
 use crate::{ModelError, ModelErrorKind};
@@ -51,17 +52,35 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<Duration>) -> ModelErro
 }
 
 /// The error that a provider tells in the middle of a stream, or in place of an answer.
-pub(super) fn in_stream(error: &Value) -> ModelError {
+pub(super) fn in_stream(error: &Value, secrets: &Secrets) -> ModelError {
+    // What it says is cut, so what was told in confidence has to go before.
+    let hidden = secrets.hide(&error.to_string());
+    let error = &serde_json::from_str(&hidden).unwrap_or_else(|_| error.clone());
     let said = message(error).unwrap_or_else(|| error.to_string());
     let code = code(error);
     let number = ["code", "status", "status_code"].iter().find_map(|key| error.get(*key).and_then(super::count));
-    let status = number.and_then(|number| u16::try_from(number).ok()).filter(|code| *code >= 400).unwrap_or(0);
+    let status = number.and_then(|number| u16::try_from(number).ok()).filter(|code| (400..600).contains(code));
+    let status = status.or_else(|| of_minimax(super::number(error, "/status_code"))).unwrap_or(0);
     let kind = kind(status, &code, &said);
     let told = ModelError::new(kind, format!("the provider broke off: {}{}", excerpt(&said, QUOTED), advice(kind)));
     match retry_delay(error) {
         Some(wait) => told.with_retry_after(wait),
         None => told,
     }
+}
+
+/// The status that a code of MiniMax's `base_resp` stands for.
+const fn of_minimax(code: u64) -> Option<u16> {
+    Some(match code {
+        1001 => 408,
+        // Too many requests, tokens or connections, too many more than before, or of what is paid for.
+        1002 | 1039 | 1041 | 2045 | 2056 => 429,
+        1004 | 2049 => 401,
+        1008 => 402,
+        // What is asked, or would be answered, is not allowed; or it cannot be read.
+        1026 | 1027 | 1042 | 2013 => 400,
+        _ => return None,
+    })
 }
 
 /// How long the provider asks to be left alone, where it says so in what it says: `retryDelay` of Google's `RetryInfo`.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bowline_transport::Secrets;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -146,13 +147,13 @@ fn chunk(writing: &Writing<'_>, content: &Content) -> Value {
     }
 }
 
-/// An item that is whole. Of a text, only what did not come in pieces before.
 /// The id that a result names. Some give the item's alone.
 fn call_id(item: &Value) -> &str {
     let id = text(item, "call_id");
     if id.is_empty() { text(item, "id") } else { id }
 }
 
+/// An item that is whole. Of a text, only what did not come in pieces before.
 fn whole(key: Key, item: &Value, draft: &mut Draft) -> Result<(), ModelError> {
     match text(item, "type") {
         "message" => {
@@ -172,10 +173,14 @@ fn whole(key: Key, item: &Value, draft: &mut Draft) -> Result<(), ModelError> {
         }
         "function_call" => {
             let (id, name) = (call_id(item), text(item, "name"));
-            if !draft.is_open(key) {
-                draft.begin_call(key, id, name)?;
-            } else if !name.is_empty() {
-                draft.name_call(key, id, name.to_owned())?;
+            match draft.open_call(key) {
+                None => draft.begin_call(key, id, name)?,
+                Some(open) => {
+                    // The item's own id stands in for that of the call until it is told.
+                    let id = if text(item, "call_id").is_empty() && !open.id.is_empty() { "" } else { id };
+                    let name = if name.is_empty() { open.name } else { name }.to_owned();
+                    draft.name_call(key, id, name)?;
+                }
             }
             draft.whole_arguments(key, &super::arguments(item.get("arguments")))?;
             draft.close(key);
@@ -188,7 +193,7 @@ fn whole(key: Key, item: &Value, draft: &mut Draft) -> Result<(), ModelError> {
                     draft.reasoning(key, text(piece, "text"))?;
                 }
             }
-            draft.spend(text(item, "encrypted_content").len())?;
+            draft.spend(item.to_string().len())?;
             draft.opaque(key, |value| *value = item.clone());
             draft.close(key);
             Ok(())
@@ -228,13 +233,13 @@ fn failed_silently() -> ModelError {
     ModelError::new(ModelErrorKind::Server, "the provider failed without a word; try again later")
 }
 
-/// What went wrong, where the status says so. `is_over` is whether an answer is there.
-fn failed(response: &Value, is_over: bool) -> Result<(), ModelError> {
+/// What went wrong, where an error or the status says so. `is_over` is whether an answer is there.
+fn failed(response: &Value, is_over: bool, secrets: &Secrets) -> Result<(), ModelError> {
+    if let Some(error) = response.get("error").filter(|error| super::is_error(error)) {
+        return Err(super::refusal::in_stream(error, secrets));
+    }
     match text(response, "status") {
-        "failed" => Err(match response.get("error").filter(|error| super::is_error(error)) {
-            Some(error) => super::refusal::in_stream(error),
-            None => failed_silently(),
-        }),
+        "failed" => Err(failed_silently()),
         "cancelled" => Err(ModelError::new(ModelErrorKind::Cut, "the provider cancelled the answer; ask again")),
         status @ ("queued" | "in_progress") if !is_over => {
             let why = format!("the provider's answer is not there yet ({status}); ask without `background`");
@@ -249,7 +254,7 @@ pub(super) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelErro
     for (key, item) in (0..).zip(output.into_iter().flatten()) {
         whole(key, item, draft)?;
     }
-    failed(value, output.is_some_and(|output| !output.is_empty()))?;
+    failed(value, output.is_some_and(|output| !output.is_empty()), draft.secrets())?;
     if output.is_none() {
         return Ok(false);
     }
@@ -301,12 +306,12 @@ impl Reader for Stream {
                         whole(key, item, draft)?;
                     }
                 }
-                failed(response, true)?;
+                failed(response, true, draft.secrets())?;
                 ended(response, draft);
                 return Ok(true);
             }
             "response.failed" => {
-                failed(response, true)?;
+                failed(response, true, draft.secrets())?;
                 return Err(failed_silently());
             }
             _ => {}

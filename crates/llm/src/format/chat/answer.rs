@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bowline_protocol::excerpt;
+use bowline_transport::Secrets;
 use serde_json::{Value, json};
 
 use super::super::{Reader, list, named, number, one_or_many, text};
@@ -82,9 +83,9 @@ fn chunk(chunk: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
     Ok(false)
 }
 
-/// The text of a message, and whether it is a refusal.
-fn said(message: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
-    thought::read(message, draft)?;
+/// The text of a message, or of a piece of one where it is not `whole`, and whether it is a refusal.
+fn said(message: &Value, whole: bool, draft: &mut Draft) -> Result<bool, ModelError> {
+    thought::read(message, whole, draft)?;
     let is_refused = content(message.get("content"), draft)?;
     let refusal = text(message, "refusal");
     if refusal.is_empty() {
@@ -117,10 +118,10 @@ fn calls(message: &Value) -> impl Iterator<Item = Cow<'_, Value>> {
 ///
 /// # Errors
 /// What went wrong, where it says that.
-fn ended(choice: &Value) -> Result<Option<Stop>, ModelError> {
+fn ended(choice: &Value, secrets: &Secrets) -> Result<Option<Stop>, ModelError> {
     let error = choice.get("error").filter(|error| super::super::is_error(error));
     if let Some(error) = error {
-        return Err(super::super::refusal::in_stream(error));
+        return Err(super::super::refusal::in_stream(error, secrets));
     }
     let reason = text(choice, "finish_reason");
     if reason != "error" {
@@ -130,12 +131,14 @@ fn ended(choice: &Value) -> Result<Option<Stop>, ModelError> {
     match text(choice, "native_finish_reason") {
         "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" => Ok(Some(Stop::MalformedCall)),
         "" | "error" => Err(silent("without a word")),
-        why => Err(silent(&excerpt(why, 80))),
+        why => Err(silent(&excerpt(&secrets.hide(why), 80))),
     }
 }
 
+/// `why` is without secrets.
 fn silent(why: &str) -> ModelError {
-    super::super::refusal::in_stream(&json!({ "message": format!("the provider failed, {why}") }))
+    let told = json!({ "message": format!("the provider failed, {why}") });
+    super::super::refusal::in_stream(&told, &Secrets::default())
 }
 
 /// What of a call names its tool: most have it in an object of its own.
@@ -143,17 +146,23 @@ pub(super) fn function(call: &Value) -> &Value {
     call.get("function").filter(|function| function.is_object()).unwrap_or(call)
 }
 
-pub(super) fn keep_extra(key: Key, call: &Value, draft: &mut Draft) {
-    if let Some(extra) = call.get("extra_content").filter(|extra| !extra.is_null()) {
-        draft.opaque(key, |value| *value = json!({ "extra_content": extra }));
-    }
+pub(super) fn keep_extra(key: Key, call: &Value, draft: &mut Draft) -> Result<(), ModelError> {
+    let Some(extra) = call.get("extra_content").filter(|extra| !extra.is_null()) else { return Ok(()) };
+    let mut held = 0;
+    draft.opaque(key, |value| {
+        if value.get("extra_content") != Some(extra) {
+            held = extra.to_string().len();
+            *value = json!({ "extra_content": extra });
+        }
+    });
+    draft.spend(held)
 }
 
 pub(in crate::format) fn decode(value: &Value, draft: &mut Draft) -> Result<bool, ModelError> {
     let Some(choice) = value.get("choices").and_then(|choices| choices.get(0)) else { return Ok(false) };
     let Some(message) = choice.get("message").filter(|message| message.is_object()) else { return Ok(false) };
     head(value, draft);
-    let is_refused = said(message, draft)?;
+    let is_refused = said(message, true, draft)?;
     for (key, call) in (0..).zip(calls(message)) {
         let function = function(&call);
         let (id, name, arguments) =
@@ -163,10 +172,10 @@ pub(in crate::format) fn decode(value: &Value, draft: &mut Draft) -> Result<bool
         }
         draft.begin_call(key, id, name)?;
         draft.arguments(key, &arguments)?;
-        keep_extra(key, &call, draft);
+        keep_extra(key, &call, draft)?;
         draft.close(key);
     }
-    let stop = ended(choice)?;
+    let stop = ended(choice, draft.secrets())?;
     draft.stop = if is_refused { Some(Stop::Refusal) } else { stop };
     Ok(true)
 }
@@ -187,13 +196,14 @@ impl Reader for Stream {
         let Some(choice) = data.get("choices").and_then(|choices| choices.get(0)) else { return Ok(false) };
         let member = |key: &str| choice.get(key).filter(|value| value.is_object());
         // Some send the whole message at the end, once more or for the first time.
-        let whole = || member("message").filter(|_| draft.is_empty());
-        let delta = member("delta").filter(|delta| says_something(delta)).or_else(whole).unwrap_or(&Value::Null);
-        self.has_refused |= said(delta, draft)?;
+        let piece = member("delta").filter(|delta| says_something(delta));
+        let whole = member("message").filter(|_| piece.is_none() && draft.is_empty());
+        let delta = piece.or(whole).unwrap_or(&Value::Null);
+        self.has_refused |= said(delta, whole.is_some(), draft)?;
         for call in calls(delta) {
             self.call(&call, draft)?;
         }
-        if let Some(stop) = ended(choice)? {
+        if let Some(stop) = ended(choice, draft.secrets())? {
             draft.stop = Some(if self.has_refused { Stop::Refusal } else { stop });
             self.has_stopped = true;
         }

@@ -37,7 +37,7 @@ impl Stream {
             }
             Meant::Same(name) => draft.name_call(key, id, name)?,
         }
-        keep_extra(key, call, draft);
+        keep_extra(key, call, draft)?;
         draft.arguments(key, &arguments)
     }
 }

@@ -19,8 +19,9 @@ const NEAR: usize = 16;
 /// What an entry weighs beside its text.
 const ENTRY: usize = 256;
 
-/// Takes what a message or a piece of one says of it.
-pub(super) fn read(message: &Value, draft: &mut Draft) -> Result<(), ModelError> {
+/// Takes what a message says of it, or a piece of one where it is not `whole`: only from pieces entries are put
+/// together.
+pub(super) fn read(message: &Value, whole: bool, draft: &mut Draft) -> Result<(), ModelError> {
     let (content, details) = (text(message, REASONING), list(message, DETAILS));
     let said = [content, text(message, "reasoning")].into_iter().find(|said| !said.is_empty());
     match said {
@@ -35,8 +36,9 @@ pub(super) fn read(message: &Value, draft: &mut Draft) -> Result<(), ModelError>
         draft.opaque(THOUGHT, |value| set(value, "member", &json!(REASONING)));
     }
     for detail in details {
-        draft.spend(detail.to_string().len() + ENTRY)?;
-        draft.opaque(THOUGHT, |value| add(value, detail));
+        let mut held = 0;
+        draft.opaque(THOUGHT, |value| held = add(value, detail, whole));
+        draft.spend(held)?;
     }
     Ok(())
 }
@@ -46,20 +48,27 @@ fn words(detail: &Value) -> &str {
     ["text", "summary"].into_iter().map(|key| text(detail, key)).find(|words| !words.is_empty()).unwrap_or_default()
 }
 
-/// Puts an entry, or a piece of one, to those that came.
-fn add(value: &mut Value, detail: &Value) {
+/// Puts an entry, or a piece of one where it is not `whole`, to those that came. Says how many bytes it weighs.
+fn add(value: &mut Value, detail: &Value, whole: bool) -> usize {
     if value.get(DETAILS).is_none() {
         set(value, DETAILS, &json!([]));
     }
-    let Some(all) = value.get_mut(DETAILS).and_then(Value::as_array_mut) else { return };
-    if all.last() == Some(detail) && words(detail).is_empty() {
+    let Some(all) = value.get_mut(DETAILS).and_then(Value::as_array_mut) else { return 0 };
+    if !whole && all.last() == Some(detail) && words(detail).is_empty() {
         // Told once more.
-        return;
+        return 0;
     }
-    let near = if index(detail).is_some() { NEAR } else { 1 };
+    let near = match index(detail) {
+        _ if whole => 0,
+        Some(_) => NEAR,
+        None => 1,
+    };
     match all.iter_mut().rev().take(near).find(|open| goes_on(open, detail)) {
         Some(open) => join(open, detail),
-        None => all.push(detail.clone()),
+        None => {
+            all.push(detail.clone());
+            detail.to_string().len() + ENTRY
+        }
     }
 }
 
@@ -79,18 +88,28 @@ fn goes_on(open: &Value, piece: &Value) -> bool {
         && (text(open, "signature").is_empty() || words(piece).is_empty())
 }
 
-fn join(open: &mut Value, piece: &Value) {
-    let (Some(open), Some(piece)) = (open.as_object_mut(), piece.as_object()) else { return };
+/// Puts a piece to its entry. Says how many bytes more that weighs.
+fn join(open: &mut Value, piece: &Value) -> usize {
+    let (Some(open), Some(piece)) = (open.as_object_mut(), piece.as_object()) else { return 0 };
+    let mut held = 0;
     for (key, value) in piece {
         match (open.get_mut(key), value) {
             (Some(Value::String(known)), Value::String(more)) if matches!(key.as_str(), "text" | "summary") => {
                 known.push_str(more);
+                held += more.len();
             }
-            (Some(known), value) if known.is_null() || known == "" => value.clone_into(known),
+            (Some(known), value) if (known.is_null() || known == "") && *known != *value => {
+                value.clone_into(known);
+                held += value.to_string().len();
+            }
             (Some(_), _) => {}
-            (None, value) => drop(open.insert(key.clone(), value.clone())),
+            (None, value) => {
+                open.insert(key.clone(), value.clone());
+                held += key.len() + value.to_string().len() + ENTRY;
+            }
         }
     }
+    held
 }
 
 /// The members of a message that say it again, of the part that holds what came.

@@ -37,8 +37,9 @@ impl Place {
         if let Some(call) = value.get("functionCall") {
             return self.call(call, signature, draft);
         }
-        if self.open.is_some() && signature.is_none() && value.get("text").is_some_and(|said| said == "") {
-            return Ok(());
+        if self.open.is_some() && value.get("text").is_some_and(|said| said == "") {
+            // It is no end of the call, signed or not.
+            return self.sign(signature, draft);
         }
         self.end(true, draft)?;
         if let Some(said) = value.get("text").and_then(Value::as_str) {
@@ -48,7 +49,7 @@ impl Place {
                 draft.text(self.key, said)?;
             }
             if signature.is_some() {
-                self.sign(signature, draft);
+                self.sign(signature, draft)?;
                 // What is signed ends there.
                 draft.close(self.key);
                 self.key += 1;
@@ -61,10 +62,17 @@ impl Place {
         draft.part(Part::Opaque(Opaque::new(FORMAT, value.clone())))
     }
 
-    fn sign(&self, signature: Option<&Value>, draft: &mut Draft) {
-        if let Some(signature) = signature {
-            draft.opaque(self.key, |value| set(value, SIGNATURE, signature));
-        }
+    /// Keeps a signature with its part. That of a call comes with its first piece, where it has one.
+    fn sign(&self, signature: Option<&Value>, draft: &mut Draft) -> Result<(), ModelError> {
+        let Some(signature) = signature else { return Ok(()) };
+        let mut held = 0;
+        draft.opaque(self.key, |value| {
+            if value.get(SIGNATURE).is_none() {
+                held = signature.to_string().len();
+                set(value, SIGNATURE, signature);
+            }
+        });
+        draft.spend(held)
     }
 
     /// A call, or a piece of one: that of Vertex AI comes in several where it is asked to. An empty one is their end.
@@ -88,10 +96,10 @@ impl Place {
                 draft.arguments(self.key, &super::super::arguments(call.get("args")))?;
             }
         }
-        self.sign(signature, draft);
+        self.sign(signature, draft)?;
         match &mut self.open {
             Some(open) => {
-                open.set(call.get("args"));
+                draft.spend(open.set(call.get("args")))?;
                 for piece in pieces {
                     draft.spend(open.add(piece))?;
                 }
@@ -167,7 +175,7 @@ pub(in crate::format) fn decode(value: &Value, draft: &mut Draft) -> Result<bool
         is_answer |= piece.get("candidates").is_some() || piece.get("promptFeedback").is_some();
         has_stopped |= answer(&mut place, piece, draft)?;
         if let Some(error) = error_of(piece) {
-            return Err(refusal::in_stream(error).with_partial(draft.partial()));
+            return Err(refusal::in_stream(error, draft.secrets()).with_partial(draft.partial()));
         }
     }
     // A list is a stream, and one that does not say why it ended was cut; so was what has no candidate.

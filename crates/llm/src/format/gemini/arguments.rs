@@ -10,8 +10,9 @@ use super::super::text;
 /// How deep an argument may be, and how long its path, in bytes.
 const DEPTH: usize = 100;
 const PATH: usize = 4096;
-/// What a step of a path weighs at most where it was not there before.
-const STEP: usize = 640;
+/// What a member weighs at most beside its name and its value, and an item of a list beside its value.
+const MEMBER: usize = 640;
+const ITEM: usize = 320;
 
 /// The arguments as far as they came.
 #[derive(Debug)]
@@ -33,22 +34,34 @@ impl Streamed {
         Self { arguments: json!({}), odd: None }
     }
 
-    /// Takes arguments that came as they are.
-    pub(super) fn set(&mut self, arguments: Option<&Value>) {
+    /// Takes arguments that came as they are. Says how much is held for them at most, in bytes.
+    pub(super) fn set(&mut self, arguments: Option<&Value>) -> usize {
+        let mut held = 0;
         if let (Some(known), Some(Value::Object(more))) = (self.arguments.as_object_mut(), arguments) {
-            known.extend(more.iter().map(|(name, value)| (name.clone(), value.clone())));
+            for (name, value) in more {
+                // Some tell all of them each time.
+                if known.get(name) != Some(value) {
+                    held += MEMBER + name.len() + weight(value);
+                    known.insert(name.clone(), value.clone());
+                }
+            }
         }
+        held
     }
 
-    /// Takes a piece. Says how much it may weigh, in bytes.
+    /// Takes a piece. Says how much more is held for it at most, in bytes.
     pub(super) fn add(&mut self, piece: &Value) -> usize {
-        let steps = steps(text(piece, "jsonPath"));
-        let weight = text(piece, "stringValue").len() + STEP * (1 + steps.as_ref().map_or(0, Vec::len));
-        let place = steps.and_then(|steps| place(&mut self.arguments, steps));
-        if place.and_then(|place| put(place, piece)).is_none() && self.odd.is_none() {
-            self.odd = Some(piece.clone());
+        let mut held = 0;
+        let place = steps(text(piece, "jsonPath")).and_then(|steps| place(&mut self.arguments, steps, &mut held));
+        match place.and_then(|place| put(place, piece)) {
+            Some(more) => held += more,
+            None if self.odd.is_none() => {
+                held += weight(piece);
+                self.odd = Some(piece.clone());
+            }
+            None => {}
         }
-        weight
+        held
     }
 
     /// The text of the arguments; that of the piece which cannot be understood where there is one, and then it is no
@@ -65,29 +78,50 @@ impl Streamed {
     }
 }
 
-/// Puts the value of a piece in its place: behind what came of a text, else in place of nothing.
-fn put(place: &mut Value, piece: &Value) -> Option<()> {
-    let (kind, value) = piece.as_object()?.iter().find(|(key, _)| key.ends_with("Value"))?;
-    match (&mut *place, value) {
-        (Value::String(known), Value::String(more)) if kind == "stringValue" => known.push_str(more),
-        // It is written as the name of an enumeration.
-        (Value::Null, _) if kind == "nullValue" => {}
-        (Value::Null, value) => *place = value.clone(),
-        (known, value) if *known == *value => {}
-        _ => return None,
+/// How much a value weighs at most, in bytes.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(|item| ITEM + weight(item)).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| MEMBER + name.len() + weight(value)).sum(),
+        _ => 0,
     }
-    Some(())
 }
 
-/// The place that a path leads to, made where it is not there yet. Items of lists come in order.
-fn place<'v>(mut at: &'v mut Value, steps: Vec<Step<'_>>) -> Option<&'v mut Value> {
+/// Puts the value of a piece in its place: behind what came of a text, else in place of nothing. Says how much it
+/// weighs.
+fn put(place: &mut Value, piece: &Value) -> Option<usize> {
+    let (kind, value) = piece.as_object()?.iter().find(|(key, _)| key.ends_with("Value"))?;
+    match (&mut *place, value) {
+        (Value::String(known), Value::String(more)) if kind == "stringValue" => {
+            known.push_str(more);
+            Some(more.len())
+        }
+        // It is written as the name of an enumeration.
+        (Value::Null, _) if kind == "nullValue" => Some(0),
+        (Value::Null, value) => {
+            *place = value.clone();
+            Some(weight(value))
+        }
+        (known, value) if *known == *value => Some(0),
+        _ => None,
+    }
+}
+
+/// The place that a path leads to, made where it is not there yet, and then counted in `held`. Items of lists come in
+/// order.
+fn place<'v>(mut at: &'v mut Value, steps: Vec<Step<'_>>, held: &mut usize) -> Option<&'v mut Value> {
     for step in steps {
         at = match step {
             Step::Member(name) => {
                 if at.is_null() {
                     *at = json!({});
                 }
-                at.as_object_mut()?.entry(name).or_insert(Value::Null)
+                let members = at.as_object_mut()?;
+                if !members.contains_key(&*name) {
+                    *held += MEMBER + name.len();
+                }
+                members.entry(name).or_insert(Value::Null)
             }
             Step::Item(n) => {
                 if at.is_null() {
@@ -96,6 +130,7 @@ fn place<'v>(mut at: &'v mut Value, steps: Vec<Step<'_>>) -> Option<&'v mut Valu
                 let items = at.as_array_mut()?;
                 if n == items.len() {
                     items.push(Value::Null);
+                    *held += ITEM;
                 }
                 items.get_mut(n)?
             }
@@ -232,6 +267,31 @@ mod tests {
             assert_eq!(joined(&[first, odd.clone()]), json!([odd]));
         }
         assert_eq!(Streamed::new().text(false), "{");
+    }
+
+    #[test]
+    fn what_is_held_is_counted_and_nothing_else() {
+        let held = |pieces: &[Value]| {
+            let mut streamed = Streamed::new();
+            pieces.iter().map(|piece| streamed.add(piece)).last().unwrap()
+        };
+        let said = |text: &str| json!({"jsonPath": "$.a['b'][0]", "stringValue": text});
+        assert_eq!(held(&[said("the ")]), 2 * (MEMBER + 1) + ITEM + 4);
+        assert_eq!(held(&[said("the "), said("pier")]), 4);
+        let named = json!({"jsonPath": format!("$.{}", "n".repeat(4000)), "nullValue": null});
+        assert_eq!(held(std::slice::from_ref(&named)), MEMBER + 4000);
+        assert_eq!(held(&[named.clone(), named]), 0);
+        let large = "x".repeat(9000);
+        for value in [json!({"listValue": [large]}), json!({"structValue": {"a": large}}), json!({"odd": large})] {
+            let mut piece = value;
+            piece["jsonPath"] = json!("$.a");
+            assert!(held(&[piece.clone()]) > 9000, "{}", piece["jsonPath"]);
+            let after = held(&[piece.clone(), piece]);
+            assert!(after <= MEMBER, "told once more: {after}");
+        }
+        let (mut streamed, whole) = (Streamed::new(), json!({"a": large}));
+        assert!(streamed.set(Some(&whole)) > 9000);
+        assert_eq!(streamed.set(Some(&whole)), 0);
     }
 
     proptest! {

@@ -337,3 +337,23 @@ fn deferred_tools_and_caches_are_told_where_there_are_such() {
     let chat = target(Format::OpenAiChat).encode(&request).unwrap().body()["tools"].clone();
     assert!(!chat.to_string().contains("defer_loading"));
 }
+
+#[test]
+fn what_a_caller_adds_stands_beside_what_the_request_says() {
+    let with = |format: Format, extra: Value| {
+        let mut request = request();
+        request.extra = extra.as_object().unwrap().clone();
+        target(format).encode(&request).unwrap().body()
+    };
+    let streamed = json!({"toolConfig": {"functionCallingConfig": {"streamFunctionCallArguments": true}}});
+    assert_eq!(
+        with(Format::Gemini, streamed)["toolConfig"],
+        json!({"functionCallingConfig": {"mode": "ANY", "streamFunctionCallArguments": true}})
+    );
+    let body = with(Format::Gemini, json!({"generationConfig": {"temperature": 1, "topK": 3}, "tools": [], "x": {}}));
+    assert_eq!(body["generationConfig"], json!({"maxOutputTokens": 100, "temperature": 1, "topK": 3}));
+    assert_eq!((&body["tools"], &body["x"]), (&json!([]), &json!({})));
+    let body = with(Format::Bedrock, json!({"toolConfig": {"x": 1}}));
+    assert_eq!((&body["toolConfig"]["x"], body["toolConfig"]["tools"].as_array().map(Vec::len)), (&json!(1), Some(1)));
+    assert_eq!(with(Format::OpenAiChat, json!({"tool_choice": {"a": 1}}))["tool_choice"], json!({"a": 1}));
+}

@@ -309,3 +309,126 @@ fn calls_that_vertex_ai_streams_are_told_apart_and_cut_ones_are_not_made() {
     let error = assembler.end().unwrap_err();
     assert_eq!((error.kind(), error.partial().unwrap().calls().count()), (ModelErrorKind::Cut, 0));
 }
+
+#[test]
+fn what_vertex_ai_streams_of_a_call_is_bounded_and_many_small_pieces_are_few_bytes() {
+    let vertex = Target::new(Format::Gemini, "gemini-3-pro");
+    let ended = |piece: &dyn Fn(usize) -> Value, count: usize| {
+        let encoded = vertex.encode(&Request::new(vec![Message::user("ahoy")])).unwrap().with_max_answer_bytes(100_000);
+        let mut assembler = encoded.assembler();
+        for n in 0..count {
+            assembler.push("", gemini(json!([piece(n)]), None).to_string().as_bytes())?;
+        }
+        assembler.push("", gemini(json!([]), Some("STOP")).to_string().as_bytes())?;
+        assembler.end()
+    };
+    let call = |mut call: Value| {
+        call["willContinue"] = json!(true);
+        json!({"functionCall": call})
+    };
+    let letter = |_| call(json!({"partialArgs": [{"jsonPath": "$.content", "stringValue": "x"}]}));
+    ended(&letter, 20_000).unwrap();
+    let (name, large) = ("n".repeat(4000), "x".repeat(1000));
+    for (what, piece) in [
+        ("arguments", &(|n: usize| call(json!({"args": {format!("k{n}"): large}}))) as &dyn Fn(usize) -> Value),
+        ("lists", &|n| call(json!({"partialArgs": [{"jsonPath": format!("$.k{n}"), "listValue": [large]}]}))),
+        ("objects", &|n| call(json!({"partialArgs": [{"jsonPath": format!("$.k{n}"), "structValue": {"a": large}}]}))),
+        ("names", &|n| call(json!({"partialArgs": [{"jsonPath": format!("$.{name}{n}"), "boolValue": true}]}))),
+        ("signatures", &|n| json!({"text": "", "thoughtSignature": format!("{large}{n}")})),
+    ] {
+        assert_eq!(ended(piece, 1000).unwrap_err().kind(), ModelErrorKind::TooLarge, "{what}");
+    }
+}
+
+#[test]
+fn an_empty_text_is_no_end_of_a_call_that_vertex_ai_streams_signed_or_not() {
+    let vertex = Target::new(Format::Gemini, "gemini-3-pro");
+    let begun = json!([{"functionCall": {"name": "f", "willContinue": true}}]);
+    let x = json!([{"functionCall": {"partialArgs": [{"jsonPath": "$.x", "numberValue": 1}], "willContinue": true}}]);
+    let end = |signed: bool, reason: &str| {
+        let mut text = json!([{"text": ""}]);
+        if signed {
+            text[0]["thoughtSignature"] = json!("c2ln");
+        }
+        [gemini(begun.clone(), None), gemini(text, None), gemini(x.clone(), None), gemini(json!([]), Some(reason))]
+    };
+    for signed in [false, true] {
+        for (reason, wanted) in [("STOP", json!({"x": 1})), ("MAX_TOKENS", json!("broken: {\"x\":1}"))] {
+            let events = end(signed, reason);
+            for answer in both(&vertex, &json!(events), &events) {
+                assert_eq!(called(&answer), [("f", wanted.clone())], "{signed} {reason}");
+                let own = answer.calls().next().unwrap().opaque.as_ref().and_then(|opaque| opaque.of(Format::Gemini));
+                let signature = own.and_then(|own| own.get("thoughtSignature"));
+                assert_eq!(signature, signed.then_some(&json!("c2ln")), "{reason}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_thought_in_many_pieces_weighs_what_it_says() {
+    let piece = |more: Value| {
+        let mut detail =
+            json!({"type": "reasoning.text", "index": 0, "format": "anthropic-claude-v1", "signature": null});
+        detail.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"choices": [{"delta": {"reasoning_details": [detail]}}]}).to_string()
+    };
+    let assembler = || {
+        let encoded = router().encode(&Request::new(vec![Message::user("ahoy")])).unwrap();
+        encoded.with_max_answer_bytes(100_000).assembler()
+    };
+    let mut long = assembler();
+    for _ in 0..20_000 {
+        long.push("", piece(json!({"text": "ab"})).as_bytes()).unwrap();
+    }
+    // What is no text, and what is another entry, is held as it is.
+    for other in [
+        &(|n: usize| piece(json!({"text": "a", "index": n}))) as &dyn Fn(usize) -> String,
+        &|n| piece(json!({"text": "a", format!("k{n}"): "x".repeat(100)})),
+        &|n| piece(json!({"type": "reasoning.encrypted", "data": n})),
+    ] {
+        let mut assembler = assembler();
+        let error = (0..1000).find_map(|n| assembler.push("", other(n).as_bytes()).err()).unwrap();
+        assert_eq!(error.kind(), ModelErrorKind::TooLarge);
+    }
+}
+
+#[test]
+fn what_was_thought_goes_back_in_as_many_entries_as_came_whole() {
+    let summary = |text: &str| json!({"type": "reasoning.summary", "summary": text});
+    let details = json!([summary("I look"), summary("I see"), {"type": "reasoning.new"}, {"type": "reasoning.new"}]);
+    let message = json!({
+        "reasoning_details": details, "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "{}"}}],
+    });
+    let whole = json!({"choices": [{"message": message, "finish_reason": "tool_calls"}]});
+    // Some send the whole message in place of pieces of it.
+    for answer in both(&router(), &whole, std::slice::from_ref(&whole)) {
+        assert_eq!(sent_back(&router(), &answer, None)[1]["reasoning_details"], details);
+    }
+}
+
+#[test]
+fn what_a_provider_wants_back_is_counted_in_each_format() {
+    let large = "x".repeat(1000);
+    for (format, event) in [
+        (
+            Format::Anthropic,
+            &(|n: usize| json!({"type": "content_block_start", "index": n, "content_block": {"type": "thinking", "x": large}}))
+                as &dyn Fn(usize) -> Value,
+        ),
+        (Format::OpenAiResponses, &|n| {
+            let item = json!({"type": "reasoning", "id": format!("rs_{n}"), "x": large});
+            json!({"type": "response.output_item.done", "output_index": n, "item": item})
+        }),
+        (Format::OpenAiChat, &|n| {
+            let call =
+                json!({"index": n, "id": format!("c{n}"), "function": {"name": "f"}, "extra_content": {"x": large}});
+            json!({"choices": [{"delta": {"tool_calls": [call]}}]})
+        }),
+    ] {
+        let encoded = target(format).encode(&Request::new(vec![Message::user("ahoy")])).unwrap();
+        let mut assembler = encoded.with_max_answer_bytes(100_000).assembler();
+        let error = (0..1000).find_map(|n| assembler.push("", event(n).to_string().as_bytes()).err());
+        assert_eq!(error.map(|error| error.kind()), Some(ModelErrorKind::TooLarge), "{format}");
+    }
+}

@@ -313,6 +313,23 @@ fn sibling_llm_012_an_item_whose_id_or_name_comes_late_is_called_by_it() {
             "c",
         ),
         (vec![done(call(json!({"call_id": "c", "name": "f", "arguments": "{}"}))), end.clone()], "c"),
+        // The item's own id came first; or last.
+        (
+            vec![
+                added(call(json!({"name": "f"}))),
+                done(call(json!({"call_id": "c", "arguments": "{}"}))),
+                end.clone(),
+            ],
+            "c",
+        ),
+        (
+            vec![
+                added(call(json!({"call_id": "c", "name": "f"}))),
+                done(call(json!({"name": "f", "arguments": "{}"}))),
+                end.clone(),
+            ],
+            "c",
+        ),
         // Without arguments, and nobody says of the item that it is over.
         (vec![added(call(json!({"call_id": "c", "name": "f"}))), end], "c"),
     ] {

@@ -323,6 +323,19 @@ fn sibling_llm_012_an_answer_that_is_not_there_is_no_answer_of_nothing() {
     let cancelled = encoded_for(Format::OpenAiResponses)
         .decode(json!({"status": "cancelled", "output": half}).to_string().as_bytes());
     assert_eq!(cancelled.unwrap_err().partial().unwrap().text(), "Half");
+    // An error counts whatever the status is, whole and streamed.
+    let slow = json!({"code": "rate_limit_exceeded", "message": "slow"});
+    for status in [json!("failed"), json!("completed"), json!("incomplete"), json!("cancelled"), json!(null)] {
+        let response = json!({"status": status, "error": slow, "output": half});
+        assert_eq!(kind(Format::OpenAiResponses, response.clone()), ModelErrorKind::RateLimited, "{status}");
+        for event in ["response.completed", "response.incomplete", "response.failed"] {
+            let error = streamed(Format::OpenAiResponses, &[json!({"type": event, "response": response})]).unwrap_err();
+            assert_eq!(error.kind(), ModelErrorKind::RateLimited, "{event} {status}");
+            assert!(error.to_string().contains("slow"), "{error}");
+        }
+    }
+    let silent = json!({"type": "response.failed", "response": {"error": null}});
+    assert!(streamed(Format::OpenAiResponses, &[silent]).unwrap_err().to_string().contains("without a word"));
     // Some that are compatible write no other status, at the end either.
     assert_eq!(whole(Format::OpenAiResponses, json!({"status": "in_progress", "output": half})).unwrap(), said("Half"));
     for status in ["failed", "cancelled"] {
@@ -359,6 +372,19 @@ fn sibling_llm_012_an_answer_that_is_not_there_is_no_answer_of_nothing() {
     let failed = coded(1008, json!({"choices": null}));
     assert_eq!(kind(Format::OpenAiChat, failed.clone()), ModelErrorKind::Quota);
     assert_eq!(streamed(Format::OpenAiChat, &[failed]).unwrap_err().kind(), ModelErrorKind::Quota);
+    for (code, said, wanted) in [
+        (1000, "unknown error", ModelErrorKind::Server),
+        (1001, "request timeout", ModelErrorKind::Timeout),
+        (1002, "rate limit", ModelErrorKind::RateLimited),
+        (1004, "cookie is missing, log in again", ModelErrorKind::Auth),
+        (2013, "invalid params", ModelErrorKind::Refused),
+        (2013, "invalid params, context window exceeds limit", ModelErrorKind::TooLong),
+        (2049, "invalid api key", ModelErrorKind::Auth),
+    ] {
+        let failed = json!({"base_resp": {"status_code": code, "status_msg": said}, "choices": null});
+        assert_eq!(kind(Format::OpenAiChat, failed.clone()), wanted, "{code}");
+        assert_eq!(streamed(Format::OpenAiChat, &[failed]).unwrap_err().kind(), wanted, "{code}");
+    }
     let fine = coded(0, json!({"choices": [{"message": {"content": "a"}}]}));
     assert_eq!(whole(Format::OpenAiChat, fine).unwrap(), said("a"));
 }

@@ -43,6 +43,28 @@ fn sibling_llm_012_what_was_told_in_confidence_is_in_no_message_wherever_in_a_li
         let shown = error.to_string();
         assert!(shown.contains("broke off") && !shown.contains("sk-very"), "{error}");
     }
+    // And wherever else a stream tells it.
+    let error = json!({"message": said});
+    let native = format!("{} sk-very-secret", "x".repeat(70));
+    for (format, name, event) in [
+        (
+            Format::OpenAiResponses,
+            "",
+            json!({"type": "response.failed", "response": {"status": "failed", "error": error}}),
+        ),
+        (Format::OpenAiChat, "", json!({"choices": [{"delta": {}, "error": error, "finish_reason": "error"}]})),
+        (
+            Format::OpenAiChat,
+            "",
+            json!({"choices": [{"delta": {}, "finish_reason": "error", "native_finish_reason": native}]}),
+        ),
+        (Format::Bedrock, "throttlingException", error),
+    ] {
+        let secrets = Secrets::default().with("sk-very-secret");
+        let mut assembler = encoded_for(format).with_secrets(secrets).assembler();
+        let error = assembler.push(name, event.to_string().as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("xxx") && !error.contains("sk-v"), "{error}");
+    }
 }
 
 #[test]
