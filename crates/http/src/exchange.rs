@@ -85,7 +85,7 @@ impl HttpExchange {
         request: WireRequest,
         slot: OwnedSemaphorePermit,
     ) -> Result<Self, TransportError> {
-        let (handover, aside) = (Arc::new(Handover::of(&request.routing.method)), Arc::new(Aside::default()));
+        let (handover, aside) = (Arc::new(Handover::of(&request)), Arc::new(Aside::default()));
         let mut this = Self {
             shared: Arc::clone(shared),
             id: request.id.clone(),
