@@ -71,9 +71,7 @@ fn is_name(name: &str) -> bool {
         "length",
         "limit",
         "limits",
-        "max",
         "method",
-        "min",
         "mode",
         "size",
         "timeout",
@@ -87,8 +85,10 @@ fn is_name(name: &str) -> bool {
     }
     let name = name.to_ascii_lowercase();
     let mut words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let ends = [words.clone().next(), words.clone().next_back()];
-    if ends.into_iter().flatten().any(|word| ABOUT.contains(&word)) {
+    let (first, last) = (words.clone().next(), words.clone().next_back());
+    // `MAX_TOKENS`, but not `MAX_API_KEY`: that may be a product.
+    let is_bound = last == Some("tokens") && matches!(first, Some("max" | "min"));
+    if is_bound || last.is_some_and(|word| ABOUT.contains(&word)) {
         return false;
     }
     WITHIN.iter().any(|part| name.contains(part)) || name.ends_with("key") || words.any(|word| WORDS.contains(&word))
@@ -385,6 +385,7 @@ mod tests {
         for (name, value) in [
             ("API_TOKEN", "/aB3dE6gH9jK2mN5pQ8sT1v"),
             ("LIMITED_KEY", "hunter2"),
+            ("MAX_API_KEY", "hunter2"),
             ("TOKEN_LIMIT", "aB3dE6gH9jK2mN5pQ8sT1v"),
             ("AUTH", "hunter2"),
             ("DATABASE", "postgres://me:1234/x@h/db"),
