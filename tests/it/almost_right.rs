@@ -231,6 +231,12 @@ async fn a_task_that_nobody_asked_for_is_no_empty_result() {
     assert!(error.to_string().contains("carries the call on as a task, which was not asked for"), "{error}");
     let result = end_of(r#"{"jsonrpc":"2.0","id":2,"result":{"task":"water the plants"}}"#).await.unwrap();
     assert_eq!(result.extra["task"], "water the plants");
+    // What has something to tell is a result, whatever a task is named beside it.
+    let answer =
+        r#"{"jsonrpc":"2.0","id":2,"result":{"content":[],"structuredContent":{"a":1},"task":{"taskId":"t"}}}"#;
+    assert!(end_of(answer).await.unwrap().structured_content.is_some());
+    let answer = r#"{"jsonrpc":"2.0","id":2,"result":{"content":[],"isError":true,"task":{"taskId":"t"}}}"#;
+    assert!(end_of(answer).await.unwrap().is_error());
 }
 
 #[tokio::test]

@@ -169,10 +169,10 @@ async fn a_server_that_ends_tells_what_it_said_last_on_stdout() {
 
 #[tokio::test]
 async fn what_a_server_was_given_in_confidence_is_not_quoted() {
-    let child = Child::shell("echo \"the key is $KEY\"; echo 'and that is all' >&2; exit 1");
-    let connector = child.connect.clone().env("KEY", "k-SECRET-2");
+    let child = Child::shell("echo \"the key is $KEY, the token $4\"; echo 'and that is all' >&2; exit 1");
+    let connector = child.connect.clone().env("KEY", "k-SECRET-2").args(["--token", "t-SECRET-3"]);
     let error = soon(with_handshake().connect(connector)).await.expect_err("it ended");
-    assert!(error.to_string().contains("`the key is (hidden)`"), "{error}");
+    assert!(error.to_string().contains("`the key is (hidden), the token (hidden)`"), "{error}");
     assert!(!format!("{error:?}").contains("SECRET"), "{error:?}");
 }
 

@@ -143,6 +143,17 @@ async fn e_04_what_an_old_server_says_of_its_stream_is_the_error_where_it_is_of_
     let server = server.await.unwrap();
     let error = Client::builder().connect(Target::parse(&server.url("/mcp")).unwrap()).await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::Auth, Some(401)), "{error}");
+    // A gateway that lets no such request through says nothing of the server behind it.
+    let server = HttpServer::start(move |request| async move {
+        match request.method.as_str() {
+            "GET" => Reply::status(403),
+            _ => Reply::status(400).body("missing tenant header"),
+        }
+    });
+    let server = server.await.unwrap();
+    let error = Client::builder().connect(Target::parse(&server.url("/mcp")).unwrap()).await.unwrap_err();
+    assert_eq!(error.status(), Some(400), "{error}");
+    assert!(error.to_string().contains("missing tenant header"), "{error}");
 }
 
 #[tokio::test]

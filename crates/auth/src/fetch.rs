@@ -14,6 +14,7 @@ use bowline_http::{Handover, HttpClient, HttpResponse, shown};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use tokio::time::Instant;
 use url::{Host, Url};
 
 use self::address::Reach;
@@ -107,8 +108,9 @@ impl Fetcher {
     pub(crate) async fn probe(&self, server: &Url) -> Result<HeaderMap, AuthError> {
         const EITHER: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
-        // It changes nothing, and is allowed before a handshake (basic/utilities/ping).
+        // It changes nothing, and is allowed before a handshake (basic/lifecycle, initialization).
         const PING: &[u8] = br#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#;
+        let began = Instant::now();
         for method in [Method::GET, Method::POST] {
             let mut headers = HeaderMap::from_iter([(ACCEPT, EITHER)]);
             let handover = Arc::new(Handover::default());
@@ -116,11 +118,17 @@ impl Fetcher {
             if body.is_some() {
                 headers.insert(CONTENT_TYPE, JSON);
             }
+            // Both together take no longer than any other request. Some keep silent until they have something to say, so
+            // the second has its time in any case.
+            let (until, is_second) = if body.is_some() { (WITHIN, true) } else { (WITHIN / 2, false) };
             // A stream that it opens is closed again.
-            let response = tokio::time::timeout(WITHIN, self.open.send(method, server, headers, body)).await;
-            // Some keep silent until they have something to say.
-            let Ok(response) = response else { continue };
-            let response = response?;
+            let asked = self.open.send(method, server, headers, body);
+            let response = match tokio::time::timeout_at(began + until, asked).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(error)) if !is_second => return Err(error.into()),
+                // Who ends a connection over a ping says nothing of credentials.
+                _ => continue,
+            };
             if response.status() == StatusCode::UNAUTHORIZED {
                 return Ok(response.headers().clone());
             }
@@ -172,9 +180,7 @@ impl Fetcher {
         };
         tokio::time::timeout(WITHIN, work).await.unwrap_or_else(|_| Err(late(what, url)))
     }
-}
 
-impl Fetcher {
     /// Says what must not be asked, where the error names an address alone.
     fn unsent(&self, what: &str, url: &Url, error: AuthError) -> AuthError {
         if error.kind() != AuthErrorKind::Blocked {
@@ -224,6 +230,9 @@ pub(crate) fn is_here(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     fn fetcher(server: &str) -> Fetcher {
@@ -251,6 +260,30 @@ mod tests {
             let why = permits("http://localhost/mcp", url).unwrap_err();
             assert!(why.contains("token endpoint") && !why.contains("u:p"), "{why}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_ends_the_connection_over_a_message_spoils_no_login() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = format!("http://{}/mcp", listener.local_addr().unwrap());
+        let serving = async {
+            let mut seen = Vec::new();
+            while !seen.iter().any(|first: &String| first.starts_with("POST")) {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = [0; 4096];
+                let count = stream.read(&mut head).await.unwrap();
+                seen.push(String::from_utf8_lossy(&head[..count]).into_owned());
+                if seen.last().unwrap().starts_with("GET") {
+                    let answer = b"HTTP/1.1 405 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                    stream.write_all(answer).await.unwrap();
+                }
+            }
+            seen.len()
+        };
+        let fetcher = fetcher(&server);
+        let url = server.parse().unwrap();
+        let (headers, asked) = tokio::join!(fetcher.probe(&url), serving);
+        assert_eq!((headers.unwrap(), asked), (HeaderMap::new(), 2));
     }
 
     #[tokio::test]

@@ -126,12 +126,12 @@ mod first {
     }
 
     /// Whether a server without a stream of the older kind is of that kind all the same: it named an address that
-    /// nothing may be sent to, or wants credentials for the stream. One that is silent, or ends it, may be of the newer
-    /// kind, which has such streams as well.
+    /// nothing may be sent to, or wants credentials for the stream (401; a 403 is what gateways say of whatever they do
+    /// not let through). One that is silent, or ends it, may be of the newer kind, which has such streams as well.
     fn tells_more(error: &TransportError) -> bool {
-        match error.kind() {
-            TransportErrorKind::Unauthorized => true,
-            kind => kind == TransportErrorKind::Protocol && error.status().is_none(),
+        match error.status() {
+            None => error.kind() == TransportErrorKind::Protocol,
+            status => status == Some(401),
         }
     }
 

@@ -22,6 +22,7 @@ pub(crate) use self::options::{Behind, CallOptions, OnProgress, Rare};
 use crate::connection::Connection;
 use crate::dial::Link;
 use crate::error::{Error, ErrorKind};
+use crate::plane::Safety;
 use crate::rounds;
 use crate::supervisor::Supervisor;
 use crate::tasks::{self, Asked, Guarded, Watch};
@@ -281,6 +282,7 @@ impl Call {
         let mut request = WireRequest::new(id, frame, routing);
         request.progress_token = options.token.clone();
         request.keeps_all = matches!(options.behind(), Some(Behind::Fails));
+        request.once = options.safety() == Some(Safety::Unsafe);
         if self.asked == Asked::ForTask {
             // From now on, so that nothing is missed between the end of the exchange and the task.
             self.watch = options.token.clone().map(|token| connection.tasks.watch(token, request.keeps_all));

@@ -66,7 +66,10 @@ pub(crate) fn is_plain(client: &Client, tool: &str, result: &CallToolResult) -> 
 
 /// Whether it is no result but the word of 2025-11-25 that there will be one, which nobody asked for.
 fn is_task(result: &CallToolResult) -> bool {
-    result.content.is_empty() && result.extra.get("task").is_some_and(|task| task.get("taskId").is_some())
+    result.content.is_empty()
+        && result.structured_content.is_none()
+        && !result.is_error()
+        && result.extra.get("task").is_some_and(|task| task.get("taskId").is_some())
 }
 
 /// Looks at the structured part of a result before the caller gets it.

@@ -9,7 +9,9 @@ use crate::timeouts::NEVER;
 ///
 /// A fresh connection is opened when a call needs one, or at once while there are subscriptions to take up again.
 /// Calls that were never sent go on over it; calls that may have been sent fail, with
-/// [`Sent::Maybe`](bowline_transport::Sent::Maybe), and are never repeated by themselves.
+/// [`Sent::Maybe`](bowline_transport::Sent::Maybe), and are not repeated by themselves. (The transport over HTTP writes
+/// what changes nothing once more where a connection that had rested ends without an answer; see
+/// [`Request::safety`](crate::Request::safety).)
 ///
 /// ```
 /// use std::time::Duration;

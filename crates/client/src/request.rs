@@ -248,7 +248,9 @@ impl<K: Kind> Request<K> {
 
     /// Says whether the request may be sent again where nobody knows what became of it. Default: what the method and,
     /// where the server is trusted, the tool's annotations say; see [`Safety`]. It is for layers: the client by itself
-    /// repeats nothing that may have been sent.
+    /// repeats nothing that may have been sent, except that over HTTP what its method says changes nothing (lists, reads)
+    /// is written once more where a connection that had rested ends without an answer. [`Safety::Unsafe`] has that left
+    /// undone, too; no other value has the client or a transport repeat more.
     pub fn safety(mut self, safety: Safety) -> Self {
         self.options.rare_mut().safety = Some(safety);
         self

@@ -191,7 +191,7 @@ impl HttpClient {
                     // The server may have closed it while it waited. What changes nothing is sent once more.
                     Err(error)
                         if used_before
-                            && connection.ended_unheard(&error)
+                            && connection.ended_unanswered(&error)
                             && handover.map_or(method.is_idempotent(), |handover| handover.repeats()) =>
                     {
                         drop(connection);

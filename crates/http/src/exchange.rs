@@ -85,7 +85,7 @@ impl HttpExchange {
         request: WireRequest,
         slot: OwnedSemaphorePermit,
     ) -> Result<Self, TransportError> {
-        let (handover, aside) = (Arc::new(Handover::of(&request.routing.method)), Arc::new(Aside::default()));
+        let (handover, aside) = (Arc::new(Handover::of(&request)), Arc::new(Aside::default()));
         let mut this = Self {
             shared: Arc::clone(shared),
             id: request.id.clone(),
@@ -298,7 +298,7 @@ impl Job {
                         odd = Some(event);
                     }
                     Ok(None) => {
-                        if let Some(event) = reader.unended().filter(Event::is_message) {
+                        if let Some(event) = reader.unended().filter(|event| self.takes_unended(event, &reader)) {
                             self.shared.fault(Fault::EventWithoutEnd);
                             if let Some(answer) = self.take(&event.data, &shown).await? {
                                 return Ok(answer);
@@ -316,13 +316,30 @@ impl Job {
             }
             retry = reader.retry().or(retry);
             let lost = broken.unwrap_or_else(|| self.ended(&reader, session, odd.as_ref()));
-            // Specification: 2026-07-28, basic/transports/streamable-http: streams are not resumable.
-            if self.request.routing.revision.is_some() || last_id.is_empty() {
+            if !self.may_resume(&last_id) {
                 return Err(lost);
             }
             tracing::debug!(error = %lost, "resuming the stream of an answer");
             reader = Box::pin(self.resume(session, &last_id, retry, &mut backoff, lost)).await?;
         }
+    }
+
+    /// Whether the stream that ended at this id can be asked for anew.
+    ///
+    /// Specification: 2026-07-28, basic/transports/streamable-http: streams are not resumable.
+    fn may_resume(&self, last_id: &Bytes) -> bool {
+        self.request.routing.revision.is_none() && !last_id.is_empty()
+    }
+
+    /// Whether an event without its end is taken. A stream that is resumed brings it again, as its id does not count: of
+    /// such only the answer is, behind which nothing is asked for.
+    fn takes_unended(&self, event: &Event, reader: &EventReader) -> bool {
+        event.is_message()
+            && (!self.may_resume(reader.last_event_id())
+                || matches!(
+                    frame::decode(&event.data),
+                    Ok(Incoming::Message(Message::Response(response))) if self.has_own_id(&response)
+                ))
     }
 
     /// Asks for the rest of a stream.
@@ -416,13 +433,21 @@ impl Job {
         }
     }
 
+    /// Whether this answers the request, however its id is spelled. Tells nobody.
+    fn has_own_id(&self, response: &Response) -> bool {
+        let own = |id: &RequestId| {
+            *id == self.request.id || id.as_digits().is_some_and(|id| RequestId::Number(id) == self.request.id)
+        };
+        response.id.as_ref().is_none_or(own)
+    }
+
     /// Whether this answers the request. An error without an id does: it came to this request alone.
     fn is_answer(&self, response: &Response) -> bool {
         let Some(id) = &response.id else { return true };
         if *id == self.request.id {
             return true;
         }
-        if id.as_digits().is_some_and(|digits| RequestId::Number(digits) == self.request.id) {
+        if self.has_own_id(response) {
             self.shared.fault(Fault::IdEchoedAsString { id: id.clone() });
             return true;
         }

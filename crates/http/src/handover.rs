@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::time::Duration;
 
 use bowline_protocol::method;
-use bowline_transport::Sent;
+use bowline_transport::{Sent, WireRequest};
 use tokio::sync::Notify;
 
 /// Not on its way.
@@ -31,10 +31,11 @@ pub struct Handover {
 }
 
 impl Handover {
-    /// For a request of this method.
-    pub(crate) fn of(method: &str) -> Self {
+    /// For this request.
+    pub(crate) fn of(request: &WireRequest) -> Self {
+        let method = &*request.routing.method;
         // A handshake changes nothing but that there is one more session, which nobody uses.
-        let repeats = method::changes_nothing(method) || method == method::INITIALIZE;
+        let repeats = !request.once && (method::changes_nothing(method) || method == method::INITIALIZE);
         Self { repeats, ..Self::default() }
     }
 

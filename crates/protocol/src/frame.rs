@@ -36,8 +36,8 @@ const MAX_MEMBER_ERRORS: usize = 16;
 /// What each message has, and an answer not twice unless it quotes messages as they are.
 static VERSION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""jsonrpc""#));
 
-/// How far from either end of an answer another message is looked for, in bytes: what is longer than a buffer of the
-/// peer is torn, and no whole message. So what a look costs does not grow with the answer.
+/// How far from either end of an answer another message is looked for, in bytes: over a pipe, what is longer than a buffer
+/// of the peer is mostly torn, and no whole message. So what a look costs does not grow with the answer.
 const ANOTHER_WITHIN: usize = 8 << 10;
 
 /// A request: it asks for an answer.
@@ -204,12 +204,13 @@ fn decode_batch(frame: &Bytes) -> Result<Vec<Result<Message, FrameError>>, Frame
 /// Reads one frame, and looks into the result of an answer only when that is decoded.
 ///
 /// As [`decode`], but an answer of the usual form is recognised by its first bytes. It costs the same however
-/// large the result is; whether that is JSON shows when the [`Payload`] is decoded. Progress of the usual form is
+/// large the result is, unless that has `"jsonrpc"` within 8 KiB of an end, as one that quotes messages may: then it is
+/// read through. Whether it is JSON shows when the [`Payload`] is decoded. Progress of the usual form is
 /// recognised so as well, and its parameters are checked to be JSON.
 ///
 /// # Errors
-/// As [`decode`]. A frame with another message behind the answer is for [`decode_several`], where the one or the other
-/// has 8 KiB at most; where both are larger, the payload cannot be decoded, and the error says why.
+/// As [`decode`]. A frame with another message behind the answer is for [`decode_several`], where that has `"jsonrpc"` and
+/// the one or the other has 8 KiB at most; else the payload cannot be decoded, and the error says why.
 pub fn decode_lazily(frame: &Bytes) -> Result<Incoming, FrameError> {
     match find_result(frame) {
         Some((id, start)) => {

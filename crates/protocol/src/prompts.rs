@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::annotations::Role;
 use crate::content::ContentBlock;
@@ -48,17 +49,27 @@ object! {
 }
 
 impl Prompt {
-    /// One whose arguments are not as they should be has those that can be read.
+    /// One whose arguments are not as they should be has those that can be read. What else is odd about it stays odd.
     fn rescue(raw: &RawJson) -> Rescued<Self> {
+        #[derive(Deserialize)]
+        struct Head<'a> {
+            #[serde(borrow)]
+            arguments: &'a RawValue,
+        }
+
         #[derive(Deserialize)]
         #[serde(transparent)]
         struct Arguments(#[serde(deserialize_with = "crate::lenient::hints")] Option<Vec<PromptArgument>>);
 
         let read = || {
-            let mut members: BTreeMap<String, RawJson> = raw.parse_strictly().ok()?;
-            let Arguments(arguments) = members.remove("arguments")?.parse_strictly().ok()?;
-            let rest = RawJson::from_serialize(&members).ok()?;
-            Some(Self { arguments, ..rest.parse_strictly().ok()? })
+            let text = raw.as_str();
+            let Head { arguments } = serde_json::from_str(text).ok()?;
+            // Without them, in the text as it came: a map would take the last of two names.
+            let from = arguments.get().as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+            let (before, behind) = (text.get(..from)?, text.get(from + arguments.get().len()..)?);
+            let rest: Self = serde_json::from_str(&[before, "null", behind].concat()).ok()?;
+            let Arguments(arguments) = serde_json::from_str(arguments.get()).ok()?;
+            Some(Self { arguments, ..rest })
         };
         read().map_or_else(Rescued::nothing, |prompt| Rescued::All(vec![prompt]))
     }

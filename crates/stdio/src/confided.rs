@@ -11,6 +11,8 @@ use bowline_transport::Secrets;
 const KEY: &str = "(a private key, hidden)";
 /// How many lines a private key may have: one of RSA with 16,384 bits has some 200.
 const KEY_LINES: usize = 256;
+/// How many lines of others may stand among those of a key.
+const OTHER_LINES: usize = 16;
 /// How many parts of a value are looked at.
 const MAX_PARTS: usize = 256;
 /// The shortest line of a value of many lines that is hidden alone, in bytes.
@@ -37,7 +39,8 @@ fn of_variable(mut secrets: Secrets, name: &str, value: &str) -> Secrets {
         }
     }
     if let Some(password) = password_of(value) {
-        secrets = secrets.with(value).with(password);
+        // A server may show it as it reads it.
+        secrets = secrets.with(value).with(password).with(percent_decoded(password));
     }
     // `{"Authorization": "Bearer …"}`, `Server=…;Password=…`, `https://…?token=…`
     let mut before = "";
@@ -58,30 +61,57 @@ fn is_scheme(part: &str) -> bool {
     ["bearer", "basic", "token"].iter().any(|scheme| part.eq_ignore_ascii_case(scheme))
 }
 
-/// Whether a variable of this name holds a secret.
+/// Whether a variable of this name holds a secret. One that says something about a secret (`TOKEN_LIMIT`) does not.
 fn is_name(name: &str) -> bool {
+    const ABOUT: &[&str] = &[
+        "algorithm",
+        "count",
+        "expiry",
+        "kind",
+        "length",
+        "limit",
+        "limits",
+        "method",
+        "mode",
+        "size",
+        "timeout",
+        "ttl",
+        "type",
+    ];
     const WITHIN: &[&str] = &["token", "secret", "passw", "passphrase", "credential", "apikey", "private", "cookie"];
     const WORDS: &[&str] = &["key", "keys", "pass", "pwd", "pw", "auth", "authorization", "dsn", "pat", "jwt", "creds"];
     if name.len() > 200 || name == "PWD" {
         return false;
     }
     let name = name.to_ascii_lowercase();
-    WITHIN.iter().any(|part| name.contains(part))
-        || name.ends_with("key")
-        || name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| WORDS.contains(&word))
+    let mut words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let (first, last) = (words.clone().next(), words.clone().next_back());
+    // `MAX_TOKENS`, but not `MAX_API_KEY`: that may be a product.
+    let is_bound = last == Some("tokens") && matches!(first, Some("max" | "min"));
+    if is_bound || last.is_some_and(|word| ABOUT.contains(&word)) {
+        return false;
+    }
+    WITHIN.iter().any(|part| name.contains(part)) || name.ends_with("key") || words.any(|word| WORDS.contains(&word))
 }
 
-/// Whether a value says little, whatever its name: a switch, a number, where a file is.
+/// Whether a value says little, whatever its name: a switch, a number, a way to log in, where a file is.
 fn is_plain(value: &str) -> bool {
-    const SWITCHES: &[&str] = &["true", "false", "none", "null", "auto", "default", "required", "optional"];
+    const SWITCHES: &[&str] = &[
+        "true", "false", "none", "null", "auto", "default", "required", "optional", "enabled", "disabled", "basic",
+        "bearer", "digest", "token", "oauth", "oauth2", "oidc", "saml", "ed25519", "ecdsa",
+    ];
     let is_number = value.len() < 6 && value.bytes().all(|byte| byte.is_ascii_digit());
-    let drive = value.as_bytes().get(1..3).is_some_and(|drive| drive == b":\\" || drive == b":/");
-    let is_path = (drive || value.starts_with('/') || value.starts_with("~/") || value.starts_with("./"))
-        && !value.split(['/', '\\']).any(|name| is_random(name, 18));
+    let is_path = is_rooted(value) && !value.split(['/', '\\']).any(|name| is_random(name, 18));
     is_number || is_path || SWITCHES.iter().any(|switch| value.eq_ignore_ascii_case(switch))
 }
 
-/// Whether a value looks like a key, whatever its name.
+/// Whether a value begins as the path of a file does.
+fn is_rooted(value: &str) -> bool {
+    let drive = value.as_bytes().get(1..3).is_some_and(|drive| drive == b":\\" || drive == b":/");
+    drive || ["/", "~/", "./", "../"].iter().any(|root| value.starts_with(root))
+}
+
+/// Whether a value looks like a key, whatever its name. Folders may have any name, so paths never do.
 fn is_shape(value: &str) -> bool {
     const BEGINNINGS: &[&str] = &[
         "-----BEGIN",
@@ -105,7 +135,7 @@ fn is_shape(value: &str) -> bool {
     let mut begins = BEGINNINGS.iter().filter(|beginning| value.starts_with(**beginning));
     // `gho_`, `ghp_`, and what else there is of them.
     let is_known = begins.any(|beginning| *beginning != "gh" || value.as_bytes().get(3) == Some(&b'_'));
-    (is_long && is_known) || value.starts_with("-----BEGIN") || is_random(value, 20)
+    (is_long && is_known) || value.starts_with("-----BEGIN") || (!is_rooted(value) && is_random(value, 20))
 }
 
 /// Whether a word of so many bytes is of letters of both cases and digits, or long and of hexadecimal digits, as nobody
@@ -123,20 +153,71 @@ fn is_random(word: &str, least: usize) -> bool {
 
 /// The password of an address: `scheme://user:password@host`.
 fn password_of(value: &str) -> Option<&str> {
-    let (_, rest) = value.split_once("://")?;
+    let (scheme, rest) = value.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     // A password may hold any of these, where it is not written as it should be.
-    let authority = if authority.contains('@') { authority } else { rest };
-    let (userinfo, _) = authority.rsplit_once('@')?;
-    userinfo.split_once(':').map(|(_, password)| password)
+    let is_loose = !authority.contains('@');
+    let (userinfo, _) = if is_loose { rest } else { authority }.rsplit_once('@')?;
+    let (user, password) = userinfo.split_once(':')?;
+    // `https://host:4873/@scope/package`, `https://host/npm:package@1`
+    let is_web = ["http", "https", "ws", "wss"].iter().any(|web| scheme.ends_with(web));
+    let port = password.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_port = is_web && port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
+    (!is_loose || !(is_port || user.contains(['/', '?', '#']))).then_some(password)
+}
+
+/// A part of an address without its `%40`s.
+fn percent_decoded(text: &str) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, behind)) = rest.split_first() {
+        let pair = behind.get(..2).filter(|pair| byte == b'%' && pair.iter().all(u8::is_ascii_hexdigit));
+        let value = pair.and_then(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        decoded.push(value.unwrap_or(byte));
+        rest = if value.is_some() { behind.get(2..).unwrap_or_default() } else { behind };
+    }
+    String::from_utf8(decoded).unwrap_or_default()
+}
+
+impl Key {
+    /// Whether a line may be of it: one word of base64, also where a log has words before it, or one of its headers. Once
+    /// there was another line among them, a word has to look like more than one of a log.
+    fn has(&self, line: &str) -> bool {
+        const LEAST: usize = 32;
+        const LEAST_AMONG_OTHERS: usize = 48;
+
+        let bare = line.trim().trim_matches(['"', '\'', ',']).trim_end_matches("\\n").trim_end_matches("\\r");
+        let last = bare.split_whitespace().next_back().unwrap_or_default();
+        let is_base64 = last.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='));
+        let is_header = ["Proc-Type:", "DEK-Info:", "Version:", "Comment:"].iter().any(|header| line.contains(header));
+        let is_alone = last.len() == bare.len();
+        let is_in_column = is_alone || line.rfind(last) == Some(self.column);
+        let is_padded = last.ends_with('=');
+        let is_word = match self.others {
+            0 => is_in_column || is_padded || last.len() >= LEAST,
+            _ => is_in_column && (is_padded || last.len() >= LEAST / 2) || last.len() >= LEAST_AMONG_OTHERS,
+        };
+        is_header || (is_base64 && is_word)
+    }
 }
 
 /// Lines of a server, without what it was given in confidence, and without private keys.
 #[derive(Debug, Default)]
 pub(crate) struct Mask {
     secrets: Secrets,
-    /// How many lines of a key that has begun are behind its first; none outside of one.
-    key: Option<usize>,
+    /// The key that has begun; none outside of one.
+    key: Option<Key>,
+}
+
+/// A key that is printed line by line.
+#[derive(Debug, Default)]
+struct Key {
+    /// Where in its line it began: a log has words before each.
+    column: usize,
+    /// How many lines of it are behind its first.
+    lines: usize,
+    /// How many lines were among them that are none of it.
+    others: usize,
 }
 
 impl Mask {
@@ -158,19 +239,22 @@ impl Mask {
     fn without_keys(&mut self, line: &str) -> Option<String> {
         let mut rest = line;
         let mut shown = String::new();
-        if let Some(lines) = self.key {
-            match end_of_key(rest) {
-                Some(behind) => rest = behind,
-                None if lines < KEY_LINES && is_of_key(rest) => {
-                    self.key = Some(lines + 1);
+        if let Some(key) = &mut self.key {
+            if let Some(behind) = end_of_key(rest) {
+                rest = behind;
+                self.key = None;
+                if rest.trim().is_empty() {
                     return None;
                 }
-                // It was none, or its end did not come.
-                None => {}
-            }
-            self.key = None;
-            if rest.trim().is_empty() {
+            } else if key.lines < KEY_LINES && key.has(rest) {
+                key.lines += 1;
                 return None;
+            } else {
+                // Of another thread, or it was none, or its end did not come.
+                key.others += 1;
+                if key.lines >= KEY_LINES || key.others > OTHER_LINES {
+                    self.key = None;
+                }
             }
         }
         while let Some((before, within)) = begin_of_key(rest) {
@@ -179,7 +263,8 @@ impl Mask {
             match end_of_key(within) {
                 Some(behind) => rest = behind,
                 None => {
-                    self.key = Some(0);
+                    let column = line.len() - rest.len() + before.len();
+                    self.key = Some(Key { column, ..Key::default() });
                     return Some(shown);
                 }
             }
@@ -208,18 +293,6 @@ fn begin_of_key(text: &str) -> Option<(&str, &str)> {
 fn end_of_key(text: &str) -> Option<&str> {
     let (_, behind) = text.split_once("-----END ")?;
     Some(behind.split_once("-----").map_or("", |(_, behind)| behind))
-}
-
-/// Whether a line may be of a key: one word of base64, also where a log has words before it, or one of its headers.
-fn is_of_key(line: &str) -> bool {
-    const LEAST: usize = 32;
-    let line = line.trim().trim_matches(['"', '\'', ',']).trim_end_matches("\\n").trim_end_matches("\\r");
-    let is_base64 =
-        |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='));
-    let last = line.split_whitespace().next_back().unwrap_or_default();
-    let is_alone = last.len() == line.len();
-    let is_header = ["Proc-Type:", "DEK-Info:", "Version:", "Comment:"].iter().any(|header| line.contains(header));
-    is_header || (is_base64(last) && (is_alone || last.len() >= LEAST || last.ends_with('=')))
 }
 
 #[cfg(test)]
@@ -285,10 +358,61 @@ mod tests {
             ("MODEL", "claude-opus-4-1-20250805"),
             ("BASE_URL", "https://user@api.example.com:8443/v1/things"),
             ("SETTINGS", r#"{"level": "info", "file": "/var/log/Server1/output.log"}"#),
+            ("TMPDIR", "/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T/"),
+            ("PWD", "/Users/me/CustomerPortal2024Backend"),
+            ("HOME", r"C:\Users\CustomerPortal2024Backend"),
+            ("REGISTRY", "https://h:4873/@scope/pkg@1.0"),
+            ("PACKAGE", "https://h/npm:package@1.0"),
+            ("AUTH_MODE", "basic"),
+            ("AUTH", "oauth"),
+            ("SSH_KEY_TYPE", "ed25519"),
+            ("TOKEN_LIMIT", "200000"),
+            ("MAX_TOKENS", "200000"),
         ] {
             let text = format!("using {value} and info /var/log/Server1/output.log");
             assert_eq!(masked(&[(name, value)], &text), text, "{name}={value}");
+            // `--pwd` is a password.
+            if name == "PWD" {
+                continue;
+            }
+            let argument = secrets(&[], &[format!("--{}", name.to_ascii_lowercase()).into(), value.into()]);
+            assert_eq!(Mask::new(argument).line(&text, false).as_deref(), Some(&*text), "--{name} {value}");
         }
+    }
+
+    #[test]
+    fn what_says_where_a_secret_is_hides_it_by_name_all_the_same() {
+        for (name, value) in [
+            ("API_TOKEN", "/aB3dE6gH9jK2mN5pQ8sT1v"),
+            ("LIMITED_KEY", "hunter2"),
+            ("MAX_API_KEY", "hunter2"),
+            ("TOKEN_LIMIT", "aB3dE6gH9jK2mN5pQ8sT1v"),
+            ("AUTH", "hunter2"),
+            ("DATABASE", "postgres://me:1234/x@h/db"),
+        ] {
+            assert_eq!(masked(&[(name, value)], &format!("no: {value}!")), "no: (hidden)!", "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn case_security_010_a_password_of_an_address_is_hidden_as_it_is_read_too() {
+        let env = [("DATABASE", "postgres://me:c%40rr%2Fect%zz@h/db")];
+        assert_eq!(masked(&env, "no: c@rr/ect%zz, c%40rr%2Fect%zz"), "no: (hidden), (hidden)");
+    }
+
+    #[test]
+    fn a_key_is_hidden_among_lines_of_others_and_behind_the_words_of_a_log() {
+        let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+        let text = format!(
+            "-----BEGIN PRIVATE KEY-----\n{line}\nrequest 7 took 3 ms\n{line}\nready\n{line}\naB==\n\
+             -----END PRIVATE KEY-----\nbehind"
+        );
+        assert_eq!(masked(&[], &text), format!("{KEY}\nrequest 7 took 3 ms\nready\nbehind"));
+        let text = format!("-----BEGIN PRIVATE KEY-----\n{line}\naB3dE6\n-----END PRIVATE KEY-----");
+        let logged: Vec<_> = text.lines().map(|line| format!("10:00 INFO {line}")).collect();
+        assert_eq!(masked(&[], &logged.join("\n")), format!("10:00 INFO {KEY}"));
+        let open = format!("-----BEGIN PRIVATE KEY-----\n{}{line}", "not of it\n".repeat(OTHER_LINES + 1));
+        assert!(masked(&[], &open).ends_with(line));
     }
 
     #[test]

@@ -23,8 +23,8 @@ use crate::transport::{Parts, StdioTransport};
 pub enum StderrMode {
     /// Read always, whatever comes: the last lines are kept for errors, each line goes to the callbacks and streams
     /// of the connector, and as a `tracing` event of level debug and target `bowline::stdio::stderr`. Private keys are
-    /// hidden in all of these, as are the values of the server's variables that are secrets by their name (`GITHUB_TOKEN`)
-    /// or their shape (`sk-…`).
+    /// hidden in all of these, as are the values of the server's variables and arguments that are secrets by their name
+    /// (`GITHUB_TOKEN`, `--api-key`) or their shape (`sk-…`). Values of less than four bytes are shown.
     #[default]
     Capture,
     /// Goes where this process's own stderr goes.
@@ -185,7 +185,8 @@ impl StdioConnect {
     }
 
     /// Calls `callback` with each line of captured stderr, without its newline; longer lines are cut after 4 KiB. Private
-    /// keys are hidden, as are the values of the server's variables that are secrets by their name or their shape.
+    /// keys are hidden, as are the values of the server's variables and arguments that are secrets by their name or their
+    /// shape, from four bytes on.
     ///
     /// It must not block: while it runs, nothing more is read. One that panics is not called again.
     #[must_use]
@@ -228,10 +229,15 @@ impl StdioConnect {
         let (process, pipes) = ServerProcess::start(command).map_err(|error| {
             explain_spawn_failure(&self.program, self.folder.as_deref(), lookup(&env, "PATH"), error)
         })?;
-        self.transport(process, pipes, Mask::new(confided::secrets(&env, &self.args)))
+        self.transport(process, pipes, confided::secrets(&env, &self.args))
     }
 
-    fn transport(&self, process: ServerProcess, pipes: Pipes, mask: Mask) -> Result<StdioTransport, TransportError> {
+    fn transport(
+        &self,
+        process: ServerProcess,
+        pipes: Pipes,
+        confided: Secrets,
+    ) -> Result<StdioTransport, TransportError> {
         let server = short_name(&self.program);
         let Pipes { stdin: Some(stdin), stdout: Some(stdout), stderr: stderr_pipe } = pipes else {
             return Err(TransportError::new(TransportErrorKind::Io, format!("`{server}` was started without pipes")));
@@ -241,13 +247,15 @@ impl StdioConnect {
         let mut stderr_reader = JoinSet::new();
         match stderr_pipe {
             Some(pipe) => {
+                let mask = Mask::new(confided.clone());
                 stderr_reader.spawn(stderr.clone().drain(pipe, server.clone(), self.sinks.clone(), mask));
             }
             None => stderr.end(),
         }
-        // A server may write its environment to stdout.
+        // A server may write its environment to stdout, and what it was started with. Hardly anything is shown of that, so
+        // all that was set for it is hidden.
         let values = self.changes.iter().filter_map(|(_, value)| value.as_deref()?.to_str());
-        let secrets = values.fold(Secrets::default(), Secrets::with);
+        let secrets = values.fold(confided, Secrets::with);
         let parts = Parts { server, process, stdin, stdout, stderr, stderr_reader, secrets };
         Ok(StdioTransport::new(parts, self.grace, self.limits))
     }

@@ -212,12 +212,30 @@ pub struct WireRequest {
     /// notification, an answer of this side or a call that was given up, or about nothing at all, and a call that is
     /// ended for it may have been carried out. Over HTTP each request has an answer of its own, so there it is always so.
     pub first_words: bool,
+    /// Whether the transport never writes it twice, though its method changes nothing: the caller says that it may.
+    pub once: bool,
 }
 
 impl WireRequest {
     /// A cancellable request without progress, whose caller may miss messages.
     pub fn new(id: RequestId, frame: Bytes, routing: Routing) -> Self {
-        Self { id, frame, progress_token: None, routing, cancellable: true, keeps_all: false, first_words: false }
+        Self {
+            id,
+            frame,
+            progress_token: None,
+            routing,
+            cancellable: true,
+            keeps_all: false,
+            first_words: false,
+            once: false,
+        }
+    }
+
+    /// Is never written twice, as [`once`](Self::once) says.
+    #[must_use]
+    pub const fn sent_once(mut self) -> Self {
+        self.once = true;
+        self
     }
 
     /// Takes an error without an id for its answer, as [`first_words`](Self::first_words) says.

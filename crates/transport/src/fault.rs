@@ -22,8 +22,8 @@ pub enum Fault {
         id: RequestId,
     },
     /// Messages that stood on one line, or in one event or body, where each has one of its own. They were taken. A line
-    /// that begins with an answer of the usual form, of more than 8 KiB with more than 8 KiB behind it, is taken for that
-    /// answer alone: its call fails, and what stands behind it is lost.
+    /// that begins with an answer of the usual form, of more than 8 KiB with more than 8 KiB behind it or with a message
+    /// without `"jsonrpc"`, is taken for that answer alone: its call fails, and what stands behind it is lost.
     OnOneLine {
         /// How many there were.
         len: usize,

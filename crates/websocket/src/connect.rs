@@ -43,6 +43,8 @@ pub struct WebSocketConnect {
     headers: HeaderMap,
     /// The first thing that is wrong with the settings.
     problem: Option<TransportError>,
+    /// What is wrong with the bearer token, until there is another one.
+    no_token: Option<TransportError>,
     tls: TlsSettings,
     made: Made,
     proxy_from_env: bool,
@@ -65,6 +67,7 @@ impl WebSocketConnect {
             target: Target::parse(url.as_ref()),
             headers: HeaderMap::new(),
             problem: None,
+            no_token: None,
             tls: TlsSettings::default(),
             made: Made::default(),
             proxy_from_env: true,
@@ -120,16 +123,26 @@ impl WebSocketConnect {
     /// Authorizes with a token, with or without the word `Bearer`: the header `Authorization: Bearer …`. Replaces an
     /// earlier one.
     ///
-    /// That it is empty is said by the next connect.
+    /// That it is empty, or cannot be in a header, is said by the next connect.
     #[must_use]
     pub fn bearer_token(mut self, token: impl AsRef<str>) -> Self {
         self.headers.remove(AUTHORIZATION);
+        self.no_token = None;
         let token = bare_token(token.as_ref());
-        if token.is_empty() {
-            self.fail(config("the bearer token is empty; look at where it comes from".to_owned()));
-            return self;
+        match format!("Bearer {token}").parse::<HeaderValue>() {
+            Ok(_) if token.is_empty() => {
+                self.no_token = Some(config("the bearer token is empty; look at where it comes from".to_owned()));
+            }
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                self.headers.insert(AUTHORIZATION, value);
+            }
+            Err(_) => {
+                let why = "the bearer token has characters that HTTP does not allow; look at where it comes from";
+                self.no_token = Some(config(why.to_owned()));
+            }
         }
-        self.header("authorization", format!("Bearer {token}"))
+        self
     }
 
     /// Trusts a certificate authority of your own, besides those of the system. `pem` may hold several certificates.
@@ -258,7 +271,7 @@ impl WebSocketConnect {
     }
 
     async fn open(&self) -> Result<Box<dyn Transport>, TransportError> {
-        if let Some(problem) = &self.problem {
+        if let Some(problem) = self.problem.as_ref().or(self.no_token.as_ref()) {
             return Err(problem.clone());
         }
         let target = self.target.as_ref().map_err(Clone::clone)?;

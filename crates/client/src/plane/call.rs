@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_protocol::{LoggingLevel, Meta, ProgressToken, RawJson, TaskSupport};
+use bowline_protocol::{LoggingLevel, Meta, ProgressToken, RawJson, TaskSupport, method};
 use tokio::time::Instant;
 
 use super::{ProgressSink, Safety};
@@ -139,13 +139,15 @@ impl Call {
             support: how.task_support,
             ..TaskOptions::default()
         };
+        // What the method says, the transport knows by itself.
+        let is_unlike = self.safety == Safety::Unsafe && method::changes_nothing(&self.method);
         let rare = Rare {
             meta: self.meta,
             on_progress: self.progress.map(|sink| Box::new(move |progress| sink.tell(progress)) as OnProgress),
             behind: how.behind,
             log_level: how.log_level,
             task,
-            safety: None,
+            safety: is_unlike.then_some(Safety::Unsafe),
         };
         let options = CallOptions {
             idle: self.idle,

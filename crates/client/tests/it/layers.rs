@@ -9,7 +9,9 @@ use std::time::Duration;
 use bowline_client::{Call, CallService, Client, Error, ErrorKind, Event, Reply, Safety};
 use bowline_protocol::{CallToolResult, Leniency, RawJson, Tool, ToolAnnotations};
 use bowline_testkit::{Misbehaviour, MockServer, ToolCall, When};
-use bowline_transport::{Fault, Sent};
+use bowline_transport::{
+    BoxFuture, Connect, Exchange, Fault, Sent, Transport, TransportError, WireRequest, WrapConnect, WrapTransport,
+};
 use serde_json::json;
 use tower_layer::{Layer, layer_fn};
 use tower_service::Service;
@@ -275,4 +277,60 @@ async fn a_layer_may_answer_in_the_servers_place() {
     let client = Client::builder().layer(answers).connect(server.connector()).await.unwrap();
     assert_eq!(client.call("look").await.unwrap().joined_text(), "made up");
     assert!(!server.journal().methods().iter().any(|method| method == "tools/call"));
+}
+
+/// Notes which requests the transport may not write twice.
+struct Onlooker<T: ?Sized> {
+    seen: Seen,
+    inner: Box<T>,
+}
+
+impl WrapConnect for Onlooker<dyn Connect> {
+    type Inner = dyn Connect;
+
+    fn inner(&self) -> &dyn Connect {
+        &*self.inner
+    }
+
+    fn connect(&self) -> BoxFuture<'_, Result<Box<dyn Transport>, TransportError>> {
+        Box::pin(async {
+            let inner = Connect::connect(&*self.inner).await?;
+            Ok(Box::new(Onlooker { seen: self.seen.clone(), inner }) as Box<dyn Transport>)
+        })
+    }
+}
+
+impl WrapTransport for Onlooker<dyn Transport> {
+    type Inner = dyn Transport;
+
+    fn inner(&self) -> &dyn Transport {
+        &*self.inner
+    }
+
+    fn request(&self, request: WireRequest) -> BoxFuture<'_, Result<Exchange, TransportError>> {
+        if request.once {
+            self.seen.note(&*request.routing.method);
+        }
+        Transport::request(&*self.inner, request)
+    }
+}
+
+#[tokio::test]
+async fn what_the_caller_says_is_unsafe_is_so_for_the_transport_too_also_behind_a_layer() {
+    let server = server();
+    for layered in [false, true] {
+        let seen = Seen::default();
+        let connect = Onlooker { seen: seen.clone(), inner: Box::new(server.connector()) as Box<dyn Connect> };
+        let builder = match layered {
+            true => Client::builder().layer(Seen::default().layer("a")),
+            false => Client::builder(),
+        };
+        let client = builder.connect(connect).await.unwrap();
+        client.request("tools/list").await.unwrap();
+        client.request("tools/list").safety(Safety::ReadOnly).await.unwrap();
+        assert_eq!(seen.take(), [""; 0]);
+        client.request("tools/list").safety(Safety::Unsafe).await.unwrap();
+        assert_eq!(seen.take(), ["tools/list"]);
+        client.close().await.unwrap();
+    }
 }

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use bowline_http::HttpConnect;
+use bowline_protocol::frame::Message;
 use bowline_testkit::contract;
 use bowline_testkit::http::{HttpMode, HttpServer, MockHttp, Reply};
-use bowline_transport::{Sent, TransportErrorKind};
+use bowline_transport::{Fault, InboundEvent, Sent, TransportErrorKind};
 
-use crate::peer::{answering, call, dull, open, result};
+use crate::peer::{answering, call, dull, open, request, result};
 
 #[tokio::test]
 async fn case_sse_008_h_27_h_28_a_stream_that_was_primed_is_polled_for() {
@@ -45,9 +46,7 @@ async fn h_27_h_29_every_cut_stream_is_resumed_by_its_own_id() {
         let mut kinds = Vec::new();
         while let Some(message) = exchange.next().await {
             kinds.push(match message.unwrap() {
-                bowline_protocol::frame::Message::Notification(note) => {
-                    note.params.unwrap().to_value()["progress"].clone()
-                }
+                Message::Notification(note) => note.params.unwrap().to_value()["progress"].clone(),
                 _ => "answer".into(),
             });
         }
@@ -73,6 +72,43 @@ async fn a_stream_without_ids_is_lost_when_it_breaks() {
         .await;
         let error = call(&*open(&server).await, 2).await.unwrap_err();
         assert_eq!((error.kind(), error.sent()), (TransportErrorKind::Closed, Sent::Yes));
+    }
+}
+
+#[tokio::test]
+async fn case_sse_002_an_event_without_its_end_comes_once_where_the_stream_is_resumed() {
+    const ASKS: &str = r#"data: {"jsonrpc":"2.0","id":9,"method":"elicitation/create","params":{}}"#;
+    let server = HttpServer::start(|request| async move {
+        match (request.method.as_str(), request.header("last-event-id")) {
+            ("GET", "e1") => Reply::events()
+                .data(format!("id: e2\n{ASKS}\n\n"))
+                .data("id: e3\ndata: {\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}\n"),
+            ("POST", _) if request.rpc_method() == "tools/call" => {
+                Reply::events().data(format!("id: e1\nretry: 1\ndata:\n\nid: e2\n{ASKS}\n"))
+            }
+            _ => dull(&request).unwrap(),
+        }
+    })
+    .await
+    .unwrap();
+    let transport = open(&server).await;
+    let mut inbound = transport.take_inbound().unwrap();
+    let mut exchange = transport.request(request(2, "tools/call")).await.unwrap();
+    let mut came = Vec::new();
+    while let Some(message) = exchange.next().await {
+        came.push(match message.unwrap() {
+            Message::Request(request) => request.method.to_string(),
+            Message::Response(response) => result(response),
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(came, ["elicitation/create", "{}"]);
+    // The answer is taken as it is, and is all that is told.
+    assert!(matches!(inbound.next().await, Some(InboundEvent::Fault(Fault::EventWithoutEnd))));
+    assert_eq!(server.requests().iter().filter(|request| !request.header("last-event-id").is_empty()).count(), 1);
+    drop(transport);
+    while let Some(event) = inbound.next().await {
+        assert!(!matches!(event, InboundEvent::Fault(_)), "{event:?}");
     }
 }
 

@@ -73,6 +73,8 @@ async fn what_changes_nothing_is_sent_once_more_where_a_connection_that_rested_e
     for id in 2..5 {
         assert_eq!(result(ask(id, "tools/list").await.unwrap()), "{}");
     }
+    // The answer of the last is whole when its call ends, and its connection goes back to rest before that is told; so the
+    // next request goes over it first.
     assert!(count("tools/list") > 3);
     let error = ask(7, "prompts/list").await.unwrap_err();
     assert_eq!((error.kind(), error.sent(), count("prompts/list")), (TransportErrorKind::Closed, Sent::Maybe, 2));
@@ -80,6 +82,11 @@ async fn what_changes_nothing_is_sent_once_more_where_a_connection_that_rested_e
     assert_eq!(result(ask(8, "tools/list").await.unwrap()), "{}");
     let error = ask(9, "tools/call").await.unwrap_err();
     assert_eq!((error.kind(), error.sent(), count("tools/call")), (TransportErrorKind::Closed, Sent::Maybe, 1));
+    // Whoever says that it may do harm is believed, whatever the method.
+    assert_eq!(result(ask(10, "tools/list").await.unwrap()), "{}");
+    let exchange = transport.request(request(11, "resources/list").sent_once()).await.unwrap();
+    let error = answer(exchange).await.unwrap_err();
+    assert_eq!((error.kind(), error.sent(), count("resources/list")), (TransportErrorKind::Closed, Sent::Maybe, 1));
 }
 
 #[tokio::test]

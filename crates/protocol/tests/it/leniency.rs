@@ -242,6 +242,12 @@ fn arguments_that_cannot_be_read_do_not_cost_the_prompt() {
         let read = p.arguments.as_ref().map(|all| all.iter().map(|a| a.name.as_str()).collect::<Vec<_>>());
         assert_eq!((p.title.as_deref(), read, noted), (Some("P"), names, lenient), "{arguments}");
     }
+    // Two names are no matter of arguments, whatever these are.
+    for arguments in ["[]", "7"] {
+        let text = format!(r#"{{"prompts":[{{"name":"safe","name":"evil","arguments":{arguments}}}]}}"#);
+        let (list, noted) = leniently::<ListPromptsResult>(&text);
+        assert_eq!((list.prompts.len(), list.problems.len(), noted), (0, 1, vec![]), "{arguments}");
+    }
 }
 
 #[test]

@@ -131,6 +131,7 @@ async fn settings_that_cannot_work_are_said_at_the_connect() {
         connect.clone().header("host", "other"),
         connect.clone().header("a name", "x"),
         connect.clone().bearer_token("two\nlines-SECRET"),
+        connect.clone().bearer_token("t").bearer_token(" "),
     ] {
         let error = refusal(&connect).await;
         assert_eq!(error.kind(), TransportErrorKind::Config, "{error}");

@@ -135,8 +135,9 @@ impl Connection {
         self.take_head(request.method, head)
     }
 
-    /// Whether an exchange failed because the other side had ended the connection, or ended it without a word.
-    pub(crate) fn ended_unheard(&self, error: &io::Error) -> bool {
+    /// Whether an exchange failed because the other side had ended the connection, or ended it with nothing of an answer
+    /// but interim ones (1xx).
+    pub(crate) fn ended_unanswered(&self, error: &io::Error) -> bool {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
 
         let ended = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof];
