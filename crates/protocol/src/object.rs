@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::raw::{JsonKind, RawJson};
-use crate::text::{ByteStr, write_text};
+use crate::text::{ByteStr, write_json};
 
 /// Room for a few short members, in bytes.
 const FIRST: usize = 64;
@@ -68,7 +68,7 @@ impl RawObject {
         let (before, after) = (br#"{"name":"#, br#","arguments":"#);
         let mut text = Vec::with_capacity(before.len() + tool.len() + 2 + after.len() + FIRST);
         text.extend_from_slice(before);
-        write_text(&mut text, tool);
+        write_json(&mut text, tool);
         text.extend_from_slice(after);
         Self { from: text.len(), text, repeated: false }
     }
@@ -172,7 +172,7 @@ impl RawObject {
         }
         self.text.push(if self.is_empty() { b'{' } else { b',' });
         let start = self.text.len() - self.from;
-        write_text(&mut self.text, name);
+        write_json(&mut self.text, name);
         self.text.push(b':');
         // Before the first member stands the brace alone.
         if start > 1

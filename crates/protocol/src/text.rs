@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use bytes::Bytes;
+use serde::Serialize;
 
 use crate::hidden::Hidden;
 use crate::surrogates;
@@ -206,10 +207,10 @@ pub fn matches_wildcard(pattern: &str, name: &str) -> bool {
     rest.ends_with(end)
 }
 
-/// Writes a text as JSON.
-pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) {
-    // A string is always JSON, and a vector takes every write.
-    let written = serde_json::to_writer(out, text);
+/// Writes what is always JSON: texts, ids, errors and metadata.
+pub(crate) fn write_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    // A vector takes every write.
+    let written = serde_json::to_writer(out, value);
     debug_assert!(written.is_ok());
 }
 

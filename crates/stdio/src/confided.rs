@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 
 use bowline_transport::Secrets;
+use percent_encoding::percent_decode_str;
 
 /// What stands in place of a private key.
 const KEY: &str = "(a private key, hidden)";
@@ -40,7 +41,8 @@ fn of_variable(mut secrets: Secrets, name: &str, value: &str) -> Secrets {
     }
     if let Some(password) = password_of(value) {
         // A server may show it as it reads it.
-        secrets = secrets.with(value).with(password).with(percent_decoded(password));
+        secrets =
+            secrets.with(value).with(password).with(percent_decode_str(password).decode_utf8().unwrap_or_default());
     }
     // `{"Authorization": "Bearer …"}`, `Server=…;Password=…`, `https://…?token=…`
     let mut before = "";
@@ -164,19 +166,6 @@ fn password_of(value: &str) -> Option<&str> {
     let port = password.split(['/', '?', '#']).next().unwrap_or_default();
     let is_port = is_web && port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
     (!is_loose || !(is_port || user.contains(['/', '?', '#']))).then_some(password)
-}
-
-/// A part of an address without its `%40`s.
-fn percent_decoded(text: &str) -> String {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, behind)) = rest.split_first() {
-        let pair = behind.get(..2).filter(|pair| byte == b'%' && pair.iter().all(u8::is_ascii_hexdigit));
-        let value = pair.and_then(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-        decoded.push(value.unwrap_or(byte));
-        rest = if value.is_some() { behind.get(2..).unwrap_or_default() } else { behind };
-    }
-    String::from_utf8(decoded).unwrap_or_default()
 }
 
 impl Key {

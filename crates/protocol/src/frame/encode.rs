@@ -8,7 +8,7 @@ use crate::error::ErrorObject;
 use crate::id::{ProgressToken, RequestId};
 use crate::meta::Meta;
 use crate::raw::RawJson;
-use crate::text::{excerpt, write_text};
+use crate::text::{excerpt, write_json};
 
 /// Writes a request as one line of JSON, without the newline.
 ///
@@ -183,7 +183,7 @@ fn write_method(
         return write_with_meta(out, method, params, &[], token, meta);
     }
     out.extend_from_slice(b",\"method\":");
-    write_text(out, method);
+    write_json(out, method);
     if let Some(params) = params {
         out.extend_from_slice(b",\"params\":");
         write_one_line(out, params.as_bytes());
@@ -199,7 +199,7 @@ fn write_with_meta(
     meta: Option<&Meta>,
 ) {
     out.extend_from_slice(b",\"method\":");
-    write_text(out, method);
+    write_json(out, method);
     out.extend_from_slice(b",\"params\":{\"_meta\":{");
     out.extend_from_slice(stamp);
     let mut first = stamp.is_empty();
@@ -218,7 +218,7 @@ fn write_with_meta(
         meta.into_iter().flat_map(Meta::iter).filter(|(k, _)| token.is_none() || k.as_str() != Meta::PROGRESS_TOKEN);
     for (key, value) in others {
         separate(out);
-        write_text(out, key);
+        write_json(out, key);
         out.push(b':');
         write_json(out, value);
     }
@@ -247,12 +247,6 @@ fn write_one_line(out: &mut Vec<u8>, text: &[u8]) {
             }
         }
     }
-}
-
-fn write_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    // Ids, strings, errors and metadata are always JSON, and a vector takes every write.
-    let written = serde_json::to_writer(out, value);
-    debug_assert!(written.is_ok());
 }
 
 #[cfg(test)]
